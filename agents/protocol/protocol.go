@@ -1,0 +1,215 @@
+// Package protocol is what a guest and its host say to each other. The guest speaks first, always: one request, one
+// reply. A message is one line of JSON, at most [MaxLine] bytes, ended by a newline, over any transport of bytes. The
+// guest's line begins with a newline of its own, so that what an earlier boot left unfinished spoils only itself.
+//
+// Both ends distrust the other: a guest whose kernel is dying may send anything. It imports nothing of ours.
+package protocol
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+const (
+	// MaxLine bounds a request, in bytes: the host reads no further.
+	MaxLine = 64 << 10
+	// MaxReply bounds a reply, in bytes; it holds a channel file of at most 1 MiB in base64.
+	MaxReply = 2 << 20
+	// PortName is the name of the virtio-serial port that carries the protocol.
+	PortName = "org.fleetfall.guest.0"
+)
+
+// A Request is one message of the guest. Exactly one of the pointers is set.
+type Request struct {
+	ID     uint64        `json:"id"`        // counts up within a boot
+	Boot   string        `json:"boot"`      // the kernel's boot ID, 36 characters
+	Uptime time.Duration `json:"uptime_ns"` // of the guest's kernel when the message was made
+	TSC    uint64        `json:"tsc"`       // the time-stamp counter at that moment
+
+	Hello *Hello `json:"hello,omitempty"`
+	Beat  *Beat  `json:"beat,omitempty"`
+	Fetch *Fetch `json:"fetch,omitempty"`
+	Log   *Log   `json:"log,omitempty"`
+}
+
+// Hello is the first request of a boot.
+type Hello struct {
+	Mode           string `json:"mode"`            // "normal" or "safe"
+	Architecture   string `json:"architecture"`    // of the agent
+	ContentVersion uint64 `json:"content_version"` // on the disk
+	AgentState     string `json:"agent_state"`
+	Kernel         string `json:"kernel"` // release
+}
+
+// Agent states, as Hello.AgentState and Beat.AgentState.
+const (
+	AgentAbsent     = "absent"      // not started in this boot: safe mode, or no agent in this image
+	AgentStarting   = "starting"    // not yet ready, or not yet started
+	AgentRunning    = "running"     // said that it is ready
+	AgentBackingOff = "backing_off" // ended; the supervisor waits before the next start
+)
+
+// Beat is a sign of life, and what happened since the last one.
+type Beat struct {
+	AgentState     string        `json:"agent_state"`
+	ContentVersion uint64        `json:"content_version"` // that the agent says it has loaded
+	WorkUnits      int           `json:"work_units"`
+	WorkFailed     int           `json:"work_failed"`
+	WorkTotal      time.Duration `json:"work_total_ns"`
+	WorkMax        time.Duration `json:"work_max_ns"`
+	Threats        []Threat      `json:"threats,omitempty"`
+	Refusals       []Refusal     `json:"refusals,omitempty"`
+	Exits          []Exit        `json:"exits,omitempty"`
+	Done           []Done        `json:"done,omitempty"`
+}
+
+// Threat is the outcome of one synthetic threat.
+type Threat struct {
+	ID       uint64        `json:"id"`
+	What     string        `json:"what"`
+	Blocked  bool          `json:"blocked"`
+	Reported bool          `json:"reported"`
+	Latency  time.Duration `json:"latency_ns"`
+}
+
+// Refusal is content that the agent would not load.
+type Refusal struct {
+	Version uint64 `json:"version"`
+	Reason  string `json:"reason"`
+}
+
+// Exit is one end of an agent process.
+type Exit struct {
+	Signal  int           `json:"signal"`
+	Code    int           `json:"code"`
+	Restart time.Duration `json:"restart_in_ns"`
+}
+
+// Done answers an order.
+type Done struct {
+	Order string `json:"order"`
+	Error string `json:"error,omitempty"`
+}
+
+// Fetch is a poll of the updater: is there content other than Have?
+type Fetch struct {
+	Have uint64 `json:"have"`
+}
+
+// Log is a line for the run's log.
+type Log struct {
+	Text string `json:"text"`
+}
+
+// A Reply answers the request of the same ID and boot; a guest drops any other.
+type Reply struct {
+	ID      uint64   `json:"id"`
+	Boot    string   `json:"boot"`
+	Config  *Config  `json:"config,omitempty"`  // to Hello
+	Content []byte   `json:"content,omitempty"` // to Fetch: a channel file; absent when there is none but Fetch.Have
+	Orders  []string `json:"orders,omitempty"`  // carried out once each, answered by Beat.Done
+	Error   string   `json:"error,omitempty"`   // the request was not understood
+}
+
+// Config is all that is particular to one host; a guest knows none of it before its hello is answered.
+type Config struct {
+	Hostname string        `json:"hostname"`
+	Now      time.Time     `json:"now"` // the wall-clock time that the guest should show
+	Entropy  []byte        `json:"entropy"`
+	Beat     time.Duration `json:"beat_ns"`
+	Poll     time.Duration `json:"poll_ns"`
+	Work     time.Duration `json:"work_ns"`
+	Threat   time.Duration `json:"threat_ns"`
+}
+
+// ErrTooLong is returned by a LineReader for a line over its bound; the rest of that line is skipped.
+var ErrTooLong = errors.New("line too long")
+
+// A LineReader reads lines of bounded length and skips what is longer.
+type LineReader struct {
+	r   *bufio.Reader
+	max int
+}
+
+// NewLineReader reads lines of at most max bytes from r.
+func NewLineReader(r io.Reader, max int) *LineReader {
+	return &LineReader{r: bufio.NewReaderSize(r, 32<<10), max: max}
+}
+
+// Next returns the next line that is not empty, without its newline. An error that wraps ErrTooLong is not final.
+func (l *LineReader) Next() ([]byte, error) {
+	for {
+		var line []byte
+		size := 0
+		for {
+			part, err := l.r.ReadSlice('\n')
+			size += len(part)
+			if size <= l.max+1 {
+				line = append(line, part...)
+			}
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, bufio.ErrBufferFull) {
+				return nil, err
+			}
+		}
+		if size > l.max+1 {
+			return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLong, size-1, l.max)
+		}
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			return line, nil
+		}
+	}
+}
+
+// ParseRequest reads one line of a guest, checking every bound that the host relies on.
+func ParseRequest(line []byte) (Request, error) {
+	var r Request
+	if err := json.Unmarshal(line, &r); err != nil {
+		return Request{}, fmt.Errorf("not a request: %w", err)
+	}
+	set := 0
+	for _, present := range []bool{r.Hello != nil, r.Beat != nil, r.Fetch != nil, r.Log != nil} {
+		if present {
+			set++
+		}
+	}
+	switch {
+	case set != 1:
+		return Request{}, fmt.Errorf("request %d holds %d messages, want one", r.ID, set)
+	case len(r.Boot) != 36:
+		return Request{}, fmt.Errorf("request %d has a boot ID of %d characters, want 36", r.ID, len(r.Boot))
+	case r.Uptime < 0:
+		return Request{}, fmt.Errorf("request %d has a negative uptime", r.ID)
+	}
+	if b := r.Beat; b != nil {
+		if b.WorkUnits < 0 || b.WorkFailed < 0 || b.WorkFailed > b.WorkUnits || b.WorkTotal < 0 || b.WorkMax < 0 || b.WorkMax > b.WorkTotal {
+			return Request{}, fmt.Errorf("request %d: a beat with impossible counts", r.ID)
+		}
+	}
+	return r, nil
+}
+
+// ParseReply reads one line of the host.
+func ParseReply(line []byte) (Reply, error) {
+	var r Reply
+	if err := json.Unmarshal(line, &r); err != nil {
+		return Reply{}, fmt.Errorf("not a reply: %w", err)
+	}
+	return r, nil
+}
+
+// AppendLine appends v as one line of JSON to dst.
+func AppendLine(dst []byte, v any) ([]byte, error) {
+	line, err := json.Marshal(v)
+	if err != nil {
+		return dst, err
+	}
+	return append(append(dst, line...), '\n'), nil
+}

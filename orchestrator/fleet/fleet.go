@@ -1,0 +1,105 @@
+// Package fleet is the contract between the orchestrator and whatever runs its hosts: real VMs, containers, a
+// simulation or a recorded run. It holds the whole interface of a backend: [Fleet], the closed sets of [Action] and
+// [Event], and the two kinds of failure that must never be mixed up, [BootError] and [InfraError].
+//
+// It imports nothing of ours but content, so that a new backend depends on this page alone.
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// A Fleet is a set of hosts that share one clock, which starts at zero when the fleet is made. VMs block in Next; a
+// simulation advances its clock there.
+//
+// All methods but Close are called from one goroutine. Close may be called from any, once the others have returned or
+// while Next blocks (Next then returns [ErrClosed]).
+type Fleet interface {
+	// Caps tells what Do accepts and what the hosts can run. It does not change.
+	Caps() Caps
+	// Do starts an action on a host; its outcome arrives as an Event. It returns an error, wrapping [ErrUnsupported] or
+	// [ErrUnknownHost], only for an action that can never work here; a failure to carry one out is an [InfraFailed] event.
+	Do(ctx context.Context, a Action) error
+	// After asks for a [TimerFired] event with this tag once d has passed on the fleet's clock.
+	After(d time.Duration, tag string)
+	// Next blocks until the next event. Events come in the order of At. It returns ctx's error when ctx ends.
+	Next(ctx context.Context) (Event, error)
+	// Close destroys every host and releases all that the fleet holds. It is idempotent and leaves nothing running.
+	Close(ctx context.Context) error
+}
+
+// Clock names what a fleet's time is made of.
+type Clock string
+
+const (
+	WallClock    Clock = "wall"    // time passes as it does for us; contention on the machine stretches it
+	VirtualClock Clock = "virtual" // time is computed; it does not depend on the machine's speed
+)
+
+// Caps is what a backend can do, asked for before anything boots.
+type Caps struct {
+	Backend       string   `json:"backend"`       // "libvirt", "fake", …
+	Accelerator   string   `json:"accelerator"`   // "kvm", "tcg" or "none"
+	Clock         Clock    `json:"clock"`         // the clock that events are stamped with
+	Architectures []string `json:"architectures"` // agent architectures that the hosts can run
+	Actions       []string `json:"actions"`       // kinds of Action that Do accepts, as in ActionKinds
+}
+
+// Supports tells whether Do accepts actions of this kind.
+func (c Caps) Supports(kind string) bool { return slices.Contains(c.Actions, kind) }
+
+// A HostSpec describes one host to the backend that makes it. It is inert: making a fleet of specs boots nothing.
+type HostSpec struct {
+	Name         string `json:"name"`         // unique within the fleet; lower-case letters, digits and dashes
+	Architecture string `json:"architecture"` // "kernel", "user", "none", …
+	Image        string `json:"image"`        // name of a vmimages recipe
+	MemoryBytes  int64  `json:"memory_bytes"` // the guest's memory
+	Tempo        Tempo  `json:"tempo"`        // how often the guest does what it does
+}
+
+// Tempo is how often a guest beats, polls for content, works and runs synthetic threats.
+type Tempo struct {
+	Beat   time.Duration `json:"beat_ns"`   // between two beats
+	Poll   time.Duration `json:"poll_ns"`   // between two polls of the updater
+	Work   time.Duration `json:"work_ns"`   // between two units of workload, each one program execution
+	Threat time.Duration `json:"threat_ns"` // between two synthetic threats
+}
+
+var (
+	// ErrClosed is returned by every method of a closed fleet.
+	ErrClosed = errors.New("fleet is closed")
+	// ErrUnsupported is wrapped by Do's error for an action that the backend does not know.
+	ErrUnsupported = errors.New("action not supported by this backend")
+	// ErrUnknownHost is wrapped by Do's error for a host that the fleet does not have.
+	ErrUnknownHost = errors.New("no such host in the fleet")
+)
+
+// A BootError is the subject's failure: the guest was started and did not come up. It is data.
+type BootError struct {
+	Host   string
+	Reason string // e.g. "no hello within 30s"
+	Output []byte // the console, as far as it came
+}
+
+func (e *BootError) Error() string { return fmt.Sprintf("host %s did not boot: %s", e.Host, e.Reason) }
+
+// An InfraError is the testbed's failure: the hypervisor, the disk or the machine let us down. It invalidates the
+// sample, is counted and shown, and is never scored.
+type InfraError struct {
+	Host string // empty when the whole fleet is concerned
+	Op   string // what was being done, e.g. "create domain"
+	Err  error
+}
+
+func (e *InfraError) Error() string {
+	if e.Host == "" {
+		return fmt.Sprintf("infrastructure: %s: %v", e.Op, e.Err)
+	}
+	return fmt.Sprintf("infrastructure: %s of host %s: %v", e.Op, e.Host, e.Err)
+}
+
+func (e *InfraError) Unwrap() error { return e.Err }
