@@ -1,0 +1,182 @@
+// Package health derives each host's state from events alone. It is a pure function of a host's events: the orchestrator
+// uses it as they come, and measure uses it again on the journal, with the same outcome.
+//
+// Nothing here believes the agent: a host is protected because a synthetic threat was stopped or reported, not because
+// its agent says that it runs.
+package health
+
+import (
+	"time"
+
+	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+)
+
+// A State is what a host is in at one instant.
+type State string
+
+const (
+	Off         State = "off"         // no power
+	Down        State = "down"        // panicked, resetting, booting
+	Repair      State = "repair"      // booted, or booting, into something that only serves its repair
+	Hung        State = "hung"        // runs, did not panic, and has sent no beat for the liveness window
+	Degraded    State = "degraded"    // beats arrive, the workload misses its latency bound or fails
+	Unprotected State = "unprotected" // beats arrive, the workload runs, the last synthetic threat was missed
+	Protected   State = "protected"   // beats arrive, the workload runs, the last synthetic threat was stopped or reported
+)
+
+// States lists every state, from the best to the worst for those who depend on a host.
+func States() []State { return []State{Protected, Unprotected, Degraded, Hung, Repair, Down, Off} }
+
+// Available tells whether a host in this state does its work.
+func (s State) Available() bool { return s == Protected || s == Unprotected }
+
+// Limits are the bounds that states depend on.
+type Limits struct {
+	Liveness time.Duration // no beat for this long: hung
+	Latency  time.Duration // a workload unit slower than this: degraded
+}
+
+// A Span is a stretch of time in one state. Adjoining spans differ in state.
+type Span struct {
+	State    State
+	From, To time.Duration
+}
+
+// A Change is a host's passage from one state to another.
+type Change struct {
+	Host     string
+	At       time.Duration
+	From, To State
+}
+
+// A Host is the state of one host, and its history. The zero value is not usable; see NewHost.
+type Host struct {
+	name   string
+	limits Limits
+
+	state    State
+	since    time.Duration // of state
+	spans    []Span        // before since
+	mode     fleet.BootMode
+	lastBeat time.Duration
+	beating  bool // a beat came since the last boot, and no panic since
+	crashed  bool // panicked since the last boot: what arrives late of that boot says nothing any more
+	slow     bool // as of the last beat
+	stopped  bool // the last synthetic threat was stopped or reported
+
+	panics    int // since the last beat in normal mode
+	BootLoops int // episodes of two or more panics with no healthy beat between
+	Content   uint64
+	Invalid   string // why this sample does not count; empty when it does
+}
+
+// NewHost is a host that is off at time zero.
+func NewHost(name string, limits Limits) *Host {
+	return &Host{name: name, limits: limits, state: Off, mode: fleet.Normal}
+}
+
+// State is the state as of the last event or Advance.
+func (h *Host) State() State { return h.state }
+
+// Since is when the present state began.
+func (h *Host) Since() time.Duration { return h.since }
+
+// Looping tells whether the host has panicked twice or more without a healthy beat.
+func (h *Host) Looping() bool { return h.panics >= 2 }
+
+// Spans is the history up to end, the present state included. Empty stretches are left out.
+func (h *Host) Spans(end time.Duration) []Span {
+	spans := append([]Span(nil), h.spans...)
+	if end > h.since {
+		spans = append(spans, Span{h.state, h.since, end})
+	}
+	return spans
+}
+
+// Observe takes the host's next event, and returns the changes of state up to and with it, in order.
+func (h *Host) Observe(e fleet.Event) []Change {
+	changes := h.Advance(e.At)
+	switch w := e.What.(type) {
+	case fleet.Booting:
+		h.mode, h.beating, h.crashed, h.stopped, h.slow = w.Mode, false, false, false, false
+		if w.Mode == fleet.Safe {
+			changes = h.to(changes, e.At, Repair)
+		} else {
+			changes = h.to(changes, e.At, Down)
+		}
+	case fleet.Threat:
+		h.stopped = w.Blocked || w.Reported
+		changes = h.assess(changes, e.At)
+	case fleet.Beat:
+		if h.crashed {
+			break
+		}
+		h.Content = w.ContentVersion
+		h.lastBeat = e.At
+		if h.mode == fleet.Normal {
+			h.beating = true
+			h.panics = 0
+			h.slow = w.WorkMax > h.limits.Latency || w.WorkFailed > 0
+			changes = h.assess(changes, e.At)
+		}
+	case fleet.Panic:
+		h.beating, h.crashed = false, true
+		h.panics++
+		if h.panics == 2 {
+			h.BootLoops++
+		}
+		changes = h.to(changes, e.At, Down)
+	case fleet.BootFailed:
+		h.beating = false
+		changes = h.to(changes, e.At, Hung)
+	case fleet.PoweredOff:
+		h.beating = false
+		changes = h.to(changes, e.At, Off)
+	case fleet.InfraFailed:
+		h.Invalid = w.Op + ": " + w.Reason
+		h.beating = false
+		changes = h.to(changes, e.At, Off)
+	}
+	return changes
+}
+
+// Advance tells that time has come to now with nothing else seen. The change to hung is dated when the window ended.
+func (h *Host) Advance(now time.Duration) []Change {
+	if h.beating && now-h.lastBeat > h.limits.Liveness {
+		h.beating = false
+		return h.to(nil, h.lastBeat+h.limits.Liveness, Hung)
+	}
+	return nil
+}
+
+// assess judges a host that beats.
+func (h *Host) assess(changes []Change, at time.Duration) []Change {
+	switch {
+	case !h.beating:
+		return changes
+	case h.slow:
+		return h.to(changes, at, Degraded)
+	case h.stopped:
+		return h.to(changes, at, Protected)
+	}
+	return h.to(changes, at, Unprotected)
+}
+
+func (h *Host) to(changes []Change, at time.Duration, s State) []Change {
+	if s == h.state {
+		return changes
+	}
+	if at > h.since {
+		h.spans = append(h.spans, Span{h.state, h.since, at})
+	}
+	// A state left at the instant it was entered leaves no span; the one before may be entered again.
+	if n := len(h.spans); n > 0 && h.spans[n-1].State == s && h.spans[n-1].To == at {
+		changes = append(changes, Change{h.name, at, h.state, s})
+		h.state, h.since = s, h.spans[n-1].From
+		h.spans = h.spans[:n-1]
+		return changes
+	}
+	changes = append(changes, Change{h.name, at, h.state, s})
+	h.state, h.since = s, at
+	return changes
+}

@@ -1,0 +1,131 @@
+package health_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/health"
+)
+
+const s = time.Second
+
+var (
+	limits  = health.Limits{Liveness: 10 * s, Latency: s}
+	normal  = fleet.Booting{Mode: fleet.Normal}
+	safe    = fleet.Booting{Mode: fleet.Safe}
+	beat    = fleet.Beat{WorkUnits: 1, WorkMax: s / 10, WorkTotal: s / 10}
+	slow    = fleet.Beat{WorkUnits: 1, WorkMax: 2 * s, WorkTotal: 2 * s}
+	failing = fleet.Beat{WorkUnits: 1, WorkFailed: 1}
+	stopped = fleet.Threat{Blocked: true}
+	told    = fleet.Threat{Reported: true}
+	missed  = fleet.Threat{}
+	panics  = fleet.Panic{Title: "page fault"}
+)
+
+func TestSpans(t *testing.T) {
+	type at struct {
+		at   time.Duration
+		what fleet.Happening
+	}
+	span := func(state health.State, from, to time.Duration) health.Span {
+		return health.Span{State: state, From: from, To: to}
+	}
+	for _, c := range []struct {
+		name   string
+		events []at
+		end    time.Duration
+		want   []health.Span
+		loops  int
+	}{
+		{"never booted", nil, 5 * s, []health.Span{span("off", 0, 5*s)}, 0},
+		{
+			"a boot is down until the first beat, and protected only when a threat was stopped",
+			[]at{{1 * s, normal}, {3 * s, fleet.Hello{}}, {4 * s, beat}, {5 * s, stopped}}, 6 * s,
+			[]health.Span{span("off", 0, 1*s), span("down", 1*s, 4*s), span("unprotected", 4*s, 5*s), span("protected", 5*s, 6*s)}, 0,
+		},
+		{
+			"a threat that was only reported counts as well",
+			[]at{{0, normal}, {1 * s, told}, {1 * s, beat}, {2 * s, missed}, {3 * s, beat}}, 4 * s,
+			[]health.Span{span("down", 0, 1*s), span("protected", 1*s, 2*s), span("unprotected", 2*s, 4*s)}, 0,
+		},
+		{
+			"silence is hung from the end of the window, and a beat ends it",
+			[]at{{0, normal}, {1 * s, stopped}, {1 * s, beat}, {20 * s, beat}}, 21 * s,
+			[]health.Span{span("down", 0, 1*s), span("protected", 1*s, 11*s), span("hung", 11*s, 20*s), span("protected", 20*s, 21*s)}, 0,
+		},
+		{
+			"silence up to the end counts too",
+			[]at{{0, normal}, {1 * s, stopped}, {1 * s, beat}}, 21 * s,
+			[]health.Span{span("down", 0, 1*s), span("protected", 1*s, 11*s), span("hung", 11*s, 21*s)}, 0,
+		},
+		{
+			"a slow or failing workload is degraded",
+			[]at{{0, normal}, {1 * s, stopped}, {1 * s, slow}, {2 * s, beat}, {3 * s, failing}}, 4 * s,
+			[]health.Span{span("down", 0, 1*s), span("degraded", 1*s, 2*s), span("protected", 2*s, 3*s), span("degraded", 3*s, 4*s)}, 0,
+		},
+		{
+			"a boot loop is one episode however many panics it has, and a healthy beat ends it",
+			[]at{
+				{0, normal}, {1 * s, panics}, {2 * s, normal}, {3 * s, panics}, {4 * s, normal}, {5 * s, panics},
+				{6 * s, normal}, {7 * s, beat}, {8 * s, panics}, {9 * s, normal}, {10 * s, panics},
+			}, 11 * s,
+			[]health.Span{span("down", 0, 7*s), span("unprotected", 7*s, 8*s), span("down", 8*s, 11*s)}, 2,
+		},
+		{
+			"beats in safe mode are repair and end no boot loop",
+			[]at{{0, normal}, {1 * s, panics}, {2 * s, safe}, {3 * s, beat}, {4 * s, normal}, {5 * s, panics}}, 6 * s,
+			[]health.Span{span("down", 0, 2*s), span("repair", 2*s, 4*s), span("down", 4*s, 6*s)}, 1,
+		},
+		{
+			"a threat's outcome of the boot before says nothing",
+			[]at{{0, normal}, {1 * s, stopped}, {1 * s, beat}, {2 * s, normal}, {3 * s, beat}}, 4 * s,
+			[]health.Span{span("down", 0, 1*s), span("protected", 1*s, 2*s), span("down", 2*s, 3*s), span("unprotected", 3*s, 4*s)}, 0,
+		},
+		{
+			"no hello is hung, no power is off",
+			[]at{{0, normal}, {3 * s, fleet.BootFailed{}}, {4 * s, fleet.PoweredOff{}}}, 5 * s,
+			[]health.Span{span("down", 0, 3*s), span("hung", 3*s, 4*s), span("off", 4*s, 5*s)}, 0,
+		},
+		{
+			"a late beat of a kernel that panicked does not bring it back",
+			[]at{{0, normal}, {1 * s, stopped}, {1 * s, beat}, {2 * s, panics}, {2 * s, missed}, {2 * s, beat}}, 3 * s,
+			[]health.Span{span("down", 0, 1*s), span("protected", 1*s, 2*s), span("down", 2*s, 3*s)}, 0,
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := health.NewHost("a", limits)
+			var changes []health.Change
+			for _, e := range c.events {
+				changes = append(changes, h.Observe(fleet.Event{At: e.at, Host: "a", What: e.what})...)
+			}
+			changes = append(changes, h.Advance(c.end)...)
+			if diff := cmp.Diff(c.want, h.Spans(c.end)); diff != "" {
+				t.Errorf("spans (-want +got):\n%s", diff)
+			}
+			if h.BootLoops != c.loops {
+				t.Errorf("%d boot loops, want %d", h.BootLoops, c.loops)
+			}
+			state := health.Off
+			for _, x := range changes {
+				if x.From != state {
+					t.Errorf("change %+v, but the state was %s", x, state)
+				}
+				state = x.To
+			}
+			if state != h.State() {
+				t.Errorf("the changes end in %s, the host in %s", state, h.State())
+			}
+		})
+	}
+}
+
+func TestInfrastructureFailureInvalidates(t *testing.T) {
+	h := health.NewHost("a", limits)
+	h.Observe(fleet.Event{At: s, Host: "a", What: fleet.InfraFailed{Op: "create domain", Reason: "no memory"}})
+	if h.Invalid != "create domain: no memory" || h.State() != health.Off {
+		t.Errorf("invalid %q, state %s", h.Invalid, h.State())
+	}
+}
