@@ -1,0 +1,236 @@
+package results
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/scenarios"
+)
+
+// maxPending bounds what is waiting for the disk, in bytes: past it Append waits.
+const maxPending = 8 << 20
+
+// An Entry is one line of a journal. Which fields are set depends on Kind; see the Kind constants.
+type Entry struct {
+	Kind   Kind            `json:"k"`
+	Trial  int             `json:"trial,omitempty"` // counts from 1 within the run
+	At     time.Duration   `json:"at,omitempty"`    // ns on the trial's clock
+	Host   string          `json:"host,omitempty"`
+	What   string          `json:"what,omitempty"` // kind of the event or action; name of the mark
+	Data   json.RawMessage `json:"data,omitempty"`
+	Reason string          `json:"reason,omitempty"`
+}
+
+// Kind of an entry.
+type Kind string
+
+const (
+	KindRun      Kind = "run"       // first of all; Data is a Header
+	KindTrial    Kind = "trial"     // a trial begins; Data is a TrialHeader
+	KindEvent    Kind = "event"     // What and Data are a fleet.Happening
+	KindAction   Kind = "action"    // What and Data are a fleet.Action
+	KindMark     Kind = "mark"      // What is one of the Mark constants
+	KindTrialEnd Kind = "trial_end" // What is the trial's status
+	KindRunEnd   Kind = "run_end"   // What is the run's status, Data an Ending
+)
+
+// Marks are what the orchestrator decided that is not an action on a host.
+const (
+	MarkReady    = "ready"    // every host is up and judged; the clock of update.at starts
+	MarkInjected = "injected" // the update is served from here on
+	MarkReverted = "reverted" // the vendor pulled it
+)
+
+// A Header is a journal's first entry.
+type Header struct {
+	Schema     int             `json:"schema"`
+	RunID      string          `json:"run_id"`
+	Started    time.Time       `json:"started"`
+	Plan       *scenarios.Plan `json:"plan"`
+	Provenance Provenance      `json:"provenance"`
+}
+
+// A TrialHeader begins a trial.
+type TrialHeader struct {
+	Cell   string           `json:"cell"`
+	Repeat int              `json:"repeat"` // counts from 0
+	Seed   uint64           `json:"seed"`
+	Hosts  []fleet.HostSpec `json:"hosts"`
+}
+
+// An Ending is what can be said of a run only after it.
+type Ending struct {
+	Duration time.Duration `json:"duration_ns"` // wall-clock
+	Facts    []Fact        `json:"facts"`
+}
+
+// A JournalError is a failure to keep the journal: the run cannot go on.
+type JournalError struct {
+	Path string
+	Err  error
+}
+
+func (e *JournalError) Error() string { return fmt.Sprintf("journal %s: %v", e.Path, e.Err) }
+func (e *JournalError) Unwrap() error { return e.Err }
+
+// A Writer appends entries to a journal file. Entries that wait while the disk is busy are written and synced as one
+// batch. It may be used from several goroutines.
+type Writer struct {
+	path string
+	file journalFile
+
+	mu      sync.Mutex
+	changed *sync.Cond // pending, err, closed or written changed
+	pending bytes.Buffer
+	err     error
+	closed  bool
+	done    chan struct{}
+}
+
+// journalFile is what a Writer needs of an *os.File.
+type journalFile interface {
+	Write(p []byte) (int, error)
+	Sync() error
+	Close() error
+}
+
+// Create makes a new journal whose first entry is header. It fails if the file exists.
+func Create(path string, header Header) (*Writer, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, &JournalError{path, err}
+	}
+	w := newWriter(path, f)
+	header.Schema = Schema
+	if err := w.Append(Entry{Kind: KindRun}, header); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return w, nil
+}
+
+func newWriter(path string, f journalFile) *Writer {
+	w := &Writer{path: path, file: f, done: make(chan struct{})}
+	w.changed = sync.NewCond(&w.mu)
+	go w.flush()
+	return w
+}
+
+// Append adds one entry with data (any JSON value, or nil). It returns the first failure to write any earlier entry, as a
+// *JournalError; nothing is written after such a failure.
+func (w *Writer) Append(e Entry, data any) error {
+	if data != nil {
+		raw, err := json.Marshal(data)
+		if err != nil {
+			return fmt.Errorf("journal: %s %s: %w", e.Kind, e.What, err)
+		}
+		e.Data = raw
+	}
+	line, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("journal: %s %s: %w", e.Kind, e.What, err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.err == nil && !w.closed && w.pending.Len() > maxPending {
+		w.changed.Wait()
+	}
+	if w.closed && w.err == nil {
+		return &JournalError{w.path, os.ErrClosed}
+	}
+	if w.err != nil {
+		return w.err
+	}
+	w.pending.Write(line)
+	w.pending.WriteByte('\n')
+	w.changed.Broadcast()
+	return nil
+}
+
+// Close writes and syncs what is pending. It returns the first failure of all.
+func (w *Writer) Close() error {
+	w.mu.Lock()
+	already := w.closed
+	w.closed = true
+	w.changed.Broadcast()
+	w.mu.Unlock()
+	<-w.done
+	if !already {
+		if err := w.file.Close(); err != nil && w.err == nil {
+			w.err = &JournalError{w.path, err}
+		}
+	}
+	return w.err
+}
+
+func (w *Writer) flush() {
+	defer close(w.done)
+	var batch bytes.Buffer
+	for {
+		w.mu.Lock()
+		for w.pending.Len() == 0 && !w.closed {
+			w.changed.Wait()
+		}
+		if w.pending.Len() == 0 || w.err != nil {
+			w.mu.Unlock()
+			return
+		}
+		batch, w.pending = w.pending, batch
+		w.pending.Reset()
+		w.changed.Broadcast()
+		w.mu.Unlock()
+
+		_, err := w.file.Write(batch.Bytes())
+		if err == nil {
+			err = w.file.Sync()
+		}
+		if err != nil {
+			w.mu.Lock()
+			w.err = &JournalError{w.path, err}
+			w.changed.Broadcast()
+			w.mu.Unlock()
+			return
+		}
+	}
+}
+
+// A TrialWriter writes the entries of one trial.
+type TrialWriter struct {
+	w     *Writer
+	trial int
+}
+
+// Trial begins the trial numbered n, which counts from 1 and is unique within the run.
+func (w *Writer) Trial(n int, h TrialHeader) (*TrialWriter, error) {
+	return &TrialWriter{w, n}, w.Append(Entry{Kind: KindTrial, Trial: n}, h)
+}
+
+// Event records what was seen.
+func (t *TrialWriter) Event(e fleet.Event) error {
+	return t.w.Append(Entry{Kind: KindEvent, Trial: t.trial, At: e.At, Host: e.Host, What: e.What.Kind()}, e.What)
+}
+
+// Action records what was done.
+func (t *TrialWriter) Action(at time.Duration, a fleet.Action) error {
+	return t.w.Append(Entry{Kind: KindAction, Trial: t.trial, At: at, Host: a.Target(), What: a.Kind()}, a)
+}
+
+// Mark records one of the Mark constants.
+func (t *TrialWriter) Mark(at time.Duration, name string) error {
+	return t.w.Append(Entry{Kind: KindMark, Trial: t.trial, At: at, What: name}, nil)
+}
+
+// End records how the trial ended: "settled", "deadline", "invalid" or "interrupted", and why.
+func (t *TrialWriter) End(at time.Duration, status, reason string) error {
+	return t.w.Append(Entry{Kind: KindTrialEnd, Trial: t.trial, At: at, What: status, Reason: reason}, nil)
+}
+
+// End records how the run ended: "complete", "interrupted" or "failed", and why.
+func (w *Writer) End(status, reason string, ending Ending) error {
+	return w.Append(Entry{Kind: KindRunEnd, What: status, Reason: reason}, ending)
+}

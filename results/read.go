@@ -1,0 +1,158 @@
+package results
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+)
+
+// maxEntry bounds one line of a journal, in bytes.
+const maxEntry = 16 << 20
+
+// A Journal is a journal as read back.
+type Journal struct {
+	Header
+	Trials []*TrialRecord // in the order in which they began
+	Status string         // "complete", "interrupted" or "failed"; "interrupted" for a journal without an end
+	Reason string
+	Ending *Ending // nil for a journal without an end
+}
+
+// A TrialRecord is all that is known of one trial.
+type TrialRecord struct {
+	TrialHeader
+	Number int
+	Events []fleet.Event // in order, timers included
+	Marks  map[string]time.Duration
+	End    time.Duration // of the last entry
+	Status string        // "settled", "deadline", "invalid" or "interrupted"; "interrupted" for a trial without an end
+	Reason string
+}
+
+// ReadFile reads the journal at path.
+func ReadFile(path string) (*Journal, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	j, err := Read(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return j, nil
+}
+
+// Read reads a journal. One that breaks off, as that of a killed run does, is read up to its last whole line; a damaged
+// line before that is an error that names it.
+func Read(r io.Reader) (*Journal, error) {
+	br := bufio.NewReaderSize(r, 64<<10)
+	j := &Journal{Status: "interrupted", Reason: "the journal has no end"}
+	byNumber := map[int]*TrialRecord{}
+	for n := 1; ; n++ {
+		line, err := readLine(br)
+		if errors.Is(err, io.EOF) {
+			if n == 1 {
+				return nil, errors.New("line 1: the journal is empty")
+			}
+			return j, nil // whatever follows the last newline was never wholly written
+		}
+		if err == nil {
+			err = j.add(line, n == 1, byNumber)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", n, err)
+		}
+	}
+}
+
+// readLine returns the next line without its newline, or io.EOF when no newline is left.
+func readLine(br *bufio.Reader) ([]byte, error) {
+	var line []byte
+	for {
+		part, err := br.ReadSlice('\n')
+		line = append(line, part...)
+		switch {
+		case err == nil:
+			return bytes.TrimSuffix(line, []byte("\n")), nil
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return nil, err
+		case len(line) > maxEntry:
+			return nil, fmt.Errorf("longer than %d bytes", maxEntry)
+		}
+	}
+}
+
+func (j *Journal) add(line []byte, first bool, byNumber map[int]*TrialRecord) error {
+	var e Entry
+	if err := json.Unmarshal(line, &e); err != nil {
+		return fmt.Errorf("damaged: %w", err)
+	}
+	if first != (e.Kind == KindRun) {
+		return fmt.Errorf("a journal begins with one entry of kind %q, this is %q", KindRun, e.Kind)
+	}
+	switch e.Kind {
+	case KindRun:
+		if err := json.Unmarshal(e.Data, &j.Header); err != nil {
+			return fmt.Errorf("header: %w", err)
+		}
+		if j.Schema != Schema {
+			return fmt.Errorf("journal schema %d, this fleetfall reads %d", j.Schema, Schema)
+		}
+		if j.Plan == nil {
+			return errors.New("header: no plan")
+		}
+		return nil
+	case KindRunEnd:
+		j.Status, j.Reason, j.Ending = e.What, e.Reason, new(Ending)
+		if err := json.Unmarshal(e.Data, j.Ending); err != nil {
+			return fmt.Errorf("end of run: %w", err)
+		}
+		return nil
+	case KindTrial:
+		if byNumber[e.Trial] != nil {
+			return fmt.Errorf("trial %d begins twice", e.Trial)
+		}
+		t := &TrialRecord{Number: e.Trial, Marks: map[string]time.Duration{}, Status: "interrupted", Reason: "the journal has no end for it"}
+		if err := json.Unmarshal(e.Data, &t.TrialHeader); err != nil {
+			return fmt.Errorf("trial %d: %w", e.Trial, err)
+		}
+		byNumber[e.Trial] = t
+		j.Trials = append(j.Trials, t)
+		return nil
+	}
+	t := byNumber[e.Trial]
+	if t == nil {
+		return fmt.Errorf("%s of trial %d, which has not begun", e.Kind, e.Trial)
+	}
+	if e.At < t.End {
+		return fmt.Errorf("%s of trial %d at %s, after one at %s", e.Kind, e.Trial, e.At, t.End)
+	}
+	t.End = e.At
+	switch e.Kind {
+	case KindEvent:
+		what, err := fleet.DecodeHappening(e.What, e.Data)
+		if err != nil {
+			return err
+		}
+		t.Events = append(t.Events, fleet.Event{At: e.At, Host: e.Host, What: what})
+	case KindAction:
+		if _, err := fleet.DecodeAction(e.What, e.Data); err != nil {
+			return err
+		}
+	case KindMark:
+		t.Marks[e.What] = e.At
+	case KindTrialEnd:
+		t.Status, t.Reason = e.What, e.Reason
+	default:
+		return fmt.Errorf("unknown kind of entry %q", e.Kind)
+	}
+	return nil
+}

@@ -1,0 +1,207 @@
+// Package results holds what a run leaves behind: the journal, which is the result, and the run's directory. What is
+// computed from a journal lives above it: measure (figures), stats (intervals and survival) and report (pages).
+package results
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/fleetfall/fleetfall/scenarios"
+)
+
+// Schema is the version of Results' JSON form.
+const Schema = 1
+
+// Results is results.json: every figure of a run, computed from its journal alone. Times are seconds, relative to the
+// injection of the update in their trial unless said otherwise.
+type Results struct {
+	Schema       int           `json:"schema"`
+	Scenario     Scenario      `json:"scenario"`
+	Run          Run           `json:"run"`
+	Provenance   Provenance    `json:"provenance"`
+	Cells        []Cell        `json:"cells"`
+	Comparisons  []Comparison  `json:"comparisons"`
+	Expectations []Expectation `json:"expectations"`
+	Verdict      Status        `json:"verdict"`
+}
+
+// Scenario is what was asked.
+type Scenario struct {
+	Name        string              `json:"name"`
+	Description string              `json:"description"`
+	Seed        uint64              `json:"seed"`
+	Deadline    scenarios.Duration  `json:"deadline"`
+	StableFor   scenarios.Duration  `json:"stable_for"`
+	Liveness    scenarios.Duration  `json:"liveness"`
+	Repeat      int                 `json:"repeat"`
+	Variables   []scenarios.Setting `json:"variables"`
+	SourceName  string              `json:"source_name"`
+	Source      string              `json:"source"`
+}
+
+// Run is when and how it went.
+type Run struct {
+	ID       string  `json:"id"`
+	Started  string  `json:"started"`  // RFC 3339
+	Duration float64 `json:"duration"` // s of wall-clock time, to the last entry of the journal
+	Status   string  `json:"status"`   // "complete", "interrupted" (also killed) or "failed"
+	Reason   string  `json:"reason,omitempty"`
+}
+
+// Provenance is what it ran on, as pairs in a fixed order, so that a reader sees all of it.
+type Provenance struct {
+	Clock string `json:"clock"`
+	Facts []Fact `json:"facts"`
+}
+
+// Fact is one line of provenance, e.g. {"accelerator", "tcg (kvm cannot run the image's kernel)"}.
+type Fact struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// A Cell is one independent experiment with all its trials.
+type Cell struct {
+	ID           string            `json:"id"`
+	Fleet        string            `json:"fleet"`
+	Architecture string            `json:"architecture"`
+	Control      bool              `json:"control"`
+	Update       string            `json:"update"`
+	Fault        string            `json:"fault"`
+	Rollout      string            `json:"rollout"`
+	Recovery     string            `json:"recovery"`
+	Hosts        int               `json:"hosts"`   // a trial
+	Repeats      int               `json:"repeats"` // trials that were begun
+	Invalid      int               `json:"invalid"` // host samples lost to infrastructure failures
+	Metrics      map[string]Metric `json:"metrics"`
+	Trials       []Trial           `json:"trials"`
+	HostsDetail  []HostDetail      `json:"hosts_detail"`
+	Curve        []CurvePoint      `json:"recovery_curve"` // empty when no host was hit
+	Causes       []Cause           `json:"causes"`         // of panics, most frequent first
+}
+
+// A Metric is a figure with its 95 % interval. A nil value could not be computed, and Note says why.
+type Metric struct {
+	Value *float64 `json:"value"`
+	Lo    *float64 `json:"lo"`
+	Hi    *float64 `json:"hi"`
+	N     int      `json:"n"`    // samples that it rests on
+	Unit  string   `json:"unit"` // "share", "s", "count"
+	Note  string   `json:"note,omitempty"`
+}
+
+// A Trial is one repeat of a cell.
+type Trial struct {
+	Repeat   int      `json:"repeat"`
+	Seed     uint64   `json:"seed"`
+	Ready    *float64 `json:"ready"`    // s from the trial's start to the fleet being ready; nil when it never was
+	Reverted *float64 `json:"reverted"` // s after the injection
+	End      *float64 `json:"end"`      // s after the injection; nil when nothing was injected
+	Status   string   `json:"status"`   // "settled", "deadline", "invalid", "interrupted"
+	Reason   string   `json:"reason,omitempty"`
+}
+
+// A HostDetail is one host in one trial.
+type HostDetail struct {
+	Host             string   `json:"host"`
+	Repeat           int      `json:"repeat"`
+	Invalid          string   `json:"invalid,omitempty"` // why the sample does not count
+	Spans            []Span   `json:"spans"`             // adjoining, from the first boot to the trial's end
+	Panics           []Moment `json:"panics"`
+	AgentExits       []Moment `json:"agent_exits"`
+	Boots            int      `json:"boots"` // after the injection
+	BootLoops        int      `json:"boot_loops"`
+	FirstUnavailable *float64 `json:"first_unavailable"`
+	Recovered        *float64 `json:"recovered"` // start of stable availability; nil when censored or never hit
+	Censored         bool     `json:"censored"`  // hit, and not back by the deadline
+}
+
+// A Span is a stretch of time in one state, see package health.
+type Span struct {
+	State string  `json:"state"`
+	From  float64 `json:"from"`
+	To    float64 `json:"to"`
+}
+
+// A Moment is something that happened at a time.
+type Moment struct {
+	At    float64 `json:"at"`
+	Title string  `json:"title"`
+}
+
+// A CurvePoint is a step of the Kaplan-Meier estimate of the share of hit hosts that are back at a time after they were hit.
+type CurvePoint struct {
+	At       float64 `json:"at"`
+	Back     float64 `json:"back"` // share, 0 to 1
+	Lo       float64 `json:"lo"`
+	Hi       float64 `json:"hi"`
+	AtRisk   int     `json:"at_risk"`  // hosts not back just before At
+	Censored int     `json:"censored"` // hosts censored at At
+}
+
+// A Cause is one distinct way in which kernels died.
+type Cause struct {
+	Title    string  `json:"title"`
+	Type     string  `json:"type"`
+	Module   string  `json:"module"`
+	Function string  `json:"function"`
+	Offset   string  `json:"offset"`
+	Count    int     `json:"count"`
+	Hosts    int     `json:"hosts"`
+	Host     string  `json:"host"` // of the first, whose excerpt this is
+	At       float64 `json:"at"`
+	Excerpt  string  `json:"excerpt"`
+}
+
+// A Comparison is a test of two cells that differ in architecture alone.
+type Comparison struct {
+	A      string   `json:"a"` // cell IDs
+	B      string   `json:"b"`
+	Metric string   `json:"metric"`
+	Test   string   `json:"test"` // "log-rank", "mann-whitney"
+	PValue *float64 `json:"p"`
+	NA     int      `json:"n_a"`
+	NB     int      `json:"n_b"`
+	Note   string   `json:"note,omitempty"`
+}
+
+// Status of an expectation, and of a whole run.
+type Status string
+
+const (
+	Met          Status = "met"
+	Missed       Status = "missed"
+	Inconclusive Status = "inconclusive" // too much was invalid or interrupted to tell
+)
+
+// An Expectation is a bound of the scenario with what came of it.
+type Expectation struct {
+	Name   string   `json:"name"`
+	Cell   string   `json:"cell"`
+	Status Status   `json:"status"`
+	Metric string   `json:"metric"`
+	Value  *float64 `json:"value"`
+	Bound  string   `json:"bound"` // e.g. ">= 1", "<= 0"
+	Note   string   `json:"note,omitempty"`
+}
+
+// Encode writes r as results.json: indented, keys in a fixed order, the same bytes for the same results.
+func Encode(w io.Writer, r *Results) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(r)
+}
+
+// Decode reads what Encode wrote.
+func Decode(rd io.Reader) (*Results, error) {
+	var r Results
+	if err := json.NewDecoder(rd).Decode(&r); err != nil {
+		return nil, fmt.Errorf("results: %w", err)
+	}
+	if r.Schema != Schema {
+		return nil, fmt.Errorf("results: schema %d, this fleetfall reads %d", r.Schema, Schema)
+	}
+	return &r, nil
+}

@@ -1,0 +1,86 @@
+package results
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Files of a run's directory.
+const (
+	JournalFile    = "journal.jsonl"
+	ResultsFile    = "results.json"
+	ReportFile     = "report.html"
+	SummaryFile    = "summary.md"
+	ScenarioFile   = "scenario.hcl"
+	ProvenanceFile = "provenance.json"
+	HostsDir       = "hosts" // <cell>-<repeat>/<host>/console.log below it
+)
+
+// CreateRunDir makes <root>/runs/<scenario>-<time>-<id> and lets <root>/latest point to it.
+func CreateRunDir(root, scenario, id string, started time.Time) (string, error) {
+	name := fmt.Sprintf("%s-%s-%s", scenario, started.UTC().Format("20060102T150405Z"), id)
+	dir := filepath.Join(root, "runs", name)
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return "", fmt.Errorf("make the run's directory: %w", err)
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return "", fmt.Errorf("make the run's directory: %w", err)
+	}
+	latest := filepath.Join(root, "latest")
+	next := latest + "." + id
+	if err := os.Symlink(filepath.Join("runs", name), next); err != nil {
+		return "", fmt.Errorf("point %s to the run: %w", latest, err)
+	}
+	if err := os.Rename(next, latest); err != nil {
+		return "", errors.Join(fmt.Errorf("point %s to the run: %w", latest, err), os.Remove(next))
+	}
+	return dir, nil
+}
+
+// FindRun turns what a user names a run by into its directory: a path to it or to its journal, or its ID or the name of
+// its directory below root; "latest" is the newest.
+func FindRun(root, name string) (string, error) {
+	if info, err := os.Stat(name); err == nil {
+		if !info.IsDir() {
+			name = filepath.Dir(name)
+		}
+		if _, err := os.Stat(filepath.Join(name, JournalFile)); err == nil {
+			return name, nil
+		}
+	}
+	candidates := []string{filepath.Join(root, name), filepath.Join(root, "runs", name)}
+	if byID, err := filepath.Glob(filepath.Join(root, "runs", "*-"+filepath.Base(name))); err == nil {
+		candidates = append(candidates, byID...)
+	}
+	for _, dir := range candidates {
+		if _, err := os.Stat(filepath.Join(dir, JournalFile)); err == nil {
+			return dir, nil
+		}
+	}
+	return "", fmt.Errorf("no run %q: neither a directory with a %s nor the name or ID of one below %s", name, JournalFile, filepath.Join(root, "runs"))
+}
+
+// WriteFile writes a file of the run's directory so that it is either whole or as it was.
+func WriteFile(dir, name string, data []byte) error {
+	tmp, err := os.CreateTemp(dir, "."+name+".*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	_, err = tmp.Write(data)
+	if err == nil {
+		err = tmp.Chmod(0o644)
+	}
+	if closeErr := tmp.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Rename(tmp.Name(), filepath.Join(dir, name))
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", name, err), os.Remove(tmp.Name()))
+	}
+	return nil
+}
