@@ -29,7 +29,7 @@ struct ff_value {
 struct ff_event {
 	struct ff_value inputs[FF_INPUTS]; /* by field number, see enum ff_field */
 	u64 when_ns;                       /* monotonic clock of the machine */
-	u64 sequence;                      /* of the event within this agent's life */
+	u64 sequence;                      /* of the event within this agent's life, from 1 */
 	u32 pid;                           /* of the process that executes */
 	u32 ninputs;                       /* how many of inputs the sensor filled in */
 };

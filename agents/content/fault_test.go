@@ -1,0 +1,242 @@
+package content_test
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"errors"
+	"math/bits"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/fleetfall/fleetfall/agents/content"
+	"github.com/fleetfall/fleetfall/agents/content/contenttest"
+)
+
+func TestParseCriterion(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		want content.Criterion
+		err  string
+	}{
+		{text: "any"},
+		{text: "equals:xyz", want: content.Criterion{Op: content.Equals, Value: "xyz"}},
+		{text: "prefix:a:b", want: content.Criterion{Op: content.Prefix, Value: "a:b"}},
+		{text: "contains: ", want: content.Criterion{Op: content.Contains, Value: " "}},
+		{text: "glob:*.exe", want: content.Criterion{Op: content.Glob, Value: "*.exe"}},
+		{text: "", err: `unknown operator ""`},
+		{text: "equal:x", err: `unknown operator "equal"; write "any", or equals`},
+		{text: "Equals:x", err: `unknown operator "Equals"`},
+		{text: "any:", err: "any takes no value"},
+		{text: "any:x", err: "any takes no value"},
+		{text: "equals", err: `equals needs a value; write "equals:xyz"`},
+		{text: "equals:", err: "equals needs a value"},
+		{text: "glob:" + strings.Repeat("x", 257), err: "a value of 257 bytes, want at most 256"},
+	} {
+		got, err := content.ParseCriterion(c.text)
+		switch {
+		case c.err == "" && (err != nil || got != c.want || got.String() != c.text):
+			t.Errorf("%q: %v (%s), %v; want %v", c.text, got, got, err, c.want)
+		case c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)):
+			t.Errorf("%q: error %v, want one with %q", c.text, err, c.err)
+		}
+	}
+}
+
+func FuzzParseCriterion(f *testing.F) {
+	for _, text := range []string{"any", "equals:xyz", "prefix::", "glob", "any:", "\xff:\x00"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := content.ParseCriterion(text)
+		if err == nil && c.String() != text {
+			t.Errorf("%q is read as %q", text, c)
+		}
+	})
+}
+
+func TestFaultsAreDescribed(t *testing.T) {
+	var names []string
+	for _, f := range content.Faults() {
+		names = append(names, f.Name)
+		if !strings.HasSuffix(f.Summary, ".") {
+			t.Errorf("%s: summary %q is no sentence", f.Name, f.Summary)
+		}
+		if (f.Defect == "") != (f.Name == "none") {
+			t.Errorf("%s: defect %q; every fault but none needs one", f.Name, f.Defect)
+		}
+		for _, p := range f.Parameters {
+			if p.Name == "" || p.Summary == "" {
+				t.Errorf("%s: parameter %q lacks a name or a summary", f.Name, p.Name)
+			}
+		}
+		if found, err := content.FindFault(f.Name); err != nil || found.Summary != f.Summary {
+			t.Errorf("FindFault(%q) = %q, %v", f.Name, found.Name, err)
+		}
+	}
+	if !slices.IsSorted(names) || len(slices.Compact(names)) != len(content.Faults()) {
+		t.Errorf("names %q, want them sorted and distinct", names)
+	}
+	_, err := content.FindFault("feild_count")
+	if err == nil || !strings.Contains(err.Error(), `unknown fault "feild_count"; known are field_count, none`) {
+		t.Errorf("error %v for an unknown fault", err)
+	}
+}
+
+// A fault lies in validly signed content that carries its version and never touches what the baseline does.
+func TestFaultsAreSignedAndReproducible(t *testing.T) {
+	public, private := content.TestVendorKey()
+	for _, fault := range content.Faults() {
+		file := mustUpdate(t, fault, 7, nil)
+		if err := content.Verify(file, public); err != nil {
+			t.Errorf("%s: %v", fault.Name, err)
+		}
+		if v, err := content.Version(file); err != nil || v != 7 {
+			t.Errorf("%s: version %d, %v; want 7", fault.Name, v, err)
+		}
+		again, err := fault.Update(7, 1, nil, private)
+		if err != nil || !bytes.Equal(file, again) {
+			t.Errorf("%s: two calls differ (%v)", fault.Name, err)
+		}
+		if err := fault.Check(content.Params{"no_such": "1"}); err == nil || !strings.Contains(err.Error(), `no parameter "no_such"`) {
+			t.Errorf("%s: error %v for an unknown parameter", fault.Name, err)
+		}
+	}
+}
+
+func TestFieldCount(t *testing.T) {
+	fault, err := content.FindFault("field_count")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		params content.Params
+		want   content.Criterion
+	}{
+		{nil, content.Criterion{Op: content.Equals, Value: `\\.\pipe\fleetfall`}},
+		{content.Params{"criterion": "equals:xyz"}, content.Criterion{Op: content.Equals, Value: "xyz"}},
+		{content.Params{"criterion": "prefix:a*"}, content.Criterion{Op: content.Prefix, Value: "a*"}},
+		{content.Params{"criterion": "any"}, content.Criterion{}},
+	} {
+		f, err := content.Decode(mustUpdate(t, fault, 2, c.params))
+		if err != nil {
+			t.Fatal(err)
+		}
+		baseline := content.Baseline(2)
+		if n := len(baseline.Instances); len(f.Instances) != n+1 || !reflect.DeepEqual(f.Instances[:n], baseline.Instances) {
+			t.Errorf("%v: want the baseline's instances and one more, got %+v", c.params, f.Instances)
+		}
+		criteria := f.Instances[len(f.Instances)-1].Criteria
+		want := append(make([]content.Criterion, content.SensorFields), c.want)
+		if !slices.Equal(criteria, want) {
+			t.Errorf("%v: criteria %v, want %v", c.params, criteria, want)
+		}
+	}
+	_, key := content.TestVendorKey()
+	_, err = fault.Update(2, 1, content.Params{"criterion": "equals"}, key)
+	if err == nil || !strings.Contains(err.Error(), "fault field_count, parameter criterion: ") {
+		t.Errorf("error %v for a bad criterion", err)
+	}
+}
+
+// Content that is meant to be harmless must be so for an agent with the field-count defect too.
+func TestHarmlessContentLeavesTheUnsuppliedFieldAlone(t *testing.T) {
+	fault, err := content.FindFault("none")
+	if err != nil {
+		t.Fatal(err)
+	}
+	none, err := content.Decode(mustUpdate(t, fault, 2, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, f := range map[string]content.File{"baseline": content.Baseline(1), "update": content.Update(2), "none": none} {
+		if n := len(f.Templates[0].Fields); n != content.SensorFields+1 {
+			t.Errorf("%s: the template declares %d fields, want %d", name, n, content.SensorFields+1)
+		}
+		for _, in := range f.Instances {
+			if c := in.Criteria[content.SensorFields]; c.Op != content.Any {
+				t.Errorf("%s, instance %q: criterion %v on the last field, want any", name, in.Name, c)
+			}
+			if !slices.ContainsFunc(in.Criteria, func(c content.Criterion) bool { return c.Op != content.Any }) {
+				t.Errorf("%s, instance %q matches everything", name, in.Name)
+			}
+		}
+	}
+}
+
+func TestRefusableContent(t *testing.T) {
+	public, private := content.TestVendorKey()
+	file := content.Sign(encode(t, content.Baseline(1)), private)
+	unsigned, err := content.Unsigned(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := content.Verify(unsigned, public); !errors.Is(err, content.ErrSignature) {
+		t.Errorf("unsigned: error %v, want ErrSignature", err)
+	}
+	if f, err := content.Decode(unsigned); err != nil || !reflect.DeepEqual(f, content.Baseline(1)) {
+		t.Errorf("unsigned: its content has changed: %v", err)
+	}
+	for seed := range uint64(100) {
+		damaged, err := content.Damaged(file, seed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := content.Verify(damaged, public); !errors.Is(err, content.ErrSignature) {
+			t.Errorf("damaged, seed %d: error %v, want ErrSignature", seed, err)
+		}
+		changed := 0
+		for i := range file {
+			changed += bits.OnesCount8(file[i] ^ damaged[i])
+		}
+		if changed != 1 || !bytes.Equal(file[:20], damaged[:20]) || !bytes.Equal(file[len(file)-64:], damaged[len(file)-64:]) {
+			t.Errorf("damaged, seed %d: want one bit of the payload flipped", seed)
+		}
+	}
+	for _, short := range [][]byte{nil, file[:83]} {
+		if _, err := content.Unsigned(short); err == nil {
+			t.Errorf("a file of %d bytes lost a signature it has no room for", len(short))
+		}
+		if _, err := content.Damaged(short, 1); err == nil {
+			t.Errorf("a file of %d bytes was damaged in a payload it has no room for", len(short))
+		}
+		var wrong *content.FormatError
+		if err := content.Verify(short, public); !errors.As(err, &wrong) {
+			t.Errorf("a file of %d bytes: error %v, want a FormatError", len(short), err)
+		}
+	}
+	other, _, err := ed25519.GenerateKey(strings.NewReader(strings.Repeat("other key", 8)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := content.Verify(file, other); !errors.Is(err, content.ErrSignature) {
+		t.Errorf("another vendor's key: error %v, want ErrSignature", err)
+	}
+}
+
+// The reference evaluator stands for an agent without the defect: to it the faulty update is harmless.
+func TestFieldCountIsHarmlessWithoutTheDefect(t *testing.T) {
+	fault, err := content.FindFault("field_count")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := content.Decode(mustUpdate(t, fault, 2, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := make([]string, content.SensorFields)
+	if v := contenttest.Evaluate(f, in); len(v.Matches) > 0 {
+		t.Errorf("verdict %+v, want no match", v)
+	}
+}
+
+func mustUpdate(t testing.TB, f content.Fault, version uint64, p content.Params) []byte {
+	t.Helper()
+	_, key := content.TestVendorKey()
+	file, err := f.Update(version, 1, p, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * Loads a channel file: checks who signed it, then that it is of the format, so that nothing after this needs to check
+ * an offset, a length or an operator again.
+ */
+#include "interpreter.h"
+
+#define HEADER_SIZE 20u /* magic, format, flags, version, payload length */
+#define FORMAT 1u
+#define LAST_OP 4u
+
+/* The part of the file that is not read yet. */
+struct reader {
+	const u8 *at;
+	size_t left;
+};
+
+static u16 get_u16(const u8 *p)
+{
+	return (u16)(p[0] | p[1] << 8);
+}
+
+static u32 get_u32(const u8 *p)
+{
+	return get_u16(p) | (u32)get_u16(p + 2) << 16;
+}
+
+static u64 get_u64(const u8 *p)
+{
+	return get_u32(p) | (u64)get_u32(p + 4) << 32;
+}
+
+/* Puts the next n bytes into *out; 0 if there are fewer. */
+static int take(struct reader *r, size_t n, const u8 **out)
+{
+	if (r->left < n)
+		return 0;
+	*out = r->at;
+	r->at += n;
+	r->left -= n;
+	return 1;
+}
+
+/* Takes a str8 of 1 to FF_MAX_NAME bytes, else says bad. */
+static enum ff_load_result take_name(struct reader *r, const u8 **name, u8 *len, enum ff_load_result bad)
+{
+	const u8 *p;
+
+	if (!take(r, 1, &p))
+		return FF_BAD_LENGTH;
+	*len = p[0];
+	if (*len == 0 || *len > FF_MAX_NAME)
+		return bad;
+	return take(r, *len, name) ? FF_OK : FF_BAD_LENGTH;
+}
+
+static enum ff_load_result load_template(struct ff_content *c, struct reader *r)
+{
+	struct ff_template *t = &c->templates[c->ntemplates];
+	enum ff_load_result result;
+	const u8 *p, *name;
+	unsigned int i;
+	u8 len;
+
+	if (!take(r, 2, &p))
+		return FF_BAD_LENGTH;
+	t->id = get_u16(p);
+	for (i = 0; i < c->ntemplates; i++) {
+		if (c->templates[i].id == t->id)
+			return FF_BAD_TEMPLATE;
+	}
+	result = take_name(r, &name, &len, FF_BAD_TEMPLATE);
+	if (result != FF_OK)
+		return result;
+	if (!take(r, 1, &p))
+		return FF_BAD_LENGTH;
+	t->field_count = p[0];
+	if (t->field_count == 0 || t->field_count > FF_MAX_FIELDS)
+		return FF_BAD_TEMPLATE;
+	for (i = 0; i < t->field_count; i++) {
+		result = take_name(r, &name, &len, FF_BAD_TEMPLATE);
+		if (result != FF_OK)
+			return result;
+	}
+	c->ntemplates++;
+	return FF_OK;
+}
+
+static enum ff_load_result load_criterion(struct reader *r)
+{
+	const u8 *p, *value;
+	u16 len;
+
+	if (!take(r, 3, &p))
+		return FF_BAD_LENGTH;
+	len = get_u16(p + 1);
+	if (p[0] > LAST_OP || len > FF_MAX_VALUE || (p[0] == 0 && len > 0))
+		return FF_BAD_CRITERION;
+	return take(r, len, &value) ? FF_OK : FF_BAD_LENGTH;
+}
+
+static enum ff_load_result load_instance(struct ff_content *c, struct reader *r)
+{
+	struct ff_instance *in = &c->instances[c->ninstances];
+	enum ff_load_result result;
+	const u8 *p;
+	unsigned int i;
+	u16 template_id;
+	u8 ncriteria;
+
+	if (!take(r, 7, &p))
+		return FF_BAD_LENGTH;
+	in->id = get_u32(p);
+	template_id = get_u16(p + 4);
+	in->action = p[6];
+	if (in->action != FF_DETECT && in->action != FF_BLOCK)
+		return FF_BAD_INSTANCE;
+	for (i = 0; i < c->ninstances; i++) {
+		if (c->instances[i].id == in->id)
+			return FF_BAD_INSTANCE;
+	}
+	for (i = 0; i < c->ntemplates; i++) {
+		if (c->templates[i].id == template_id)
+			break;
+	}
+	if (i == c->ntemplates)
+		return FF_BAD_INSTANCE;
+	in->template_index = (u8)i;
+	result = take_name(r, &in->name, &in->name_len, FF_BAD_INSTANCE);
+	if (result != FF_OK)
+		return result;
+	if (!take(r, 1, &p))
+		return FF_BAD_LENGTH;
+	ncriteria = p[0];
+	if (ncriteria != c->templates[i].field_count)
+		return FF_BAD_INSTANCE;
+	in->criteria = r->at;
+	for (i = 0; i < ncriteria; i++) {
+		result = load_criterion(r);
+		if (result != FF_OK)
+			return result;
+	}
+	c->ninstances++;
+	return FF_OK;
+}
+
+static enum ff_load_result load_payload(struct ff_content *c, struct reader *r)
+{
+	enum ff_load_result result;
+	const u8 *p;
+	u16 n;
+
+	if (!take(r, 2, &p))
+		return FF_BAD_LENGTH;
+	n = get_u16(p);
+	if (n > FF_MAX_TEMPLATES)
+		return FF_TOO_MANY;
+	while (c->ntemplates < n) {
+		result = load_template(c, r);
+		if (result != FF_OK)
+			return result;
+	}
+	if (!take(r, 2, &p))
+		return FF_BAD_LENGTH;
+	n = get_u16(p);
+	if (n > FF_MAX_INSTANCES)
+		return FF_TOO_MANY;
+	while (c->ninstances < n) {
+		result = load_instance(c, r);
+		if (result != FF_OK)
+			return result;
+	}
+	return r->left == 0 ? FF_OK : FF_BAD_LENGTH;
+}
+
+enum ff_load_result ff_load(struct ff_content *c, const u8 *file, size_t size, const u8 key[FF_KEY_SIZE])
+{
+	struct reader r;
+	size_t signed_size;
+
+	if (size < HEADER_SIZE + FF_SIGNATURE_SIZE)
+		return FF_TOO_SHORT;
+	if (size > FF_MAX_FILE)
+		return FF_TOO_LONG;
+	signed_size = size - FF_SIGNATURE_SIZE;
+	if (!ff_ed25519_verify(file + signed_size, file, signed_size, key))
+		return FF_BAD_SIGNATURE;
+	if (ff_memcmp(file, "FFCH", 4) != 0)
+		return FF_BAD_MAGIC;
+	if (get_u16(file + 4) != FORMAT || get_u16(file + 6) != 0)
+		return FF_BAD_FORMAT;
+	if (get_u32(file + 16) != signed_size - HEADER_SIZE)
+		return FF_BAD_LENGTH;
+	c->version = get_u64(file + 8);
+	c->ntemplates = 0;
+	c->ninstances = 0;
+	r.at = file + HEADER_SIZE;
+	r.left = signed_size - HEADER_SIZE;
+	return load_payload(c, &r);
+}
+
+const char *ff_refusal(enum ff_load_result r)
+{
+	switch (r) {
+	case FF_OK:
+		return "accepted";
+	case FF_TOO_SHORT:
+		return "too short for a channel file";
+	case FF_TOO_LONG:
+		return "longer than a channel file may be";
+	case FF_BAD_MAGIC:
+		return "not a channel file";
+	case FF_BAD_FORMAT:
+		return "unknown format or flags";
+	case FF_BAD_SIGNATURE:
+		return "signature is not the vendor's";
+	case FF_BAD_LENGTH:
+		return "a length does not agree with the file's size";
+	case FF_BAD_TEMPLATE:
+		return "malformed template";
+	case FF_BAD_INSTANCE:
+		return "malformed instance";
+	case FF_BAD_CRITERION:
+		return "malformed criterion";
+	case FF_TOO_MANY:
+		return "too many templates or instances";
+	}
+	return "refused for an unknown reason";
+}
