@@ -19,7 +19,7 @@ const (
 	HostsDir       = "hosts" // <cell>-<repeat>/<host>/console.log below it
 )
 
-// CreateRunDir makes <root>/runs/<scenario>-<time>-<id> and lets <root>/latest point to it.
+// CreateRunDir makes <root>/runs/<scenario>-<time>-<id>.
 func CreateRunDir(root, scenario, id string, started time.Time) (string, error) {
 	name := fmt.Sprintf("%s-%s-%s", scenario, started.UTC().Format("20060102T150405Z"), id)
 	dir := filepath.Join(root, "runs", name)
@@ -29,15 +29,20 @@ func CreateRunDir(root, scenario, id string, started time.Time) (string, error) 
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return "", fmt.Errorf("make the run's directory: %w", err)
 	}
+	return dir, nil
+}
+
+// PointLatest lets <root>/latest point to a run's directory, which CreateRunDir made.
+func PointLatest(root, dir string) error {
 	latest := filepath.Join(root, "latest")
-	next := latest + "." + id
-	if err := os.Symlink(filepath.Join("runs", name), next); err != nil {
-		return "", fmt.Errorf("point %s to the run: %w", latest, err)
+	next := filepath.Join(root, ".latest-"+filepath.Base(dir))
+	if err := os.Symlink(filepath.Join("runs", filepath.Base(dir)), next); err != nil {
+		return fmt.Errorf("point %s to the run: %w", latest, err)
 	}
 	if err := os.Rename(next, latest); err != nil {
-		return "", errors.Join(fmt.Errorf("point %s to the run: %w", latest, err), os.Remove(next))
+		return errors.Join(fmt.Errorf("point %s to the run: %w", latest, err), os.Remove(next))
 	}
-	return dir, nil
+	return nil
 }
 
 // FindRun turns what a user names a run by into its directory: a path to it or to its journal, or its ID or the name of

@@ -1,0 +1,198 @@
+// Package measure computes a run's figures from its journal, and from nothing else: the same journal gives the same
+// bytes, and a newer fleetfall can compute more from an old one.
+package measure
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/health"
+	"github.com/fleetfall/fleetfall/results"
+	"github.com/fleetfall/fleetfall/scenarios"
+)
+
+// Compute measures every cell of the journal, compares them, and judges the scenario's expectations.
+//
+// What a host did counts unless the testbed failed it: samples lost to infrastructure failures, and trials that were
+// invalid or interrupted, are counted and shown, and are in no metric.
+func Compute(j *results.Journal) *results.Results {
+	p := j.Plan
+	r := &results.Results{
+		Schema: results.Schema,
+		Scenario: results.Scenario{
+			Name: p.Scenario, Description: p.Description, Seed: p.Seed, Deadline: p.Deadline, StableFor: p.StableFor,
+			Liveness: p.Liveness, Repeat: p.Repeat, Variables: notNil(p.Variables), SourceName: p.SourceName, Source: p.Source,
+		},
+		Run:        results.Run{ID: j.RunID, Started: j.Started.UTC().Format(time.RFC3339), Status: j.Status, Reason: j.Reason},
+		Provenance: j.Provenance,
+		Cells:      []results.Cell{}, Comparisons: []results.Comparison{}, Expectations: []results.Expectation{},
+	}
+	if j.Ending != nil {
+		r.Run.Duration = j.Ending.Duration.Seconds()
+		r.Provenance.Facts = append(slices.Clone(r.Provenance.Facts), j.Ending.Facts...)
+	}
+	r.Provenance.Facts = notNil(r.Provenance.Facts)
+	samples := map[string]*cell{}
+	for _, c := range p.Cells {
+		m := newCell(p, c)
+		for _, t := range j.Trials {
+			if t.Cell == c.ID {
+				m.add(t)
+			}
+		}
+		samples[c.ID] = m
+		r.Cells = append(r.Cells, m.results())
+	}
+	r.Comparisons = compare(p, samples)
+	r.Expectations, r.Verdict = judge(p, r)
+	return r
+}
+
+func notNil[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}
+
+// A cell gathers the samples of one cell.
+type cell struct {
+	plan    *scenarios.Plan
+	cell    scenarios.Cell
+	limits  health.Limits
+	trials  []results.Trial
+	samples []sample // all, also those that do not count
+	groups  [][]sample
+	causes  map[fleet.Panic]*cause // by what was parsed, without the excerpt
+}
+
+func newCell(p *scenarios.Plan, c scenarios.Cell) *cell {
+	return &cell{
+		plan: p, cell: c, causes: map[fleet.Panic]*cause{},
+		limits: health.Limits{Liveness: time.Duration(p.Liveness), Latency: time.Duration(p.Latency)},
+	}
+}
+
+// add reads one trial of the cell.
+func (c *cell) add(t *results.TrialRecord) {
+	trial, samples := c.read(t)
+	c.trials = append(c.trials, trial)
+	c.samples = append(c.samples, samples...)
+	var valid []sample
+	for _, s := range samples {
+		if s.detail.Invalid == "" {
+			valid = append(valid, s)
+		}
+	}
+	c.groups = append(c.groups, valid)
+}
+
+// valid returns the samples that count.
+func (c *cell) valid() []sample { return slices.Concat(c.groups...) }
+
+func (c *cell) results() results.Cell {
+	r := results.Cell{
+		ID: c.cell.ID, Fleet: c.cell.Fleet.Name, Architecture: c.cell.Fleet.Architecture, Control: c.cell.Fleet.Control,
+		Update: c.cell.Update.Name, Fault: c.cell.Update.Fault, Rollout: c.cell.Rollout, Recovery: c.cell.Recovery.Name,
+		Hosts: c.cell.Fleet.Hosts, Repeats: len(c.trials), Trials: notNil(c.trials), HostsDetail: []results.HostDetail{},
+		Metrics: c.metrics(), Curve: c.curve(), Causes: c.ranked(),
+	}
+	for _, s := range c.samples {
+		if s.detail.Invalid != "" {
+			r.Invalid++
+		}
+		r.HostsDetail = append(r.HostsDetail, s.detail)
+	}
+	return r
+}
+
+// ranked lists the distinct causes of panics, the most frequent first.
+func (c *cell) ranked() []results.Cause {
+	causes := []results.Cause{}
+	for _, x := range c.causes {
+		causes = append(causes, x.Cause)
+	}
+	slices.SortFunc(causes, func(a, b results.Cause) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Title, b.Title), cmp.Compare(a.Offset, b.Offset),
+			cmp.Compare(a.Type+a.Module+a.Function, b.Type+b.Module+b.Function))
+	})
+	return causes
+}
+
+// judge holds the figures against the scenario's expectations. One that cannot be told, because of what was lost or never
+// run, is inconclusive, and so is then the verdict unless another expectation was missed.
+func judge(p *scenarios.Plan, r *results.Results) ([]results.Expectation, results.Status) {
+	verdict := results.Met
+	if r.Run.Status != "complete" {
+		verdict = results.Inconclusive
+	}
+	out := []results.Expectation{}
+	for _, e := range p.Expect {
+		for _, c := range r.Cells {
+			if !matches(e, c) {
+				continue
+			}
+			x := expectation(p, e, c)
+			out = append(out, x)
+			switch {
+			case x.Status == results.Missed:
+				verdict = results.Missed
+			case x.Status == results.Inconclusive && verdict == results.Met:
+				verdict = results.Inconclusive
+			}
+		}
+	}
+	return out, verdict
+}
+
+func matches(e scenarios.Expect, c results.Cell) bool {
+	of := map[string]string{
+		"fleet": c.Fleet, "architecture": c.Architecture, "update": c.Update, "rollout": c.Rollout, "recovery": c.Recovery,
+	}
+	for key, want := range e.Where {
+		if of[key] != want {
+			return false
+		}
+	}
+	return true
+}
+
+func expectation(p *scenarios.Plan, e scenarios.Expect, c results.Cell) results.Expectation {
+	m := c.Metrics[e.Metric]
+	x := results.Expectation{Name: e.Name, Cell: c.ID, Metric: e.Metric, Value: m.Value, Status: results.Met, Bound: bound(e)}
+	whole := 0
+	for _, t := range c.Trials {
+		if t.Status == "settled" || t.Status == "deadline" {
+			whole++
+		}
+	}
+	total := len(c.HostsDetail)
+	switch {
+	case whole < p.Repeat:
+		x.Status, x.Note = results.Inconclusive, fmt.Sprintf("%d of %d trials came to an end", whole, p.Repeat)
+	case 4*c.Invalid > total:
+		x.Status, x.Note = results.Inconclusive, fmt.Sprintf("%d of %d host samples were lost to infrastructure failures", c.Invalid, total)
+	case m.Value == nil:
+		x.Status, x.Note = results.Inconclusive, cmp.Or(m.Note, "no such figure")
+	case e.Min != nil && *m.Value < *e.Min, e.Max != nil && *m.Value > *e.Max:
+		x.Status = results.Missed
+	}
+	return x
+}
+
+func bound(e scenarios.Expect) string {
+	switch {
+	case e.Min != nil && e.Max != nil && *e.Min == *e.Max:
+		return fmt.Sprintf("= %g", *e.Min)
+	case e.Min != nil && e.Max != nil:
+		return fmt.Sprintf("%g to %g", *e.Min, *e.Max)
+	case e.Min != nil:
+		return fmt.Sprintf(">= %g", *e.Min)
+	case e.Max != nil:
+		return fmt.Sprintf("<= %g", *e.Max)
+	}
+	return "any"
+}

@@ -1,0 +1,319 @@
+package measure_test
+
+import (
+	"bytes"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/results"
+	"github.com/fleetfall/fleetfall/results/measure"
+	"github.com/fleetfall/fleetfall/scenarios"
+)
+
+const s = time.Second
+
+// A story builds a journal by hand, with times in seconds after the injection.
+type story struct {
+	journal *results.Journal
+	trial   *results.TrialRecord
+}
+
+// injectedAt is when every story's update is injected on the trial's clock.
+const injectedAt = 100 * s
+
+func newStory(architecture string) *story {
+	cell := scenarios.Cell{
+		ID:     "f/u/everyone/r",
+		Fleet:  scenarios.Fleet{Name: "f", Architecture: architecture},
+		Update: scenarios.Update{Name: "u", Fault: "field_count"}, Rollout: "everyone", Recovery: scenarios.Recovery{Name: "r"},
+	}
+	j := &results.Journal{Status: "complete", Header: results.Header{RunID: "abc123", Plan: &scenarios.Plan{
+		Scenario: "s", Seed: 1, Repeat: 1, Deadline: scenarios.Duration(100 * s), StableFor: scenarios.Duration(5 * s),
+		Liveness: scenarios.Duration(10 * s), Latency: scenarios.Duration(s), Cells: []scenarios.Cell{cell},
+	}}}
+	return &story{journal: j}
+}
+
+// begin starts a trial of hosts that are up and protected, with a beat at the injection.
+func (y *story) begin(hosts ...string) *story {
+	y.trial = &results.TrialRecord{
+		TrialHeader: results.TrialHeader{Cell: "f/u/everyone/r", Repeat: len(y.journal.Trials)},
+		Number:      len(y.journal.Trials) + 1, Marks: map[string]time.Duration{results.MarkReady: 90 * s, results.MarkInjected: injectedAt},
+	}
+	y.journal.Trials = append(y.journal.Trials, y.trial)
+	y.journal.Plan.Cells[0].Fleet.Hosts = len(hosts)
+	for _, h := range hosts {
+		y.trial.Hosts = append(y.trial.Hosts, fleet.HostSpec{Name: h})
+		y.at(-20, h, fleet.Booting{Mode: fleet.Normal})
+	}
+	for _, h := range hosts {
+		y.up(-10, h)
+	}
+	for _, h := range hosts {
+		y.up(0, h)
+	}
+	return y
+}
+
+func (y *story) at(t float64, host string, what fleet.Happening) *story {
+	at := injectedAt + time.Duration(t*float64(s))
+	y.trial.Events = append(y.trial.Events, fleet.Event{At: at, Host: host, What: what})
+	return y
+}
+
+// up is a beat of a host whose agent stops threats.
+func (y *story) up(t float64, host string) *story {
+	return y.at(t, host, fleet.Threat{Blocked: true}).at(t, host, beat())
+}
+
+// beats keeps hosts up from one time to another, so that they are not taken for hung.
+func (y *story) beats(from, to float64, hosts ...string) *story {
+	for t := from; t <= to; t += 5 {
+		for _, h := range hosts {
+			y.at(t, h, beat())
+		}
+	}
+	return y
+}
+
+func (y *story) end(t float64, status string) *story {
+	y.trial.Status, y.trial.End = status, injectedAt+time.Duration(t*float64(s))
+	return y
+}
+
+func beat() fleet.Beat { return fleet.Beat{WorkUnits: 1, WorkMax: s / 10, WorkTotal: s / 10} }
+
+func panicked() fleet.Panic {
+	return fleet.Panic{Title: "page fault in agentk:ff_evaluate", Type: "page_fault", Module: "agentk", Function: "ff_evaluate"}
+}
+
+func value(t *testing.T, c results.Cell, name string) float64 {
+	t.Helper()
+	m, ok := c.Metrics[name]
+	if !ok || m.Value == nil {
+		t.Errorf("%s has no value: %+v", name, m)
+		return math.NaN()
+	}
+	return *m.Value
+}
+
+func expectMetrics(t *testing.T, c results.Cell, want map[string]float64) {
+	t.Helper()
+	for name, w := range want {
+		if got := value(t, c, name); math.Abs(got-w) > 1e-9 {
+			t.Errorf("%s is %v, want %v", name, got, w)
+		}
+	}
+}
+
+// TestKernelStory is four hosts: one loops and is back after 30 s, one crashes once and is back after 10 s, one never comes
+// back, and one never takes the update.
+func TestKernelStory(t *testing.T) {
+	y := newStory("kernel").begin("a", "b", "c", "d")
+	y.at(4, "a", panicked()).at(4, "b", panicked()).at(4, "c", panicked())
+	y.at(5, "a", fleet.Booting{Mode: fleet.Normal}).at(5, "b", fleet.Booting{Mode: fleet.Normal})
+	y.beats(5, 10, "d").at(10, "a", panicked())
+	y.at(14, "b", beat()).up(15, "b") // available from 14, protected from 15
+	y.beats(15, 20, "b", "d").at(20, "a", fleet.Booting{Mode: fleet.Safe}).beats(25, 30, "b", "d").at(30, "a", fleet.Booting{Mode: fleet.Normal})
+	y.up(34, "a").beats(35, 60, "a", "b", "d").at(60, "d", fleet.Threat{}).at(60, "d", beat()).end(60, "deadline")
+	r := measure.Compute(y.journal)
+	c := r.Cells[0]
+	expectMetrics(t, c, map[string]float64{
+		"blast_radius": 0.75, "protection_radius": 0.75, "peak_unavailable": 0.75,
+		"host_seconds_lost": (30.0 + 10 + 56 + 0) / 4, "protection_gap": (30.0 + 11 + 56 + 0) / 4,
+		"crashes": 4, "boots": 4, "boot_loops": 1, "censored": 1, "agent_crashes": 0,
+		"time_to_recover_median": 30, "fleet_recovery_50": 34, "work_latency": 0.1,
+		// Restricted to 100 s: S is 1 to 10, 2/3 to 30, 1/3 to 100.
+		"time_to_recover_mean": 10 + 20*2.0/3 + 70.0/3,
+	})
+	if m := c.Metrics["time_to_recover_p90"]; m.Value != nil || m.Note == "" || m.N != 3 {
+		t.Errorf("p90 with one of three censored is %+v, want none and a note", m)
+	}
+	if m := c.Metrics["blast_radius"]; m.N != 4 || *m.Lo > 0.75 || *m.Hi < 0.75 || *m.Hi == 1 {
+		t.Errorf("blast radius %+v", m)
+	}
+	if len(c.Causes) != 1 || c.Causes[0].Count != 4 || c.Causes[0].Hosts != 3 {
+		t.Errorf("causes %+v", c.Causes)
+	}
+	a := c.HostsDetail[0]
+	if a.FirstUnavailable == nil || *a.FirstUnavailable != 4 || a.Recovered == nil || *a.Recovered != 34 || a.BootLoops != 1 {
+		t.Errorf("host a: %+v", a)
+	}
+	want := []results.Span{
+		{State: "off", From: -100, To: -20}, {State: "down", From: -20, To: -10}, {State: "protected", From: -10, To: 4}, {State: "down", From: 4, To: 20},
+		{State: "repair", From: 20, To: 30}, {State: "down", From: 30, To: 34}, {State: "protected", From: 34, To: 60},
+	}
+	if diff := cmp.Diff(want, a.Spans); diff != "" {
+		t.Errorf("spans of a (-want +got):\n%s", diff)
+	}
+	if third := c.HostsDetail[2]; !third.Censored || third.Recovered != nil {
+		t.Errorf("host c: %+v, want censored", third)
+	}
+}
+
+func TestUserStory(t *testing.T) {
+	y := newStory("user").begin("a", "b")
+	for _, h := range []string{"a", "b"} {
+		y.at(2, h, fleet.AgentExit{Signal: 11}).at(3, h, fleet.Threat{}).at(3, h, beat())
+	}
+	y.beats(8, 18, "a", "b")
+	y.up(20, "a").up(23, "b").beats(25, 40, "a", "b").at(40, "a", fleet.Threat{Reported: true}).end(40, "settled")
+	c := measure.Compute(y.journal).Cells[0]
+	expectMetrics(t, c, map[string]float64{
+		"blast_radius": 0, "protection_radius": 1, "peak_unavailable": 0, "host_seconds_lost": 0,
+		"protection_gap": (17.0 + 20) / 2, "agent_crashes": 2, "crashes": 0, "boots": 0,
+		"detection_before": 1,
+		"detection_during": 2.0 / 4, // both missed once; the threats at 20 and 23 were stopped while b had not recovered
+		"detection_after":  1,
+	})
+	if m := c.Metrics["time_to_recover_median"]; m.Value != nil || m.Note == "" {
+		t.Errorf("time to recover of hosts that were never down: %+v", m)
+	}
+}
+
+func TestNoAgentHasNoProtectionToLose(t *testing.T) {
+	y := newStory("none")
+	y.begin("a").at(1, "a", fleet.Threat{}).beats(1, 10, "a").end(10, "settled")
+	if m := measure.Compute(y.journal).Cells[0].Metrics["protection_radius"]; m.Value != nil || m.Note == "" {
+		t.Errorf("protection radius %+v", m)
+	}
+}
+
+// TestSilenceIsUnavailable has a host hang, and come back by itself for less than stable_for before it hangs again.
+func TestSilenceIsUnavailable(t *testing.T) {
+	y := newStory("kernel").begin("a")
+	y.at(20, "a", beat()).at(23, "a", panicked()).at(24, "a", fleet.Booting{Mode: fleet.Normal}).up(30, "a").beats(35, 60, "a").end(60, "settled")
+	c := measure.Compute(y.journal).Cells[0]
+	// Hung from 10 to 20; 3 s of availability are too short; down from 23 to 30.
+	expectMetrics(t, c, map[string]float64{"host_seconds_lost": 17, "time_to_recover_median": 20, "blast_radius": 1})
+}
+
+func TestLostSamplesAreShownAndNotScored(t *testing.T) {
+	y := newStory("kernel").begin("a", "b")
+	y.at(3, "b", fleet.InfraFailed{Op: "create domain", Reason: "no memory"}).beats(5, 20, "a").end(20, "settled")
+	c := measure.Compute(y.journal).Cells[0]
+	if c.Invalid != 1 || c.HostsDetail[1].Invalid != "create domain: no memory" {
+		t.Errorf("invalid %d, host b %+v", c.Invalid, c.HostsDetail[1])
+	}
+	if m := c.Metrics["blast_radius"]; m.N != 1 || *m.Value != 0 {
+		t.Errorf("blast radius %+v, want 0 of the one valid host", m)
+	}
+}
+
+func TestInvalidAndInterruptedTrialsAreNotScored(t *testing.T) {
+	y := newStory("kernel").begin("a").beats(5, 20, "a").end(20, "settled")
+	y.begin("a").at(3, "a", panicked()).end(4, "interrupted")
+	y.begin("a").at(3, "a", panicked()).end(4, "invalid")
+	c := measure.Compute(y.journal).Cells[0]
+	if m := c.Metrics["blast_radius"]; m.N != 1 || *m.Value != 0 || c.Invalid != 2 || c.Repeats != 3 {
+		t.Errorf("blast radius %+v, %d invalid", m, c.Invalid)
+	}
+}
+
+func TestVerdict(t *testing.T) {
+	zero, one := 0.0, 1.0
+	crash := func(y *story) *story {
+		return y.begin("a").at(3, "a", panicked()).at(4, "a", fleet.Booting{Mode: fleet.Normal}).up(8, "a").beats(10, 20, "a").end(20, "settled")
+	}
+	for _, c := range []struct {
+		name    string
+		story   *story
+		expect  scenarios.Expect
+		want    results.Status
+		verdict results.Status
+		bound   string
+	}{
+		{"met", crash(newStory("kernel")), scenarios.Expect{Metric: "blast_radius", Min: &one}, results.Met, results.Met, ">= 1"},
+		{"missed", crash(newStory("kernel")), scenarios.Expect{Metric: "blast_radius", Max: &zero}, results.Missed, results.Missed, "<= 0"},
+		{"equal", crash(newStory("kernel")), scenarios.Expect{Metric: "crashes", Min: &one, Max: &one}, results.Met, results.Met, "= 1"},
+		{
+			"interrupted", newStory("kernel").begin("a").end(4, "interrupted"),
+			scenarios.Expect{Metric: "blast_radius", Max: &zero}, results.Inconclusive, results.Inconclusive, "<= 0",
+		},
+		{
+			"lost", newStory("kernel").begin("a", "b").at(1, "a", fleet.InfraFailed{}).beats(5, 9, "b").end(9, "settled"),
+			scenarios.Expect{Metric: "blast_radius", Max: &zero}, results.Inconclusive, results.Inconclusive, "<= 0",
+		},
+		{
+			"no figure", newStory("kernel").begin("a").beats(5, 9, "a").end(9, "settled"),
+			scenarios.Expect{Metric: "time_to_recover_median", Max: &one}, results.Inconclusive, results.Inconclusive, "<= 1",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.expect.Where = map[string]string{"fleet": "f"}
+			c.story.journal.Plan.Expect = []scenarios.Expect{c.expect, {Metric: "crashes", Max: &zero, Where: map[string]string{"fleet": "other"}}}
+			r := measure.Compute(c.story.journal)
+			if len(r.Expectations) != 1 {
+				t.Fatalf("expectations %+v, want the one that matches the cell", r.Expectations)
+			}
+			if x := r.Expectations[0]; x.Status != c.want || r.Verdict != c.verdict || x.Bound != c.bound {
+				t.Errorf("%+v, verdict %s; want %s, %s", x, r.Verdict, c.want, c.verdict)
+			}
+		})
+	}
+	y := newStory("kernel")
+	y.journal.Status = "interrupted"
+	if r := measure.Compute(y.journal); r.Verdict != results.Inconclusive {
+		t.Errorf("the verdict of an interrupted run is %s", r.Verdict)
+	}
+}
+
+func TestComparison(t *testing.T) {
+	y := newStory("kernel").begin("a", "b", "c", "d")
+	for i, h := range []string{"a", "b", "c", "d"} {
+		y.at(3+float64(i)/10, h, panicked())
+	}
+	for i, h := range []string{"a", "b", "c", "d"} {
+		y.at(4+float64(i)/10, h, fleet.Booting{Mode: fleet.Normal})
+	}
+	for i, h := range []string{"a", "b", "c", "d"} {
+		y.up(8+float64(i), h)
+	}
+	y.beats(12, 20, "a", "b", "c", "d").end(20, "settled")
+	other := y.journal.Plan.Cells[0]
+	other.ID, other.Fleet.Name, other.Fleet.Architecture = "g/u/everyone/r", "g", "user"
+	y.journal.Plan.Cells = append(y.journal.Plan.Cells, other)
+	y.begin("a", "b", "c", "d").beats(5, 20, "a", "b", "c", "d").end(20, "settled")
+	y.trial.Cell = other.ID
+	y.journal.Plan.Cells[1].Fleet.Hosts = 4
+	r := measure.Compute(y.journal)
+	if len(r.Comparisons) != 3 {
+		t.Fatalf("comparisons %+v", r.Comparisons)
+	}
+	if x := r.Comparisons[0]; x.Metric != "host_seconds_lost" || x.PValue == nil || *x.PValue > 0.05 {
+		t.Errorf("%+v, want hosts that lost 5 s each told apart from hosts that lost nothing", x)
+	}
+	if x := r.Comparisons[2]; x.Test != "log-rank" || x.PValue != nil || x.Note == "" {
+		t.Errorf("%+v, want no log-rank test with a fleet of which no host was hit", x)
+	}
+}
+
+func TestSameJournalSameBytes(t *testing.T) {
+	encode := func() string {
+		y := newStory("kernel").begin("b", "a", "c")
+		y.at(3, "a", panicked()).at(3, "c", fleet.Panic{Title: "x"}).at(3, "b", fleet.Panic{Title: "y"}).end(20, "deadline")
+		var b bytes.Buffer
+		if err := results.Encode(&b, measure.Compute(y.journal)); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	first := encode()
+	for range 20 {
+		if encode() != first {
+			t.Fatal("the same journal gave other bytes")
+		}
+	}
+	r, err := results.Decode(bytes.NewReader([]byte(first)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var again bytes.Buffer
+	if err := results.Encode(&again, r); err != nil || again.String() != first {
+		t.Errorf("results do not survive being read back: %v", err)
+	}
+}

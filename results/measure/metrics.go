@@ -1,0 +1,252 @@
+package measure
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/health"
+	"github.com/fleetfall/fleetfall/results"
+	"github.com/fleetfall/fleetfall/results/stats"
+)
+
+// metrics computes every metric of the cell. Definitions are in scenarios.Metrics.
+func (c *cell) metrics() map[string]results.Metric {
+	m := map[string]results.Metric{
+		"blast_radius":      c.share(func(s sample) bool { return s.hit }),
+		"peak_unavailable":  c.peak(),
+		"host_seconds_lost": c.mean("s", func(s sample) float64 { return s.lost.Seconds() }),
+		"crashes":           c.total(func(s sample) int { return after(s.detail.Panics) }),
+		"agent_crashes":     c.total(func(s sample) int { return after(s.detail.AgentExits) }),
+		"boots":             c.total(func(s sample) int { return s.detail.Boots }),
+		"boot_loops":        c.total(func(s sample) int { return s.detail.BootLoops }),
+		"censored": c.total(func(s sample) int {
+			if s.detail.Censored {
+				return 1
+			}
+			return 0
+		}),
+		"detection_before": c.detection(0),
+		"detection_during": c.detection(1),
+		"detection_after":  c.detection(2),
+		"work_latency":     c.workLatency(),
+	}
+	if c.steady() == health.Protected {
+		m["protection_radius"] = c.share(func(s sample) bool { return s.lostGuard })
+		m["protection_gap"] = c.mean("s", func(s sample) float64 { return s.gap.Seconds() })
+	} else {
+		m["protection_radius"] = results.Metric{Unit: "share", Note: "no agent, no protection to lose"}
+		m["protection_gap"] = results.Metric{Unit: "s", Note: "no agent, no protection to lose"}
+	}
+	repair := stats.KaplanMeier(c.repairTimes())
+	m["time_to_recover_median"] = quantile(repair, 0.5)
+	m["time_to_recover_p90"] = quantile(repair, 0.9)
+	m["time_to_recover_p95"] = quantile(repair, 0.95)
+	m["time_to_recover_mean"] = c.restrictedMean(repair)
+	back := stats.KaplanMeier(c.times(func(sample) time.Duration { return 0 }))
+	for _, percent := range []int{50, 90, 97, 99, 100} {
+		m[fmt.Sprintf("fleet_recovery_%d", percent)] = quantile(back, float64(percent)/100)
+	}
+	return m
+}
+
+// times are the hit hosts' times from an instant to their recovery.
+func (c *cell) times(from func(sample) time.Duration) []stats.Observation {
+	var obs []stats.Observation
+	for _, s := range c.valid() {
+		switch {
+		case !s.hit:
+		case s.detail.Censored:
+			obs = append(obs, stats.Observation{Time: (s.end - from(s)).Seconds(), Censored: true})
+		default:
+			obs = append(obs, stats.Observation{Time: (s.recovered - from(s)).Seconds()})
+		}
+	}
+	return obs
+}
+
+// repairTimes are the hit hosts' times from being hit to their recovery.
+func (c *cell) repairTimes() []stats.Observation {
+	return c.times(func(s sample) time.Duration { return s.first })
+}
+
+// curve is the share of hit hosts that are back over the time since they were hit.
+func (c *cell) curve() []results.CurvePoint {
+	points := []results.CurvePoint{}
+	for _, s := range stats.KaplanMeier(c.repairTimes()).Steps {
+		points = append(points, results.CurvePoint{
+			At: s.Time, Back: 1 - s.Survival, Lo: 1 - s.Hi, Hi: 1 - s.Lo, AtRisk: s.AtRisk, Censored: s.Censored,
+		})
+	}
+	return points
+}
+
+func quantile(k stats.Curve, p float64) results.Metric {
+	if k.N == 0 {
+		return results.Metric{Unit: "s", Note: "no host was hit"}
+	}
+	q := k.Quantile(p)
+	m := results.Metric{Value: q.Value, Lo: q.Lo, Hi: q.Hi, N: k.N, Unit: "s"}
+	if q.Value == nil {
+		m.Note = fmt.Sprintf("not reached: %d of %d hit hosts are censored", k.Censored, k.N)
+	}
+	return m
+}
+
+// restrictedMean is the mean up to the deadline. Behind the last observation the curve stays where it was, which is what
+// censored hosts deserve.
+func (c *cell) restrictedMean(k stats.Curve) results.Metric {
+	if k.N == 0 {
+		return results.Metric{Unit: "s", Note: "no host was hit"}
+	}
+	mean := k.RestrictedMean(time.Duration(c.plan.Deadline).Seconds())
+	return results.Metric{Value: &mean.Value, Lo: &mean.Lo, Hi: &mean.Hi, N: k.N, Unit: "s"}
+}
+
+func (c *cell) share(is func(sample) bool) results.Metric {
+	var t tally
+	for _, s := range c.valid() {
+		t.n++
+		if is(s) {
+			t.yes++
+		}
+	}
+	return t.metric("no valid sample")
+}
+
+// metric is the share with its Wilson interval.
+func (t tally) metric(ifNone string) results.Metric {
+	if t.n == 0 {
+		return results.Metric{Unit: "share", Note: ifNone}
+	}
+	value := float64(t.yes) / float64(t.n)
+	iv := stats.Wilson(t.yes, t.n)
+	return results.Metric{Value: &value, Lo: &iv.Lo, Hi: &iv.Hi, N: t.n, Unit: "share"}
+}
+
+// peak is the largest share unavailable at one instant, over the trials' own peaks.
+func (c *cell) peak() results.Metric {
+	var t tally
+	for _, group := range c.groups {
+		t.n += len(group)
+		t.yes += peakOf(group)
+	}
+	return t.metric("no valid sample")
+}
+
+// peakOf is the largest number of hosts that were unavailable at one instant.
+func peakOf(group []sample) int {
+	type edge struct {
+		at   time.Duration
+		step int
+	}
+	var edges []edge
+	for _, s := range group {
+		for _, u := range s.unavailable {
+			edges = append(edges, edge{u.From, 1}, edge{u.To, -1})
+		}
+	}
+	// A host that comes back at the instant at which another goes leaves before: ends come first.
+	slices.SortFunc(edges, func(a, b edge) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.step, b.step)) })
+	now, peak := 0, 0
+	for _, e := range edges {
+		now += e.step
+		peak = max(peak, now)
+	}
+	return peak
+}
+
+// mean is the mean over hosts with its bootstrap interval.
+func (c *cell) mean(unit string, of func(sample) float64) results.Metric {
+	return c.bootstrapped(unit, func(samples []sample) float64 {
+		sum := 0.0
+		for _, s := range samples {
+			sum += of(s)
+		}
+		return sum / float64(len(samples))
+	})
+}
+
+// total is the number in a trial, the mean over trials: the mean over hosts times the hosts of a trial, so that hosts that
+// were lost to infrastructure failures do not count as hosts to which nothing happened.
+func (c *cell) total(of func(sample) int) results.Metric {
+	return c.bootstrapped("count", func(samples []sample) float64 {
+		sum := 0
+		for _, s := range samples {
+			sum += of(s)
+		}
+		return float64(sum*c.cell.Fleet.Hosts) / float64(len(samples))
+	})
+}
+
+func (c *cell) bootstrapped(unit string, statistic func([]sample) float64) results.Metric {
+	valid := c.valid()
+	if len(valid) == 0 {
+		return results.Metric{Unit: unit, Note: "no valid sample"}
+	}
+	value := statistic(valid)
+	m := results.Metric{Value: &value, N: len(valid), Unit: unit}
+	if iv, ok := stats.Bootstrap(c.groups, statistic, stats.Resampling{Seed: c.plan.Seed}); ok {
+		m.Lo, m.Hi = &iv.Lo, &iv.Hi
+	} else {
+		m.Note = "one sample has no interval"
+	}
+	return m
+}
+
+func (c *cell) detection(phase int) results.Metric {
+	var t tally
+	for _, s := range c.valid() {
+		t.n += s.threats[phase].n
+		t.yes += s.threats[phase].yes
+	}
+	return t.metric("no threat was run in this phase")
+}
+
+func (c *cell) workLatency() results.Metric {
+	var worked [][]sample
+	n := 0
+	for _, group := range c.groups {
+		group = slices.DeleteFunc(slices.Clone(group), func(s sample) bool { return s.work == 0 })
+		worked = append(worked, group)
+		n += len(group)
+	}
+	if n == 0 {
+		return results.Metric{Unit: "s", Note: "no workload ran after the injection"}
+	}
+	mean := func(samples []sample) float64 {
+		var sum time.Duration
+		units := 0
+		for _, s := range samples {
+			sum += s.workTime
+			units += s.work
+		}
+		return sum.Seconds() / float64(units)
+	}
+	value := mean(slices.Concat(worked...))
+	m := results.Metric{Value: &value, N: n, Unit: "s"}
+	if iv, ok := stats.Bootstrap(worked, mean, stats.Resampling{Seed: c.plan.Seed}); ok {
+		m.Lo, m.Hi = &iv.Lo, &iv.Hi
+	}
+	return m
+}
+
+// after counts the moments after the injection.
+func after(moments []results.Moment) int {
+	n := 0
+	for _, m := range moments {
+		if m.At > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+func exitTitle(e fleet.AgentExit) string {
+	if e.Signal != 0 {
+		return fmt.Sprintf("agent ended by signal %d", e.Signal)
+	}
+	return fmt.Sprintf("agent exited with code %d", e.Code)
+}

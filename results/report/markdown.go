@@ -1,0 +1,126 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/fleetfall/fleetfall/results"
+)
+
+// Markdown writes r as summary.md, in GitHub's flavour: the verdict, the expectations, and the main figures with a
+// column for each cell.
+func Markdown(w io.Writer, r *results.Results) error {
+	r = cleaned(r)
+	var b strings.Builder
+	fmt.Fprintf(&b, "## %s %s\n\n**%s**\n", statusSign(r.Verdict), md(r.Scenario.Name), md(verdict(r)))
+	if s := runState(r); s != "" {
+		fmt.Fprintf(&b, "\n> %s\n", md(s))
+	}
+	names := labels(r.Cells)
+	if len(r.Cells) > 0 {
+		b.WriteString("\n")
+	}
+	for i, c := range r.Cells {
+		fmt.Fprintf(&b, "- **%s**: %s\n", md(names[i]), md(finding(c, time.Duration(r.Scenario.Deadline))))
+	}
+	if len(r.Expectations) > 0 {
+		b.WriteString("\n|  | expectation | cell | metric | bound | measured |\n| :-: | --- | --- | --- | --: | --: |\n")
+		for _, e := range r.Expectations {
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", statusSign(e.Status), md(e.Name), md(labelOf(r, e.Cell)),
+				md(metricLabel(e.Metric)), md(bound(e.Bound, unitOf(r, e.Cell, e.Metric))), md(outcome(r, e)))
+		}
+	}
+	if metrics := summaryMetrics(r.Cells); len(metrics) > 0 {
+		b.WriteString("\n| 95 % intervals in brackets |")
+		for _, name := range names {
+			fmt.Fprintf(&b, " %s |", md(name))
+		}
+		b.WriteString("\n| --- |" + strings.Repeat(" --: |", len(names)) + "\n")
+		for _, m := range metrics {
+			fmt.Fprintf(&b, "| %s |", md(m.Label))
+			for _, c := range r.Cells {
+				v := c.Metrics[m.Key]
+				fmt.Fprintf(&b, " %s", md(value(v)))
+				if iv := interval(v); iv != "" && v.Value != nil {
+					fmt.Fprintf(&b, " (%s)", md(iv))
+				}
+				b.WriteString(" |")
+			}
+			b.WriteString("\n")
+		}
+	}
+	if n := invalidCount(r); n > 0 {
+		fmt.Fprintf(&b, "\n%s failed for reasons of the testbed, and %s left out.\n", count(n, "host sample"), isAre(n))
+	}
+	fmt.Fprintf(&b, "\n%s\n", md(footer(r)))
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return fmt.Errorf("report: write the summary: %w", err)
+	}
+	return nil
+}
+
+// md escapes a text for a line or a table's cell of Markdown.
+func md(s string) string {
+	s = oneLine(s)
+	var b strings.Builder
+	for i, c := range s {
+		switch c {
+		case '&':
+			b.WriteString("&amp;")
+		case '<':
+			b.WriteString("&lt;")
+		case '@', ':': // no mention of a person, no link by itself
+			if c == '@' || strings.HasPrefix(s[i:], "://") {
+				fmt.Fprintf(&b, "&#%d;", c)
+				continue
+			}
+			b.WriteRune(c)
+		case '\\', '`', '*', '_', '[', ']', '|', '#', '~', '>', '!':
+			b.WriteByte('\\')
+			b.WriteRune(c)
+		default:
+			b.WriteRune(c)
+		}
+	}
+	return b.String()
+}
+
+// statusSign is a sign with a meaning of its own without colour.
+func statusSign(s results.Status) string {
+	switch s {
+	case results.Met:
+		return "✓"
+	case results.Missed:
+		return "✗"
+	}
+	return "?"
+}
+
+// footer says in a line what the figures rest on.
+func footer(r *results.Results) string {
+	parts := []string{count(r.Scenario.Repeat, "repeat") + " a cell", fmt.Sprintf("seed %d", r.Scenario.Seed)}
+	if r.Provenance.Clock != "" {
+		parts = append(parts, oneLine(r.Provenance.Clock)+" clock")
+	}
+	if r.Run.ID != "" {
+		parts = append(parts, "run "+oneLine(r.Run.ID))
+	}
+	return strings.Join(parts, ", ") + "."
+}
+
+func invalidCount(r *results.Results) int {
+	n := 0
+	for _, c := range r.Cells {
+		n += c.Invalid
+	}
+	return n
+}
+
+func isAre(n int) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
+}

@@ -1,0 +1,215 @@
+package report
+
+import (
+	"bytes"
+	"flag"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fleetfall/fleetfall/orchestrator/health"
+	"github.com/fleetfall/fleetfall/results"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// fixtures are the runs that every form of report is tested with.
+func fixtures() map[string]*results.Results {
+	return map[string]*results.Results{
+		"outage": outage(), "interrupted": interrupted(), "nothing": nothing(), "hostile": hostile(),
+	}
+}
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v; write it with -update", err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s differs (-want +got); if that is meant, run with -update:\n%s", path, diff)
+	}
+}
+
+func TestGolden(t *testing.T) {
+	wide := func(w io.Writer, r *results.Results) error { return Terminal(w, r, 130, false) }
+	narrow := func(w io.Writer, r *results.Results) error { return Terminal(w, r, 80, true) }
+	for _, form := range []struct {
+		suffix string
+		write  func(io.Writer, *results.Results) error
+	}{{".html", HTML}, {".md", Markdown}, {".130.txt", wide}, {".80.color.txt", narrow}} {
+		for name, r := range fixtures() {
+			if form.suffix == ".html" && name != "outage" {
+				continue
+			}
+			t.Run(name+form.suffix, func(t *testing.T) {
+				var a, b bytes.Buffer
+				if err := form.write(&a, r); err != nil {
+					t.Fatal(err)
+				}
+				if err := form.write(&b, r); err != nil {
+					t.Fatal(err)
+				}
+				if !bytes.Equal(a.Bytes(), b.Bytes()) {
+					t.Error("the second call gave other bytes")
+				}
+				golden(t, name+form.suffix, a.Bytes())
+			})
+		}
+	}
+}
+
+// hostile is outage with every text replaced by an attack on whoever shows it.
+func hostile() *results.Results {
+	const attack = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'><svg onload=alert(3)>" +
+		"\x1b[2J\x1b]0;owned\x07\x1b]8;;http://x\x1b\\\u202e\x00\xff`|**[x](http://evil.example)** @someone \r\n{{.}} ${x} &lt;"
+	r := outage()
+	replaceStrings(reflect.ValueOf(r).Elem(), attack)
+	// These choose what is shown, and keep their meaning here so that all of it is.
+	r.Verdict, r.Run.Status = results.Missed, "complete"
+	for i := range r.Cells {
+		original := outage().Cells[i]
+		for name, m := range original.Metrics {
+			m.Note = attack
+			original.Metrics[name] = m
+		}
+		r.Cells[i].Metrics = original.Metrics
+		r.Cells[i].Metrics[attack] = fig(1, 0, 1, 1, attack)
+		for j, h := range original.HostsDetail {
+			if h.Invalid == "" {
+				r.Cells[i].HostsDetail[j].Invalid = ""
+			}
+			for k, s := range h.Spans {
+				r.Cells[i].HostsDetail[j].Spans[k].State = s.State
+			}
+		}
+		r.Cells[i].HostsDetail[0].Spans[0].State = attack
+	}
+	return r
+}
+
+func replaceStrings(v reflect.Value, s string) {
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(s)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			replaceStrings(v.Field(i), s)
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			replaceStrings(v.Index(i), s)
+		}
+	}
+}
+
+func TestHostileText(t *testing.T) {
+	var page, table, plain, summary bytes.Buffer
+	r := hostile()
+	for _, err := range []error{HTML(&page, r), Terminal(&table, r, 100, true), Terminal(&plain, r, 100, false),
+		Markdown(&summary, r)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, bad := range []string{"<script", "<img", "<svg onload", "\x1b", "\x00", "\u202e", "http://x", "owned"} {
+		if strings.Contains(page.String(), bad) {
+			t.Errorf("the page contains %q", bad)
+		}
+		if strings.Contains(plain.String(), bad) && !strings.HasPrefix(bad, "<") {
+			t.Errorf("the plain table contains %q", bad)
+		}
+		if strings.Contains(summary.String(), bad) {
+			t.Errorf("the summary contains %q", bad)
+		}
+	}
+	if bad := regexp.MustCompile(`[^\\]\]\(|@someone|://|[^\\]\*\*\[`).FindString(summary.String()); bad != "" {
+		t.Errorf("the summary contains %q", bad)
+	}
+	rest := regexp.MustCompile("\x1b\\[[0-9;]*m").ReplaceAllString(table.String(), "")
+	if strings.Contains(rest, "\x1b") {
+		t.Error("the coloured table contains terminal sequences other than its own colours")
+	}
+	if !utf8.Valid(page.Bytes()) || !utf8.Valid(plain.Bytes()) || !utf8.Valid(summary.Bytes()) {
+		t.Error("not UTF-8")
+	}
+}
+
+func TestTerminalWidth(t *testing.T) {
+	for name, r := range fixtures() {
+		for _, width := range []int{0, 40, 61, 80, 120, 200} {
+			var b bytes.Buffer
+			if err := Terminal(&b, r, width, false); err != nil {
+				t.Fatal(err)
+			}
+			for line := range strings.Lines(b.String()) {
+				if n := textWidth(strings.TrimSuffix(line, "\n")); n > max(width, minWidth) {
+					t.Errorf("%s at %d columns: a line of %d: %q", name, width, n, line)
+				}
+			}
+		}
+	}
+}
+
+func TestSize(t *testing.T) {
+	var b bytes.Buffer
+	if err := HTML(&b, outage()); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d bytes", b.Len())
+	if b.Len() > 200<<10 {
+		t.Errorf("a page of three cells has %d bytes, want less than 200 KiB", b.Len())
+	}
+	if bad := regexp.MustCompile(`(?i)(src|href)="(https?:|//)|@import|<script|<link[^>]+stylesheet`).FindString(b.String()); bad != "" {
+		t.Errorf("the page is not self-contained: %s", bad)
+	}
+}
+
+// TestManyHosts bounds a page by lanes, not by hosts.
+func TestManyHosts(t *testing.T) {
+	r := outage()
+	for i := range 400 {
+		h := outageHost("kernel", 1, 1+i%4, &results.Trial{End: ptr(1800)})
+		r.Cells[1].HostsDetail = append(r.Cells[1].HostsDetail, h)
+	}
+	var b bytes.Buffer
+	if err := HTML(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	if b.Len() > 2<<20 || !strings.Contains(b.String(), "The 408 hosts do not fit") ||
+		!strings.Contains(b.String(), "358 are not shown") {
+		t.Errorf("%d bytes; want less than 2 MiB, and the hosts that are not shown counted", b.Len())
+	}
+}
+
+func TestStatesAreHealths(t *testing.T) {
+	var got []string
+	for _, s := range states() {
+		got = append(got, s.Name)
+		if s.Available != health.State(s.Name).Available() {
+			t.Errorf("%s: available is %v here", s.Name, s.Available)
+		}
+	}
+	var want []string
+	for _, s := range health.States() {
+		want = append(want, string(s))
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("states %v, package health has %v", got, want)
+	}
+}

@@ -1,0 +1,57 @@
+// Package stats computes intervals, survival curves and tests for what a run of the testbed yields: few hosts, in a few
+// repeats, some of them censored. Every function is pure: the same input gives the same result, bit for bit, and where
+// randomness is needed its seed is an argument.
+//
+// All intervals are 95 % intervals. Times must be finite and not negative; a function given another panics, since that
+// is a defect of its caller and not a property of the data.
+package stats
+
+import (
+	"fmt"
+	"math"
+)
+
+// Level is the coverage that every interval of this package aims at.
+const Level = 0.95
+
+// z is the standard normal quantile of (1+Level)/2.
+const z = 1.959963984540054
+
+// An Interval is a 95 % interval, in the unit of what it belongs to.
+type Interval struct{ Lo, Hi float64 }
+
+// Wilson is the score interval of a share of which successes out of n were seen:
+//
+//	(p + z²/2n ± z·sqrt(p(1−p)/n + z²/4n²)) / (1 + z²/n),  p = successes/n
+//
+// Use it for shares, and not a bootstrap: each resample of data that are all 1 is all 1 too, so that a bootstrap
+// would report [1, 1] after three hosts, and so claim a certainty that three hosts cannot give. Wilson gives
+// [0.44, 1]. The samples are taken to be independent.
+//
+// n = 0 gives [0, 1]. It panics unless 0 <= successes <= n.
+//
+// Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927) 209-212;
+// recommended for small n by L. D. Brown, T. T. Cai and A. DasGupta, "Interval estimation for a binomial proportion",
+// Statistical Science 16 (2001) 101-133.
+func Wilson(successes, n int) Interval {
+	if successes < 0 || n < successes {
+		panic(fmt.Sprintf("stats: Wilson of %d successes out of %d", successes, n))
+	}
+	if n == 0 {
+		return Interval{0, 1}
+	}
+	m := float64(n)
+	p := float64(successes) / m
+	centre := p + z*z/(2*m)
+	half := z * math.Sqrt(p*(1-p)/m+z*z/(4*m*m))
+	scale := 1 + z*z/m
+	iv := Interval{(centre - half) / scale, (centre + half) / scale}
+	// At the ends the formula's limit is exact; only rounding moves it.
+	if successes == 0 {
+		iv.Lo = 0
+	}
+	if successes == n {
+		iv.Hi = 1
+	}
+	return iv
+}
