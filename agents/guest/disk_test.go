@@ -1,0 +1,139 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/fleetfall/fleetfall/agents/content"
+)
+
+// signed returns a harmless channel file of this version.
+func signed(t testing.TB, version uint64) []byte {
+	t.Helper()
+	body, err := content.Encode(content.Update(version))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, key := content.TestVendorKey()
+	return content.Sign(body, key)
+}
+
+// newDisk returns a disk as an image ships it, with content 1.
+func newDisk(t testing.TB) *disk {
+	t.Helper()
+	d := &disk{dir: t.TempDir()}
+	for _, name := range []string{shippedName, currentName} {
+		if err := os.WriteFile(filepath.Join(d.dir, name), signed(t, 1), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return d
+}
+
+// files lists what is in the disk's folder.
+func (d *disk) files(t testing.TB) []string {
+	t.Helper()
+	entries, err := os.ReadDir(d.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+func TestReplaceAndRestore(t *testing.T) {
+	d := newDisk(t)
+	if err := d.replace(signed(t, 2)); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := d.version(); v != 2 || err != nil {
+		t.Errorf("after replace: version %d, %v", v, err)
+	}
+	if err := d.restore(); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := d.version(); v != 1 || err != nil {
+		t.Errorf("after restore: version %d, %v", v, err)
+	}
+	if got, want := d.files(t), []string{currentName, shippedName}; !slices.Equal(got, want) {
+		t.Errorf("the folder holds %q, want %q", got, want)
+	}
+}
+
+func TestRestoreRemovesAllTheSame(t *testing.T) {
+	d := newDisk(t)
+	if err := os.Remove(filepath.Join(d.dir, shippedName)); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.restore(); err == nil {
+		t.Error("no error without shipped content")
+	}
+	if got := d.files(t); len(got) > 0 {
+		t.Errorf("the folder holds %q, want nothing: the newest content is what crashes the machine", got)
+	}
+	if v, err := d.version(); v != 0 || err == nil {
+		t.Errorf("version %d, %v of no file", v, err)
+	}
+	if err := os.WriteFile(filepath.Join(d.dir, shippedName), signed(t, 1), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.restore(); err != nil { // nothing there to remove
+		t.Error(err)
+	}
+}
+
+func TestReplaceThatFails(t *testing.T) {
+	d := newDisk(t)
+	current := filepath.Join(d.dir, currentName)
+	if err := os.Remove(current); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(current, "in the way"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.replace(signed(t, 2)); err == nil {
+		t.Error("no error when the file cannot be replaced")
+	}
+	if got, want := d.files(t), []string{currentName, shippedName}; !slices.Equal(got, want) {
+		t.Errorf("the folder holds %q, want %q: the temporary file must not stay", got, want)
+	}
+}
+
+// At each instant the file is one whole version.
+func TestReplaceIsAtomic(t *testing.T) {
+	d := newDisk(t)
+	one, two := signed(t, 1), signed(t, 2)
+	var writer sync.WaitGroup
+	done := make(chan struct{})
+	writer.Go(func() {
+		defer close(done)
+		for i := range 50 {
+			data := one
+			if i%2 == 0 {
+				data = two
+			}
+			if err := d.replace(data); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	for reading := true; reading; {
+		select {
+		case <-done:
+			reading = false
+		default:
+		}
+		data, err := os.ReadFile(filepath.Join(d.dir, currentName))
+		if err != nil || !bytes.Equal(data, one) && !bytes.Equal(data, two) {
+			t.Fatalf("read %d bytes, %v: neither the old nor the new file", len(data), err)
+		}
+	}
+	writer.Wait()
+}

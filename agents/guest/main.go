@@ -1,0 +1,145 @@
+// Guest is the first process of a fleetfall VM: it boots the image, starts the agent, runs the workload and the
+// synthetic threats, polls for updates, and tells the host how the machine is, over the one channel there is.
+//
+// It runs as PID 1 of a minimal image, so it never returns; what fails is logged and tried again, and one duty's
+// failure stops no other. Apart from it, the machine's only processes are its own children, none of which starts
+// another: there are no orphans to reap, and each child is waited for by who started it.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"github.com/fleetfall/fleetfall/agents/protocol"
+)
+
+const (
+	readyWait  = 5 * time.Second // for the agent, before the first threat is run without it
+	dutyPause  = time.Second     // before a duty that panicked goes on
+	heapLimit  = 24 << 20        // bytes; see tune
+	processors = 4               // see tune
+)
+
+func main() {
+	if os.Getpid() != 1 {
+		fmt.Fprintln(os.Stderr, "guest: this program is the first process of a fleetfall VM and runs nowhere else")
+		os.Exit(2)
+	}
+	tune()
+	log := newLogger(os.Stderr)
+	for {
+		protect(log, "guest", func() { run(context.Background(), log) })
+		wait(context.Background(), dutyPause)
+	}
+}
+
+// tune keeps the guest talking while one of its executions hangs in the kernel, as it does when a permission listener
+// hangs: Go starts a process by vfork, which holds one of its processors until the execution is decided, and a garbage
+// collection would wait for that processor. So there are more of them than CPUs, and garbage is collected only at the
+// heap's limit, hours apart, which also spares an idle fleet's CPU.
+func tune() {
+	runtime.GOMAXPROCS(processors)
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(heapLimit)
+}
+
+// run boots the machine and serves until ctx ends.
+func run(ctx context.Context, log *logger) {
+	tally := newTally()
+	disk := &disk{dir: contentDir}
+	agent := newAgent(tally, log)
+	settings := boot(ctx, agent, log)
+
+	// The network comes up last, so that an agent that crashes the machine at boot does so before a remedy can arrive.
+	session := &session{transport: &port{file: openPort(ctx, log)}, boot: bootID(log), log: log}
+	orders := &orders{disk: disk, agent: agent, tally: tally}
+	session.orders = orders.carryOut
+
+	config := hello(ctx, session, settings, disk, agent, log)
+	identify(config, log)
+	duty(ctx, log, "log", func() { log.deliver(ctx, session) })
+	startBeats := func() {
+		duty(ctx, log, "beats", func() { beat(ctx, config.Beat, session, agent, tally) })
+	}
+	if settings.safe() {
+		startBeats()
+		<-ctx.Done()
+		return
+	}
+	if settings.architecture == userArchitecture {
+		duty(ctx, log, "supervisor", func() { supervise(ctx, agent, tally, log) })
+	}
+	threats := &threats{dir: programsDir, agent: agent, tally: tally, log: log}
+	if settings.agent() {
+		agent.awaitReady(ctx, readyWait)
+	}
+	protect(log, "first threat", func() { threats.first(ctx) })
+
+	startBeats()
+	duty(ctx, log, "threats", func() { threats.run(ctx, config.Threat) })
+	duty(ctx, log, "workload", func() { work(ctx, config.Work, programsDir+"/work", tally) })
+	updater := &updater{session: session, disk: disk, agent: agent, tally: tally, log: log}
+	duty(ctx, log, "updater", func() { updater.run(ctx, config.Poll, config.Entropy) })
+	<-ctx.Done()
+}
+
+// hello says that this machine is up, and returns what the host wants it to be.
+func hello(ctx context.Context, s *session, set settings, d *disk, a *agent, log *logger) protocol.Config {
+	version, err := d.version()
+	if err != nil {
+		log.printf("content on the disk: %v", err)
+	}
+	state, _ := a.status()
+	for {
+		reply, err := s.call(ctx, protocol.Request{Hello: &protocol.Hello{
+			Mode:           set.mode,
+			Architecture:   set.architecture,
+			ContentVersion: version,
+			AgentState:     state,
+			Kernel:         kernelRelease(log),
+		}})
+		if err == nil && reply.Config != nil {
+			return *reply.Config
+		}
+		log.printf("no configuration in the reply to hello: %v", err)
+		if !wait(ctx, retryPause) {
+			return protocol.Config{}
+		}
+	}
+}
+
+// duty runs f in a goroutine, and again after a panic, until f returns.
+func duty(ctx context.Context, log *logger, name string, f func()) {
+	go func() {
+		for !protect(log, name, f) && wait(ctx, dutyPause) {
+		}
+	}()
+}
+
+// protect runs f and tells whether it returned; a panic is logged. (Linux panics when its first process ends, and that
+// must never be our doing.)
+func protect(log *logger, name string, f func()) (returned bool) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			log.printf("%s: panic: %v", name, cause)
+		}
+	}()
+	f()
+	return true
+}
+
+// wait returns true after d, or false once ctx ends.
+func wait(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A synthetic threat that the shipped content reports by its name and lets run. It does nothing. */
+#include "start.h"
+
+void _start(void)
+{
+	finish(0);
+}

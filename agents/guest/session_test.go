@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fleetfall/fleetfall/agents/protocol"
+)
+
+const testBoot = "6f1c3b6e-0f5e-4f2b-9d3a-2f4f4c1c9a10"
+
+// A host answers requests in a function of the test.
+type host func(protocol.Request) (protocol.Reply, error)
+
+func (h host) Exchange(r protocol.Request) (protocol.Reply, error) { return h(r) }
+
+func newSession(t testing.TB, h host) *session {
+	return &session{transport: h, boot: testBoot, log: newLogger(t.Output())}
+}
+
+func TestCallRepeatsUnderNewIDs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ids []uint64
+		s := newSession(t, func(r protocol.Request) (protocol.Reply, error) {
+			ids = append(ids, r.ID)
+			if r.Boot != testBoot || r.Uptime <= 0 || r.TSC == 0 || r.Fetch == nil || r.Fetch.Have != 5 {
+				t.Errorf("request %+v", r)
+			}
+			if len(ids) < 3 {
+				return protocol.Reply{}, errors.New("no reply")
+			}
+			return protocol.Reply{ID: r.ID, Orders: []string{"a", "b"}}, nil
+		})
+		var orders []string
+		s.orders = func(list []string) {
+			orders = append(orders, list...)
+			s.mu.Lock() // an order may make requests itself
+			defer s.mu.Unlock()
+		}
+		start := time.Now()
+		reply, err := s.call(t.Context(), protocol.Request{Fetch: &protocol.Fetch{Have: 5}})
+		if err != nil || reply.ID != 3 || !slices.Equal(ids, []uint64{1, 2, 3}) || time.Since(start) != 2*retryPause {
+			t.Errorf("reply %+v, %v to requests %v after %s", reply, err, ids, time.Since(start))
+		}
+		if !slices.Equal(orders, []string{"a", "b"}) {
+			t.Errorf("orders %q", orders)
+		}
+	})
+}
+
+func TestCallGivesUpWithItsContext(t *testing.T) {
+	s := newSession(t, func(protocol.Request) (protocol.Reply, error) { return protocol.Reply{}, errors.New("no reply") })
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.call(ctx, protocol.Request{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestCallReportsWhatTheHostDidNotUnderstand(t *testing.T) {
+	s := newSession(t, func(r protocol.Request) (protocol.Reply, error) { return protocol.Reply{Error: "what?"}, nil })
+	if _, err := s.call(t.Context(), protocol.Request{}); err == nil || !strings.Contains(err.Error(), "what?") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestPortSkipsWhatIsNotTheReply(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		defer ours.Close()
+		go func() {
+			defer theirs.Close()
+			lines := protocol.NewLineReader(theirs, protocol.MaxLine)
+			for {
+				line, err := lines.Next()
+				if err != nil {
+					return
+				}
+				r, err := protocol.ParseRequest(line)
+				if err != nil {
+					t.Errorf("the host gets %q: %v", line, err)
+				}
+				var answer []byte
+				for _, reply := range []protocol.Reply{
+					{ID: r.ID - 1, Boot: r.Boot, Error: "late"},
+					{ID: r.ID, Boot: "another", Error: "of an earlier boot"},
+					{ID: r.ID, Boot: r.Boot, Content: []byte("content")},
+				} {
+					answer, _ = protocol.AppendLine(answer, reply)
+				}
+				answer = slices.Concat([]byte("\n{garbage\n"+strings.Repeat("x", protocol.MaxReply+2)+"\n"), answer)
+				if _, err := theirs.Write(answer); err != nil {
+					return
+				}
+			}
+		}()
+		p := &port{file: ours}
+		for id := uint64(1); id <= 2; id++ {
+			r, err := p.Exchange(protocol.Request{ID: id, Boot: testBoot, Log: &protocol.Log{}})
+			if err != nil || r.ID != id || string(r.Content) != "content" {
+				t.Errorf("request %d: reply %+v, %v", id, r, err)
+			}
+		}
+	})
+}
+
+func TestPortGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		defer ours.Close()
+		go func() { _, _ = io.Copy(io.Discard, theirs) }() // takes requests and says nothing
+		p := &port{file: ours}
+		start := time.Now()
+		_, err := p.Exchange(protocol.Request{ID: 1, Boot: testBoot, Log: &protocol.Log{}})
+		if !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(start) != replyTimeout {
+			t.Errorf("error %v after %s, want a timeout after %s", err, time.Since(start), replyTimeout)
+		}
+		theirs.Close()
+		if _, err := p.Exchange(protocol.Request{ID: 2, Boot: testBoot, Log: &protocol.Log{}}); err == nil {
+			t.Error("no error when the host has closed its end")
+		}
+		long := protocol.Request{ID: 3, Boot: testBoot, Log: &protocol.Log{Text: strings.Repeat("x", protocol.MaxLine)}}
+		if _, err := p.Exchange(long); err == nil || !strings.Contains(err.Error(), "at most") {
+			t.Errorf("a request over the bound: %v", err)
+		}
+	})
+}
+
+func TestFindPort(t *testing.T) {
+	dir := t.TempDir()
+	if path, ok := findPort(dir, protocol.PortName); ok {
+		t.Errorf("found %s where there is no port", path)
+	}
+	for port, name := range map[string]string{"vport1p1": "com.example.0\n", "vport1p2": protocol.PortName + "\n"} {
+		if err := os.Mkdir(filepath.Join(dir, port), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, port, "name"), []byte(name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if path, ok := findPort(dir, protocol.PortName); path != "/dev/vport1p2" || !ok {
+		t.Errorf("found %q, %v", path, ok)
+	}
+}
+
+func TestHelloUntilConfigured(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		s := newSession(t, func(r protocol.Request) (protocol.Reply, error) {
+			asked++
+			if h := r.Hello; h == nil || h.Mode != safeMode || h.Architecture != userArchitecture || h.ContentVersion != 1 ||
+				h.AgentState != protocol.AgentAbsent || h.Kernel == "" {
+				t.Errorf("hello %+v", h)
+			}
+			if asked == 1 {
+				return protocol.Reply{}, nil
+			}
+			return protocol.Reply{Config: &protocol.Config{Hostname: "host-7"}}, nil
+		})
+		log := newLogger(t.Output())
+		set := settings{mode: safeMode, architecture: userArchitecture}
+		if c := hello(t.Context(), s, set, newDisk(t), newAgent(newTally(), log), log); c.Hostname != "host-7" || asked != 2 {
+			t.Errorf("configuration %+v after %d requests", c, asked)
+		}
+	})
+}
+
+func TestBeatsAndOrders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		tally, log := newTally(), newLogger(t.Output())
+		a := newAgent(tally, log)
+		d := newDisk(t)
+		if err := d.replace(signed(t, 2)); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		type seen struct {
+			at   time.Duration
+			done int
+		}
+		var beats []seen
+		s := newSession(t, func(r protocol.Request) (protocol.Reply, error) {
+			beats = append(beats, seen{time.Since(start), len(r.Beat.Done)})
+			switch len(beats) {
+			case 2:
+				return protocol.Reply{Orders: []string{removeContent, "dance"}}, nil
+			case 3:
+				got, _ := json.Marshal(r.Beat.Done)
+				if string(got) != `[{"order":"remove_content"},{"order":"dance","error":"unknown order"}]` {
+					t.Errorf("done %s", got)
+				}
+			case 5:
+				cancel()
+			}
+			return protocol.Reply{}, nil
+		})
+		s.orders = (&orders{disk: d, agent: a, tally: tally}).carryOut
+		beat(ctx, 10*time.Second, s, a, tally)
+		want := []seen{{0, 0}, {10 * time.Second, 0}, {10 * time.Second, 2}, {20 * time.Second, 0}, {30 * time.Second, 0}}
+		if !slices.Equal(beats, want) {
+			t.Errorf("beats %v, want %v", beats, want)
+		}
+		if v, err := d.version(); v != 1 || err != nil {
+			t.Errorf("content %d, %v after remove_content, want what was shipped", v, err)
+		}
+	})
+}

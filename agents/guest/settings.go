@@ -1,0 +1,58 @@
+package main
+
+import (
+	"os"
+	"strings"
+)
+
+// Modes and architectures of the kernel command line.
+const (
+	normalMode         = "normal"
+	safeMode           = "safe"
+	kernelArchitecture = "kernel"
+	userArchitecture   = "user"
+	noArchitecture     = "none"
+)
+
+// settings are what the host decided before this boot, by the kernel command line.
+type settings struct {
+	mode         string // normalMode or safeMode
+	architecture string // of the agent
+}
+
+func (s settings) safe() bool { return s.mode == safeMode }
+
+// agent tells whether this boot has an agent.
+func (s settings) agent() bool { return !s.safe() && s.architecture != noArchitecture }
+
+func readSettings(path string, log *logger) settings {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		log.printf("kernel command line: %v", err)
+	}
+	return parseSettings(string(data), log)
+}
+
+// parseSettings reads fleetfall.mode and fleetfall.architecture. What is missing or unknown is logged and replaced by
+// the choice that does least: a normal boot without an agent.
+func parseSettings(commandLine string, log *logger) settings {
+	s := settings{mode: normalMode, architecture: noArchitecture}
+	for _, word := range strings.Fields(commandLine) {
+		key, value, _ := strings.Cut(word, "=")
+		switch key {
+		case "fleetfall.mode":
+			if value != normalMode && value != safeMode {
+				log.printf("kernel command line: %s: want %s or %s", word, normalMode, safeMode)
+				continue
+			}
+			s.mode = value
+		case "fleetfall.architecture":
+			if value != kernelArchitecture && value != userArchitecture && value != noArchitecture {
+				log.printf("kernel command line: %s: want %s, %s or %s", word, kernelArchitecture, userArchitecture, noArchitecture)
+				continue
+			}
+			s.architecture = value
+		}
+	}
+	return s
+}

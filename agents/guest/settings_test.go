@@ -1,0 +1,43 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestParseSettings(t *testing.T) {
+	for _, c := range []struct {
+		line  string
+		want  settings
+		agent bool
+		logs  string // part of what is logged; "" for nothing
+	}{
+		{"console=ttyS0 quiet fleetfall.architecture=kernel fleetfall.mode=normal\n", settings{"normal", "kernel"}, true, ""},
+		{"fleetfall.architecture=user fleetfall.mode=safe", settings{"safe", "user"}, false, ""},
+		{"fleetfall.architecture=none", settings{"normal", "none"}, false, ""},
+		{"fleetfall.mode=safe fleetfall.mode=normal fleetfall.architecture=user", settings{"normal", "user"}, true, ""},
+		{"", settings{"normal", "none"}, false, ""},
+		{"fleetfall.architecture=cloud", settings{"normal", "none"}, false, "fleetfall.architecture=cloud: want kernel"},
+		{"fleetfall.mode", settings{"normal", "none"}, false, "fleetfall.mode: want normal"},
+	} {
+		var console strings.Builder
+		got := parseSettings(c.line, newLogger(&console))
+		if got != c.want || got.agent() != c.agent {
+			t.Errorf("%q: got %+v with agent %v, want %+v with %v", c.line, got, got.agent(), c.want, c.agent)
+		}
+		if !strings.Contains(console.String(), c.logs) || c.logs == "" && console.Len() > 0 {
+			t.Errorf("%q: logged %q, want %q", c.line, console.String(), c.logs)
+		}
+	}
+}
+
+func FuzzParseSettings(f *testing.F) {
+	f.Add("quiet fleetfall.architecture=kernel fleetfall.mode=safe")
+	f.Add("fleetfall.mode= =")
+	f.Fuzz(func(t *testing.T, line string) {
+		s := parseSettings(line, newLogger(t.Output()))
+		if s.mode != normalMode && s.mode != safeMode || s.architecture == "" {
+			t.Errorf("%q: got %+v", line, s)
+		}
+	})
+}

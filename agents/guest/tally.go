@@ -1,0 +1,94 @@
+package main
+
+import (
+	"sync"
+	"time"
+
+	"github.com/fleetfall/fleetfall/agents/protocol"
+)
+
+// Bounds of a beat's lists, so that a beat fits a request whatever it says; what goes beyond is counted.
+const (
+	maxThreats  = 128
+	maxExits    = 64
+	maxRefusals = 16
+	maxDone     = 8
+	maxText     = 160 // bytes of a text in a beat, before JSON escapes it
+)
+
+// A tally gathers what happens between two beats.
+type tally struct {
+	prompt chan struct{} // holds one when the next beat should not wait
+
+	mu      sync.Mutex
+	beat    protocol.Beat
+	dropped int // notes beyond the bounds
+}
+
+func newTally() *tally { return &tally{prompt: make(chan struct{}, 1)} }
+
+// take returns what was gathered, and starts anew.
+func (t *tally) take() (beat protocol.Beat, dropped int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	beat, dropped = t.beat, t.dropped
+	t.beat, t.dropped = protocol.Beat{}, 0
+	select {
+	case <-t.prompt: // what it asked for is in this beat
+	default:
+	}
+	return beat, dropped
+}
+
+// work notes a unit of the workload.
+func (t *tally) work(took time.Duration, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.beat.WorkUnits++
+	if err != nil {
+		t.beat.WorkFailed++
+	}
+	t.beat.WorkTotal += took
+	t.beat.WorkMax = max(t.beat.WorkMax, took)
+}
+
+func (t *tally) threat(x protocol.Threat) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	note(&t.beat.Threats, x, maxThreats, &t.dropped)
+}
+
+func (t *tally) refusal(x protocol.Refusal) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	x.Reason = cut(x.Reason)
+	note(&t.beat.Refusals, x, maxRefusals, &t.dropped)
+}
+
+func (t *tally) exit(x protocol.Exit) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	note(&t.beat.Exits, x, maxExits, &t.dropped)
+}
+
+// done notes the answer to an order, which the host is waiting for.
+func (t *tally) done(x protocol.Done) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	x.Order, x.Error = cut(x.Order), cut(x.Error)
+	note(&t.beat.Done, x, maxDone, &t.dropped)
+	select {
+	case t.prompt <- struct{}{}:
+	default:
+	}
+}
+
+func cut(text string) string { return text[:min(len(text), maxText)] }
+
+func note[T any](list *[]T, x T, bound int, dropped *int) {
+	if len(*list) >= bound {
+		*dropped++
+		return
+	}
+	*list = append(*list, x)
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fleetfall/fleetfall/agents/protocol"
+)
+
+func TestTallyOfWork(t *testing.T) {
+	tally := newTally()
+	tally.work(2*time.Millisecond, nil)
+	tally.work(5*time.Millisecond, errors.New("refused"))
+	tally.work(time.Millisecond, nil)
+	b, _ := tally.take()
+	if b.WorkUnits != 3 || b.WorkFailed != 1 || b.WorkTotal != 8*time.Millisecond || b.WorkMax != 5*time.Millisecond {
+		t.Errorf("got %+v", b)
+	}
+	if b, _ = tally.take(); b.WorkUnits != 0 || b.WorkMax != 0 {
+		t.Errorf("taken twice: %+v", b)
+	}
+}
+
+// The largest beat there can be is a request that the host accepts.
+func TestLargestBeatFits(t *testing.T) {
+	tally := newTally()
+	worst := strings.Repeat("\x01", 1000) // six bytes each in JSON
+	const many = 1000
+	for range many {
+		tally.work(1<<53, errors.New("refused"))
+		tally.threat(protocol.Threat{ID: 1 << 63, What: "exec", Latency: -1 << 63})
+		tally.refusal(protocol.Refusal{Version: 1 << 63, Reason: worst})
+		tally.exit(protocol.Exit{Signal: -1 << 31, Code: -1 << 31, Restart: -1 << 63})
+		tally.done(protocol.Done{Order: worst, Error: worst})
+	}
+	b, dropped := tally.take()
+	if want := 4*many - maxThreats - maxExits - maxRefusals - maxDone; dropped != want {
+		t.Errorf("%d notes dropped, want %d", dropped, want)
+	}
+	line, err := protocol.AppendLine(nil, protocol.Request{
+		ID: 1 << 63, Boot: strings.Repeat("b", 36), Uptime: 1 << 62, TSC: 1 << 63, Beat: &b,
+	})
+	if err != nil || len(line) > protocol.MaxLine {
+		t.Fatalf("a beat of %d bytes, %v; at most %d", len(line), err, protocol.MaxLine)
+	}
+	if _, err := protocol.ParseRequest(line); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPromptIsAnsweredByTheBeatThatHoldsIt(t *testing.T) {
+	tally := newTally()
+	tally.done(protocol.Done{Order: "one"})
+	tally.done(protocol.Done{Order: "two"})
+	if len(tally.prompt) != 1 {
+		t.Error("no beat is asked for")
+	}
+	if b, _ := tally.take(); len(b.Done) != 2 || len(tally.prompt) != 0 {
+		t.Errorf("beat with %+v, and %d more asked for", b.Done, len(tally.prompt))
+	}
+}

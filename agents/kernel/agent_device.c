@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+/*
+ * /dev/fleetfall-agent: lines of text for one reader. A read gives one line with its newline, and waits for it unless
+ * the file is non-blocking. A write is the line "load".
+ */
+#include <linux/fs.h>
+#include <linux/kfifo.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/spinlock.h>
+#include <linux/uaccess.h>
+#include <linux/wait.h>
+#include "agent.h"
+
+#define QUEUE_BYTES (32 << 10)
+#define RESERVED (4 * AGENT_LINE) /* of them, for what is not a detection */
+
+static STRUCT_KFIFO_REC_2(QUEUE_BYTES) lines;
+static DEFINE_SPINLOCK(lines_lock);
+static DECLARE_WAIT_QUEUE_HEAD(lines_wait);
+static unsigned long in_use; /* bit 0: the device is open */
+
+static unsigned int lost;
+module_param(lost, uint, 0444);
+MODULE_PARM_DESC(lost, "lines dropped because nobody read them");
+
+static void queue_line(char *line, size_t len, unsigned int keep_free)
+{
+	unsigned long flags;
+
+	line[len++] = '\n';
+	spin_lock_irqsave(&lines_lock, flags);
+	if (kfifo_avail(&lines) < len + keep_free || !kfifo_in(&lines, line, len))
+		lost++;
+	spin_unlock_irqrestore(&lines_lock, flags);
+	wake_up_interruptible(&lines_wait);
+}
+
+void agent_say(const char *format, ...)
+{
+	char line[AGENT_LINE];
+	va_list args;
+	int len;
+
+	va_start(args, format);
+	len = vscnprintf(line, sizeof(line) - 1, format, args);
+	va_end(args);
+	queue_line(line, len, 0);
+}
+
+void agent_say_detection(const struct ff_match *m, u32 pid, const struct ff_value *path)
+{
+	char line[AGENT_LINE];
+	int len = scnprintf(line, sizeof(line), "detect %u %s %u ", m->id, m->action == FF_BLOCK ? "block" : "detect", pid);
+	size_t i;
+
+	for (i = 0; i < path->len && len < sizeof(line) - 1; i++) /* a path may hold anything, a line may not */
+		line[len++] = path->data[i] >= 0 && path->data[i] < ' ' ? '?' : path->data[i];
+	queue_line(line, len, RESERVED);
+}
+
+static int device_open(struct inode *inode, struct file *file)
+{
+	if (test_and_set_bit(0, &in_use))
+		return -EBUSY;
+	return stream_open(inode, file);
+}
+
+static int device_release(struct inode *inode, struct file *file)
+{
+	clear_bit(0, &in_use);
+	return 0;
+}
+
+static ssize_t device_read(struct file *file, char __user *to, size_t size, loff_t *pos)
+{
+	char line[AGENT_LINE];
+	unsigned int len;
+	int err;
+
+	if (size < sizeof(line))
+		return -EINVAL; /* a line would not fit */
+	for (;;) {
+		len = kfifo_out_spinlocked(&lines, line, sizeof(line), &lines_lock);
+		if (len)
+			break;
+		if (file->f_flags & O_NONBLOCK)
+			return -EAGAIN;
+		err = wait_event_interruptible(lines_wait, !kfifo_is_empty(&lines));
+		if (err)
+			return err;
+	}
+	return copy_to_user(to, line, len) ? -EFAULT : len;
+}
+
+static ssize_t device_write(struct file *file, const char __user *from, size_t size, loff_t *pos)
+{
+	char line[8] = "";
+
+	if (size >= sizeof(line))
+		return -EINVAL;
+	if (copy_from_user(line, from, size))
+		return -EFAULT;
+	if (strcmp(strim(line), "load"))
+		return -EINVAL;
+	agent_content_load();
+	return size;
+}
+
+static __poll_t device_poll(struct file *file, poll_table *table)
+{
+	poll_wait(file, &lines_wait, table);
+	return EPOLLOUT | EPOLLWRNORM | (kfifo_is_empty(&lines) ? 0 : EPOLLIN | EPOLLRDNORM);
+}
+
+static const struct file_operations device_operations = {
+	.owner = THIS_MODULE,
+	.open = device_open,
+	.release = device_release,
+	.read = device_read,
+	.write = device_write,
+	.poll = device_poll,
+	.llseek = no_llseek,
+};
+
+static struct miscdevice device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "fleetfall-agent",
+	.fops = &device_operations,
+	.mode = 0600,
+};
+
+int agent_device_register(void)
+{
+	INIT_KFIFO(lines);
+	return misc_register(&device);
+}
+
+void agent_device_unregister(void)
+{
+	misc_deregister(&device);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* What the interpreter needs from outside, inside the kernel. */
+#ifndef FLEETFALL_DEPS_H
+#define FLEETFALL_DEPS_H
+
+#include <linux/string.h>
+#include <linux/types.h>
+
+typedef s64 i64;
+
+#define ff_memcmp(a, b, n) memcmp(a, b, n)
+#define ff_memcpy(to, from, n) memcpy(to, from, n)
+#define ff_memset(to, byte, n) memset(to, byte, n)
+
+#endif

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include "agent.h"
+
+/*
+ * One packet a line. Waiting for room is not an option: the reader may be the process whose execution waits for this
+ * agent's answer.
+ */
+static void send_line(char *line, size_t len)
+{
+	line[len++] = '\n';
+	while (send(AGENT_SOCKET, line, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == EINTR)
+		;
+}
+
+void agent_say(const char *format, ...)
+{
+	char line[AGENT_LINE];
+	va_list args;
+	int len;
+
+	va_start(args, format);
+	len = vsnprintf(line, sizeof(line) - 1, format, args);
+	va_end(args);
+	if (len < 0)
+		return;
+	if ((size_t)len > sizeof(line) - 2)
+		len = sizeof(line) - 2;
+	send_line(line, len);
+}
+
+void agent_say_detection(const struct ff_match *m, u32 pid, const struct ff_value *path)
+{
+	char line[AGENT_LINE];
+	size_t len = snprintf(line, sizeof(line), "detect %u %s %u ", m->id, m->action == FF_BLOCK ? "block" : "detect", pid);
+	size_t i;
+
+	for (i = 0; i < path->len && len < sizeof(line) - 1; i++) /* a path may hold anything, a line may not */
+		line[len++] = (u8)path->data[i] < ' ' ? '?' : path->data[i];
+	send_line(line, len);
+}
+
+int agent_hear(char line[AGENT_LINE])
+{
+	ssize_t len = recv(AGENT_SOCKET, line, AGENT_LINE - 1, MSG_DONTWAIT);
+
+	if (len == 0 || (len < 0 && errno != EAGAIN && errno != EINTR))
+		return 0;
+	if (len < 0)
+		len = 0;
+	if (len > 0 && line[len - 1] == '\n')
+		len--;
+	line[len] = '\0';
+	return 1;
+}
