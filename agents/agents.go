@@ -1,0 +1,19 @@
+// Package agents carries the sources of all that runs inside a guest, so that an installed fleetfall builds images
+// without its source tree: the agents and their one interpreter in C, the guest program and the packages it imports.
+package agents
+
+import (
+	"embed"
+	"io/fs"
+)
+
+//go:embed content/*.go protocol/*.go
+//go:embed guest/*.go guest/*.s guest/programs/*.c guest/programs/*.h
+//go:embed interpreter/*.c interpreter/*.h
+//go:embed kernel/Kbuild kernel/*.c kernel/*.h
+//go:embed user/*.c user/*.h
+var files embed.FS
+
+// Sources returns the sources, laid out as in this folder: content, protocol and guest with guest/programs in Go and C,
+// interpreter, kernel and user in C. Go test files are among them; test data and test drivers are not.
+func Sources() fs.FS { return files }

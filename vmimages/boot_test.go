@@ -1,0 +1,136 @@
+package vmimages
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fleetfall/fleetfall/agents/protocol"
+	"github.com/fleetfall/fleetfall/internal/capability"
+)
+
+// testBoot boots the image under emulation with each agent, and waits until the guest says that the agent protects it.
+func testBoot(t *testing.T, img Image) {
+	capability.Tools(t, "qemu-system-x86_64", "qemu-system-x86")
+	for _, tt := range []struct{ architecture, mode, state string }{
+		{"none", "normal", protocol.AgentAbsent},
+		{"kernel", "normal", protocol.AgentRunning},
+		{"user", "normal", protocol.AgentRunning},
+		{"kernel", "safe", protocol.AgentAbsent},
+	} {
+		t.Run(tt.architecture+" "+tt.mode, func(t *testing.T) {
+			hello, beat, console := boot(t, img, tt.architecture, tt.mode)
+			if hello == nil || beat == nil {
+				t.Fatalf("hello %+v, beat %+v; console:\n%s", hello, beat, console)
+			}
+			if hello.Kernel != img.KernelRelease || hello.Architecture != tt.architecture || hello.Mode != tt.mode ||
+				hello.ContentVersion != img.Lock.ContentVersion {
+				t.Errorf("hello %+v", hello)
+			}
+			if beat.AgentState != tt.state {
+				t.Errorf("beat %+v, want the agent %s; console:\n%s", beat, tt.state, console)
+			}
+			if bytes.Contains(console, []byte("insmod")) || bytes.Contains(console, []byte("BUG:")) {
+				t.Errorf("console:\n%s", console)
+			}
+		})
+	}
+}
+
+// boot returns the guest's hello and first beat, nil for what did not come, and what the console showed.
+func boot(t *testing.T, img Image, architecture, mode string) (*protocol.Hello, *protocol.Beat, []byte) {
+	t.Helper()
+	const patience = 2 * time.Minute // far more than a boot takes, and less than the test may
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	dir := t.TempDir()
+	socket, log := filepath.Join(dir, "s"), filepath.Join(dir, "console")
+	var listen net.ListenConfig
+	l, err := listen.Listen(ctx, "unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	cmdline := append(img.Cmdline, "fleetfall.architecture="+architecture, "fleetfall.mode="+mode)
+	cmd := exec.CommandContext(ctx, "qemu-system-x86_64",
+		"-machine", "q35", "-accel", "tcg", "-m", "96", "-nodefaults", "-display", "none", "-no-reboot",
+		"-kernel", img.Kernel, "-initrd", img.Initrd, "-append", strings.Join(cmdline, " "),
+		"-drive", "file="+img.Disk+",format=raw,if=virtio,snapshot=on",
+		"-serial", "file:"+log,
+		"-device", "virtio-serial-pci", "-chardev", "socket,id=guest,path="+socket,
+		"-device", "virtserialport,chardev=guest,name="+protocol.PortName,
+	)
+	cmd.Env = append(os.Environ(), "TMPDIR="+dir) // of the snapshot
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait()
+		l.Close() // who waits for a connection that will not come
+		close(ended)
+	}()
+	defer func() {
+		cancel()
+		<-ended
+	}()
+	hello, beat, err := converse(ctx, l)
+	if err != nil {
+		t.Errorf("talk with the guest: %v; qemu: %s", err, said.Bytes())
+	}
+	console, _ := os.ReadFile(log)
+	return hello, beat, console
+}
+
+// converse answers the guest until its first beat.
+func converse(ctx context.Context, l net.Listener) (hello *protocol.Hello, beat *protocol.Beat, err error) {
+	conn, err := l.Accept()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	lines := protocol.NewLineReader(conn, protocol.MaxLine)
+	for beat == nil {
+		line, err := lines.Next()
+		if errors.Is(err, protocol.ErrTooLong) {
+			continue
+		}
+		if err != nil {
+			return hello, nil, err
+		}
+		request, err := protocol.ParseRequest(line)
+		if err != nil {
+			return hello, nil, fmt.Errorf("%w: %q", err, line)
+		}
+		reply := protocol.Reply{ID: request.ID, Boot: request.Boot}
+		switch {
+		case request.Hello != nil:
+			hello = request.Hello
+			reply.Config = &protocol.Config{
+				Hostname: "host-1", Now: time.Unix(1e9, 0), Entropy: make([]byte, 32),
+				Beat: time.Second, Poll: time.Minute, Work: time.Second, Threat: time.Second,
+			}
+		case request.Beat != nil:
+			beat = request.Beat
+		}
+		answer, err := protocol.AppendLine(nil, reply)
+		if err != nil {
+			return hello, beat, err
+		}
+		if _, err := conn.Write(answer); err != nil {
+			return hello, beat, err
+		}
+	}
+	return hello, beat, nil
+}

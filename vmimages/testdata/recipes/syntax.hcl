@@ -1,0 +1,3 @@
+image "syntax" {
+  description = "no end
+}

@@ -1,0 +1,47 @@
+# The smallest machine that is still a real one: a stock distribution kernel, the guest program as its first process,
+# and a disk that outlives a crash.
+image "tiny" {
+  description = "stock Debian cloud kernel, the guest program as PID 1, a persistent ext4 disk with the agent's content"
+
+  # Arguments that every boot has; the architecture and the mode come with the host.
+  #   oops=panic          a fault in the kernel takes the machine down, as it does where agents run in production
+  #   panic=0             a panicked machine stays so until somebody resets it: recovery is a policy, not a default
+  #   cryptomgr.notests   no self-tests of ciphers: they are 1.8 s of a boot's 3.1 s on a virtual clock
+  cmdline = ["console=ttyS0", "quiet", "panic=0", "oops=panic", "cryptomgr.notests"]
+
+  kernel {
+    package = "linux-image-*-cloud-amd64" # of the release whose headers are installed
+    modules = ["virtio_pci", "virtio_blk", "virtio_console", "pvpanic_mmio"]
+
+    # What the agents and the testbed rely on. A kernel configured otherwise is refused.
+    require = {
+      CONFIG_DEVTMPFS                   = "y"
+      CONFIG_EXT4_FS                       = "y"
+      CONFIG_FANOTIFY_ACCESS_PERMISSIONS   = "y"
+      CONFIG_KPROBES                       = "y"
+      CONFIG_KRETPROBES                    = "y"
+      CONFIG_MODULES                       = "y"
+      CONFIG_SERIAL_8250_CONSOLE           = "y"
+    }
+    # What a reader of results may want to know besides.
+    record = [
+      "CONFIG_BPF_LSM", "CONFIG_DEBUG_INFO_BTF", "CONFIG_HZ", "CONFIG_INIT_STACK_ALL_ZERO", "CONFIG_LSM",
+      "CONFIG_MODULE_SIG_FORCE", "CONFIG_PANIC_TIMEOUT", "CONFIG_PREEMPT_DYNAMIC", "CONFIG_RANDOMIZE_BASE",
+      "CONFIG_SECURITY_LOCKDOWN_LSM", "CONFIG_SMP", "CONFIG_STACKPROTECTOR_STRONG", "CONFIG_VMAP_STACK",
+    ]
+  }
+
+  initramfs {
+    directories = ["data", "dev", "etc", "proc", "sys", "tmp"]
+    programs    = ["service", "threat-exec", "threat-mark", "work"] # of agents/guest/programs, in /opt/fleetfall
+  }
+
+  disk {
+    size_mib        = 16
+    uuid            = "f1ee7fa1-1000-4000-8000-000000000001"
+    hash_seed       = "f1ee7fa1-1000-4000-8000-000000000002"
+    content_version = 1 # of the baseline that the agent is shipped with
+  }
+
+  limit_mb = 40 # what the whole may take, in millions of bytes
+}
