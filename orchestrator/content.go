@@ -1,0 +1,46 @@
+package orchestrator
+
+import (
+	"fmt"
+
+	"github.com/fleetfall/fleetfall/agents/content"
+	"github.com/fleetfall/fleetfall/scenarios"
+)
+
+// Versions of the content that a trial's hosts meet. An image ships shippedVersion.
+const (
+	updateVersion uint64 = 2 // what is injected
+	revertVersion uint64 = 3 // what the vendor ships when it has pulled that
+)
+
+// An offer is content that updaters are served.
+type offer struct {
+	version uint64
+	file    []byte
+}
+
+// offers makes the update and what reverts it, as the test vendor signs them.
+func offers(c scenarios.Cell, seed uint64) (update, revert offer, err error) {
+	_, key := content.TestVendorKey()
+	fault, err := content.FindFault(c.Update.Fault)
+	if err != nil {
+		return update, revert, fmt.Errorf("cell %s: %w", c.ID, err)
+	}
+	harmless, err := content.FindFault("none")
+	if err != nil {
+		return update, revert, err
+	}
+	update.version, revert.version = updateVersion, revertVersion
+	if update.file, err = fault.Update(updateVersion, seed, content.Params(c.Update.Parameters), key); err != nil {
+		return update, revert, fmt.Errorf("cell %s: %w", c.ID, err)
+	}
+	if !c.Update.Signed {
+		if update.file, err = content.Unsigned(update.file); err != nil {
+			return update, revert, fmt.Errorf("cell %s: %w", c.ID, err)
+		}
+	}
+	if revert.file, err = harmless.Update(revertVersion, seed, nil, key); err != nil {
+		return update, revert, fmt.Errorf("cell %s: %w", c.ID, err)
+	}
+	return update, revert, nil
+}

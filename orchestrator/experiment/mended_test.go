@@ -1,0 +1,172 @@
+package experiment
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/fleetfall/fleetfall/agents"
+	"github.com/fleetfall/fleetfall/internal/capability"
+	"github.com/fleetfall/fleetfall/orchestrator"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
+	"github.com/fleetfall/fleetfall/results"
+	"github.com/fleetfall/fleetfall/results/measure"
+	"github.com/fleetfall/fleetfall/scenarios"
+	"github.com/fleetfall/fleetfall/vmimages"
+)
+
+// evaluator is the file that has the defect, and these are the mistake and its mending by hand: the bounds check that the
+// published findings of July 2024 ask for.
+const (
+	evaluator = "interpreter/evaluate.c"
+	mistake   = "instance_matches(&c->templates[in->template_index], in, inputs)"
+	mended    = "instance_matches(&c->templates[in->template_index], in, inputs, e->ninputs)"
+)
+
+// mend adds a bounds check to the interpreter and leaves all else as it is.
+func mend(t *testing.T) fs.FS {
+	t.Helper()
+	sources := fstest.MapFS{}
+	err := fs.WalkDir(agents.Sources(), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := fs.ReadFile(agents.Sources(), path)
+		sources[path] = &fstest.MapFile{Data: data, Mode: 0o644}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := sources[evaluator]
+	if file == nil {
+		t.Fatalf("no %s among the sources", evaluator)
+	}
+	for _, edit := range []struct{ old, new string }{
+		{mistake, mended},
+		{"const struct ff_instance *in, const struct ff_value *inputs)", "const struct ff_instance *in, const struct ff_value *inputs, u32 ninputs)"},
+		{"if (!criterion_matches(&c, &inputs[field]))", "if (field >= ninputs ? c.op != OP_ANY : !criterion_matches(&c, &inputs[field]))"},
+	} {
+		if n := bytes.Count(file.Data, []byte(edit.old)); n != 1 {
+			t.Fatalf("%q stands %d times in %s, want once: mend it here too", edit.old, n, evaluator)
+		}
+		file.Data = bytes.Replace(file.Data, []byte(edit.old), []byte(edit.new), 1)
+	}
+	return sources
+}
+
+// TestBoundsCheckSavesTheKernelFleet changes one thing, by hand, in the interpreter, and nothing in the update.
+func TestBoundsCheckSavesTheKernelFleet(t *testing.T) {
+	if testing.Short() {
+		t.Skip("boots VMs; not in short mode")
+	}
+	capability.Tools(t, "qemu-system-x86_64", "qemu-system-x86", "qemu-img", "qemu-utils", "libvirtd", "libvirt-daemon-system", "mke2fs", "e2fsprogs")
+	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
+	defer cancel()
+	// Not t.TempDir: QEMU runs as another user, who must be able to get there.
+	dir, err := os.MkdirTemp("/var/tmp", "fleetfall-mended-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	shareDownloads(t, dir)
+	image, err := vmimages.Build(ctx, "tiny", vmimages.Options{Cache: dir, Sources: mend(t), Log: func(s string) { t.Log(s) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	plan, diags := scenarios.LoadFile("channel-file-291", scenarios.Options{Vars: map[string]string{
+		"hosts": "1", "at": "1s", "revert_after": "6s", "stable_for": "3s", "liveness": "60s", "latency_bound": "60s", "deadline": "4m",
+	}})
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	hypervisor, err := libvirt.Open(ctx, libvirt.Config{RunID: newRunID(), Log: zerolog.Nop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := closing(ctx, hypervisor.Close); err != nil {
+			t.Error(err)
+		}
+	}()
+	r := &run{Config: Config{Plan: plan, Log: zerolog.Nop()}, dir: dir, images: map[string]vmimages.Image{"tiny": image}}
+	path := filepath.Join(dir, results.JournalFile)
+	if r.journal, err = results.Create(path, results.Header{RunID: "mended", Plan: plan}); err != nil {
+		t.Fatal(err)
+	}
+	for _, trial := range orchestrator.Trials(plan) {
+		if trial.Cell.Fleet.Name != "kernel" {
+			continue
+		}
+		if err := r.trial(ctx, hypervisor, trial); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.journal.Close(); err != nil {
+		t.Fatal(err)
+	}
+	j, err := results.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range measure.Compute(j).Cells {
+		if c.Fleet != "kernel" {
+			continue
+		}
+		if len(c.Trials) != 1 || c.Trials[0].Status != orchestrator.Settled {
+			t.Errorf("trials %+v", c.Trials)
+		}
+		for _, name := range []string{"blast_radius", "crashes", "protection_radius"} {
+			if m := c.Metrics[name]; m.Value == nil || *m.Value != 0 {
+				t.Errorf("%s is %+v, want 0 with a bounds check", name, m)
+			}
+		}
+	}
+}
+
+// shareDownloads copies the packages that another build has downloaded already, if any.
+func shareDownloads(t *testing.T, cache string) {
+	t.Helper()
+	from := filepath.Join(vmimages.DefaultCache(), "debs")
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		return
+	}
+	to := filepath.Join(cache, "debs")
+	if err := os.Mkdir(to, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		in, err := os.Open(filepath.Join(from, e.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := os.Create(filepath.Join(to, e.Name()))
+		if err == nil {
+			_, err = io.Copy(out, in)
+		}
+		if err == nil {
+			err = out.Close()
+		}
+		in.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}

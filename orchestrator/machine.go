@@ -1,0 +1,277 @@
+package orchestrator
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/health"
+	"github.com/fleetfall/fleetfall/orchestrator/recovery"
+	"github.com/fleetfall/fleetfall/results"
+)
+
+// tick is how often the machine looks at what no event tells it: silence, stability, the deadline.
+const tick = time.Second
+
+// Tags of the machine's own timers.
+const (
+	tagTick   = "tick"
+	tagInject = "inject"
+	tagRevert = "revert"
+)
+
+// A decision is one thing that the machine wants done: a mark, an action or, when both are empty, a timer.
+type decision struct {
+	mark   string
+	action fleet.Action
+	wait   time.Duration
+	tag    string
+}
+
+// A machine is the trial's state. It is pure: handle depends on nothing but the events so far.
+type machine struct {
+	trial    Trial
+	hosts    map[string]*host
+	names    []string // of hosts, sorted
+	update   offer
+	pulled   offer // what the vendor ships in the update's place
+	recovery recovery.Policy
+
+	now      time.Duration
+	phase    string
+	injected time.Duration // when
+	target   uint64        // the content version that every host is to end with
+	outcome  *Outcome
+
+	changed bool // since the last progress was told
+	note    string
+	panics  int
+}
+
+type host struct {
+	*health.Host
+	up      bool   // has beaten since the start
+	refused uint64 // the newest content version that its agent would not load
+}
+
+// Phases of a trial.
+const (
+	phaseBooting  = "booting"
+	phaseBaseline = "baseline"
+	phaseInjected = "injected"
+	phaseReverted = "reverted"
+)
+
+func newMachine(t Trial) (*machine, error) {
+	policy, err := recovery.New(t.Cell.Recovery, t.Seed)
+	if err != nil {
+		return nil, err
+	}
+	m := &machine{trial: t, hosts: map[string]*host{}, recovery: policy, phase: phaseBooting, changed: true}
+	if m.update, m.pulled, err = offers(t.Cell, t.Seed); err != nil {
+		return nil, err
+	}
+	limits := health.Limits{Liveness: time.Duration(t.Plan.Liveness), Latency: time.Duration(t.Plan.Latency)}
+	for _, spec := range t.Hosts {
+		m.hosts[spec.Name] = &host{Host: health.NewHost(spec.Name, limits)}
+	}
+	m.names = slices.Sorted(maps.Keys(m.hosts))
+	return m, nil
+}
+
+// begin is what is done before the first event.
+func (m *machine) begin() []decision {
+	decisions := []decision{{wait: tick, tag: tagTick}}
+	for _, name := range m.names {
+		decisions = append(decisions, decision{action: fleet.Boot{Host: name, Mode: fleet.Normal}})
+	}
+	return decisions
+}
+
+// handle takes the next event and says what is to be done about it.
+func (m *machine) handle(e fleet.Event) []decision {
+	m.now = e.At
+	var decisions []decision
+	changes := m.observe(e)
+	for _, s := range m.recovery.Observe(e, changes) {
+		decisions = append(decisions, decision{action: s.Action, wait: s.Wait, tag: s.Tag})
+	}
+	if f, ok := e.What.(fleet.InfraFailed); ok && e.Host == "" {
+		m.end(Invalid, f.Op+": "+f.Reason)
+		return decisions
+	}
+	if f, ok := e.What.(fleet.TimerFired); ok {
+		switch f.Tag {
+		case tagTick:
+			decisions = append(decisions, decision{wait: tick, tag: tagTick})
+		case tagInject:
+			decisions = append(decisions, m.inject()...)
+		case tagRevert:
+			decisions = append(decisions, m.revert()...)
+		}
+	}
+	return append(decisions, m.advance()...)
+}
+
+// observe brings the hosts' states up to the event, and returns what changed.
+func (m *machine) observe(e fleet.Event) []health.Change {
+	if e.Host == "" {
+		var changes []health.Change
+		for _, name := range m.names {
+			changes = append(changes, m.hosts[name].Advance(e.At)...)
+		}
+		m.changed = m.changed || len(changes) > 0
+		return changes
+	}
+	h := m.hosts[e.Host]
+	if h == nil {
+		return nil // a backend's event for a host that is not ours says nothing about ours
+	}
+	changes := h.Observe(e)
+	switch w := e.What.(type) {
+	case fleet.Beat:
+		m.changed = m.changed || !h.up
+		h.up = true
+	case fleet.Panic:
+		m.panics++
+		m.tell("%s: %s", e.Host, w.Title)
+	case fleet.ContentRefused:
+		h.refused = max(h.refused, w.Version)
+		m.tell("%s: content %d refused: %s", e.Host, w.Version, w.Reason)
+	case fleet.BootFailed:
+		m.tell("%s: did not boot: %s", e.Host, w.Reason)
+	case fleet.InfraFailed:
+		m.tell("%s: infrastructure: %s: %s", e.Host, w.Op, w.Reason)
+	case fleet.AgentExit:
+		m.tell("%s: agent ended by signal %d, exit code %d", e.Host, w.Signal, w.Code)
+	}
+	m.changed = m.changed || len(changes) > 0
+	return changes
+}
+
+func (m *machine) tell(format string, args ...any) {
+	m.changed, m.note = true, fmt.Sprintf(format, args...)
+}
+
+// advance moves the trial on when its hosts are where they are to be.
+func (m *machine) advance() []decision {
+	switch m.phase {
+	case phaseBooting:
+		switch ready, why := m.ready(); {
+		case why != "":
+			m.end(Invalid, why)
+		case ready:
+			m.phase, m.changed = phaseBaseline, true
+			return []decision{{mark: results.MarkReady}, {wait: time.Duration(m.trial.Cell.Update.At), tag: tagInject}}
+		case m.now > m.trial.ReadyWithin:
+			m.end(Invalid, fmt.Sprintf("the fleet was not ready within %s", m.trial.ReadyWithin))
+		}
+	case phaseInjected, phaseReverted:
+		waiting := m.phase == phaseInjected && m.trial.Cell.Update.RevertAfter > 0
+		switch {
+		case !waiting && m.settled():
+			m.end(Settled, "")
+		case m.now-m.injected >= time.Duration(m.trial.Plan.Deadline):
+			m.end(Deadline, "")
+		}
+	}
+	if m.outcome == nil && m.valid() == 0 {
+		m.end(Invalid, "every host was lost to infrastructure failures")
+	}
+	return nil
+}
+
+func (m *machine) end(status, reason string) {
+	m.outcome = &Outcome{Status: status, Reason: reason, End: m.now}
+}
+
+func (m *machine) valid() int {
+	n := 0
+	for _, h := range m.hosts {
+		if h.Invalid == "" {
+			n++
+		}
+	}
+	return n
+}
+
+// steady is the state of a host of this cell that has no trouble.
+func (m *machine) steady() health.State {
+	if m.trial.Cell.Fleet.Architecture == "none" {
+		return health.Unprotected // nothing detects threats on a host without an agent
+	}
+	return health.Protected
+}
+
+// ready tells whether every valid host is up and steady. A host that fails before anything was injected is no data: why
+// then says what happened.
+func (m *machine) ready() (ready bool, why string) {
+	ready = true
+	for _, name := range m.names {
+		h := m.hosts[name]
+		switch {
+		case h.Invalid != "":
+		case h.State() == health.Hung || h.Looping():
+			return false, fmt.Sprintf("host %s failed before the update: %s", name, h.State())
+		case !h.up || h.State() != m.steady():
+			ready = false
+		}
+	}
+	return ready, ""
+}
+
+// settled tells whether every valid host has taken the content that it is to end with, and has been steady since for long
+// enough.
+func (m *machine) settled() bool {
+	for _, h := range m.hosts {
+		took := h.Content == m.target || h.refused >= m.target || m.trial.Cell.Fleet.Architecture == "none"
+		if h.Invalid == "" && (!took || h.State() != m.steady() || m.now-max(h.Since(), m.injected) < time.Duration(m.trial.Plan.StableFor)) {
+			return false
+		}
+	}
+	return true
+}
+
+func (m *machine) inject() []decision {
+	m.phase, m.changed, m.injected = phaseInjected, true, m.now
+	decisions := append([]decision{{mark: results.MarkInjected}}, m.serve(m.update)...)
+	if after := time.Duration(m.trial.Cell.Update.RevertAfter); after > 0 {
+		decisions = append(decisions, decision{wait: after, tag: tagRevert})
+	}
+	return decisions
+}
+
+func (m *machine) revert() []decision {
+	m.phase, m.changed = phaseReverted, true
+	return append([]decision{{mark: results.MarkReverted}}, m.serve(m.pulled)...)
+}
+
+// serve offers content to every host's updater.
+func (m *machine) serve(o offer) []decision {
+	m.target = o.version
+	var decisions []decision
+	for _, name := range m.names {
+		if m.hosts[name].Invalid == "" {
+			decisions = append(decisions, decision{action: fleet.Serve{Host: name, Version: o.version, Content: o.file}})
+		}
+	}
+	return decisions
+}
+
+func (m *machine) progress() Progress {
+	p := Progress{
+		Trial: m.trial, Phase: m.phase, At: m.now, Panics: m.panics, States: map[health.State]int{}, LastNote: m.note,
+	}
+	for _, h := range m.hosts {
+		p.States[h.State()]++
+		if h.up {
+			p.Up++
+		}
+		if h.Invalid != "" {
+			p.Invalid++
+		}
+	}
+	return p
+}
