@@ -1,0 +1,82 @@
+# fleetfall: make demo, make test. Everything they need beside Go, make and a C compiler is installed from Debian's
+# packages when it is missing, as root or with sudo.
+
+# What a run needs is what `fleetfall doctor` checks.
+RUN_PACKAGES  := qemu-system-x86 qemu-utils libvirt-daemon-system linux-headers-cloud-amd64 e2fsprogs gcc make binutils libc6-dev
+TEST_PACKAGES := $(RUN_PACKAGES) chromium clang libclang-rt-14-dev busybox-static
+
+GO       ?= go
+SUDO     := $(if $(filter 0,$(shell id -u)),,sudo)
+SCENARIO ?= channel-file-291
+
+# Packages whose tests boot VMs or build images: they run one after the other, so that they do not disturb each other.
+VM_TESTS := ./orchestrator/libvirt/... ./orchestrator/experiment/... ./vmimages/... ./cmd/...
+
+.PHONY: demo test check bench build image fuzz golden clean deps test-deps
+
+demo: build image ## boot real VMs, break them with one bad update, write the report
+	./bin/fleetfall run $(SCENARIO)
+
+build: ## bin/fleetfall
+	$(GO) build -o bin/fleetfall ./cmd/fleetfall
+
+image: deps build ## the VM image, unless it is there already
+	./bin/fleetfall image build tiny
+
+test: test-deps check-format ## everything, on real VMs too
+	$(GO) vet ./...
+	FLEETFALL_PROMISED=all $(GO) test -race -timeout 15m $$($(GO) list ./... | grep -vxF "$$($(GO) list $(VM_TESTS))")
+	FLEETFALL_PROMISED=all $(GO) test -race -p 1 -timeout 20m $(VM_TESTS)
+
+check: check-format ## format, vet, staticcheck and the tests that need no VM
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(GO) test -short ./...
+
+.PHONY: check-format
+check-format:
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; fi
+
+bench: test-deps build image ## speeds as ratios measured in one run, and sizes
+	$(GO) run ./internal/bench
+
+FUZZTIME ?= 1m
+fuzz: ## each fuzz target for FUZZTIME
+	@for package in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "$$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+		done; \
+	done
+
+golden: ## write golden files anew; read the difference before you commit it
+	$(GO) test -short $$(git grep -l 'flag.Bool("update"' -- '*_test.go' | xargs -n1 dirname | sort -u | sed 's|^|./|') -update
+
+clean: ## what make has built; the image cache and results stay
+	rm -rf bin
+
+# Installs what is missing of the packages given, and nothing when nothing is.
+define install
+	@missing=; for p in $(1); do \
+		dpkg-query -W -f '$${db:Status-Abbrev}' $$p 2>/dev/null | grep -q '^ii' || missing="$$missing $$p"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+		echo "installing$$missing"; \
+		$(SUDO) apt-get update -q && \
+		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; \
+	fi
+endef
+
+deps: ## Debian packages that a run needs
+	$(call install,$(RUN_PACKAGES))
+
+test-deps: ## Debian packages that the tests need
+	$(call install,$(TEST_PACKAGES))
+
+.PHONY: readme
+readme: ## the README's table, from the latest run
+	awk -v summary=results/latest/summary.md ' \
+		/^<!-- demo: begin/ { print; print ""; while ((getline line < summary) > 0) print line; print ""; skip = 1 } \
+		/^<!-- demo: end/ { skip = 0 } \
+		!skip { if ($$0 !~ /^<!-- demo: begin/) print }' README.md > README.md.new && mv README.md.new README.md

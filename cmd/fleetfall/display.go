@@ -1,0 +1,138 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"github.com/fleetfall/fleetfall/orchestrator"
+	"github.com/fleetfall/fleetfall/orchestrator/health"
+	"github.com/fleetfall/fleetfall/scenarios"
+)
+
+// maxNotes bounds the lines about single hosts that one trial prints.
+const maxNotes = 30
+
+// A display tells where a run stands: a bar with the state of the fleet on a terminal, plain lines elsewhere.
+type display struct {
+	out    io.Writer // lines go above the bar
+	log    zerolog.Logger
+	trials int
+
+	bars *mpb.Progress // nil when plain
+	bar  *mpb.Bar
+
+	mu       sync.Mutex // status is read by the bar's own goroutine
+	status   string
+	trial    int // whose phase, up and notes these are
+	phase    string
+	up       int
+	notes    int
+	lastLine time.Duration
+}
+
+func newDisplay(w io.Writer, o *options, p *scenarios.Plan) (*display, error) {
+	d := &display{out: w, trials: len(p.Cells) * p.Repeat}
+	t := terminalOf(w, o)
+	if t.is {
+		d.bars = mpb.New(mpb.WithOutput(w), mpb.WithWidth(24), mpb.WithRefreshRate(150*time.Millisecond))
+		d.bar = d.bars.AddBar(int64(d.trials),
+			mpb.PrependDecorators(decor.CountersNoUnit("%d/%d trials ")),
+			mpb.AppendDecorators(decor.Any(func(decor.Statistics) string {
+				d.mu.Lock()
+				defer d.mu.Unlock()
+				return " " + d.status
+			})))
+		d.out = d.bars
+	}
+	log, err := newLog(d.out, o)
+	if t.is {
+		log = log.Output(zerolog.ConsoleWriter{Out: d.out, NoColor: !t.color, TimeFormat: "15:04:05"})
+	}
+	d.log = log
+	return d, err
+}
+
+// step tells of a step before the first trial.
+func (d *display) step(text string) { d.line("%s", text) }
+
+func (d *display) line(format string, args ...any) {
+	fmt.Fprintf(d.out, format+"\n", args...)
+}
+
+// watch is told of each change in a trial.
+func (d *display) watch(p orchestrator.Progress) {
+	d.mu.Lock()
+	d.status = fmt.Sprintf("%s %s %s", p.Trial.Cell.ID, p.Phase, summary(p))
+	if p.Trial.Number != d.trial {
+		d.trial, d.phase, d.up, d.notes, d.lastLine = p.Trial.Number, "", -1, 0, 0
+	}
+	newPhase, newUp := p.Phase != d.phase, p.Up != d.up
+	due := p.At-d.lastLine >= 2*time.Second || p.Up == len(p.Trial.Hosts)
+	d.phase = p.Phase
+	print := newPhase || d.bars == nil && newUp && due
+	if print {
+		d.up, d.lastLine = p.Up, p.At
+	}
+	note := p.LastNote
+	if note != "" {
+		if d.notes++; d.notes == maxNotes {
+			note = "more is in the journal"
+		} else if d.notes > maxNotes {
+			note = ""
+		}
+	}
+	d.mu.Unlock()
+
+	prefix := fmt.Sprintf("[%d/%d] %s %7.1fs", p.Trial.Number, d.trials, p.Trial.Cell.ID, p.At.Seconds())
+	if note != "" {
+		d.line("%s  %s", prefix, note)
+	}
+	switch {
+	case p.Outcome != nil:
+		text := p.Outcome.Status
+		if p.Outcome.Reason != "" {
+			text += ": " + p.Outcome.Reason
+		}
+		d.line("%s  %s; %s", prefix, text, summary(p))
+		if d.bar != nil {
+			d.bar.Increment()
+		}
+	case print:
+		d.line("%s  %s; %s", prefix, p.Phase, summary(p))
+	}
+}
+
+// summary is the state of the fleet in a few words.
+func summary(p orchestrator.Progress) string {
+	parts := []string{fmt.Sprintf("%d of %d hosts up", p.Up, len(p.Trial.Hosts))}
+	for _, s := range health.States() {
+		if n := p.States[s]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, s))
+		}
+	}
+	if p.Panics > 0 {
+		parts = append(parts, fmt.Sprintf("%d panics", p.Panics))
+	}
+	if p.Invalid > 0 {
+		parts = append(parts, fmt.Sprintf("%d invalid", p.Invalid))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// close ends the display, wherever the run stands.
+func (d *display) close() {
+	if d.bars == nil {
+		return
+	}
+	if !d.bar.Completed() {
+		d.bar.Abort(false)
+	}
+	d.bars.Wait()
+}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/fleetfall/fleetfall/orchestrator"
+	"github.com/fleetfall/fleetfall/orchestrator/fleet/fleettest"
+	"github.com/fleetfall/fleetfall/results"
+	"github.com/fleetfall/fleetfall/scenarios"
+)
+
+var update = flag.Bool("update", false, "write what commands print into the scripts that compare it")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"fleetfall": func() { os.Exit(Main()) }})
+}
+
+// TestScripts runs testdata/*.txtar. Beside testscript's own commands they have:
+//
+//	exits CODE COMMAND ARG...  runs a command that must end with that exit code
+//	smalldisk DIR SIZE         mounts a file system of that size; only root can
+//
+// the conditions [vm], this machine can run VMs or promises to, and [root]; and $FLEETFALL, the program's path.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireUniqueNames:  true,
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		Condition:           condition,
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "smalldisk": smallDisk},
+		Setup: func(env *testscript.Env) error {
+			// The Go cache, so that an image can be built; no colours, so that output can be compared.
+			for _, name := range []string{"FLEETFALL_PROMISED", "GOFLAGS", "GOPROXY", "GOSUMDB"} {
+				env.Setenv(name, os.Getenv(name))
+			}
+			for name, args := range map[string][]string{"GOCACHE": {"env", "GOCACHE"}, "GOMODCACHE": {"env", "GOMODCACHE"}} {
+				out, err := exec.Command("go", args...).Output()
+				if err != nil {
+					return err
+				}
+				env.Setenv(name, string(out[:len(out)-1]))
+			}
+			path, err := exec.LookPath("fleetfall")
+			if err != nil {
+				return err
+			}
+			env.Setenv("FLEETFALL", path)
+			return recordRun(filepath.Join(env.WorkDir, "recorded"))
+		},
+	})
+}
+
+func condition(name string) (bool, error) {
+	switch name {
+	case "vm":
+		if os.Getenv("FLEETFALL_PROMISED") == "all" {
+			return true, nil
+		}
+		for _, tool := range []string{"qemu-system-x86_64", "qemu-img", "libvirtd", "mke2fs"} {
+			if _, err := findTool(tool); err != nil {
+				return false, nil
+			}
+		}
+		return true, nil
+	case "root":
+		return os.Geteuid() == 0, nil
+	}
+	return false, errors.New("unknown condition " + name)
+}
+
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND ARG...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		got = exit.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d\nstderr:\n%s", got, want, ts.ReadFile("stderr"))
+	}
+}
+
+func smallDisk(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: smalldisk DIR SIZE")
+	}
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(dir, 0o755))
+	ts.Check(syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+args[1]))
+	ts.Defer(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			ts.Logf("unmount %s: %v", dir, err)
+		}
+	})
+}
+
+// recordRun leaves a run's directory with nothing but the journal of channel-file-291 on the conformance fake.
+func recordRun(dir string) error {
+	plan, diags := scenarios.LoadFile("channel-file-291", scenarios.Options{})
+	if diags.HasErrors() {
+		return diags
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	j, err := results.Create(filepath.Join(dir, results.JournalFile), results.Header{
+		RunID: "recorded", Started: time.Unix(1721362140, 0).UTC(), Plan: plan,
+		Provenance: results.Provenance{Clock: "virtual", Facts: []results.Fact{{Name: "backend", Value: "the conformance fake"}}},
+	})
+	if err != nil {
+		return err
+	}
+	for _, trial := range orchestrator.Trials(plan) {
+		var opts fleettest.FakeOptions
+		if !trial.Cell.Fleet.Control {
+			opts.Deadly = []uint64{2}
+		}
+		f := fleettest.NewFake(trial.Hosts, opts)
+		rec, err := j.Trial(trial.Number, results.TrialHeader{Cell: trial.Cell.ID, Repeat: trial.Repeat, Seed: trial.Seed, Hosts: trial.Hosts})
+		if err != nil {
+			return err
+		}
+		if _, err := trial.Run(context.Background(), f, rec, nil); err != nil {
+			return err
+		}
+		if err := f.Close(context.Background()); err != nil {
+			return err
+		}
+	}
+	return errors.Join(j.End("complete", "", results.Ending{Duration: time.Minute}), j.Close())
+}

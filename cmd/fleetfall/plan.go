@@ -1,0 +1,66 @@
+package main
+
+import (
+	"encoding/json"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fleetfall/fleetfall/orchestrator/experiment"
+	"github.com/fleetfall/fleetfall/scenarios"
+)
+
+func planCommand(o *options) *cobra.Command {
+	var scenario scenarioFlags
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "plan SCENARIO",
+		Short: "show what a scenario would run: cells, hosts, memory, expected duration",
+		Example: `  fleetfall plan channel-file-291
+  fleetfall plan channel-file-291 --var hosts=100 --json`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeScenario,
+		RunE: func(c *cobra.Command, args []string) error {
+			plan, err := scenario.load(c, o, args[0])
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				e := json.NewEncoder(c.OutOrStdout())
+				e.SetEscapeHTML(false)
+				e.SetIndent("", "  ")
+				return e.Encode(plan)
+			}
+			return printPlan(c, plan)
+		},
+	}
+	scenario.add(c)
+	c.Flags().BoolVar(&asJSON, "json", false, "print the whole plan as JSON")
+	return c
+}
+
+func printPlan(c *cobra.Command, plan *scenarios.Plan) error {
+	e := plan.Estimate(scenarios.EmulatedVMs())
+	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+	write(w, "CELL\tARCHITECTURE\tFAULT\tHOSTS\tREPEATS\tMEMORY\tEXPECTED\tAT MOST\n")
+	for i, cell := range plan.Cells {
+		x := e.Cells[i]
+		write(w, "%s\t%s\t%s\t%d\t%d\t%d MiB\t%s\t%s\n", cell.ID, cell.Fleet.Architecture, cell.Update.Fault,
+			cell.Fleet.Hosts, plan.Repeat, int64(x.Memory)>>20, rounded(x.Duration), rounded(x.Longest))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	out := c.OutOrStdout()
+	write(out, "\n%d cells x %d repeats, one after the other; at most %d hosts and %d MiB at a time; about %s, at most %s.\n",
+		len(plan.Cells), plan.Repeat, e.Hosts, int64(e.Memory)>>20, rounded(e.Duration), rounded(e.Longest))
+	write(out, "Assumed: %s to boot a host, %d at a time, %d MiB for each VM besides its guest's memory.\n",
+		e.Assumptions.Boot, e.Assumptions.BootsAtOnce, int64(e.Assumptions.HostOverhead)>>20)
+	if err := experiment.CheckMemory(plan); err != nil {
+		write(out, "This machine: %v\n", err)
+	}
+	return nil
+}
+
+func rounded(d scenarios.Duration) time.Duration { return time.Duration(d).Round(time.Second) }

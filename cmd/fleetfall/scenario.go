@@ -1,0 +1,51 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/spf13/cobra"
+
+	"github.com/fleetfall/fleetfall/scenarios"
+)
+
+// scenarioFlags are what a scenario is loaded with.
+type scenarioFlags struct {
+	vars     []string
+	varFiles []string
+}
+
+func (f *scenarioFlags) add(c *cobra.Command) {
+	c.Flags().StringArrayVar(&f.vars, "var", nil, "set a variable of the scenario, as name=value (may be repeated)")
+	c.Flags().StringArrayVar(&f.varFiles, "var-file", nil, "file of name = value lines (may be repeated)")
+}
+
+// load reads the scenario and prints all that is wrong with it.
+func (f *scenarioFlags) load(c *cobra.Command, o *options, name string) (*scenarios.Plan, error) {
+	opts := scenarios.Options{Vars: map[string]string{}, VarFiles: f.varFiles, Environ: os.Environ(), Files: map[string]*hcl.File{}}
+	for _, v := range f.vars {
+		key, value, ok := strings.Cut(v, "=")
+		if !ok || key == "" {
+			return nil, usage(fmt.Errorf("--var %q: want name=value", v))
+		}
+		opts.Vars[key] = value
+	}
+	plan, diags := scenarios.LoadFile(name, opts)
+	if len(diags) > 0 {
+		t := terminalOf(c.ErrOrStderr(), o)
+		if err := scenarios.Render(c.ErrOrStderr(), diags, opts.Files, t.width, t.color); err != nil {
+			return nil, usage(err)
+		}
+	}
+	if plan == nil {
+		return nil, &exitError{code: exitUsage}
+	}
+	return plan, nil
+}
+
+// completeScenario offers the built-in scenarios and files to a shell's completion.
+func completeScenario(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return scenarios.Library(), cobra.ShellCompDirectiveDefault
+}

@@ -1,0 +1,274 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/fleetfall/fleetfall/internal/capability"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
+	"github.com/fleetfall/fleetfall/results"
+)
+
+// A process is fleetfall as a user runs it.
+type process struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	dir    string // of its results
+	stdout bytes.Buffer
+	stderr bytes.Buffer
+}
+
+// start runs the smoke scenario with results in dir, a new one if it is empty.
+func start(t *testing.T, dir string, args ...string) *process {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("boots VMs; not in short mode")
+	}
+	capability.Tools(t, "qemu-system-x86_64", "qemu-system-x86", "qemu-img", "qemu-utils", "libvirtd", "libvirt-daemon-system", "mke2fs", "e2fsprogs")
+	if dir == "" {
+		dir = t.TempDir()
+	}
+	p := &process{t: t, dir: dir}
+	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
+	p.cmd = exec.CommandContext(ctx, "fleetfall", append([]string{"run", "testdata/smoke.hcl", "--results", dir}, args...)...)
+	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cancel)
+	return p
+}
+
+// wait returns the exit code, -1 for an end by a signal.
+func (p *process) wait() int {
+	p.t.Helper()
+	err := p.cmd.Wait()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		p.t.Fatal(err)
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// expect waits for the end with this code.
+func (p *process) expect(code int) {
+	p.t.Helper()
+	if got := p.wait(); got != code {
+		p.t.Fatalf("exit code %d, want %d\n%s\n%s", got, code, p.stdout.String(), p.stderr.String())
+	}
+}
+
+// await waits until the journal holds text.
+func (p *process) await(text string) {
+	p.t.Helper()
+	look := time.NewTicker(50 * time.Millisecond)
+	defer look.Stop()
+	give := time.After(4 * time.Minute)
+	for {
+		data, err := os.ReadFile(filepath.Join(p.dir, "latest", results.JournalFile))
+		if err == nil && bytes.Contains(data, []byte(text)) {
+			return
+		}
+		select {
+		case <-look.C:
+		case <-give:
+			p.t.Fatalf("the journal never held %q\n%s", text, p.stderr.String())
+		}
+	}
+}
+
+func (p *process) read(name string) []byte {
+	p.t.Helper()
+	data, err := os.ReadFile(filepath.Join(p.dir, "latest", name))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return data
+}
+
+func (p *process) results() *results.Results {
+	p.t.Helper()
+	r, err := results.Decode(bytes.NewReader(p.read(results.ResultsFile)))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return r
+}
+
+// processesOf lists the processes of a run by its ID, which is in all their command lines.
+func processesOf(t *testing.T, run string) []string {
+	t.Helper()
+	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, path := range lines {
+		data, err := os.ReadFile(path)
+		if err == nil && bytes.Contains(data, []byte(run)) {
+			found = append(found, strings.ReplaceAll(string(data), "\x00", " "))
+		}
+	}
+	return found
+}
+
+func expectNothingOf(t *testing.T, run string) {
+	t.Helper()
+	if left := processesOf(t, run); len(left) > 0 {
+		t.Errorf("processes of run %s are left: %q", run, left)
+	}
+	if left, err := filepath.Glob(filepath.Join(libvirt.DefaultWorkRoot(), "*"+run+"*")); err != nil || len(left) > 0 {
+		t.Errorf("files of run %s are left: %q, %v", run, left, err)
+	}
+}
+
+// runID is known once the journal is.
+func (p *process) runID() string {
+	p.t.Helper()
+	j, err := results.Read(bytes.NewReader(p.read(results.JournalFile)))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return j.RunID
+}
+
+func TestRun(t *testing.T) {
+	p := start(t, "")
+	p.expect(exitMet)
+	r := p.results()
+	kernel := r.Cells[1]
+	if len(kernel.Causes) != 1 || kernel.Causes[0].Type != "page_fault" || kernel.Causes[0].Module != "agentk" || kernel.Causes[0].Function != "ff_evaluate" {
+		t.Errorf("causes %+v, want one page fault in agentk:ff_evaluate", kernel.Causes)
+	}
+	for name, least := range map[string]float64{"blast_radius": 1, "crashes": 2, "boot_loops": 1, "protection_radius": 1} {
+		if m := kernel.Metrics[name]; m.Value == nil || *m.Value < least {
+			t.Errorf("kernel: %s is %+v, want at least %v", name, m, least)
+		}
+	}
+	if h := kernel.HostsDetail[0]; h.Recovered == nil {
+		t.Errorf("the host did not recover: %+v", h)
+	}
+	for _, name := range []string{"blast_radius", "protection_radius", "crashes", "agent_crashes", "host_seconds_lost"} {
+		if m := r.Cells[0].Metrics[name]; m.Value == nil || *m.Value != 0 {
+			t.Errorf("control: %s is %+v, want 0", name, m)
+		}
+	}
+	console, err := filepath.Glob(filepath.Join(p.dir, "latest", results.HostsDir, "kernel_*", "kernel-01", "console.log"))
+	if err != nil || len(console) != 1 {
+		t.Fatalf("consoles %q, %v", console, err)
+	}
+	if data, err := os.ReadFile(console[0]); err != nil || !bytes.Contains(data, []byte("Kernel panic - not syncing")) {
+		t.Errorf("the console shows no panic: %v", err)
+	}
+	expectNothingOf(t, r.Run.ID)
+
+	// Everything but the journal follows from the journal.
+	for _, name := range []string{results.ResultsFile, results.ReportFile} {
+		before := p.read(name)
+		if err := os.Remove(filepath.Join(p.dir, "latest", name)); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command("fleetfall", "report", "--results", p.dir).CombinedOutput(); err != nil {
+			t.Fatalf("report: %v\n%s", err, out)
+		}
+		if !bytes.Equal(before, p.read(name)) {
+			t.Errorf("%s came out differently", name)
+		}
+	}
+}
+
+// TestWildcardIsHarmless changes one thing: the 21st criterion of the same update.
+func TestWildcardIsHarmless(t *testing.T) {
+	p := start(t, "", "--var", "criterion=any")
+	p.expect(exitMissed) // "the kernel fleet goes down" is missed, as it should be
+	for _, c := range p.results().Cells {
+		for _, name := range []string{"blast_radius", "crashes", "protection_radius"} {
+			if m := c.Metrics[name]; m.Value == nil || *m.Value != 0 {
+				t.Errorf("%s: %s is %+v, want 0", c.Fleet, name, m)
+			}
+		}
+	}
+}
+
+func TestInterrupt(t *testing.T) {
+	p := start(t, "", "--var", "revert_after=10m", "--var", "criterion=any")
+	p.await(`"what":"injected"`)
+	run := p.runID()
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	p.expect(exitInterrupted)
+	expectNothingOf(t, run)
+	r := p.results()
+	if r.Run.Status != "interrupted" || r.Verdict != results.Inconclusive {
+		t.Errorf("status %q, verdict %q", r.Run.Status, r.Verdict)
+	}
+	j, err := results.Read(bytes.NewReader(p.read(results.JournalFile)))
+	if err != nil || j.Status != "interrupted" || j.Ending == nil || j.Trials[0].Status != "interrupted" {
+		t.Errorf("the journal is not whole: %v %+v", err, j)
+	}
+}
+
+// TestKillAndGC kills one of two runs, and collects what it left under the eyes of the other.
+func TestKillAndGC(t *testing.T) {
+	other := start(t, "")
+	other.await(`"what":"hello"`)
+	p := start(t, "", "--var", "criterion=any")
+	p.await(`"what":"hello"`)
+	run := p.runID()
+	if err := p.cmd.Process.Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	p.wait()
+	if len(processesOf(t, run)) == 0 {
+		t.Fatal("nothing is left of a run that was killed: this test shows nothing")
+	}
+	out, err := exec.Command("fleetfall", "gc").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), run) {
+		t.Errorf("gc: %v\n%s", err, out)
+	}
+	expectNothingOf(t, run)
+	other.expect(exitMet)
+	if out, err := exec.Command("fleetfall", "report", "--results", p.dir).CombinedOutput(); err != nil {
+		t.Errorf("report of a killed run: %v\n%s", err, out)
+	}
+}
+
+func TestDiskFull(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can mount a small file system")
+	}
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
+		capability.Need(t, false, "mount", "run as root with CAP_SYS_ADMIN")
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	p := start(t, dir, "--var", "revert_after=10m", "--var", "criterion=any")
+	p.expect(exitInfra)
+	if !strings.Contains(p.stderr.String(), "no space left on device") || !strings.Contains(p.stderr.String(), results.JournalFile) {
+		t.Errorf("stderr does not say which file could not be written, and why:\n%s", p.stderr.String())
+	}
+}
+
+func TestUnreachableLibvirt(t *testing.T) {
+	p := start(t, "", "--connect", "qemu:///session?socket=/nonexistent/libvirt-sock")
+	p.expect(exitInfra)
+	if !strings.Contains(p.stderr.String(), "/nonexistent/libvirt-sock") {
+		t.Errorf("stderr does not say what could not be reached:\n%s", p.stderr.String())
+	}
+	if _, err := os.Stat(filepath.Join(p.dir, "latest", results.JournalFile)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a run that never began left a journal: %v", err)
+	}
+}

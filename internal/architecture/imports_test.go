@@ -1,0 +1,131 @@
+package architecture
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/fleetfall/fleetfall/"
+
+// A rule says what of ours the packages below a folder may import, and why no more.
+type rule struct {
+	room   string
+	may    []string // folders; a folder allows what is below it
+	reason string
+}
+
+var rules = []rule{
+	{"agents/content", nil, "the channel file is the contract with guests, and is built into them"},
+	{"agents/protocol", nil, "it is built into guests"},
+	{"agents/guest", []string{"agents/content", "agents/protocol"}, "PID 1 of a 96 MiB machine carries nothing of the host's"},
+	{"scenarios", []string{"agents/content"}, "a language knows what can be asked for, not who does it"},
+	{"orchestrator/fleet", []string{"agents/content"}, "a new backend depends on the contract alone"},
+	{"orchestrator/console", nil, "text in, panics out"},
+	{"orchestrator/health", []string{"orchestrator/fleet"}, "states are derived from events alone"},
+	{"orchestrator/recovery", []string{"orchestrator/fleet", "orchestrator/health", "scenarios"}, "a policy is pure: it reaches no host"},
+	{"orchestrator/libvirt", []string{"orchestrator/fleet", "orchestrator/console", "vmimages", "agents/protocol", "agents/content"}, "a backend knows no scenario and no result"},
+	{"vmimages", []string{"agents"}, "an image knows nothing of what is done to it"},
+	{"results/stats", nil, "numbers in, numbers out"},
+	{"results/measure", []string{"results/stats", "results", "orchestrator/fleet", "orchestrator/health", "scenarios"}, "figures come from the journal alone"},
+	{"results/report", []string{"results", "scenarios"}, "a page is a function of the results"},
+	{"results", []string{"orchestrator/fleet", "orchestrator/health", "scenarios"}, "a journal keeps what others say"},
+	{"orchestrator", []string{"orchestrator", "scenarios", "results", "agents/content", "vmimages"}, "the command line is above it"},
+}
+
+// exempt are packages of a room that may import more, with the reason.
+var exempt = map[string]string{
+	"orchestrator/experiment": "it is where the rooms meet",
+}
+
+type listed struct {
+	ImportPath   string
+	Imports      []string
+	TestImports  []string
+	XTestImports []string
+	GoFiles      []string
+}
+
+func packages(t *testing.T) []listed {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,TestImports,XTestImports,GoFiles", module+"...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []listed
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		err := d.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+func below(path string, folders []string) bool {
+	return slices.ContainsFunc(folders, func(f string) bool { return path == f || strings.HasPrefix(path, f+"/") })
+}
+
+// TestImports holds each package to the first rule whose room it is in. Rooms are listed from the inside out, so that a
+// folder's own rule comes before that of the folder around it.
+func TestImports(t *testing.T) {
+	held := 0
+	for _, p := range packages(t) {
+		path := strings.TrimPrefix(p.ImportPath, module)
+		if exempt[path] != "" {
+			continue
+		}
+		i := slices.IndexFunc(rules, func(r rule) bool { return below(path, []string{r.room}) })
+		if i < 0 {
+			if !below(path, []string{"cmd", "agents", "internal"}) {
+				t.Errorf("%s is in no room: give it a rule here and a line in ARCHITECTURE.md", path)
+			}
+			continue
+		}
+		held++
+		r := rules[i]
+		for _, imported := range p.Imports {
+			ours, is := strings.CutPrefix(imported, module)
+			if is && !below(ours, append(r.may, r.room)) {
+				t.Errorf("%s imports %s: %s may import of ours only %v, because %s", path, ours, r.room, r.may, r.reason)
+			}
+		}
+	}
+	if held < len(rules) {
+		t.Errorf("%d packages are held to %d rules: a rule has no package", held, len(rules))
+	}
+}
+
+// TestNobodyImportsTheCommand keeps logic out of cmd, and tests' helpers out of what is shipped.
+func TestNobodyImportsTheCommand(t *testing.T) {
+	for _, p := range packages(t) {
+		for _, imported := range p.Imports {
+			ours := strings.TrimPrefix(imported, module)
+			if below(ours, []string{"cmd"}) {
+				t.Errorf("%s imports %s: what is worth sharing does not belong into cmd", p.ImportPath, ours)
+			}
+			if imported == "testing" && !strings.HasSuffix(p.ImportPath, "test") && !strings.HasSuffix(p.ImportPath, "internal/capability") {
+				t.Errorf("%s imports testing outside its tests", p.ImportPath)
+			}
+		}
+	}
+}
+
+// TestNames refuses folders whose name says nothing.
+func TestNames(t *testing.T) {
+	for _, p := range packages(t) {
+		for _, part := range strings.Split(strings.TrimPrefix(p.ImportPath, module), "/") {
+			if slices.Contains([]string{"pkg", "util", "utils", "common", "helpers", "manager", "factory", "misc", "base"}, part) {
+				t.Errorf("%s: a folder named %q says nothing of what is in it", p.ImportPath, part)
+			}
+		}
+	}
+}

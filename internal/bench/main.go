@@ -1,0 +1,190 @@
+// Command bench measures what ARCHITECTURE.md promises of speed and size, and fails when a promise is broken. Times are
+// told as ratios of things measured in turn in this run, because machines differ and are busy.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"github.com/fleetfall/fleetfall/results"
+	"github.com/fleetfall/fleetfall/vmimages"
+)
+
+// pairs is how often each of two things that are compared is measured.
+const pairs = 5
+
+// A row is one promise with what was measured.
+type row struct {
+	name     string
+	measured string
+	bound    string
+	kept     bool
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if len(os.Args) == 2 && os.Args[1] == orchestrateOnly {
+		if err := orchestrate(ctx); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	kept, err := run(ctx)
+	switch {
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(3)
+	case !kept:
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) (kept bool, err error) {
+	image, err := vmimages.Build(ctx, "tiny", vmimages.Options{})
+	if err != nil {
+		return false, err
+	}
+	scratch, err := os.MkdirTemp("", "fleetfall-bench-")
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
+
+	var rows []row
+	for _, measure := range []func(context.Context, string, vmimages.Image) (row, error){
+		imageSize, secondBuild, coldBoot, orchestratorMemory, reportSize, validateTime,
+	} {
+		r, err := measure(ctx, scratch, image)
+		if err != nil {
+			return false, err
+		}
+		fmt.Fprintf(os.Stderr, "%s: %s\n", r.name, r.measured)
+		rows = append(rows, r)
+	}
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "WHAT\tMEASURED\tPROMISED\t")
+	kept = true
+	for _, r := range rows {
+		mark := "kept"
+		if !r.kept {
+			mark, kept = "BROKEN", false
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.name, r.measured, r.bound, mark)
+	}
+	return kept, w.Flush()
+}
+
+func imageSize(_ context.Context, _ string, image vmimages.Image) (row, error) {
+	return row{
+		"image tiny with its kernel", fmt.Sprintf("%.1f MB", float64(image.Bytes)/1e6), "under 40 MB", image.Bytes < 40e6,
+	}, nil
+}
+
+func secondBuild(ctx context.Context, _ string, _ vmimages.Image) (row, error) {
+	took, err := median(func() (time.Duration, error) {
+		start := time.Now()
+		_, err := vmimages.Build(ctx, "tiny", vmimages.Options{})
+		return time.Since(start), err
+	})
+	return row{"second image build", took.Round(time.Millisecond).String(), "under 1s", took < time.Second}, err
+}
+
+func orchestratorMemory(ctx context.Context, _ string, _ vmimages.Image) (row, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return row{}, err
+	}
+	c := exec.CommandContext(ctx, self, orchestrateOnly)
+	c.Stderr = os.Stderr
+	if err := c.Run(); err != nil {
+		return row{}, fmt.Errorf("orchestrate 50 hosts: %w", err)
+	}
+	peak := c.ProcessState.SysUsage().(*syscall.Rusage).Maxrss // KiB
+	return row{
+		"orchestrator with 50 hosts of the conformance fake, peak resident", fmt.Sprintf("%.1f MB", float64(peak)*1024/1e6),
+		"under 64 MB", peak*1024 < 64e6,
+	}, nil
+}
+
+func reportSize(context.Context, string, vmimages.Image) (row, error) {
+	path := filepath.Join("results", "latest", results.ReportFile)
+	info, err := os.Stat(path)
+	if err != nil {
+		return row{}, fmt.Errorf("%w; run make demo first", err)
+	}
+	return row{"report of the latest run", fmt.Sprintf("%.0f KB", float64(info.Size())/1e3), "under 500 KB", info.Size() < 500e3}, nil
+}
+
+func validateTime(ctx context.Context, _ string, _ vmimages.Image) (row, error) {
+	took, err := median(func() (time.Duration, error) {
+		start := time.Now()
+		out, err := exec.CommandContext(ctx, "bin/fleetfall", "validate", "channel-file-291").CombinedOutput()
+		if err != nil {
+			err = fmt.Errorf("fleetfall validate: %w\n%s", err, out)
+		}
+		return time.Since(start), err
+	})
+	return row{"fleetfall validate, whole process", took.Round(time.Millisecond).String(), "under 50ms", took < 50*time.Millisecond}, err
+}
+
+// median measures several times.
+func median(measure func() (time.Duration, error)) (time.Duration, error) {
+	var all []time.Duration
+	for range pairs {
+		d, err := measure()
+		if err != nil {
+			return 0, err
+		}
+		all = append(all, d)
+	}
+	slices.Sort(all)
+	return all[len(all)/2], nil
+}
+
+// coldBoot compares a host, from its boot action to its first beat, with the same kernel that boots into a busybox that
+// says a word.
+func coldBoot(ctx context.Context, scratch string, image vmimages.Image) (row, error) {
+	bare, err := newBareBoot(scratch, image)
+	if err != nil {
+		return row{}, err
+	}
+	hosts, err := newHostBoot(ctx, image)
+	if err != nil {
+		return row{}, err
+	}
+	defer hosts.close(ctx)
+	var ratios []float64
+	var told []string
+	for range pairs {
+		b, err := bare.boot(ctx)
+		if err != nil {
+			return row{}, err
+		}
+		h, err := hosts.boot(ctx)
+		if err != nil {
+			return row{}, err
+		}
+		ratios = append(ratios, h.Seconds()/b.Seconds())
+		told = append(told, strconv.FormatFloat(h.Seconds(), 'f', 2, 64)+"/"+strconv.FormatFloat(b.Seconds(), 'f', 2, 64))
+	}
+	slices.Sort(ratios)
+	ratio := ratios[len(ratios)/2]
+	return row{
+		"cold boot to first beat / bare kernel and busybox",
+		fmt.Sprintf("%.2f x, %.2f to %.2f (s: %s)", ratio, ratios[0], ratios[len(ratios)-1], strings.Join(told, " ")),
+		"at most 1.5 x", ratio <= 1.5,
+	}, nil
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/fleetfall/fleetfall/orchestrator"
+	"github.com/fleetfall/fleetfall/orchestrator/fleet/fleettest"
+	"github.com/fleetfall/fleetfall/results"
+	"github.com/fleetfall/fleetfall/scenarios"
+)
+
+// orchestrateOnly is the argument with which this program does nothing but orchestrate, so that its memory is that.
+const orchestrateOnly = "orchestrate"
+
+// orchestrate runs the kernel cell of channel-file-291 with 50 hosts of the conformance fake into a journal.
+func orchestrate(ctx context.Context) (err error) {
+	plan, diags := scenarios.LoadFile("channel-file-291", scenarios.Options{Vars: map[string]string{"hosts": "50"}})
+	if diags.HasErrors() {
+		return diags
+	}
+	dir, err := os.MkdirTemp("", "fleetfall-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	j, err := results.Create(filepath.Join(dir, results.JournalFile), results.Header{RunID: "bench", Plan: plan})
+	if err != nil {
+		return err
+	}
+	for _, trial := range orchestrator.Trials(plan) {
+		if trial.Cell.Fleet.Name != "kernel" {
+			continue
+		}
+		rec, err := j.Trial(trial.Number, results.TrialHeader{Cell: trial.Cell.ID, Hosts: trial.Hosts})
+		if err != nil {
+			return err
+		}
+		f := fleettest.NewFake(trial.Hosts, fleettest.FakeOptions{Deadly: []uint64{2}})
+		out, err := trial.Run(ctx, f, rec, nil)
+		if err != nil {
+			return err
+		}
+		if out.Status == orchestrator.Invalid {
+			return errors.New(out.Reason)
+		}
+	}
+	return j.Close()
+}
