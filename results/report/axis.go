@@ -18,11 +18,6 @@ func (a axis) x(t float64) float64 {
 	return a.left + (t-a.from)/(a.to-a.from)*(a.right-a.left)
 }
 
-// time is the inverse of x.
-func (a axis) time(x float64) float64 {
-	return a.from + (x-a.left)/(a.right-a.left)*(a.to-a.from)
-}
-
 // ticks are round times on the axis, at most n intervals apart.
 func (a axis) ticks(n int) []float64 {
 	steps := []float64{0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800,
