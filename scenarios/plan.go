@@ -58,12 +58,14 @@ type Fleet struct {
 
 // An Update is what the vendor ships.
 type Update struct {
-	Name        string   `json:"name"`
-	At          Duration `json:"at"`           // after the fleet is ready
-	Fault       string   `json:"fault"`        // "none", "field_count", …: a content mutator's name
-	Criterion   string   `json:"criterion"`    // for field_count: the 21st criterion, as "equals:xyz" or "any"
-	RevertAfter Duration `json:"revert_after"` // after At; 0 for never
-	Signed      bool     `json:"signed"`
+	Name  string   `json:"name"`
+	At    Duration `json:"at"`    // after the fleet is ready
+	Fault string   `json:"fault"` // "none", "field_count", …: a content mutator's name
+	// Parameters of the fault, as content.Params takes them; checked with content.Fault.Check. (For field_count:
+	// "criterion", e.g. "equals:xyz" or "any".)
+	Parameters  map[string]string `json:"parameters,omitempty"`
+	RevertAfter Duration          `json:"revert_after"` // after At; 0 for never
+	Signed      bool              `json:"signed"`
 }
 
 // A Recovery is how hosts that are down come back.
@@ -87,7 +89,7 @@ type Distribution struct {
 // An Expect is a bound on a metric that the verdict hangs on.
 type Expect struct {
 	Name   string            `json:"name"`
-	Where  map[string]string `json:"where"` // fleet, architecture, update, recovery: all must match a cell
+	Where  map[string]string `json:"where"` // fleet, architecture, update, rollout, recovery: all must match a cell
 	Metric string            `json:"metric"`
 	Min    *float64          `json:"min,omitempty"`
 	Max    *float64          `json:"max,omitempty"`

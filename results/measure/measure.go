@@ -131,8 +131,8 @@ func judge(p *scenarios.Plan, r *results.Results) ([]results.Expectation, result
 	}
 	out := []results.Expectation{}
 	for _, e := range p.Expect {
-		for _, c := range r.Cells {
-			if !matches(e, c) {
+		for i, c := range r.Cells {
+			if !e.Matches(p.Cells[i]) {
 				continue
 			}
 			x := expectation(p, e, c)
@@ -146,18 +146,6 @@ func judge(p *scenarios.Plan, r *results.Results) ([]results.Expectation, result
 		}
 	}
 	return out, verdict
-}
-
-func matches(e scenarios.Expect, c results.Cell) bool {
-	of := map[string]string{
-		"fleet": c.Fleet, "architecture": c.Architecture, "update": c.Update, "rollout": c.Rollout, "recovery": c.Recovery,
-	}
-	for key, want := range e.Where {
-		if of[key] != want {
-			return false
-		}
-	}
-	return true
 }
 
 func expectation(p *scenarios.Plan, e scenarios.Expect, c results.Cell) results.Expectation {

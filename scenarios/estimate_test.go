@@ -1,0 +1,99 @@
+package scenarios
+
+import (
+	"testing"
+	"time"
+)
+
+func TestEstimate(t *testing.T) {
+	const second = Duration(time.Second)
+	assume := Assumptions{Boot: 3 * time.Second, BootsAtOnce: 2, HostOverhead: 50 << 20}
+	base := Cell{
+		ID:    "c",
+		Fleet: Fleet{Architecture: "kernel", Hosts: 5, Memory: 100 << 20},
+		Update: Update{
+			At: 10 * second, Fault: "field_count", RevertAfter: 20 * second, Signed: true,
+		},
+		Recovery: Recovery{
+			Strategy: safeMode, Technicians: 2, HandsOn: Distribution{Kind: fixed, A: 30 * second}, Notice: 4 * second, Restart: second,
+		},
+	}
+	// Three turns of two boots make the fleet ready at 9 s; the update comes 10 s later.
+	const start = 19
+	tests := []struct {
+		name   string
+		change func(*Cell)
+		want   int // seconds
+	}{
+		// 2 s to the poll, two restarts and a boot to the second panic, 4 s notice, three turns of 30 s and two boots; 6 s stable
+		{"technicians", func(c *Cell) {}, start + 2 + 2 + 3 + 4 + 3*36 + 6},
+		{"nobody", func(c *Cell) { c.Recovery.Strategy = noStrategy }, start + 300},
+		{"user mode", func(c *Cell) { c.Fleet.Architecture = "user" }, start + 2 + 20 + 6},
+		{"harmless", func(c *Cell) { c.Update.Fault = harmless }, start + 2 + 20 + 6},
+		{"unsigned", func(c *Cell) { c.Update.Signed = false }, start + 2 + 20 + 6},
+		{"slow technicians", func(c *Cell) { c.Recovery.HandsOn.A = Duration(maxDuration) }, start + 300},
+		{"late revert", func(c *Cell) { c.Update.RevertAfter = 200 * second }, start + 2 + 200 + 6},
+	}
+	plan := Plan{Repeat: 3, Deadline: 300 * second, StableFor: 6 * second, Tempo: Tempo{Poll: 2 * second}}
+	total := 0
+	for _, test := range tests {
+		c := base
+		test.change(&c)
+		plan.Cells = []Cell{c}
+		e := plan.Estimate(assume)
+		if got := time.Duration(e.Cells[0].Duration).Seconds(); got != float64(test.want) {
+			t.Errorf("%s: %v s, want %d", test.name, got, test.want)
+		}
+		if time.Duration(e.Cells[0].Longest).Seconds() != start+300 || e.Duration != 3*e.Cells[0].Duration || e.Longest != 3*e.Cells[0].Longest {
+			t.Errorf("%s: %+v", test.name, e)
+		}
+		if e.Hosts != 5 || e.Memory != 5*150<<20 {
+			t.Errorf("%s: %d hosts in %d bytes, want 5 in %d", test.name, e.Hosts, e.Memory, 5*150<<20)
+		}
+		total += test.want
+	}
+
+	plan.Cells = nil
+	for _, test := range tests {
+		c := base
+		test.change(&c)
+		plan.Cells = append(plan.Cells, c)
+	}
+	plan.Cells[2].Fleet.Hosts = 6 // also three turns
+	e := plan.Estimate(assume)
+	if e.Duration != Duration(3*total)*second || e.Hosts != 6 || e.Memory != 6*150<<20 || len(e.Cells) != len(tests) {
+		t.Errorf("all cells: %+v, want %d s with 6 hosts", e, 3*total)
+	}
+}
+
+func TestEstimateDoesNotOverflow(t *testing.T) {
+	year := Duration(maxDuration)
+	cell := Cell{Fleet: Fleet{Architecture: "kernel", Hosts: 500}, Update: Update{At: year, Fault: "field_count", Signed: true}}
+	plan := Plan{Repeat: maxRepeat, Deadline: year, StableFor: year, Cells: make([]Cell, maxCells)}
+	for i := range plan.Cells {
+		plan.Cells[i] = cell
+	}
+	if e := plan.Estimate(EmulatedVMs()); e.Duration <= 0 || e.Longest < e.Duration || e.Cells[0].Duration <= 0 {
+		t.Errorf("%v, at most %v", e.Duration, e.Longest)
+	}
+	if e := (&Plan{}).Estimate(Assumptions{}); e.Duration != 0 || e.Cells == nil {
+		t.Errorf("of nothing: %+v", e)
+	}
+}
+
+// The library's example should be over in minutes: it is what people run first.
+func TestEstimateOfChannelFile291(t *testing.T) {
+	plan, diags := LoadFile("channel-file-291", Options{})
+	if plan == nil {
+		t.Fatal(diags)
+	}
+	e := plan.Estimate(EmulatedVMs())
+	for _, c := range e.Cells {
+		if d := time.Duration(c.Duration); d < 20*time.Second || d > 90*time.Second {
+			t.Errorf("%s takes %v", c.ID, d)
+		}
+	}
+	if e.Hosts != 4 || e.Memory > 1<<30 {
+		t.Errorf("%d hosts in %s", e.Hosts, sizeText(e.Memory))
+	}
+}

@@ -1,0 +1,39 @@
+package scenarios
+
+import "time"
+
+// Limits of the language. They are far above what a sensible scenario needs; they are here so that a slip of the pen
+// costs a diagnostic and not a machine.
+const (
+	maxSource      = 64 << 10 // bytes of a scenario or variable file
+	maxNesting     = 64       // brackets open at the same time
+	maxForNesting  = 2        // for expressions inside each other; each loops at most maxElements times
+	maxExponent    = 3        // digits of a number's exponent, or of a width in format()
+	maxNumber      = 1e30     // magnitude of a variable or local
+	maxString      = 4 << 10  // bytes of a variable's or local's strings
+	maxElements    = 1024     // elements of a variable or local, at all levels
+	maxDiagnostics = 50       // reported for one load
+
+	maxName    = 40 // characters of a block's name
+	maxText    = 400
+	maxFleet   = 10_000_000 // hosts; see maxHosts for what a backend can hold
+	maxCells   = 256
+	maxSamples = 10_000 // cells times repeats
+	maxRepeat  = 1000
+	maxMetric  = 1e12
+
+	// maxSeed is the largest integer that every reader of JSON gets exactly (RFC 8259, section 6).
+	maxSeed = 1<<53 - 1
+	// maxDuration bounds every duration in a scenario, and every sample of a distribution.
+	maxDuration = 365 * 24 * time.Hour
+)
+
+// maxHosts is how many hosts a fleet can have, by backend; its keys are the backends there are.
+var maxHosts = map[string]int64{
+	"libvirt": 500, // real VMs on one machine
+}
+
+const (
+	minMemory = 32 << 20 // bytes; less does not hold a stock kernel and its initramfs
+	maxMemory = 64 << 30
+)

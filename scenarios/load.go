@@ -1,0 +1,251 @@
+package scenarios
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/ext/dynblock"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+)
+
+var (
+	unknown    = cty.DynamicVal // stands for what was reported already; readers pass over it in silence
+	stringType = cty.String
+)
+
+// Options are what a load gets besides the scenario itself.
+type Options struct {
+	Vars     map[string]string // values of variables by name, from --var; they win over all others
+	VarFiles []string          // paths of files of name = value; a later one wins over an earlier one
+	Environ  []string          // as os.Environ: FLEETFALL_VAR_name=value; VarFiles win over it
+
+	// Files, when not nil, is given every source that was read, by the name that ranges call it: what Render needs.
+	Files map[string]*hcl.File
+}
+
+// Load reads a scenario's source and resolves it. The plan is nil exactly when the diagnostics hold an error; they may
+// hold warnings besides. filename is what ranges call the source.
+func Load(filename string, src []byte, opts Options) (*Plan, hcl.Diagnostics) {
+	l := newLoader(opts)
+	body := l.parse(filename, src)
+	if body == nil {
+		return nil, l.report()
+	}
+	l.checkBody(&language, body, body.SrcRange)
+	l.evaluate(body)
+	plan := l.decode(dynblock.Expand(body, l.ctx), body.EndRange).expand(l)
+	if plan == nil {
+		return nil, l.report()
+	}
+	plan.Source, plan.SourceName = string(src), filename
+	return plan, l.report()
+}
+
+// LoadFile is Load for the file at this path or, when name has neither a slash nor the ending .hcl, for the library's
+// scenario of this name.
+func LoadFile(name string, opts Options) (*Plan, hcl.Diagnostics) {
+	filename, src, err := Read(name)
+	if err != nil {
+		return nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Scenario not found", Detail: sentence(err)}}
+	}
+	return Load(filename, src, opts)
+}
+
+// Render writes diagnostics for people, each with the source that it speaks of. files is what Options.Files collected;
+// text is wrapped at width columns, or not at all when it is 0.
+func Render(w io.Writer, diags hcl.Diagnostics, files map[string]*hcl.File, width int, color bool) error {
+	if err := hcl.NewDiagnosticTextWriter(w, files, uint(max(width, 0)), color).WriteDiagnostics(diags); err != nil {
+		return fmt.Errorf("write diagnostics: %w", err)
+	}
+	return nil
+}
+
+// A loader is one load: what is known so far and what was found wrong.
+type loader struct {
+	opts       Options
+	diags      hcl.Diagnostics
+	ctx        *hcl.EvalContext
+	variables  map[string]hcl.Range // declared, by name
+	locals     map[string]hcl.Range // declared, by name
+	undeclared map[string][]string  // used but not declared, by "var" and "local"
+	settings   []Setting
+
+	dropped bool // blocks at the file's top were taken out, since they could not be read
+}
+
+func newLoader(opts Options) *loader {
+	return &loader{
+		opts:       opts,
+		ctx:        &hcl.EvalContext{Variables: map[string]cty.Value{}, Functions: functions()},
+		variables:  map[string]hcl.Range{},
+		locals:     map[string]hcl.Range{},
+		undeclared: map[string][]string{},
+	}
+}
+
+func (l *loader) errorf(subject hcl.Range, summary, format string, args ...any) {
+	l.diags = append(l.diags, &hcl.Diagnostic{
+		Severity: hcl.DiagError, Summary: summary, Detail: fmt.Sprintf(format, args...), Subject: &subject,
+	})
+}
+
+func (l *loader) warnf(subject hcl.Range, summary, format string, args ...any) {
+	l.errorf(subject, summary, format, args...)
+	l.diags[len(l.diags)-1].Severity = hcl.DiagWarning
+}
+
+func (l *loader) append(diags hcl.Diagnostics) { l.diags = append(l.diags, diags...) }
+
+// keep makes a source known to Render, unless it is no plain text: then it reports so and returns false. What is shown
+// on a terminal must not be able to drive it, and what is no UTF-8 takes the renderer very long.
+func (l *loader) keep(filename string, src []byte) bool {
+	pos := hcl.InitialPos
+	for rest := src; len(rest) > 0; {
+		r, size := utf8.DecodeRune(rest)
+		if r == utf8.RuneError && size == 1 || unicode.IsControl(r) && !strings.ContainsRune("\t\r\n", r) {
+			end := hcl.Pos{Line: pos.Line, Column: pos.Column + 1, Byte: pos.Byte + size}
+			l.errorf(hcl.Range{Filename: filename, Start: pos, End: end}, "Not plain text",
+				"The character in column %d, %#x, is no text; write UTF-8 without control "+
+					"characters.", pos.Column, rest[:size])
+			return false
+		}
+		pos.Column++
+		if r == '\n' {
+			pos.Line, pos.Column = pos.Line+1, 1
+		}
+		pos.Byte += size
+		rest = rest[size:]
+	}
+	if l.opts.Files != nil {
+		l.opts.Files[filename] = &hcl.File{Bytes: src}
+	}
+	return true
+}
+
+// parse returns nil when there is nothing to go on with.
+func (l *loader) parse(filename string, src []byte) *hclsyntax.Body {
+	if len(src) > maxSource {
+		start := hcl.Range{Filename: filename, Start: hcl.InitialPos, End: hcl.InitialPos}
+		l.errorf(start, "File too long", "A file may have %s; this one has %d bytes.", sizeText(maxSource), len(src))
+		return nil
+	}
+	if !l.keep(filename, src) || !l.checkTokens(filename, src) {
+		return nil
+	}
+	file, diags := hclsyntax.ParseConfig(src, filename, hcl.InitialPos)
+	l.append(diags)
+	// After a syntax error the parser has guessed how to go on; what would be found in its guess is noise.
+	if diags.HasErrors() || file == nil {
+		return nil
+	}
+	if l.opts.Files != nil {
+		l.opts.Files[filename] = file // with what it takes to say in which block a range lies
+	}
+	return file.Body.(*hclsyntax.Body)
+}
+
+// checkTokens refuses what would cost the parser or the evaluator more than a scenario is worth: it recurses into
+// brackets, and spells numbers out.
+func (l *loader) checkTokens(filename string, src []byte) bool {
+	tokens, _ := hclsyntax.LexConfig(src, filename, hcl.InitialPos) // ParseConfig reports what is wrong with them
+	depth, loops := 0, []int(nil)
+	for i, t := range tokens {
+		switch t.Type {
+		case hclsyntax.TokenOBrace, hclsyntax.TokenOBrack, hclsyntax.TokenOParen, hclsyntax.TokenTemplateInterp,
+			hclsyntax.TokenTemplateControl:
+			depth++
+			if i+1 < len(tokens) && string(tokens[i+1].Bytes) == "for" && tokens[i+1].Type == hclsyntax.TokenIdent {
+				loops = append(loops, depth)
+			}
+		case hclsyntax.TokenCBrace, hclsyntax.TokenCBrack, hclsyntax.TokenCParen, hclsyntax.TokenTemplateSeqEnd:
+			if len(loops) > 0 && loops[len(loops)-1] == depth {
+				loops = loops[:len(loops)-1]
+			}
+			depth--
+		case hclsyntax.TokenNumberLit:
+			_, exponent, _ := strings.Cut(strings.ToLower(string(t.Bytes)), "e")
+			if len(strings.TrimLeft(exponent, "+-0")) > maxExponent {
+				l.errorf(t.Range, "Number out of range",
+					"The exponent of this number has more than %d digits.", maxExponent)
+				return false
+			}
+		}
+		switch {
+		case depth > maxNesting:
+			l.errorf(t.Range, "Nesting too deep",
+				"Brackets may be nested %d deep. Name parts of the expression as locals.", maxNesting)
+			return false
+		case len(loops) > maxForNesting:
+			l.errorf(t.Range, "Nesting too deep",
+				"For expressions may be nested %d deep. Name the inner ones as locals.", maxForNesting)
+			return false
+		}
+	}
+	return true
+}
+
+// report is what was found, each thing once, in the order of the sources.
+func (l *loader) report() hcl.Diagnostics {
+	key := func(d *hcl.Diagnostic) hcl.Range {
+		if d.Subject == nil {
+			return hcl.Range{}
+		}
+		return *d.Subject
+	}
+	slices.SortStableFunc(l.diags, func(a, b *hcl.Diagnostic) int {
+		x, y := key(a), key(b)
+		return cmp.Or(cmp.Compare(x.Filename, y.Filename), cmp.Compare(x.Start.Byte, y.Start.Byte),
+			cmp.Compare(x.End.Byte, y.End.Byte), cmp.Compare(a.Summary, b.Summary), cmp.Compare(a.Detail, b.Detail))
+	})
+	diags := slices.CompactFunc(l.diags, func(a, b *hcl.Diagnostic) bool {
+		return key(a) == key(b) && a.Summary == b.Summary && a.Detail == b.Detail
+	})
+	if more := len(diags) - maxDiagnostics; more > 0 {
+		// An error must survive the cut: a plan that is nil without one would be a riddle.
+		slices.SortStableFunc(diags, func(a, b *hcl.Diagnostic) int { return cmp.Compare(a.Severity, b.Severity) })
+		diags = append(diags[:maxDiagnostics:maxDiagnostics], &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: "Too many mistakes",
+			Detail: fmt.Sprintf("There are %d more; mend these first.", more),
+		})
+	}
+	return diags
+}
+
+// sentence is an error as the detail of a diagnostic.
+func sentence(err error) string {
+	text := capital(err.Error())
+	if strings.HasSuffix(text, "?") || strings.HasSuffix(text, ".") {
+		return text
+	}
+	return text + "."
+}
+
+// readBounded reads a file that should have at most maxSource bytes, and no more than one byte over.
+func readBounded(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", path, withoutPath(err))
+	}
+	defer f.Close()
+	src, err := io.ReadAll(io.LimitReader(f, maxSource+1))
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", path, withoutPath(err))
+	}
+	return src, nil
+}
+
+func withoutPath(err error) error {
+	if p := (*os.PathError)(nil); errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}

@@ -1,0 +1,18 @@
+scenario "s" {
+  deadline = "30m"
+}
+
+fleet "kernel" {
+  architecture = "kernel"
+  hosts        = 4
+}
+
+update "bad" {
+  at    = "30s"
+  fault = "field_count"
+}
+
+guest {
+  beat = "1s"
+  beat = "2s"
+}

@@ -1,0 +1,3 @@
+scenario "s" {
+  description = "[2J"
+}

@@ -1,0 +1,42 @@
+scenario "s" {
+  deadline = "30m"
+}
+
+fleet "kernel" {
+  architecture = "kernel"
+  hosts        = 4
+}
+
+update "a" {
+  at = "30s"
+  fault "field_count" {
+    criterion = "equal:xyz"
+  }
+}
+
+update "b" {
+  at = "30s"
+  fault "field_count" {
+    criterium = "equals:xyz"
+  }
+}
+
+update "c" {
+  at = "30s"
+  fault "none" {
+    criterion = "equals:xyz"
+  }
+}
+
+update "d" {
+  at = "30s"
+  fault "field_cuont" {}
+}
+
+update "e" {
+  at = "30s"
+  fault "field_count" {
+    criterion = ["equals"]
+    nested {}
+  }
+}

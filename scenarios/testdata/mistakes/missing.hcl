@@ -1,0 +1,13 @@
+scenario "s" {}
+
+fleet "kernel" {}
+
+update "bad" {}
+
+recovery "r" {
+  strategy = "safe_mode"
+}
+
+expect "x" {}
+
+matrix {}
