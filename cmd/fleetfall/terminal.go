@@ -11,18 +11,21 @@ import (
 // A terminal is what is known of where output goes.
 type terminal struct {
 	is    bool
-	width int // 0 when it is no terminal
+	width int // columns; plainWidth when it is no terminal
 	color bool
 }
+
+// plainWidth is what logs of CI systems and editors show without wrapping.
+const plainWidth = 120
 
 func terminalOf(w io.Writer, o *options) terminal {
 	f, ok := w.(*os.File)
 	if !ok || o.plain || !term.IsTerminal(int(f.Fd())) {
-		return terminal{}
+		return terminal{width: plainWidth}
 	}
 	width, _, err := term.GetSize(int(f.Fd()))
 	if err != nil {
-		width = 100
+		width = plainWidth
 	}
 	return terminal{is: true, width: width, color: os.Getenv("NO_COLOR") == ""}
 }

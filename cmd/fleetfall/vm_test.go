@@ -21,7 +21,9 @@ import (
 type process struct {
 	t      *testing.T
 	cmd    *exec.Cmd
-	dir    string // of its results
+	ended  chan struct{} // closed when it has ended
+	err    error         // of Wait; only once it has ended
+	dir    string        // of its results
 	stdout bytes.Buffer
 	stderr bytes.Buffer
 }
@@ -36,24 +38,31 @@ func start(t *testing.T, dir string, args ...string) *process {
 	if dir == "" {
 		dir = t.TempDir()
 	}
-	p := &process{t: t, dir: dir}
+	p := &process{t: t, dir: dir, ended: make(chan struct{})}
 	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 	p.cmd = exec.CommandContext(ctx, "fleetfall", append([]string{"run", "testdata/smoke.hcl", "--results", dir}, args...)...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(cancel)
+	go func() {
+		p.err = p.cmd.Wait()
+		close(p.ended)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-p.ended
+	})
 	return p
 }
 
 // wait returns the exit code, -1 for an end by a signal.
 func (p *process) wait() int {
 	p.t.Helper()
-	err := p.cmd.Wait()
+	<-p.ended
 	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		p.t.Fatal(err)
+	if p.err != nil && !errors.As(p.err, &exit) {
+		p.t.Fatal(p.err)
 	}
 	return p.cmd.ProcessState.ExitCode()
 }
@@ -79,6 +88,8 @@ func (p *process) await(text string) {
 		}
 		select {
 		case <-look.C:
+		case <-p.ended:
+			p.t.Fatalf("it ended before the journal held %q\n%s", text, p.stderr.String())
 		case <-give:
 			p.t.Fatalf("the journal never held %q\n%s", text, p.stderr.String())
 		}
@@ -199,7 +210,7 @@ func TestWildcardIsHarmless(t *testing.T) {
 }
 
 func TestInterrupt(t *testing.T) {
-	p := start(t, "", "--var", "revert_after=10m", "--var", "criterion=any")
+	p := start(t, "", "--var", "revert_after=3m", "--var", "criterion=any")
 	p.await(`"what":"injected"`)
 	run := p.runID()
 	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
@@ -247,7 +258,7 @@ func TestDiskFull(t *testing.T) {
 		t.Skip("only root can mount a small file system")
 	}
 	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=32k"); err != nil {
 		capability.Need(t, false, "mount", "run as root with CAP_SYS_ADMIN")
 	}
 	t.Cleanup(func() {
@@ -255,7 +266,7 @@ func TestDiskFull(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	p := start(t, dir, "--var", "revert_after=10m", "--var", "criterion=any")
+	p := start(t, dir, "--var", "revert_after=3m", "--var", "criterion=any")
 	p.expect(exitInfra)
 	if !strings.Contains(p.stderr.String(), "no space left on device") || !strings.Contains(p.stderr.String(), results.JournalFile) {
 		t.Errorf("stderr does not say which file could not be written, and why:\n%s", p.stderr.String())
