@@ -1,0 +1,314 @@
+package libvirt
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fleetfall/fleetfall/agents/protocol"
+	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+)
+
+const (
+	bootA = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
+	bootB = "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb"
+)
+
+// A line is the guest's end of a channel, over a real socket.
+type line struct {
+	t       *testing.T
+	conn    net.Conn
+	replies *protocol.LineReader
+	channel *channel
+	events  chan fleet.Happening
+	hellos  chan bool
+}
+
+func talk(t *testing.T) *line {
+	t.Helper()
+	listener, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	ours, err := net.Dial("unix", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	guest, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := fleet.HostSpec{Name: "h1", Tempo: fleet.Tempo{Beat: 1, Poll: 2, Work: 3, Threat: 4}}
+	l := &line{t: t, conn: guest, replies: protocol.NewLineReader(guest, protocol.MaxReply),
+		events: make(chan fleet.Happening, 1000), hellos: make(chan bool, 100)}
+	l.channel = &channel{conn: ours, service: &service{spec: spec},
+		emit: func(h fleet.Happening) { l.events <- h }, hello: func() { l.hellos <- true }}
+	ended := make(chan struct{})
+	go func() {
+		l.channel.serve(t.Context())
+		close(ended)
+	}()
+	t.Cleanup(func() {
+		ours.Close()
+		guest.Close()
+		<-ended
+	})
+	if err := guest.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func (l *line) send(r protocol.Request) {
+	l.t.Helper()
+	text, err := protocol.AppendLine([]byte("\n"), r)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.raw(string(text))
+}
+
+func (l *line) raw(text string) {
+	l.t.Helper()
+	if _, err := io.WriteString(l.conn, text); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+func (l *line) reply() protocol.Reply {
+	l.t.Helper()
+	text, err := l.replies.Next()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	r, err := protocol.ParseReply(text)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return r
+}
+
+func (l *line) hello(boot string) protocol.Reply {
+	l.t.Helper()
+	l.send(protocol.Request{ID: 1, Boot: boot, Hello: &protocol.Hello{Mode: "normal", Architecture: "kernel"}})
+	return l.reply()
+}
+
+func (l *line) event() fleet.Happening {
+	l.t.Helper()
+	select {
+	case e := <-l.events:
+		return e
+	case <-time.After(30 * time.Second):
+		l.t.Fatal("no event")
+		return nil
+	}
+}
+
+func TestChannelConversation(t *testing.T) {
+	l := talk(t)
+	r := l.hello(bootA)
+	if c := r.Config; c == nil || c.Hostname != "h1" || len(c.Entropy) != 32 || c.Beat != 1 || c.Poll != 2 || c.Work != 3 || c.Threat != 4 {
+		t.Errorf("configuration %+v", r.Config)
+	}
+	if h, ok := l.event().(fleet.Hello); !ok || h.BootID != bootA || h.Mode != fleet.Normal {
+		t.Errorf("hello %+v", h)
+	}
+	if again := l.hello(bootA); again.Config == nil || slices.Equal(again.Config.Entropy, r.Config.Entropy) {
+		t.Error("hello said again is answered, with other entropy")
+	}
+	file := make([]byte, maxContent)
+	if err := l.channel.service.serve(fleet.Serve{Host: "h1", Version: 5, Content: file}); err != nil {
+		t.Fatal(err)
+	}
+	l.send(protocol.Request{ID: 2, Boot: bootA, Fetch: &protocol.Fetch{Have: 1}})
+	if r := l.reply(); r.ID != 2 || len(r.Content) != len(file) {
+		t.Errorf("reply %d with %d bytes of content", r.ID, len(r.Content))
+	}
+	if f := l.event(); f != (fleet.Fetched{Version: 5}) {
+		t.Errorf("%+v; a hello said again is no event", f)
+	}
+	l.send(protocol.Request{ID: 3, Boot: bootA, Fetch: &protocol.Fetch{Have: 5}})
+	if r := l.reply(); len(r.Content) != 0 {
+		t.Error("content that the guest has was sent again")
+	}
+	if err := l.channel.service.tell(fleet.Tell{Host: "h1", Order: fleet.RemoveContent}); err != nil {
+		t.Fatal(err)
+	}
+	l.send(protocol.Request{ID: 4, Boot: bootA, Log: &protocol.Log{Text: "a\x1b[31mb\x00"}})
+	if r := l.reply(); !slices.Equal(r.Orders, []string{"remove_content"}) {
+		t.Errorf("orders %v", r.Orders)
+	}
+	if e := l.event(); e != (fleet.GuestLog{Text: "a?[31mb?"}) {
+		t.Errorf("%+v", e)
+	}
+	l.send(protocol.Request{ID: 5, Boot: bootA, Beat: &protocol.Beat{
+		AgentState: "running", Threats: []protocol.Threat{{ID: 9, What: "exec", Blocked: true}},
+		Refusals: []protocol.Refusal{{Version: 5, Reason: "no"}}, Exits: []protocol.Exit{{Signal: 11}},
+		Done: []protocol.Done{{Order: "remove_content"}, {Order: "remove_content"}, {Order: "made up"}},
+	}})
+	if r := l.reply(); len(r.Orders) != 0 {
+		t.Errorf("an order was given twice: %v", r.Orders)
+	}
+	for _, want := range []fleet.Happening{
+		fleet.Beat{BootID: bootA, AgentState: "running"}, fleet.Threat{ID: 9, What: "exec", Blocked: true},
+		fleet.ContentRefused{Version: 5, Reason: "no"}, fleet.AgentExit{Signal: 11}, fleet.OrderDone{Order: fleet.RemoveContent},
+	} {
+		if got := l.event(); got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+}
+
+// What a reset leaves in the pipe belongs to no boot, and an order that a boot took with it is given to the next.
+func TestChannelAcrossBoots(t *testing.T) {
+	l := talk(t)
+	l.hello(bootA)
+	l.event()
+	if err := l.channel.service.tell(fleet.Tell{Host: "h1", Order: fleet.RemoveContent}); err != nil {
+		t.Fatal(err)
+	}
+	l.send(protocol.Request{ID: 2, Boot: bootA, Log: &protocol.Log{}})
+	if r := l.reply(); len(r.Orders) != 1 {
+		t.Errorf("orders %v", r.Orders)
+	}
+	l.event()
+	l.channel.restart()
+	if l.channel.booted() {
+		t.Error("booted after a reset")
+	}
+	l.send(protocol.Request{ID: 3, Boot: bootA, Beat: &protocol.Beat{}}) // late
+	l.raw(`{"id":4,"boot":"` + bootA)                                    // cut
+	r := l.hello(bootB)
+	if r.Boot != bootB || r.Config == nil || len(r.Orders) != 1 {
+		t.Errorf("reply %+v", r)
+	}
+	var kinds []string
+	for range 2 {
+		kinds = append(kinds, l.event().Kind())
+	}
+	if slices.Sort(kinds); !slices.Equal(kinds, []string{"garbage", "hello"}) {
+		t.Errorf("events %v: the late beat is none", kinds)
+	}
+}
+
+func TestChannelGarbage(t *testing.T) {
+	l := talk(t)
+	l.send(protocol.Request{ID: 1, Boot: bootA, Beat: &protocol.Beat{}})
+	if r := l.reply(); r.Error == "" {
+		t.Error("a beat before hello was answered without an error")
+	}
+	if g, ok := l.event().(fleet.Garbage); !ok || !strings.Contains(g.Reason, "before hello") {
+		t.Errorf("%+v", g)
+	}
+	sent := 0
+	for _, junk := range []string{"nonsense\n", "{}\n", "\xff\xfe\x00\n", strings.Repeat("[", 5000) + "\n", strings.Repeat("x", 2*protocol.MaxLine) + "\n"} {
+		l.raw(junk)
+		sent += len(junk)
+	}
+	if r := l.hello(bootA); r.Config == nil {
+		t.Error("no hello after garbage")
+	}
+	l.conn.Close()
+	told, events := 0, 0
+	for !(told > protocol.MaxLine) {
+		if g, ok := l.event().(fleet.Garbage); ok {
+			told, events = told+g.Bytes, events+1
+		}
+	}
+	if told > sent || events > 2 {
+		t.Errorf("%d bytes in %d events of %d bytes sent", told, events, sent)
+	}
+}
+
+// A guest that does not read its replies does not hold the host up.
+func TestChannelToDeafGuest(t *testing.T) {
+	l := talk(t)
+	l.hello(bootA)
+	if err := l.channel.service.serve(fleet.Serve{Host: "h1", Version: 5, Content: make([]byte, maxContent)}); err != nil {
+		t.Fatal(err)
+	}
+	l.event()
+	l.send(protocol.Request{ID: 2, Boot: bootA, Fetch: &protocol.Fetch{}}) // more than the socket holds
+	l.send(protocol.Request{ID: 3, Boot: bootA, Log: &protocol.Log{Text: "still there"}})
+	if e := l.event(); e != (fleet.GuestLog{Text: "still there"}) {
+		t.Errorf("%+v: content that the guest did not take was fetched", e)
+	}
+	// It listens again: what was cut is garbage to it, what follows is whole.
+	for {
+		text, err := l.replies.Next()
+		if err != nil && !errors.Is(err, protocol.ErrTooLong) {
+			t.Fatal(err)
+		}
+		if r, err := protocol.ParseReply(text); err == nil && r.ID == 3 {
+			return
+		}
+	}
+}
+
+func TestThrottle(t *testing.T) {
+	data := strings.NewReader(strings.Repeat("x", guestBurst+10))
+	th := &throttle{ctx: t.Context(), r: data, tokens: guestBurst, last: time.Now()}
+	begin := time.Now()
+	n, err := io.Copy(io.Discard, th)
+	if err != nil || n != guestBurst+10 || time.Since(begin) > 20*time.Second {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+	if th.tokens > guestBurst/2 {
+		t.Errorf("%v tokens left after a burst", th.tokens)
+	}
+}
+
+func FuzzRequest(f *testing.F) {
+	for _, seed := range []string{"{}\n", `{"id":1,"boot":"` + bootA + `","hello":{}}` + "\n", "\n\n\x00", `{"beat":{}}` + "\n"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		ours, guest := net.Pipe()
+		go io.Copy(io.Discard, guest) // ends when the pipe is closed
+		defer ours.Close()
+		c := &channel{conn: ours, service: &service{}, hello: func() {}, emit: func(h fleet.Happening) {
+			if g, ok := h.(fleet.Garbage); ok && (g.Bytes <= 0 || len(g.Reason) > 2*maxText) {
+				t.Errorf("%+v", g)
+			}
+		}}
+		lines := protocol.NewLineReader(strings.NewReader(string(data)), protocol.MaxLine)
+		for line, err := lines.Next(); err == nil; line, err = lines.Next() {
+			if r, err := protocol.ParseRequest(line); err == nil {
+				c.answer(r, len(line))
+			}
+		}
+	})
+}
+
+func TestConsoleIsBounded(t *testing.T) {
+	dir := t.TempDir()
+	s, err := openSerialLog(dir, "h1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	chunk := []byte(strings.Repeat("0123456789abcde\n", 64<<10))
+	for range 12 {
+		if _, _, err := s.take(chunk); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reports, _, err := s.take([]byte("[    1.000000] Kernel panic - not syncing: sysrq triggered crash\n"))
+	if err != nil || len(reports) != 1 {
+		t.Errorf("a panic after the bound: %v, %v", reports, err)
+	}
+	if err := s.close(); err != nil {
+		t.Error(err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "h1", "console.log"))
+	if err != nil || len(text) > maxConsole+100 || !strings.HasSuffix(string(text), "no more of it is kept]\n") {
+		t.Errorf("%d bytes kept, %v", len(text), err)
+	}
+}

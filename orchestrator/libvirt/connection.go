@@ -1,0 +1,183 @@
+package libvirt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"sync"
+	"time"
+
+	golibvirt "github.com/digitalocean/go-libvirt"
+	"github.com/digitalocean/go-libvirt/socket/dialers"
+)
+
+const (
+	callTime   = 10 * time.Second // for a call that answers at once on a healthy machine
+	createTime = 60 * time.Second // for a call that starts or ends a QEMU, on a machine that is short of CPU
+)
+
+var errDisconnected = errors.New("the connection to the libvirt daemon was lost")
+
+// A connection is a libvirt client whose calls end: by their answer, by their context, by their deadline or because the
+// daemon went away. The library's own calls take no context, so each runs in a goroutine of its own, which ends at the
+// latest when the connection does.
+type connection struct {
+	lib    *golibvirt.Libvirt
+	events chan domainEvent // closed when the connection ends
+	stop   context.CancelFunc
+	calls  sync.WaitGroup
+	once   sync.Once
+}
+
+// A domainEvent is what libvirt tells of a domain.
+type domainEvent struct {
+	uuid   golibvirt.UUID
+	reboot bool                      // the guest was reset; else kind and detail say what happened
+	kind   golibvirt.DomainEventType // of a lifecycle event
+	detail int32                     // of a lifecycle event; its meaning depends on kind
+}
+
+// connect opens a connection and subscribes to the events of all domains. The daemon may still be starting: it tries
+// until ctx ends, or gone is closed.
+func connect(ctx context.Context, uri string, gone <-chan struct{}) (*connection, error) {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return nil, fmt.Errorf("libvirt URI: %w", err)
+	}
+	if u.Scheme != "qemu" || u.Host != "" {
+		return nil, fmt.Errorf("libvirt URI %q: VMs need a QEMU daemon on this machine, such as qemu:///system", uri)
+	}
+	path := u.Query().Get("socket")
+	if path == "" {
+		path = "/var/run/libvirt/libvirt-sock"
+	}
+	u.RawQuery = ""
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		lib := golibvirt.NewWithDialer(dialers.NewLocal(dialers.WithSocket(path), dialers.WithLocalTimeout(5*time.Second)))
+		c := &connection{lib: lib, events: make(chan domainEvent, 64)}
+		// A daemon that accepts and never answers must not hold us: the goroutine then ends with the process.
+		err := c.bounded(ctx, callTime, func() error { return lib.ConnectToURI(golibvirt.ConnectURI(u.String())) })
+		if err == nil {
+			if err := c.subscribe(ctx); err != nil {
+				return nil, errors.Join(err, c.close(context.WithoutCancel(ctx)))
+			}
+			return c, nil
+		}
+		if gone == nil {
+			return nil, fmt.Errorf("connect to %s: %w", path, err)
+		}
+		select {
+		case <-again.C:
+		case <-gone:
+			return nil, fmt.Errorf("connect to %s: the daemon ended: %w", path, err)
+		case <-ctx.Done():
+			return nil, fmt.Errorf("connect to %s: %w: %w", path, ctx.Err(), err)
+		}
+	}
+}
+
+// subscribe merges lifecycle and reboot events into c.events.
+func (c *connection) subscribe(ctx context.Context) error {
+	events, cancel := context.WithCancel(context.Background())
+	c.stop = cancel
+	var lifecycle <-chan golibvirt.DomainEventLifecycleMsg
+	var reboots <-chan any
+	err := c.call(ctx, "subscribe to events", callTime, func(l *golibvirt.Libvirt) (err error) {
+		if lifecycle, err = l.LifecycleEvents(events); err == nil {
+			reboots, err = l.SubscribeEvents(events, golibvirt.DomainEventIDReboot, nil)
+		}
+		return err
+	})
+	if err != nil {
+		close(c.events)
+		return err
+	}
+	// Both are read until they are closed: the library blocks forever in sending an event that nobody takes.
+	var readers sync.WaitGroup
+	readers.Go(func() {
+		for m := range lifecycle {
+			c.events <- domainEvent{uuid: m.Dom.UUID, kind: golibvirt.DomainEventType(m.Event), detail: m.Detail}
+		}
+	})
+	readers.Go(func() {
+		for m := range reboots {
+			if m, ok := m.(*golibvirt.DomainEventCallbackRebootMsg); ok {
+				c.events <- domainEvent{uuid: m.Msg.Dom.UUID, reboot: true}
+			}
+		}
+	})
+	go func() {
+		readers.Wait()
+		close(c.events)
+	}()
+	return nil
+}
+
+// call makes one request of the daemon within limit. op says what is being done, for errors.
+func (c *connection) call(ctx context.Context, op string, limit time.Duration, f func(*golibvirt.Libvirt) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	if err := c.bounded(ctx, limit, func() error { return f(c.lib) }); err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	return nil
+}
+
+func (c *connection) bounded(ctx context.Context, limit time.Duration, f func() error) error {
+	done := make(chan error, 1)
+	c.calls.Go(func() { done <- f() })
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return fmt.Errorf("no answer within %v", limit)
+	}
+}
+
+// lost is closed when the connection ended, by us or by the daemon.
+func (c *connection) lost() <-chan struct{} { return c.lib.Disconnected() }
+
+// close ends the connection and waits, within ctx, for every goroutine that it had.
+func (c *connection) close(ctx context.Context) error {
+	var err error
+	c.once.Do(func() {
+		// The subscriptions end with the connection, not before it: the library blocks forever in routing an event to one
+		// that was cancelled a moment ago, and with it every answer.
+		if c.stop != nil {
+			defer c.stop()
+		}
+		select {
+		case <-c.lost():
+		default:
+			if e := c.bounded(ctx, callTime, c.lib.Disconnect); e != nil {
+				err = fmt.Errorf("disconnect from libvirt: %w", e)
+			}
+		}
+	})
+	done := make(chan struct{})
+	go func() {
+		c.calls.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return err
+	case <-ctx.Done():
+		return errors.Join(err, fmt.Errorf("disconnect from libvirt: %w", ctx.Err()))
+	}
+}
+
+// isGone tells whether an error says that there is no such domain (any more).
+func isGone(err error) bool {
+	var e golibvirt.Error
+	return errors.As(err, &e) && e.Code == uint32(golibvirt.ErrNoDomain)
+}

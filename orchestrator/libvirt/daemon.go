@@ -1,0 +1,109 @@
+package libvirt
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// A daemon is a private libvirtd, in session mode: it needs no rights, sees no domains but ours and ends with us.
+type daemon struct {
+	work    *workDir
+	cmd     *exec.Cmd
+	process process
+	exited  chan struct{} // closed when it has ended
+}
+
+// The daemon's settings. QEMU's own output goes straight to a file, so that no log daemon is started. Namespaces and
+// cgroups need rights that a session daemon has not, and that a container's root may lack.
+const (
+	daemonConf = `max_client_requests = 32
+max_workers = 32
+log_level = 3
+`
+	qemuConf = `stdio_handler = "file"
+namespaces = []
+cgroup_controllers = []
+seccomp_sandbox = 1
+`
+)
+
+func startDaemon(ctx context.Context, w *workDir, a account) (*daemon, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("start libvirtd: %w", err)
+	}
+	program, err := lookPath("libvirtd")
+	if err != nil {
+		return nil, fmt.Errorf("start libvirtd: %w", err)
+	}
+	conf := filepath.Join(w.path, "c/libvirt/libvirtd.conf")
+	for path, text := range map[string]string{conf: daemonConf, filepath.Join(w.path, "c/libvirt/qemu.conf"): qemuConf} {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			return nil, fmt.Errorf("start libvirtd: %w", err)
+		}
+	}
+	output, err := os.Create(filepath.Join(w.path, "libvirtd.log"))
+	if err != nil {
+		return nil, fmt.Errorf("start libvirtd: %w", err)
+	}
+	defer output.Close() // the child has its own copy
+	d := &daemon{work: w, exited: make(chan struct{})}
+	// Not bound to ctx: it must outlive a cancelled run, to take the VMs down.
+	d.cmd = exec.Command(program, "--config", conf, "--pid-file", filepath.Join(w.path, "r/libvirtd.pid"))
+	d.cmd.Dir = w.path
+	d.cmd.Env = []string{
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8",
+		"HOME=" + filepath.Join(w.path, "h"), "TMPDIR=" + filepath.Join(w.path, "h"),
+		"XDG_CONFIG_HOME=" + filepath.Join(w.path, "c"), "XDG_CACHE_HOME=" + filepath.Join(w.path, "h"),
+		"XDG_DATA_HOME=" + filepath.Join(w.path, "h"), "XDG_STATE_HOME=" + filepath.Join(w.path, "h"),
+		"XDG_RUNTIME_DIR=" + filepath.Join(w.path, "r"),
+	}
+	d.cmd.Stdout, d.cmd.Stderr = output, output
+	d.cmd.SysProcAttr = a.attributes()
+	if err := d.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start libvirtd: %w", err)
+	}
+	// Not yet waited for, so that the number is its own even if it has ended.
+	d.process, err = lookUp(d.cmd.Process.Pid)
+	go func() {
+		_ = d.cmd.Wait() // how it ended is in its log
+		close(d.exited)
+	}()
+	if err != nil {
+		<-d.exited
+		return nil, fmt.Errorf("start libvirtd: it ended at once: %w\n%s", err, d.lastWords())
+	}
+	return d, nil
+}
+
+func (d *daemon) uri() string {
+	return "qemu:///session?socket=" + url.QueryEscape(filepath.Join(d.work.path, "r/libvirt/libvirt-sock"))
+}
+
+// lastWords is the end of the daemon's log.
+func (d *daemon) lastWords() string {
+	text, err := os.ReadFile(filepath.Join(d.work.path, "libvirtd.log"))
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return strings.Join(lines[max(0, len(lines)-10):], "\n")
+}
+
+// stop ends the daemon and waits for it.
+func (d *daemon) stop(ctx context.Context) error {
+	if err := d.process.end(ctx, 3*time.Second); err != nil {
+		return fmt.Errorf("stop libvirtd: %w", err)
+	}
+	select {
+	case <-d.exited:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("stop libvirtd: %w", ctx.Err())
+	}
+}

@@ -1,0 +1,154 @@
+package libvirt
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/vmimages"
+)
+
+var update = flag.Bool("update", false, "rewrite golden files")
+
+func TestDomainXML(t *testing.T) {
+	for _, accelerator := range []string{TCG, KVM} {
+		d := domain{
+			name: "ff-run001-1-web-1", title: "kernel/u/r/r web-1", uuid: [16]byte{1, 2, 3, 4, 5, 6, 0x47, 8, 0x89}, accelerator: accelerator,
+			image:        vmimages.Image{Kernel: "/images/kernel", Initrd: "/images/initramfs", Cmdline: []string{"console=ttyS0", "panic=0"}},
+			architecture: "kernel", mode: fleet.Safe, memory: 96 << 20,
+			disk: "/w/disks/a.qcow2", serial: "/w/sockets/a.tty", guest: "/w/sockets/a.vsp",
+		}
+		got, err := d.xml()
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden := filepath.Join("testdata", "domain-"+accelerator+".xml")
+		if *update {
+			if err := os.WriteFile(golden, []byte(got+"\n"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), got+"\n"); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+		d.image.Cmdline = []string{strings.Repeat("x", maxCmdline)}
+		if _, err := d.xml(); err == nil {
+			t.Error("a command line that the kernel would cut was accepted")
+		}
+	}
+}
+
+func TestFleetConfigErrors(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	good := func() FleetConfig {
+		return FleetConfig{
+			Images: map[string]vmimages.Image{"tiny": {Kernel: file, Initrd: file, Disk: file}},
+			Hosts: []fleet.HostSpec{{
+				Name: "web-1", Architecture: "kernel", Image: "tiny", MemoryBytes: 96 << 20,
+				Tempo: fleet.Tempo{Beat: time.Second, Poll: time.Second, Work: time.Second, Threat: time.Second},
+			}},
+		}
+	}
+	if err := check(good(), account{}); err != nil {
+		t.Fatal(err)
+	}
+	for want, change := range map[string]func(*FleetConfig){
+		"no hosts":            func(c *FleetConfig) { c.Hosts = nil },
+		"max boots":           func(c *FleetConfig) { c.MaxBoots = -1 },
+		`name "a/../b"`:       func(c *FleetConfig) { c.Hosts[0].Name = "a/../b" },
+		"is taken":            func(c *FleetConfig) { c.Hosts = append(c.Hosts, c.Hosts[0]) },
+		`architecture "ebpf"`: func(c *FleetConfig) { c.Hosts[0].Architecture = "ebpf" },
+		`image "big"`:         func(c *FleetConfig) { c.Hosts[0].Image = "big" },
+		"bytes of memory":     func(c *FleetConfig) { c.Hosts[0].MemoryBytes = 1 },
+		"every interval":      func(c *FleetConfig) { c.Hosts[0].Tempo.Poll = 0 },
+		"no such file":        func(c *FleetConfig) { c.Images["tiny"] = vmimages.Image{Kernel: file, Initrd: file + "x", Disk: file} },
+	} {
+		c := good()
+		change(&c)
+		if err := check(c, account{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want one with %q", err, want)
+		}
+	}
+	if os.Getuid() == 0 {
+		if err := os.Chmod(file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var missing *PrerequisiteError
+		if err := check(good(), account{uid: nobody, gid: nobody, other: true}); !errors.As(err, &missing) {
+			t.Errorf("a file that QEMU's user may not read: %v", err)
+		}
+	}
+}
+
+func TestParseStat(t *testing.T) {
+	const rest = " S 1 1 1 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4242 1 2 3"
+	for name, test := range map[string]struct {
+		text  string
+		start uint64
+		ok    bool
+	}{
+		"plain":              {"12 (qemu)" + rest, 4242, true},
+		"spaces and parens":  {"12 (a) S 1 (b))" + rest, 4242, true},
+		"cut":                {"12 (qemu) S 1 2", 0, false},
+		"no name":            {"12", 0, false},
+		"empty":              {"", 0, false},
+		"start is no number": {"12 (q)" + strings.Replace(rest, "4242", "x", 1), 0, false},
+	} {
+		start, state, err := parseStat([]byte(test.text))
+		if (err == nil) != test.ok || test.ok && (start != test.start || state != "S") {
+			t.Errorf("%s: %d, %q, %v", name, start, state, err)
+		}
+	}
+}
+
+func TestOpenErrors(t *testing.T) {
+	for _, id := range []string{"", "short", "UPPER1", "with-dash", "a/../../b", "toolongtoolongtoo"} {
+		if _, err := Open(t.Context(), Config{RunID: id}); err == nil {
+			t.Errorf("run ID %q was accepted", id)
+		}
+	}
+	if _, err := lookPath("qemu-img"); err != nil {
+		t.Skip("qemu-img is missing")
+	}
+	var missing *PrerequisiteError
+	_, err := Open(t.Context(), Config{RunID: "abcdef", URI: "qemu:///system?socket=/nonexistent", WorkRoot: shortDir(t)})
+	if !errors.As(err, &missing) || !strings.Contains(err.Error(), "/nonexistent") {
+		t.Errorf("a daemon that is not there: %v", err)
+	}
+	if _, err := Open(t.Context(), Config{RunID: "abcdef", URI: "xen:///", WorkRoot: shortDir(t)}); err == nil {
+		t.Error("another hypervisor was accepted")
+	}
+	long := Config{RunID: "abcdef", URI: "qemu:///system", WorkRoot: filepath.Join(t.TempDir(), strings.Repeat("x", 100))}
+	if _, err := Open(t.Context(), long); err == nil || !strings.Contains(err.Error(), "shorter work root") {
+		t.Errorf("a work root too long for sockets: %v", err)
+	}
+}
+
+// shortDir is a directory with a path short enough for sockets below it.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/var/tmp", "fft-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}

@@ -1,0 +1,155 @@
+package libvirt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	golibvirt "github.com/digitalocean/go-libvirt"
+	"github.com/rs/zerolog"
+)
+
+// A Leftover is what a run left whose process is gone.
+type Leftover struct {
+	RunID  string
+	Dir    string // its work directory
+	RunDir string // its results directory; empty when not known
+	Why    string // it is taken to be left
+
+	uri   string // of a daemon that is not the run's own
+	known bool   // whose it was is known, uri too
+}
+
+// Leftovers lists what runs left below workRoot ("" is DefaultWorkRoot), sorted by run ID. Runs that still run are not
+// among them. It changes nothing.
+func Leftovers(workRoot string) ([]Leftover, error) {
+	if workRoot == "" {
+		workRoot = DefaultWorkRoot()
+	}
+	entries, err := os.ReadDir(workRoot)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for leftovers: %w", err)
+	}
+	if err := checkOurs(workRoot); err != nil {
+		return nil, err
+	}
+	var found []Leftover
+	for _, e := range entries {
+		l := Leftover{RunID: e.Name(), Dir: filepath.Join(workRoot, e.Name())}
+		if pid, ok := newOwner(e.Name()); ok {
+			// It was being made; its maker has started nothing yet.
+			if _, err := lookUp(pid); err != nil {
+				l.RunID, l.Why, l.known = "", "its maker is gone", true
+				found = append(found, l)
+			}
+			continue
+		}
+		if !e.IsDir() || !validRunID.MatchString(e.Name()) {
+			continue // not ours to judge
+		}
+		o, err := readOwner(l.Dir)
+		switch {
+		case err != nil:
+			// It has had a whole owner file since it has its name: the disk was full, or the machine lost power.
+			l.Why = "it names no owner: " + err.Error()
+		case o.RunID != l.RunID:
+			l.Why = fmt.Sprintf("its owner file is of run %q", o.RunID)
+		case o.alive():
+			continue
+		default:
+			l.Why, l.RunDir, l.uri, l.known = fmt.Sprintf("process %d is gone", o.Process.PID), o.RunDir, o.URI, true
+		}
+		found = append(found, l)
+	}
+	return found, nil
+}
+
+// Collect removes what Leftovers finds: domains, QEMUs, private daemons and work directories. It returns the IDs of the
+// runs that were removed, also when others could not be.
+func Collect(ctx context.Context, workRoot string, log zerolog.Logger) (removed []string, err error) {
+	found, err := Leftovers(workRoot)
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	for _, l := range found {
+		if err := collect(ctx, l, log); err != nil {
+			errs = append(errs, fmt.Errorf("collect run %s: %w", l.RunID, err))
+			continue
+		}
+		log.Info().Str("run", l.RunID).Str("dir", l.Dir).Str("why", l.Why).Msg("removed what a run left")
+		removed = append(removed, filepath.Base(l.Dir))
+	}
+	return removed, errors.Join(errs...)
+}
+
+func collect(ctx context.Context, l Leftover, log zerolog.Logger) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if l.RunID != "" {
+		private := "qemu:///session?socket=" + url.QueryEscape(filepath.Join(l.Dir, "r/libvirt/libvirt-sock"))
+		uris := []string{private}
+		switch {
+		case l.uri != "":
+			uris = []string{l.uri}
+		case !l.known:
+			uris = append(uris, "qemu:///system")
+		}
+		for _, uri := range uris {
+			// A daemon that is gone has no domain; a QEMU that outlived it is found by its command line.
+			if err := destroyDomains(ctx, uri, l.RunID); err != nil {
+				log.Debug().Err(err).Str("run", l.RunID).Str("uri", uri).Msg("domains not destroyed through libvirt")
+			}
+		}
+		if err := endProcesses(ctx, l.Dir, l.RunID); err != nil {
+			return err
+		}
+	}
+	return os.RemoveAll(l.Dir)
+}
+
+// destroyDomains destroys every domain of a run.
+func destroyDomains(ctx context.Context, uri, runID string) (err error) {
+	c, err := connect(ctx, uri, nil)
+	if err != nil {
+		return err
+	}
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		for range c.events {
+		}
+	}()
+	defer func() {
+		err = errors.Join(err, c.close(ctx))
+		<-drained
+	}()
+	var domains []golibvirt.Domain
+	err = c.call(ctx, "list domains", callTime, func(l *golibvirt.Libvirt) (err error) {
+		domains, _, err = l.ConnectListAllDomains(1, golibvirt.ConnectListDomainsActive)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, d := range domains {
+		if !strings.HasPrefix(d.Name, domainPrefix(runID)) {
+			continue
+		}
+		err := c.call(ctx, "destroy domain "+d.Name, createTime, func(l *golibvirt.Libvirt) error { return l.DomainDestroy(d) })
+		if err != nil && !isGone(err) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,161 @@
+package libvirt
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/vmimages"
+)
+
+// ownerEnv makes this test binary play the run that is killed: it holds the work root, kernel, initramfs and disk.
+const ownerEnv = "FLEETFALL_TEST_OWNER"
+
+// TestOwnerProcess is no test: TestCollect starts it as the process that it kills.
+func TestOwnerProcess(t *testing.T) {
+	args := strings.Split(os.Getenv(ownerEnv), ":")
+	if len(args) != 4 {
+		return
+	}
+	h, err := Open(t.Context(), Config{RunID: "killed1", WorkRoot: args[0], RunDir: "/the/run/dir"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	image := vmimages.Image{Name: "hostile", Kernel: args[1], Initrd: args[2], Disk: args[3], Cmdline: []string{"console=ttyS0", "panic=0"}}
+	r := start(t, h, image, 2)
+	r.do(fleet.Boot{Host: "host-0", Mode: fleet.Normal}, fleet.Boot{Host: "host-1", Mode: fleet.Normal})
+	await[fleet.Booting](r, "host-0")
+	await[fleet.Hello](r, "host-1")
+	fmt.Println("ready")
+	<-t.Context().Done()
+}
+
+func TestCollect(t *testing.T) {
+	_, hostile := images(t)
+	root := filepath.Join(scratch.dir, "g")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, how := range []string{"as it was left", "owner file cut short", "daemon gone too"} {
+		t.Run(how, func(t *testing.T) {
+			cmd := exec.Command(self, "-test.run=^TestOwnerProcess$", "-test.timeout=5m")
+			cmd.Env = append(os.Environ(), ownerEnv+"="+strings.Join([]string{root, hostile.Kernel, hostile.Initrd, hostile.Disk}, ":"))
+			cmd.Stderr = os.Stderr
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			var said []string
+			for lines := bufio.NewScanner(out); lines.Scan() && lines.Text() != "ready"; {
+				said = append(said, lines.Text())
+			}
+			dir := filepath.Join(root, "killed1")
+			if found, err := Leftovers(root); err != nil || len(found) != 0 {
+				t.Errorf("while its owner runs: %+v, %v", found, err)
+			}
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			_ = cmd.Wait() // says that it was killed
+			if left, err := processesOf(dir, "killed1"); err != nil || len(left) != 3 {
+				t.Fatalf("processes of the killed run: %v, %v, want a daemon and two QEMUs; it said\n%s", left, err, strings.Join(said, "\n"))
+			}
+			switch how {
+			case "owner file cut short":
+				if err := os.Truncate(filepath.Join(dir, ownerFile), 20); err != nil {
+					t.Fatal(err)
+				}
+			case "daemon gone too":
+				o, err := readOwner(dir)
+				if err != nil || o.Daemon == nil {
+					t.Fatal(o, err)
+				}
+				if err := o.Daemon.end(t.Context(), 5*time.Second); err != nil {
+					t.Fatal(err)
+				}
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			removed, err := Collect(ctx, root, zerolog.New(zerolog.NewTestWriter(t)))
+			if err != nil || len(removed) != 1 || removed[0] != "killed1" {
+				t.Errorf("removed %v, %v", removed, err)
+			}
+			if left, err := processesOf(dir, "killed1"); err != nil || len(left) != 0 {
+				t.Errorf("processes left: %v, %v", left, err)
+			}
+			if entries, err := os.ReadDir(root); err != nil || len(entries) != 0 {
+				t.Errorf("left in the work root: %v, %v", entries, err)
+			}
+		})
+	}
+}
+
+func TestLeftoversOfWorkDirectories(t *testing.T) {
+	root := t.TempDir()
+	if err := os.Chmod(root, 0o711); err != nil {
+		t.Fatal(err)
+	}
+	self, err := lookUp(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := process{PID: self.PID, Start: self.Start + 1} // the number was given again
+	for name, o := range map[string]*owner{
+		"running1":         {RunID: "running1", Process: self, BootID: machineBoot()},
+		"reused01":         {RunID: "reused01", Process: gone, BootID: machineBoot(), RunDir: "/r"},
+		"reboot01":         {RunID: "reboot01", Process: self, BootID: "another boot of the machine"},
+		"noowner1":         nil,
+		"stranger's files": nil,
+	} {
+		if err := os.MkdirAll(filepath.Join(root, name, "disks"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if o != nil {
+			if err := writeOwner(filepath.Join(root, name), *o); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, name := range []string{fmt.Sprintf("%s%d-being001", newPrefix, self.PID), newPrefix + "4194399-undone01"} {
+		if err := os.Mkdir(filepath.Join(root, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("/", filepath.Join(root, "symlink1")); err != nil {
+		t.Fatal(err)
+	}
+	removed, err := Collect(t.Context(), root, zerolog.Nop())
+	if err != nil {
+		t.Error(err)
+	}
+	if got, want := strings.Join(removed, " "), newPrefix+"4194399-undone01 noowner1 reboot01 reused01"; got != want {
+		t.Errorf("removed %s, want %s", got, want)
+	}
+	left, err := os.ReadDir(root)
+	if err != nil || len(left) != 4 {
+		t.Errorf("left %v, %v", left, err)
+	}
+}
+
+func TestSomebodyElsesRoot(t *testing.T) {
+	root := t.TempDir()
+	if err := os.Chmod(root, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Collect(t.Context(), root, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), "nobody else may write") {
+		t.Errorf("a root that everybody may write in: %v", err)
+	}
+}

@@ -1,0 +1,329 @@
+package libvirt
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	golibvirt "github.com/digitalocean/go-libvirt"
+
+	"github.com/fleetfall/fleetfall/orchestrator/console"
+	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/vmimages"
+)
+
+// A state is what a host's VM does, as far as this package has to know.
+type state int
+
+const (
+	off     state = iota
+	booting       // started, no hello yet
+	up            // said hello
+	stopped       // panicked: it stands still until an action
+)
+
+// A host is one VM of a fleet over all of its boots. Its run method owns everything below the line; others put messages
+// into its inbox.
+type host struct {
+	fleet      *vmFleet
+	spec       fleet.HostSpec
+	image      vmimages.Image
+	domainName string
+	inbox      *inbox[any]
+	service    *service
+	log        *serialLog
+
+	// ------
+	state   state
+	mode    fleet.BootMode
+	machine *machine        // nil when off
+	disk    bool            // the overlay exists
+	wish    *fleet.BootMode // a boot that waits for a slot
+	slot    bool            // holds one of the fleet's boot slots
+	boot    int             // counts boots; a timer of an earlier one means nothing
+	cause   *console.Report
+	device  bool  // the panic device's event came, the console's report has not
+	heard   int64 // requests of the guest when the console said that it panicked
+}
+
+// run is the host's life, until ctx ends.
+func (h *host) run(ctx context.Context) {
+	defer h.end()
+	for {
+		var slots chan<- struct{}
+		if h.wish != nil && !h.slot {
+			slots = h.fleet.slots
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case slots <- struct{}{}:
+			h.slot = true
+			h.start(ctx)
+		case <-h.inbox.ready:
+			for message, ok := h.inbox.take(); ok && ctx.Err() == nil; message, ok = h.inbox.take() {
+				h.handle(ctx, message)
+			}
+		}
+	}
+}
+
+// end takes the VM down when the fleet is closed.
+func (h *host) end() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(h.fleet.ctx), createTime)
+	defer cancel()
+	h.powerOff(ctx)
+	h.freeSlot()
+	if err := h.log.close(); err != nil {
+		h.fleet.log.Warn().Err(err).Str("host", h.spec.Name).Msg("close console log")
+	}
+}
+
+func (h *host) handle(ctx context.Context, message any) {
+	switch m := message.(type) {
+	case power:
+		h.power(ctx, m.action)
+	case domainEvent:
+		if h.machine != nil && m.uuid == h.machine.domain.UUID {
+			h.domainEvent(ctx, m)
+		}
+	case saidHello:
+		if m.m == h.machine && h.state == booting {
+			h.state = up
+			h.freeSlot()
+		}
+	case crashing:
+		if m.m == h.machine {
+			h.remind(traceSettle, "trace")
+		}
+	case crashed:
+		if m.m == h.machine && m.report.Panicked {
+			h.consolePanic(m.report)
+		}
+	case failed:
+		if m.m == h.machine {
+			h.infra(m.op, m.err)
+		}
+	case due:
+		if m.boot == h.boot {
+			h.due(m.what)
+		}
+	}
+}
+
+func (h *host) power(ctx context.Context, action fleet.Action) {
+	switch a := action.(type) {
+	case fleet.Boot:
+		h.powerOff(ctx)
+		h.wish = &a.Mode
+	case fleet.Reset:
+		// A power cycle: QEMU's own reset keeps the translated code of the boot before, and the guest, overwriting
+		// what it was translated from, takes twice the CPU time of a fresh QEMU to come up.
+		if h.wish == nil { // else its boot is still to come
+			h.powerOff(ctx)
+			mode := h.mode
+			h.wish = &mode
+		}
+	case fleet.PowerOff:
+		h.wish = nil
+		h.powerOff(ctx)
+		h.emit(fleet.PoweredOff{Reason: "requested"})
+	}
+}
+
+// powerOff takes the VM away, if there is one. Its disk stays.
+func (h *host) powerOff(ctx context.Context) {
+	h.settle()
+	h.freeSlot()
+	h.state = off
+	h.boot++
+	if h.machine == nil {
+		return
+	}
+	m := h.machine
+	h.machine = nil
+	if err := m.destroy(context.WithoutCancel(ctx)); err != nil {
+		h.infra("power host off", err)
+	}
+}
+
+// start fulfils the wish for a boot, now that a slot is there.
+func (h *host) start(ctx context.Context) {
+	h.mode, h.wish = *h.wish, nil
+	if err := h.create(ctx); err != nil {
+		h.powerOff(ctx)
+		if ctx.Err() == nil {
+			h.infra("boot host", err)
+		}
+	}
+}
+
+func (h *host) create(ctx context.Context) error {
+	if !h.disk {
+		if err := createOverlay(ctx, h.fleet.hypervisor.account, h.image.Disk, h.fleet.hypervisor.work.disk(h.domainName)); err != nil {
+			return fmt.Errorf("create disk: %w", err)
+		}
+		h.disk = true
+	}
+	if err := h.log.restart("power on, mode " + string(h.mode)); err != nil {
+		return err
+	}
+	// Not cut short when the fleet is closed: libvirt would go on with a domain that nobody knows of.
+	m, err := createMachine(context.WithoutCancel(ctx), h)
+	if err != nil {
+		return err
+	}
+	h.machine = m
+	h.begin()
+	if err := m.resume(ctx); err != nil {
+		return err
+	}
+	h.fleet.hypervisor.recordCommandLine(h.domainName)
+	return nil
+}
+
+// begin is the instant in which a boot begins.
+func (h *host) begin() {
+	h.boot++
+	h.state = booting
+	h.cause, h.device = nil, false
+	h.emit(fleet.Booting{Mode: h.mode})
+	h.remind(h.fleet.helloTimeout, "hello")
+}
+
+// domainEvent takes an event of this host's present domain.
+func (h *host) domainEvent(ctx context.Context, e domainEvent) {
+	switch {
+	case e.reboot: // by the guest: nobody asked for a slot, and none can be waited for
+		h.settle()
+		h.freeSlot()
+		h.machine.channel.restart()
+		if err := h.log.restart("the guest restarted itself"); err != nil {
+			h.infra("keep console", err)
+		}
+		h.begin()
+	case e.kind == golibvirt.DomainEventCrashed && (h.state == booting || h.state == up):
+		h.devicePanic()
+	case e.kind == golibvirt.DomainEventStopped:
+		h.stopped(ctx, golibvirt.DomainEventStoppedDetailType(e.detail))
+	}
+}
+
+// stopped: QEMU ended without our doing.
+func (h *host) stopped(ctx context.Context, why golibvirt.DomainEventStoppedDetailType) {
+	h.powerOff(ctx)
+	switch why {
+	case golibvirt.DomainEventStoppedShutdown:
+		h.emit(fleet.PoweredOff{Reason: "guest"})
+	case golibvirt.DomainEventStoppedDestroyed:
+		h.infra("run domain", fmt.Errorf("somebody else destroyed domain %s", h.domainName))
+	default:
+		h.infra("run domain", fmt.Errorf("QEMU ended: %s", h.fleet.hypervisor.qemuLastWords(h.domainName)))
+	}
+}
+
+// devicePanic: the panic device said that the kernel panicked. Why is on the console, which may still be on its way.
+func (h *host) devicePanic() {
+	h.freeSlot()
+	h.state = stopped
+	if h.cause != nil {
+		h.emitPanic("device", *h.cause)
+		return
+	}
+	h.device = true
+	h.remind(consoleSettle, "console")
+}
+
+// consolePanic: the console said so. The device's event should come; where it does not, the guest either has no driver
+// for the device, or lives on and somebody forged the console: then it is heard of again.
+func (h *host) consolePanic(r console.Report) {
+	switch {
+	case h.device:
+		h.device = false
+		h.emitPanic("device", r)
+	case h.state != booting && h.state != up, h.cause != nil:
+	default:
+		h.cause = &r
+		if h.machine.channel.booted() {
+			// First what it sent before it died has to be read.
+			h.remind(deviceSettle, "drained")
+		} else {
+			h.remind(deviceSettle, "device")
+		}
+	}
+}
+
+func (h *host) due(what string) {
+	running := h.state == booting || h.state == up
+	switch {
+	case what == "hello" && h.state == booting && h.cause == nil:
+		h.freeSlot()
+		h.emit(fleet.BootFailed{Reason: fmt.Sprintf("no hello within %v", h.fleet.helloTimeout), Excerpt: h.log.end()})
+	case what == "console" && h.device:
+		h.settle()
+	case what == "trace" && h.log.panicking():
+		for _, r := range h.log.settle() {
+			h.consolePanic(r)
+		}
+	case what == "drained" && running && h.cause != nil:
+		h.heard = h.machine.channel.heard.Load()
+		h.remind(2*h.spec.Tempo.Beat+deviceSettle, "device")
+	case what == "device" && running && h.cause != nil:
+		if h.machine.channel.heard.Load() > h.heard {
+			h.cause = nil
+			h.log.settle()
+			h.emit(fleet.GuestLog{Text: "the console shows a panic, but the guest lives on: not counted"})
+			return
+		}
+		h.freeSlot()
+		h.state = stopped
+		h.emitPanic("console", *h.cause)
+	}
+}
+
+// settle reports a panic that still waited for its cause, before something else happens to the host.
+func (h *host) settle() {
+	if !h.device {
+		return
+	}
+	h.device = false
+	report := console.Report{Title: "panic without a word on the console", Type: console.TypeUnknown}
+	for _, r := range h.log.settle() {
+		report = r // the last, even if it was cut short before its panic
+	}
+	h.emitPanic("device", report)
+}
+
+func (h *host) emitPanic(source string, r console.Report) {
+	h.emit(fleet.Panic{
+		Source: source, Title: r.Title, Type: r.Type, Module: r.Module, Function: r.Function, Offset: r.Offset,
+		Excerpt: strings.Join(r.Excerpt, "\n"),
+	})
+}
+
+func (h *host) infra(op string, err error) {
+	h.emit(fleet.InfraFailed{Op: op, Reason: err.Error()})
+}
+
+func (h *host) emit(what fleet.Happening) { h.fleet.emit(h.spec.Name, what) }
+
+// emitGuest is emit for what a guest said: it waits while the fleet's owner does not keep up.
+func (h *host) emitGuest(what fleet.Happening) {
+	if h.fleet.waitForRoom() {
+		h.emit(what)
+	}
+}
+
+// remind sends the host a message after d, unless another boot or the end comes first.
+func (h *host) remind(d time.Duration, what string) {
+	boot := h.boot
+	h.fleet.timers.after(d, func() { h.inbox.put(due{what, boot}) })
+}
+
+func (h *host) freeSlot() {
+	if h.slot {
+		h.slot = false
+		<-h.fleet.slots
+	}
+}

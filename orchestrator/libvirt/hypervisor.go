@@ -1,0 +1,303 @@
+// Package libvirt runs a fleet's hosts as virtual machines under libvirt and QEMU.
+//
+// A [Hypervisor] is one connection to a libvirt daemon, private unless a URI names another, and a work directory that
+// holds everything a run needs while it lives. A fleet made by it is a set of transient domains, each with a disk
+// overlay of its own, a serial console that this package reads and a virtio-serial channel on which the guest asks and
+// this package answers. One goroutine per host owns the host's state; others only feed it.
+//
+// What a run leaves when it is killed is found and removed by [Collect].
+package libvirt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	golibvirt "github.com/digitalocean/go-libvirt"
+	"github.com/rs/zerolog"
+)
+
+// Config says where and as whom VMs run.
+type Config struct {
+	RunID    string         // of the run, in the name of everything that it starts: 6 to 16 of [a-z0-9]
+	URI      string         // of the libvirt daemon; "" starts a private one
+	WorkRoot string         // directory of the work directories of runs; "" is DefaultWorkRoot
+	RunDir   string         // the run's results directory, written down for whoever finds what the run left
+	Cache    string         // directory that keeps the verdict of Probe; "" keeps none
+	Log      zerolog.Logger // for people; the zero value drops everything
+}
+
+// Facts is what a run's provenance tells of the hypervisor.
+type Facts struct {
+	URI         string      `json:"uri"`
+	Private     bool        `json:"private"` // the daemon was started by this run
+	Libvirt     string      `json:"libvirt"` // version
+	QEMU        string      `json:"qemu"`    // version
+	Kernel      string      `json:"kernel"`  // release of the machine's own kernel
+	CPU         string      `json:"cpu"`     // model name
+	Accelerator Accelerator `json:"accelerator"`
+	CommandLine []string    `json:"command_line,omitempty"` // of the first QEMU that ran
+}
+
+// A PrerequisiteError says what the machine lacks to run VMs, and how to get it.
+type PrerequisiteError struct {
+	What string // what is missing or wrong
+	How  string // what to do about it
+	Err  error  // may be nil
+}
+
+func (e *PrerequisiteError) Error() string {
+	text := e.What
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text + "; " + e.How
+}
+
+func (e *PrerequisiteError) Unwrap() error { return e.Err }
+
+// A Hypervisor makes fleets of VMs. Its methods may be called from any goroutine.
+type Hypervisor struct {
+	cfg     Config
+	work    *workDir
+	daemon  *daemon // nil when the daemon is not ours
+	conn    *connection
+	account account // under which QEMU runs
+	log     zerolog.Logger
+
+	mu     sync.Mutex
+	routes map[golibvirt.UUID]*host // who hears of a domain
+	fleets map[*vmFleet]bool
+	made   int // fleets so far; a part of their domains' names
+	facts  Facts
+	closed bool
+
+	routing sync.WaitGroup
+}
+
+var validRunID = regexp.MustCompile(`^[a-z0-9]{6,16}$`)
+
+// Open connects to the daemon, after starting it when it is to be private. What is missing on the machine is reported
+// as a *PrerequisiteError.
+func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
+	if !validRunID.MatchString(cfg.RunID) {
+		return nil, fmt.Errorf("open hypervisor: run ID %q: want 6 to 16 lower-case letters and digits", cfg.RunID)
+	}
+	if err := needTools(cfg.URI == ""); err != nil {
+		return nil, err
+	}
+	h = &Hypervisor{cfg: cfg, log: cfg.Log, routes: make(map[golibvirt.UUID]*host), fleets: make(map[*vmFleet]bool)}
+	// A failure on the way gives back what was had so far, also when ctx is why it failed.
+	defer func() {
+		if err != nil {
+			cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+			defer cancel()
+			err = errors.Join(err, h.release(cleanup))
+			h = nil
+		}
+	}()
+	if cfg.URI == "" {
+		if h.account, err = privateAccount(); err != nil {
+			return h, err
+		}
+	}
+	if h.work, err = createWorkDir(cfg, h.account); err != nil {
+		return h, err
+	}
+	uri := cfg.URI
+	if uri == "" {
+		if h.daemon, err = startDaemon(ctx, h.work, h.account); err != nil {
+			return h, err
+		}
+		if err = h.work.recordDaemon(h.daemon.process); err != nil {
+			return h, err
+		}
+		uri = h.daemon.uri()
+	}
+	if h.conn, err = connect(ctx, uri, h.daemonGone()); err != nil {
+		if h.daemon != nil {
+			err = fmt.Errorf("%w\n%s", err, h.daemon.lastWords())
+		}
+		return h, &PrerequisiteError{
+			What: "no connection to the libvirt daemon at " + uri, Err: err,
+			How: "check that libvirtd runs there and that this user may use it, or leave the URI empty for a private one",
+		}
+	}
+	h.routing.Go(h.routeEvents)
+	return h, h.learnFacts(ctx, uri)
+}
+
+// routeEvents gives every event of a domain to its host, until the connection ends.
+func (h *Hypervisor) routeEvents() {
+	for e := range h.conn.events {
+		h.mu.Lock()
+		to := h.routes[e.uuid]
+		h.mu.Unlock()
+		if to != nil {
+			to.inbox.put(e)
+		}
+	}
+}
+
+// route says who hears of a domain from now on; nil for nobody.
+func (h *Hypervisor) route(uuid golibvirt.UUID, to *host) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if to == nil {
+		delete(h.routes, uuid)
+	} else {
+		h.routes[uuid] = to
+	}
+}
+
+func (h *Hypervisor) forget(f *vmFleet) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.fleets, f)
+}
+
+// recordCommandLine keeps the command line of the first QEMU that runs.
+func (h *Hypervisor) recordCommandLine(domain string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.facts.CommandLine == nil {
+		h.facts.CommandLine = qemuCommandLine(domain)
+	}
+}
+
+// needTools looks for the programs that this package runs.
+func needTools(private bool) error {
+	tools := []struct{ name, pkg string }{{"qemu-img", "qemu-utils"}}
+	if private {
+		tools = append(tools, struct{ name, pkg string }{"libvirtd", "libvirt-daemon-system"},
+			struct{ name, pkg string }{"qemu-system-x86_64", "qemu-system-x86"})
+	}
+	for _, t := range tools {
+		if _, err := lookPath(t.name); err != nil {
+			return &PrerequisiteError{What: t.name + " is not installed", How: "apt-get install " + t.pkg, Err: err}
+		}
+	}
+	return nil
+}
+
+// lookPath finds a program, also where ordinary users' PATH does not lead.
+func lookPath(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return path, nil
+	}
+	for _, dir := range []string{"/usr/sbin/", "/sbin/", "/usr/local/sbin/"} {
+		if path, err := exec.LookPath(dir + name); err == nil {
+			return path, nil
+		}
+	}
+	return "", err
+}
+
+func (h *Hypervisor) daemonGone() <-chan struct{} {
+	if h.daemon == nil {
+		return nil
+	}
+	return h.daemon.exited
+}
+
+func (h *Hypervisor) learnFacts(ctx context.Context, uri string) error {
+	var library, hypervisor uint64
+	err := h.conn.call(ctx, "ask for versions", callTime, func(l *golibvirt.Libvirt) (err error) {
+		if library, err = l.ConnectGetLibVersion(); err == nil {
+			hypervisor, err = l.ConnectGetVersion()
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("open hypervisor: %w", err)
+	}
+	h.facts = Facts{
+		URI: uri, Private: h.daemon != nil, Libvirt: version(library), QEMU: version(hypervisor),
+		Kernel: kernelRelease(), CPU: cpuModel(),
+		Accelerator: Accelerator{Name: TCG, Reason: "not probed"},
+	}
+	return nil
+}
+
+// version writes libvirt's number for a version, major*1,000,000 + minor*1,000 + release, as text.
+func version(n uint64) string { return fmt.Sprintf("%d.%d.%d", n/1e6, n/1e3%1e3, n%1e3) }
+
+func kernelRelease() string {
+	text, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(text))
+}
+
+func cpuModel() string {
+	text, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return "unknown"
+	}
+	for line := range strings.Lines(string(text)) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return "unknown"
+}
+
+// Facts tells what the VMs run on.
+func (h *Hypervisor) Facts() Facts {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.facts
+}
+
+// qemuLastWords is the end of what QEMU wrote about a domain, where the daemon is ours and keeps it.
+func (h *Hypervisor) qemuLastWords(domain string) string {
+	text, err := os.ReadFile(filepath.Join(h.work.path, "h/libvirt/qemu/log", domain+".log"))
+	if err != nil {
+		return "it left no word"
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return clip(lines[len(lines)-1], 500)
+}
+
+// Close closes every fleet that is still open, ends the private daemon and removes the work directory. It is
+// idempotent; after an error because ctx ended, it can be called again to finish.
+func (h *Hypervisor) Close(ctx context.Context) error {
+	h.mu.Lock()
+	h.closed = true
+	open := make([]*vmFleet, 0, len(h.fleets))
+	for f := range h.fleets {
+		open = append(open, f)
+	}
+	h.mu.Unlock()
+	var errs []error
+	for _, f := range open {
+		errs = append(errs, f.Close(ctx))
+	}
+	return errors.Join(append(errs, h.release(ctx))...)
+}
+
+// release gives back everything but fleets, in the reverse order of Open.
+func (h *Hypervisor) release(ctx context.Context) error {
+	var errs []error
+	if h.conn != nil {
+		errs = append(errs, h.conn.close(ctx))
+		h.routing.Wait()
+	}
+	if h.daemon != nil {
+		errs = append(errs, h.daemon.stop(ctx))
+	}
+	if h.work != nil {
+		// No VM is left unless its end failed above: then this ends it the hard way.
+		errs = append(errs, endProcesses(ctx, h.work.path, h.cfg.RunID), h.work.remove())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,90 @@
+package libvirt
+
+import (
+	"crypto/rand"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/fleetfall/fleetfall/agents/protocol"
+	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+)
+
+const (
+	maxContent = 1 << 20 // bytes; what protocol.MaxReply leaves room for
+	maxOrders  = 64      // that may wait for one host
+)
+
+// A service is what a host's guest is given when it asks: it outlives the host's boots.
+type service struct {
+	spec fleet.HostSpec
+
+	mu      sync.Mutex
+	version uint64
+	content []byte
+	waiting []fleet.Order // to go with the next reply
+	given   []fleet.Order // sent, and not yet answered
+}
+
+func (s *service) serve(a fleet.Serve) error {
+	if len(a.Content) == 0 || len(a.Content) > maxContent {
+		return fmt.Errorf("serve content of %d bytes to %s: want 1 to %d: %w", len(a.Content), a.Host, maxContent, fleet.ErrUnsupported)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.version, s.content = a.Version, a.Content
+	return nil
+}
+
+func (s *service) tell(a fleet.Tell) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.waiting)+len(s.given) >= maxOrders {
+		return fmt.Errorf("tell %s to %s: %d orders wait already: %w", a.Host, a.Order, maxOrders, fleet.ErrUnsupported)
+	}
+	s.waiting = append(s.waiting, a.Order)
+	return nil
+}
+
+// booted makes orders wait again that an earlier boot was given and never answered.
+func (s *service) booted() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting, s.given = append(s.given, s.waiting...), nil
+}
+
+// done forgets an order that was answered; false when none was given.
+func (s *service) done(order fleet.Order) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, o := range s.given {
+		if o == order {
+			s.given = append(s.given[:i], s.given[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+// answer makes the reply to a request, with the orders that wait. fetched is the event of its being sent, if content is in it.
+func (s *service) answer(r protocol.Request) (reply protocol.Reply, fetched fleet.Happening) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	reply = protocol.Reply{ID: r.ID, Boot: r.Boot}
+	switch {
+	case r.Hello != nil:
+		entropy := make([]byte, 32)
+		rand.Read(entropy) // never fails
+		reply.Config = &protocol.Config{
+			Hostname: s.spec.Name, Now: time.Now().UTC(), Entropy: entropy,
+			Beat: s.spec.Tempo.Beat, Poll: s.spec.Tempo.Poll, Work: s.spec.Tempo.Work, Threat: s.spec.Tempo.Threat,
+		}
+	case r.Fetch != nil && s.content != nil && r.Fetch.Have != s.version:
+		reply.Content, fetched = s.content, fleet.Fetched{Version: s.version}
+	}
+	for _, o := range s.waiting {
+		reply.Orders = append(reply.Orders, string(o))
+	}
+	s.given, s.waiting = append(s.given, s.waiting...), nil
+	return reply, fetched
+}

@@ -1,0 +1,76 @@
+package libvirt
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// timers are the timers of one fleet. They run in the order of their time and, for the same time, in the order in which
+// they were asked for, one after the other.
+type timers struct {
+	mu      sync.Mutex
+	pending []timer // sorted by due, then by when they were asked for
+	wake    chan struct{}
+}
+
+type timer struct {
+	due time.Time
+	f   func()
+}
+
+func newTimers() *timers { return &timers{wake: make(chan struct{}, 1)} }
+
+// after calls f, which must not block, once d has passed while run runs.
+func (t *timers) after(d time.Duration, f func()) {
+	due := time.Now().Add(d)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	at, _ := slices.BinarySearchFunc(t.pending, due, func(p timer, due time.Time) int {
+		if p.due.After(due) {
+			return 1
+		}
+		return -1 // one with the same time was asked for earlier
+	})
+	t.pending = slices.Insert(t.pending, at, timer{due, f})
+	if at == 0 {
+		select {
+		case t.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// run runs the timers until done is closed.
+func (t *timers) run(done <-chan struct{}) {
+	next := time.NewTimer(time.Hour)
+	defer next.Stop()
+	for {
+		next.Reset(t.fire())
+		select {
+		case <-next.C:
+		case <-t.wake:
+		case <-done:
+			return
+		}
+	}
+}
+
+// fire calls every timer that is due and returns how long it is to the next.
+func (t *timers) fire() time.Duration {
+	for {
+		t.mu.Lock()
+		if len(t.pending) == 0 {
+			t.mu.Unlock()
+			return time.Hour
+		}
+		first := t.pending[0]
+		if wait := time.Until(first.due); wait > 0 {
+			t.mu.Unlock()
+			return wait
+		}
+		t.pending = slices.Delete(t.pending, 0, 1)
+		t.mu.Unlock()
+		first.f()
+	}
+}
