@@ -132,6 +132,23 @@ func protect(log *logger, name string, f func()) (returned bool) {
 	return true
 }
 
+// repeat calls f every so often until ctx ends; never if every is 0. A call that takes longer delays the next.
+func repeat(ctx context.Context, every time.Duration, f func()) {
+	if every <= 0 {
+		return
+	}
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			f()
+		}
+	}
+}
+
 // wait returns true after d, or false once ctx ends.
 func wait(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)

@@ -38,19 +38,7 @@ func (t *threats) first(ctx context.Context) { t.one(ctx) }
 
 // run runs a threat every so often, the kinds in turn, until ctx ends; none if every is 0.
 func (t *threats) run(ctx context.Context, every time.Duration) {
-	if every <= 0 {
-		return
-	}
-	ticker := time.NewTicker(every)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			t.one(ctx)
-		}
-	}
+	repeat(ctx, every, func() { t.one(ctx) })
 }
 
 // one runs the next threat and notes its outcome. The program gets a name of its own for it (rules go by how names

@@ -24,16 +24,8 @@ func (u *updater) run(ctx context.Context, every time.Duration, entropy []byte) 
 	if every <= 0 || !wait(ctx, phase(every, entropy)) {
 		return
 	}
-	ticker := time.NewTicker(every)
-	defer ticker.Stop()
-	for {
-		u.poll(ctx)
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-	}
+	u.poll(ctx)
+	repeat(ctx, every, func() { u.poll(ctx) })
 }
 
 // phase places a host within an interval, evenly over hosts and the same for the same entropy.
