@@ -163,16 +163,27 @@ func (c *connection) close(ctx context.Context) error {
 			}
 		}
 	})
+	// A daemon that does not answer must not take all the time there is for cleaning up: when it ends, its calls do too.
+	ctx, cancel := context.WithTimeout(ctx, callTime/2)
+	defer cancel()
+	if e := wait(ctx, &c.calls); e != nil {
+		err = errors.Join(err, fmt.Errorf("disconnect from libvirt: %w", e))
+	}
+	return err
+}
+
+// wait waits for a group, at most until ctx ends.
+func wait(ctx context.Context, group *sync.WaitGroup) error {
 	done := make(chan struct{})
 	go func() {
-		c.calls.Wait()
+		group.Wait()
 		close(done)
 	}()
 	select {
 	case <-done:
-		return err
+		return nil
 	case <-ctx.Done():
-		return errors.Join(err, fmt.Errorf("disconnect from libvirt: %w", ctx.Err()))
+		return ctx.Err()
 	}
 }
 

@@ -49,7 +49,8 @@ func TestCollect(t *testing.T) {
 	for _, how := range []string{"as it was left", "owner file cut short", "daemon gone too"} {
 		t.Run(how, func(t *testing.T) {
 			cmd := exec.Command(self, "-test.run=^TestOwnerProcess$", "-test.timeout=5m")
-			cmd.Env = append(os.Environ(), ownerEnv+"="+strings.Join([]string{root, hostile.Kernel, hostile.Initrd, hostile.Disk}, ":"))
+			cmd.Env = append(os.Environ(), ownerEnv+"="+strings.Join([]string{root, hostile.Kernel, hostile.Initrd, hostile.Disk}, ":"),
+				"TMPDIR="+t.TempDir()) // of a process that cannot clean up
 			cmd.Stderr = os.Stderr
 			out, err := cmd.StdoutPipe()
 			if err != nil {

@@ -290,10 +290,12 @@ func (h *Hypervisor) release(ctx context.Context) error {
 	var errs []error
 	if h.conn != nil {
 		errs = append(errs, h.conn.close(ctx))
-		h.routing.Wait()
 	}
 	if h.daemon != nil {
 		errs = append(errs, h.daemon.stop(ctx))
+	}
+	if err := wait(ctx, &h.routing); err != nil {
+		errs = append(errs, fmt.Errorf("wait for the last events: %w", err))
 	}
 	if h.work != nil {
 		// No VM is left unless its end failed above: then this ends it the hard way.
