@@ -142,6 +142,8 @@ func (m *machine) observe(e fleet.Event) []health.Change {
 		m.tell("%s: content %d refused: %s", e.Host, w.Version, w.Reason)
 	case fleet.BootFailed:
 		m.tell("%s: did not boot: %s", e.Host, w.Reason)
+	case fleet.Garbage:
+		m.tell("%s: %d bytes on its channel are no message: %s", e.Host, w.Bytes, w.Reason)
 	case fleet.InfraFailed:
 		m.tell("%s: infrastructure: %s: %s", e.Host, w.Op, w.Reason)
 	case fleet.AgentExit:

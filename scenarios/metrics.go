@@ -24,6 +24,7 @@ func Metrics() []Metric {
 		{"boot_loops", Count, "Times that a host panicked twice or more with no healthy beat between, over all hosts."},
 		{"boots", Count, "Boots after the injection, over all hosts."},
 		{"censored", Count, "Hosts that had not recovered by the deadline."},
+		{"content_refused", Count, "Times that an agent would not load content after the injection, over all hosts."},
 		{"crashes", Count, "Kernel panics after the injection, over all hosts."},
 		{"detection_after", Share, "Share of the synthetic threats reported once the fleet had recovered."},
 		{"detection_before", Share, "Share of the synthetic threats reported before the injection."},

@@ -167,6 +167,14 @@ func TestRun(t *testing.T) {
 	if h := kernel.HostsDetail[0]; h.Recovered == nil {
 		t.Errorf("the host did not recover: %+v", h)
 	}
+	for name, want := range map[string]float64{"blast_radius": 0, "protection_radius": 1, "crashes": 0, "boots": 0} {
+		if m := r.Cells[2].Metrics[name]; m.Value == nil || *m.Value != want {
+			t.Errorf("user: %s is %+v, want %v", name, m, want)
+		}
+	}
+	if m := r.Cells[2].Metrics["agent_crashes"]; m.Value == nil || *m.Value < 1 {
+		t.Errorf("user: agent_crashes is %+v, want at least one", m)
+	}
 	for _, name := range []string{"blast_radius", "protection_radius", "crashes", "agent_crashes", "host_seconds_lost"} {
 		if m := r.Cells[0].Metrics[name]; m.Value == nil || *m.Value != 0 {
 			t.Errorf("control: %s is %+v, want 0", name, m)
@@ -206,6 +214,25 @@ func TestWildcardIsHarmless(t *testing.T) {
 				t.Errorf("%s: %s is %+v, want 0", c.Fleet, name, m)
 			}
 		}
+	}
+}
+
+// TestUnsignedContentIsRefused by each agent, and said so.
+func TestUnsignedContentIsRefused(t *testing.T) {
+	p := start(t, "", "--var", "signed=false")
+	p.expect(exitMissed)
+	for _, c := range p.results().Cells {
+		if c.Control {
+			continue // its update is always signed
+		}
+		for name, want := range map[string]float64{"blast_radius": 0, "crashes": 0, "agent_crashes": 0, "protection_radius": 0, "content_refused": 1} {
+			if m := c.Metrics[name]; m.Value == nil || *m.Value != want {
+				t.Errorf("%s: %s is %+v, want %v", c.Fleet, name, m, want)
+			}
+		}
+	}
+	if !bytes.Contains(p.read(results.JournalFile), []byte("signature is not the vendor's")) {
+		t.Error("the journal does not say why the content was refused")
 	}
 }
 

@@ -122,11 +122,8 @@ func (c *channel) tell(r protocol.Request, fresh bool) {
 		})
 		c.hello()
 	case r.Beat != nil:
+		// What happened comes before the beat that tells of it: who judges the host by the beat then knows all of it.
 		b := r.Beat
-		c.emit(fleet.Beat{
-			BootID: clip(r.Boot, maxText), AgentState: clip(b.AgentState, 32), ContentVersion: b.ContentVersion,
-			WorkUnits: b.WorkUnits, WorkMax: b.WorkMax, WorkTotal: b.WorkTotal, WorkFailed: b.WorkFailed, Uptime: r.Uptime,
-		})
 		for _, t := range b.Threats {
 			c.emit(fleet.Threat{ID: t.ID, What: clip(t.What, 64), Blocked: t.Blocked, Reported: t.Reported, Latency: t.Latency})
 		}
@@ -136,6 +133,10 @@ func (c *channel) tell(r protocol.Request, fresh bool) {
 		for _, x := range b.Exits {
 			c.emit(fleet.AgentExit{Signal: x.Signal, Code: x.Code, Restart: x.Restart})
 		}
+		c.emit(fleet.Beat{
+			BootID: clip(r.Boot, maxText), AgentState: clip(b.AgentState, 32), ContentVersion: b.ContentVersion,
+			WorkUnits: b.WorkUnits, WorkMax: b.WorkMax, WorkTotal: b.WorkTotal, WorkFailed: b.WorkFailed, Uptime: r.Uptime,
+		})
 		for _, d := range b.Done {
 			if c.service.done(fleet.Order(d.Order)) { // else made up, or told twice
 				c.emit(fleet.OrderDone{Order: fleet.Order(d.Order), Error: clip(d.Error, maxText)})

@@ -158,8 +158,8 @@ func TestChannelConversation(t *testing.T) {
 		t.Errorf("an order was given twice: %v", r.Orders)
 	}
 	for _, want := range []fleet.Happening{
-		fleet.Beat{BootID: bootA, AgentState: "running"}, fleet.Threat{ID: 9, What: "exec", Blocked: true},
-		fleet.ContentRefused{Version: 5, Reason: "no"}, fleet.AgentExit{Signal: 11}, fleet.OrderDone{Order: fleet.RemoveContent},
+		fleet.Threat{ID: 9, What: "exec", Blocked: true}, fleet.ContentRefused{Version: 5, Reason: "no"},
+		fleet.AgentExit{Signal: 11}, fleet.Beat{BootID: bootA, AgentState: "running"}, fleet.OrderDone{Order: fleet.RemoveContent},
 	} {
 		if got := l.event(); got != want {
 			t.Errorf("got %+v, want %+v", got, want)

@@ -158,6 +158,7 @@ func TestKernelStory(t *testing.T) {
 func TestUserStory(t *testing.T) {
 	y := newStory("user").begin("a", "b")
 	for _, h := range []string{"a", "b"} {
+		y.at(1, h, fleet.ContentRefused{Version: 2, Reason: "bad signature"})
 		y.at(2, h, fleet.AgentExit{Signal: 11}).at(3, h, fleet.Threat{}).at(3, h, beat())
 	}
 	y.beats(8, 18, "a", "b")
@@ -166,7 +167,7 @@ func TestUserStory(t *testing.T) {
 	expectMetrics(t, c, map[string]float64{
 		"blast_radius": 0, "protection_radius": 1, "peak_unavailable": 0, "host_seconds_lost": 0,
 		"protection_gap": (17.0 + 20) / 2, "agent_crashes": 2, "crashes": 0, "boots": 0,
-		"detection_before": 1,
+		"content_refused": 2, "detection_before": 1,
 		"detection_during": 2.0 / 4, // both missed once; the threats at 20 and 23 were stopped while b had not recovered
 		"detection_after":  1,
 	})

@@ -20,6 +20,7 @@ func (c *cell) metrics() map[string]results.Metric {
 		"host_seconds_lost": c.mean("s", func(s sample) float64 { return s.lost.Seconds() }),
 		"crashes":           c.total(func(s sample) int { return after(s.detail.Panics) }),
 		"agent_crashes":     c.total(func(s sample) int { return after(s.detail.AgentExits) }),
+		"content_refused":   c.total(func(s sample) int { return s.refused }),
 		"boots":             c.total(func(s sample) int { return s.detail.Boots }),
 		"boot_loops":        c.total(func(s sample) int { return s.detail.BootLoops }),
 		"censored": c.total(func(s sample) int {

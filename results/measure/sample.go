@@ -25,6 +25,7 @@ type sample struct {
 	lostGuard   bool          // ever lost protection after the injection
 
 	threats  [3]tally // before the injection, until the fleet had recovered, after
+	refused  int      // content by the agent, after the injection
 	workTime time.Duration
 	work     int
 	quiet    time.Duration // from here on in the state that it ended with; end if that is no steady one
@@ -144,6 +145,10 @@ func (h *reader) event(c *cell, e fleet.Event) {
 		c.cause(e.Host, at, w)
 	case fleet.AgentExit:
 		d.AgentExits = append(d.AgentExits, results.Moment{At: at.Seconds(), Title: exitTitle(w)})
+	case fleet.ContentRefused:
+		if at > 0 {
+			h.sample.refused++
+		}
 	case fleet.Threat:
 		h.sample.seen = append(h.sample.seen, threat{at, w.Blocked || w.Reported})
 	case fleet.Beat:

@@ -33,6 +33,8 @@ func catalogue() []metric {
 		{"crashes", "Kernel crashes", "kernel crashes", damage, "count", "Kernel panics after the injection."},
 		{"agent_crashes", "Agent crashes", "agent crashes", damage, "count",
 			"Ends of the agent's process after the injection, for agents that are processes."},
+		{"content_refused", "Content refused", "content refused", damage, "count",
+			"Times that an agent would not load content after the injection: a bad signature, a bad format."},
 		{"boots", "Boots", "boots", damage, "count", "Starts of a host after the injection."},
 		{"boot_loops", "Boot loops", "boot loops", damage, "count",
 			"Two or more panics of a host with no healthy beat between, counted once for each such series."},

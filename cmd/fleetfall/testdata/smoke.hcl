@@ -10,6 +10,11 @@ variable "revert_after" {
   default = "5s"
 }
 
+variable "signed" {
+  type    = bool
+  default = true
+}
+
 scenario "smoke" {
   seed          = 1
   deadline      = "4m"
@@ -36,7 +41,13 @@ fleet "kernel" {
   hosts        = 1
 }
 
+fleet "user" {
+  architecture = "user"
+  hosts        = 1
+}
+
 update "bad" {
+  signed       = var.signed
   at           = "1s"
   revert_after = var.revert_after
 
@@ -57,6 +68,12 @@ expect "the kernel fleet goes down" {
   where  = { fleet = "kernel" }
   metric = "blast_radius"
   min    = 1
+}
+
+expect "the user fleet stays up" {
+  where  = { fleet = "user" }
+  metric = "blast_radius"
+  max    = 0
 }
 
 expect "the control does not" {
