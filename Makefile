@@ -77,6 +77,6 @@ test-deps: ## Debian packages that the tests need
 .PHONY: readme
 readme: ## the README's table, from the latest run
 	awk -v summary=results/latest/summary.md ' \
-		/^<!-- demo: begin/ { print; print ""; while ((getline line < summary) > 0) print line; print ""; skip = 1 } \
+		/^<!-- demo: begin/ { print; print ""; while ((getline line < summary) > 0) { sub(/^## /, "### ", line); print line }; print ""; skip = 1 } \
 		/^<!-- demo: end/ { skip = 0 } \
 		!skip { if ($$0 !~ /^<!-- demo: begin/) print }' README.md > README.md.new && mv README.md.new README.md
