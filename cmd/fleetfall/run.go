@@ -63,6 +63,8 @@ Exit codes: 0 all expectations met, 1 one missed, 2 the scenario is wrong, 3 not
 // outcome turns how a run ended into an exit code.
 func outcome(c *cobra.Command, finished *experiment.Finished, err error) error {
 	switch {
+	case c.Context().Err() != nil && finished == nil:
+		return &exitError{code: exitInterrupted, err: errors.New("interrupted before anything was begun")}
 	case c.Context().Err() != nil:
 		return &exitError{code: exitInterrupted, err: errors.New("interrupted; the journal is whole")}
 	case err != nil:
