@@ -84,6 +84,10 @@ func prerequisites(cache string) []prerequisite {
 				if err != nil {
 					return "", err
 				}
+				if info, err := f.Stat(); err == nil && info.Mode().Perm()&0o006 == 0 && info.Mode().Perm()&0o060 != 0o060 {
+					// libvirt sees it, QEMU's user may not open it: a system daemon then asks QEMU anew at every call.
+					return "", errors.Join(errors.New("its group may not use it, which makes a system libvirtd very slow: chgrp kvm /dev/kvm && chmod 660 /dev/kvm"), f.Close())
+				}
 				return "there; whether it can run a kernel is probed by a boot when a scenario is run", f.Close()
 			},
 		},

@@ -210,7 +210,8 @@ func (h *Hypervisor) daemonGone() <-chan struct{} {
 
 func (h *Hypervisor) learnFacts(ctx context.Context, uri string) error {
 	var library, hypervisor uint64
-	err := h.conn.call(ctx, "ask for versions", callTime, func(l *golibvirt.Libvirt) (err error) {
+	// The first question of all: a daemon that has just started asks QEMU itself what it can do before it answers.
+	err := h.conn.call(ctx, "ask for versions", createTime, func(l *golibvirt.Libvirt) (err error) {
 		if library, err = l.ConnectGetLibVersion(); err == nil {
 			hypervisor, err = l.ConnectGetVersion()
 		}

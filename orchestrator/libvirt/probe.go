@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
@@ -35,15 +36,16 @@ type verdict struct {
 	Kernel string `json:"kernel"`
 	QEMU   string `json:"qemu"`
 	CPU    string `json:"cpu"`
-	Image  string `json:"image"` // digest
+	Image  string `json:"image"`  // digest
+	Device string `json:"device"` // /dev/kvm's mode and owners, and whose daemon uses it: a verdict ends when they change
 }
 
 // Probe finds out whether this image runs under KVM by booting it there, because a /dev/kvm that opens, and that
 // libvirt advertises, may still be unable to run a kernel. The fleets made from now on use what it found. The verdict
-// is kept in Config.Cache for this kernel, QEMU, CPU and image.
+// is kept in Config.Cache for this kernel, QEMU, CPU, image and access to /dev/kvm.
 func (h *Hypervisor) Probe(ctx context.Context, image vmimages.Image) (Accelerator, error) {
 	f := h.Facts()
-	v := verdict{Kernel: f.Kernel, QEMU: f.QEMU, CPU: f.CPU, Image: image.Digest}
+	v := verdict{Kernel: f.Kernel, QEMU: f.QEMU, CPU: f.CPU, Image: image.Digest, Device: describeDevice(f)}
 	path := h.verdictPath(v)
 	if cached, ok := readVerdict(path); ok {
 		v.Accelerator = cached
@@ -63,6 +65,23 @@ func (h *Hypervisor) Probe(ctx context.Context, image vmimages.Image) (Accelerat
 	defer h.mu.Unlock()
 	h.facts.Accelerator = v.Accelerator
 	return v.Accelerator, nil
+}
+
+// describeDevice tells what decides about who may use /dev/kvm.
+func describeDevice(f Facts) string {
+	daemon := f.URI
+	if f.Private {
+		daemon = "private"
+	}
+	info, err := os.Stat("/dev/kvm")
+	if err != nil {
+		return daemon + " without device"
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return daemon
+	}
+	return fmt.Sprintf("%s %v %d:%d", daemon, info.Mode(), stat.Uid, stat.Gid)
 }
 
 // tryKVM boots the image under KVM. fresh tells whether that was tried, and so worth to be kept.
@@ -124,7 +143,7 @@ func (h *Hypervisor) verdictPath(v verdict) string {
 	if h.cfg.Cache == "" {
 		return ""
 	}
-	key := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", v.Kernel, v.QEMU, v.CPU, v.Image))
+	key := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %q", v.Kernel, v.QEMU, v.CPU, v.Image, v.Device))
 	return filepath.Join(h.cfg.Cache, fmt.Sprintf("accelerator-%x.json", key[:8]))
 }
 
