@@ -104,7 +104,7 @@ func parseRecipe(filename string, src []byte, programs []string) (*recipe, hcl.D
 		Image recipe `hcl:"image,block"`
 	}
 	if diags = gohcl.DecodeBody(f.Body, nil, &file); diags.HasErrors() {
-		return nil, diags
+		return nil, inOrder(diags)
 	}
 	r := &file.Image
 	r.source = src
@@ -156,11 +156,24 @@ func (r *recipe) check(fileName string, programs []string) hcl.Diagnostics {
 	if r.LimitMB < 1 {
 		wrong(r.LimitRange, "Limit out of range", "The limit is %d MB; it must be at least 1.", r.LimitMB)
 	}
-	slices.SortStableFunc(diags, func(a, b *hcl.Diagnostic) int { return cmp.Compare(a.Subject.Start.Byte, b.Subject.Start.Byte) })
-	return diags
+	return inOrder(diags)
 }
 
 // headersPackage is the pattern of the package that modules for the kernel are built against.
 func (k kernelRecipe) headersPackage() string {
 	return "linux-headers-" + strings.TrimPrefix(k.Package, "linux-image-")
+}
+
+// inOrder sorts diagnostics by their place in the file: gohcl finds them in the order of a map.
+func inOrder(diags hcl.Diagnostics) hcl.Diagnostics {
+	start := func(d *hcl.Diagnostic) int {
+		if d.Subject == nil {
+			return 0
+		}
+		return d.Subject.Start.Byte
+	}
+	slices.SortStableFunc(diags, func(a, b *hcl.Diagnostic) int {
+		return cmp.Or(cmp.Compare(start(a), start(b)), cmp.Compare(a.Summary, b.Summary), cmp.Compare(a.Detail, b.Detail))
+	})
+	return diags
 }
