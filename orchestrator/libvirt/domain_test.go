@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fleetfall/fleetfall/internal/capability"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
@@ -121,9 +122,7 @@ func TestOpenErrors(t *testing.T) {
 			t.Errorf("run ID %q was accepted", id)
 		}
 	}
-	if _, err := lookPath("qemu-img"); err != nil {
-		t.Skip("qemu-img is missing")
-	}
+	capability.Tools(t, "qemu-img", "qemu-utils")
 	var missing *PrerequisiteError
 	_, err := Open(t.Context(), Config{RunID: "abcdef", URI: "qemu:///system?socket=/nonexistent", WorkRoot: shortDir(t)})
 	if !errors.As(err, &missing) || !strings.Contains(err.Error(), "/nonexistent") {
