@@ -199,13 +199,7 @@ func (m *machine) valid() int {
 	return n
 }
 
-// steady is the state of a host of this cell that has no trouble.
-func (m *machine) steady() health.State {
-	if m.trial.Cell.Fleet.Architecture == "none" {
-		return health.Unprotected // nothing detects threats on a host without an agent
-	}
-	return health.Protected
-}
+func (m *machine) steady() health.State { return health.Steady(m.trial.Cell.Fleet.Architecture) }
 
 // ready tells whether every valid host is up and steady. A host that fails before anything was injected is no data: why
 // then says what happened.

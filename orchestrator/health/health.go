@@ -30,6 +30,14 @@ func States() []State { return []State{Protected, Unprotected, Degraded, Hung, R
 // Available tells whether a host in this state does its work.
 func (s State) Available() bool { return s == Protected || s == Unprotected }
 
+// Steady is the state of a host of this architecture that has no trouble: without an agent nothing detects threats.
+func Steady(architecture string) State {
+	if architecture == "none" {
+		return Unprotected
+	}
+	return Protected
+}
+
 // Limits are the bounds that states depend on.
 type Limits struct {
 	Liveness time.Duration // no beat for this long: hung

@@ -85,13 +85,7 @@ func (c *cell) read(t *results.TrialRecord) (results.Trial, []sample) {
 	return trial, samples
 }
 
-// steady is the state of a host that has no trouble.
-func (c *cell) steady() health.State {
-	if c.cell.Fleet.Architecture == "none" {
-		return health.Unprotected
-	}
-	return health.Protected
-}
+func (c *cell) steady() health.State { return health.Steady(c.cell.Fleet.Architecture) }
 
 // tallyThreats sorts the threats by whether they came before the injection, before the whole fleet had recovered, or after.
 func tallyThreats(samples []sample) {
