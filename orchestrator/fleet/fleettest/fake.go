@@ -44,7 +44,6 @@ type fakeHost struct {
 	loaded  uint64 // by the agent
 	served  uint64
 	agent   bool // runs
-	crashed bool // the kernel
 	exits   int  // of the agent since it was last well
 	threats uint64
 	orders  []fleet.Order
@@ -150,7 +149,7 @@ func (f *Fake) isClosed() bool {
 
 func (f *Fake) power(h *fakeHost, mode fleet.BootMode) {
 	h.boot++
-	h.on, h.mode, h.crashed, h.agent, h.exits, h.orders = true, mode, false, false, 0, nil
+	h.on, h.mode, h.agent, h.exits, h.orders = true, mode, false, 0, nil
 	if slices.Contains(f.opts.Lost, h.spec.Name) && h.boot == 1 {
 		h.on = false
 		f.post(0, h, fleet.InfraFailed{Op: "create domain", Reason: "asked for by FakeOptions.Lost"})
@@ -237,7 +236,7 @@ func (f *Fake) threat(h *fakeHost) *fleet.Event {
 
 func (f *Fake) crash(h *fakeHost) *fleet.Event {
 	h.boot++ // nothing of this boot comes any more
-	h.crashed, h.agent = true, false
+	h.agent = false
 	return &fleet.Event{At: f.now, Host: h.spec.Name, What: fleet.Panic{
 		Source: "device", Title: "page fault in agentk:ff_evaluate", Type: "page_fault", Module: "agentk", Function: "ff_evaluate",
 	}}
