@@ -51,11 +51,8 @@ func newDisplay(w io.Writer, o *options, p *scenarios.Plan) (*display, error) {
 			})))
 		d.out = d.bars
 	}
-	log, err := newLog(d.out, o)
-	if t.is {
-		log = log.Output(zerolog.ConsoleWriter{Out: d.out, NoColor: !t.color, TimeFormat: "15:04:05"})
-	}
-	d.log = log
+	var err error
+	d.log, err = newLog(d.out, t, o)
 	return d, err
 }
 

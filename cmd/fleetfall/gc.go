@@ -27,7 +27,7 @@ nothing that fleetfall did not start, and no run that is still running. Results 
 				}
 				return nil
 			}
-			log, err := newLog(c.ErrOrStderr(), o)
+			log, err := newLog(c.ErrOrStderr(), terminalOf(c.ErrOrStderr(), o), o)
 			if err != nil {
 				return err
 			}

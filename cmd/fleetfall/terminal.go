@@ -31,12 +31,12 @@ func terminalOf(w io.Writer, o *options) terminal {
 }
 
 // newLog writes for people on a terminal and JSON elsewhere.
-func newLog(w io.Writer, o *options) (zerolog.Logger, error) {
+func newLog(w io.Writer, t terminal, o *options) (zerolog.Logger, error) {
 	level, err := zerolog.ParseLevel(o.logLevel)
 	if err != nil {
 		return zerolog.Nop(), usage(err)
 	}
-	if t := terminalOf(w, o); t.is {
+	if t.is {
 		w = zerolog.ConsoleWriter{Out: w, NoColor: !t.color, TimeFormat: "15:04:05"}
 	}
 	return zerolog.New(w).Level(level).With().Timestamp().Logger(), nil
