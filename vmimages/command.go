@@ -7,10 +7,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/fleetfall/fleetfall/internal/tool"
 )
 
 const (
@@ -87,21 +88,16 @@ func (e *toolError) Error() string {
 
 func (e *toolError) Unwrap() error { return e.err }
 
-// findTool looks in the PATH and where Debian keeps tools that an ordinary user's PATH leaves out.
-func findTool(tool string) (string, error) {
-	path, err := exec.LookPath(tool)
-	if err == nil {
+// findTool is tool.Find with an error that says how to get it.
+func findTool(name string) (string, error) {
+	path, err := tool.Find(name)
+	switch {
+	case err == nil:
 		return path, nil
+	case !errors.Is(err, exec.ErrNotFound):
+		return "", fmt.Errorf("find %s: %w", name, err)
 	}
-	for _, dir := range []string{"/usr/sbin", "/sbin", "/usr/local/go/bin"} {
-		if path, err := exec.LookPath(filepath.Join(dir, tool)); err == nil {
-			return path, nil
-		}
-	}
-	if !errors.Is(err, exec.ErrNotFound) {
-		return "", fmt.Errorf("find %s: %w", tool, err)
-	}
-	return "", fmt.Errorf("%s is not installed; it comes with the Debian package %s", tool, debianPackage(tool))
+	return "", fmt.Errorf("%s is not installed; it comes with the Debian package %s", name, debianPackage(name))
 }
 
 // environment is what tools may see of ours: what they need to run, nothing that changes what they make.

@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
+	"github.com/fleetfall/fleetfall/internal/tool"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
@@ -51,19 +51,25 @@ func doctorCommand(o *options) *cobra.Command {
 }
 
 func prerequisites(cache string) []prerequisite {
-	tool := func(name, pkg, why string) prerequisite {
-		return prerequisite{name: name, why: why, how: "apt-get install " + pkg, find: func() (string, error) { return findTool(name) }}
+	program := func(name, pkg, why string) prerequisite {
+		return prerequisite{name: name, why: why, how: "apt-get install " + pkg, find: func() (string, error) {
+			path, err := tool.Find(name)
+			if err != nil {
+				err = errors.New("not installed")
+			}
+			return path, err
+		}}
 	}
 	return []prerequisite{
-		tool("qemu-system-x86_64", "qemu-system-x86", "runs the hosts"),
-		tool("qemu-img", "qemu-utils", "makes the hosts' disks"),
-		tool("libvirtd", "libvirt-daemon-system", "manages the hosts"),
-		tool("go", "golang-go, or Go's own release", "builds the guest program"),
-		tool("gcc", "gcc", "builds the agents"),
-		tool("make", "make", "builds the kernel agent"),
-		tool("mke2fs", "e2fsprogs", "makes the image's disk"),
-		tool("dpkg-deb", "dpkg", "unpacks the image's kernel"),
-		tool("apt-get", "apt", "downloads the image's kernel"),
+		program("qemu-system-x86_64", "qemu-system-x86", "runs the hosts"),
+		program("qemu-img", "qemu-utils", "makes the hosts' disks"),
+		program("libvirtd", "libvirt-daemon-system", "manages the hosts"),
+		program("go", "golang-go, or Go's own release", "builds the guest program"),
+		program("gcc", "gcc", "builds the agents"),
+		program("make", "make", "builds the kernel agent"),
+		program("mke2fs", "e2fsprogs", "makes the image's disk"),
+		program("dpkg-deb", "dpkg", "unpacks the image's kernel"),
+		program("apt-get", "apt", "downloads the image's kernel"),
 		{
 			name: "kernel headers", why: "the kernel agent is built against them", how: "apt-get install linux-headers-cloud-amd64",
 			find: func() (string, error) {
@@ -109,17 +115,4 @@ func prerequisites(cache string) []prerequisite {
 			},
 		},
 	}
-}
-
-// findTool also looks where ordinary users' PATH does not lead.
-func findTool(name string) (string, error) {
-	if path, err := exec.LookPath(name); err == nil {
-		return path, nil
-	}
-	for _, dir := range []string{"/usr/sbin", "/sbin"} {
-		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
-			return path, nil
-		}
-	}
-	return "", errors.New("not installed")
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/fleetfall/fleetfall/internal/tool"
 	"github.com/fleetfall/fleetfall/orchestrator"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet/fleettest"
 	"github.com/fleetfall/fleetfall/results"
@@ -68,8 +69,8 @@ func condition(name string) (bool, error) {
 		if os.Getenv("FLEETFALL_PROMISED") == "all" {
 			return true, nil
 		}
-		for _, tool := range []string{"qemu-system-x86_64", "qemu-img", "libvirtd", "mke2fs"} {
-			if _, err := findTool(tool); err != nil {
+		for _, name := range []string{"qemu-system-x86_64", "qemu-img", "libvirtd", "mke2fs"} {
+			if _, err := tool.Find(name); err != nil {
 				return false, nil
 			}
 		}

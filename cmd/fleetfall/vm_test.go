@@ -31,10 +31,7 @@ type process struct {
 // start runs the smoke scenario with results in dir, a new one if it is empty.
 func start(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("boots VMs; not in short mode")
-	}
-	capability.Tools(t, "qemu-system-x86_64", "qemu-system-x86", "qemu-img", "qemu-utils", "libvirtd", "libvirt-daemon-system", "mke2fs", "e2fsprogs")
+	capability.VMs(t)
 	if dir == "" {
 		dir = t.TempDir()
 	}

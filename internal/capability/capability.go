@@ -4,8 +4,9 @@ package capability
 
 import (
 	"os"
-	"os/exec"
 	"testing"
+
+	"github.com/fleetfall/fleetfall/internal/tool"
 )
 
 // Need skips or fails t unless met, naming what is missing and how to get it.
@@ -24,7 +25,17 @@ func Need(t testing.TB, met bool, what, how string) {
 func Tools(t testing.TB, nameAndPackage ...string) {
 	t.Helper()
 	for i := 0; i+1 < len(nameAndPackage); i += 2 {
-		_, err := exec.LookPath(nameAndPackage[i])
+		_, err := tool.Find(nameAndPackage[i])
 		Need(t, err == nil, nameAndPackage[i], "apt-get install "+nameAndPackage[i+1])
 	}
+}
+
+// VMs needs what it takes to build an image and boot it, and skips t in short mode.
+func VMs(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("boots VMs; not in short mode")
+	}
+	Tools(t, "qemu-system-x86_64", "qemu-system-x86", "qemu-img", "qemu-utils", "libvirtd", "libvirt-daemon-system",
+		"mke2fs", "e2fsprogs")
 }

@@ -65,10 +65,7 @@ func mend(t *testing.T) fs.FS {
 
 // TestBoundsCheckSavesTheKernelFleet changes one thing, by hand, in the interpreter, and nothing in the update.
 func TestBoundsCheckSavesTheKernelFleet(t *testing.T) {
-	if testing.Short() {
-		t.Skip("boots VMs; not in short mode")
-	}
-	capability.Tools(t, "qemu-system-x86_64", "qemu-system-x86", "qemu-img", "qemu-utils", "libvirtd", "libvirt-daemon-system", "mke2fs", "e2fsprogs")
+	capability.VMs(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 	defer cancel()
 	// Not t.TempDir: QEMU runs as another user, who must be able to get there.

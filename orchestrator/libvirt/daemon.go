@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/fleetfall/fleetfall/internal/tool"
 )
 
 // A daemon is a private libvirtd, in session mode: it needs no rights, sees no domains but ours and ends with us.
@@ -37,7 +39,7 @@ func startDaemon(ctx context.Context, w *workDir, a account) (*daemon, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("start libvirtd: %w", err)
 	}
-	program, err := lookPath("libvirtd")
+	program, err := tool.Find("libvirtd")
 	if err != nil {
 		return nil, fmt.Errorf("start libvirtd: %w", err)
 	}

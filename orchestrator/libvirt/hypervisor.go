@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -22,6 +21,8 @@ import (
 
 	golibvirt "github.com/digitalocean/go-libvirt"
 	"github.com/rs/zerolog"
+
+	"github.com/fleetfall/fleetfall/internal/tool"
 )
 
 // Config says where and as whom VMs run.
@@ -180,25 +181,11 @@ func needTools(private bool) error {
 			struct{ name, pkg string }{"qemu-system-x86_64", "qemu-system-x86"})
 	}
 	for _, t := range tools {
-		if _, err := lookPath(t.name); err != nil {
+		if _, err := tool.Find(t.name); err != nil {
 			return &PrerequisiteError{What: t.name + " is not installed", How: "apt-get install " + t.pkg, Err: err}
 		}
 	}
 	return nil
-}
-
-// lookPath finds a program, also where ordinary users' PATH does not lead.
-func lookPath(name string) (string, error) {
-	path, err := exec.LookPath(name)
-	if err == nil {
-		return path, nil
-	}
-	for _, dir := range []string{"/usr/sbin/", "/sbin/", "/usr/local/sbin/"} {
-		if path, err := exec.LookPath(dir + name); err == nil {
-			return path, nil
-		}
-	}
-	return "", err
 }
 
 func (h *Hypervisor) daemonGone() <-chan struct{} {

@@ -44,12 +44,7 @@ func TestMain(m *testing.M) {
 // images returns the tiny image as shipped, and with the hostile guest as PID 1.
 func images(t testing.TB) (tiny, hostile vmimages.Image) {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("boots VMs")
-	}
-	capability.Tools(t, "qemu-system-x86_64", "qemu-system-x86", "qemu-img", "qemu-utils")
-	_, err := lookPath("libvirtd")
-	capability.Need(t, err == nil, "libvirtd", "apt-get install libvirt-daemon-system")
+	capability.VMs(t)
 	scratch.Do(func() { scratch.err = buildImages() })
 	capability.Need(t, scratch.err == nil, fmt.Sprintf("an image (%v)", scratch.err), "see vmimages")
 	return scratch.tiny, scratch.image
