@@ -15,6 +15,8 @@ import (
 type script struct {
 	head       *section // the scenario block; where there is none, a stand-in at the file's end
 	plan       Plan     // what comes from the scenario and guest blocks
+	nodes      []Node
+	daemons    map[string]*section // of the nodes, by what daemonOf returns
 	fleets     []declared[Fleet]
 	updates    []declared[Update]
 	rollouts   []declared[string]
@@ -34,11 +36,12 @@ type declared[T any] struct {
 // decode reads every block but variables and locals. expanded is the body with its dynamic blocks carried out,
 // and end the range of its end.
 func (l *loader) decode(expanded hcl.Body, end hcl.Range) *script {
-	content, _, diags := expanded.PartialContent(language.schema("expect", "fleet", "guest", "matrix", "recovery",
-		"rollout", "scenario", "update"))
+	content, _, diags := expanded.PartialContent(language.schema("expect", "fleet", "guest", "host", "matrix",
+		"recovery", "rollout", "scenario", "update"))
 	l.append(diags)
 	s := &script{
 		plan:       Plan{Expect: []Expect{}, Variables: []Setting{}},
+		daemons:    map[string]*section{},
 		broken:     map[string]bool{},
 		incomplete: l.dropped || diags.HasErrors(),
 	}
@@ -56,6 +59,9 @@ func (l *loader) decode(expanded hcl.Body, end hcl.Range) *script {
 			s.scenario(sec)
 		case "guest":
 			s.guest(sec)
+		case "host":
+			sec.checkName(names[block.Type])
+			s.node(sec)
 		case "fleet":
 			s.fleet(sec, names[block.Type])
 		case "update":

@@ -7,7 +7,7 @@ import (
 
 func TestEstimate(t *testing.T) {
 	const second = Duration(time.Second)
-	assume := Assumptions{Boot: 3 * time.Second, BootsAtOnce: 2, HostOverhead: 50 << 20}
+	assume := Assumptions{Boot: 3 * time.Second, Clone: time.Second, BootsAtOnce: 2, HostOverhead: 50 << 20}
 	base := Cell{
 		ID:    "c",
 		Fleet: Fleet{Architecture: "kernel", Hosts: 5, Memory: 100 << 20},
@@ -25,8 +25,10 @@ func TestEstimate(t *testing.T) {
 		change func(*Cell)
 		want   int // seconds
 	}{
-		// 2 s to the poll, two restarts and a boot to the second panic, 4 s notice, three turns of 30 s and two boots; 6 s stable
-		{"technicians", func(c *Cell) {}, start + 2 + 2 + 3 + 4 + 3*36 + 6},
+		// 2 s to the poll, two restarts and five boots to the second panics, 4 s notice; 30 s of work at five, three and
+		// one, each after a boot of all that wait; a boot of the last; 6 s stable
+		{"technicians", func(c *Cell) {}, start + 2 + 2 + 9 + 4 + (9 + 30) + (6 + 30) + (3 + 30) + 3 + 6},
+		{"one for each", func(c *Cell) { c.Recovery.Technicians = 5 }, start + 2 + 2 + 9 + 4 + (9 + 30) + 9 + 6},
 		{"nobody", func(c *Cell) { c.Recovery.Strategy = noStrategy }, start + 300},
 		{"user mode", func(c *Cell) { c.Fleet.Architecture = "user" }, start + 2 + 20 + 6},
 		{"harmless", func(c *Cell) { c.Update.Fault = harmless }, start + 2 + 20 + 6},
@@ -66,6 +68,35 @@ func TestEstimate(t *testing.T) {
 	}
 }
 
+// First boots are copies, or real ones, on all machines at once; later ones are real on all of them.
+func TestEstimateOfFirstBoots(t *testing.T) {
+	assume := Assumptions{Boot: 3 * time.Second, Clone: time.Second, BootsAtOnce: 2}
+	for _, test := range []struct {
+		boot  string
+		nodes int
+		want  time.Duration // from power to the injection, and the outage
+	}{
+		{bootCold, 0, (4*3 + 2 + 4*3 + 4*3 + 4*3) * time.Second},
+		{bootClone, 0, (3 + 4*1 + 2 + 4*3 + 4*3 + 4*3) * time.Second},
+		{bootClone, 1, (3 + 4*1 + 2 + 4*3 + 4*3 + 4*3) * time.Second},
+		{bootCold, 4, (1*3 + 2 + 1*3 + 1*3 + 1*3) * time.Second},
+		{bootClone, 4, (3 + 1*1 + 2 + 1*3 + 1*3 + 1*3) * time.Second},
+	} {
+		plan := Plan{Repeat: 1, Deadline: Duration(time.Hour), Nodes: make([]Node, test.nodes), Cells: []Cell{{
+			Fleet:    Fleet{Architecture: "kernel", Hosts: 8, Boot: test.boot},
+			Update:   Update{At: Duration(2 * time.Second), Fault: "field_count", Signed: true},
+			Recovery: Recovery{Strategy: safeMode, Technicians: 8, HandsOn: Distribution{Kind: fixed}},
+		}}}
+		e := plan.Estimate(assume)
+		if got := time.Duration(e.Duration); got != test.want {
+			t.Errorf("boot %s on %d machines: %v, want %v", test.boot, test.nodes, got, test.want)
+		}
+		if e.Assumptions != assume {
+			t.Errorf("boot %s on %d machines: the assumptions became %+v", test.boot, test.nodes, e.Assumptions)
+		}
+	}
+}
+
 func TestEstimateDoesNotOverflow(t *testing.T) {
 	year := Duration(maxDuration)
 	cell := Cell{Fleet: Fleet{Architecture: "kernel", Hosts: 500}, Update: Update{At: year, Fault: "field_count", Signed: true}}
@@ -94,6 +125,27 @@ func TestEstimateOfChannelFile291(t *testing.T) {
 		}
 	}
 	if e.Hosts != 4 || e.Memory > 1<<30 {
+		t.Errorf("%d hosts in %s", e.Hosts, sizeText(e.Memory))
+	}
+}
+
+// A hundred hosts must be back long before the deadline, and fit a machine of 24 GiB.
+func TestEstimateOfHundred(t *testing.T) {
+	plan, diags := LoadFile("hundred", Options{})
+	if plan == nil {
+		t.Fatal(diags)
+	}
+	e := plan.Estimate(EmulatedVMs())
+	for i, c := range e.Cells {
+		least, most := time.Minute, 4*time.Minute
+		if plan.Cells[i].Fleet.Name == "kernel" {
+			least, most = 6*time.Minute, 14*time.Minute
+		}
+		if d := time.Duration(c.Duration); d < least || d > most {
+			t.Errorf("%s takes %v, want %v to %v", c.ID, d, least, most)
+		}
+	}
+	if e.Hosts != 100 || e.Memory > 20<<30 {
 		t.Errorf("%d hosts in %s", e.Hosts, sizeText(e.Memory))
 	}
 }

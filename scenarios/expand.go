@@ -45,7 +45,7 @@ func (s *script) expand(l *loader) *Plan {
 		e.where.checkMatches(l, cells)
 		s.plan.Expect = append(s.plan.Expect, e.value)
 	}
-	s.plan.Cells = cells
+	s.plan.Cells, s.plan.Nodes = cells, s.nodes
 	if l.diags.HasErrors() {
 		return nil
 	}
@@ -125,11 +125,14 @@ func (s *script) checkTimes() {
 
 // checkSize reports fleets and products that no run could hold; it tells whether it is safe to multiply.
 func (s *script) checkSize(l *loader) bool {
-	limit := maxHosts[s.plan.Backend]
+	each := maxHosts[s.plan.Backend]
+	limit := each * int64(max(1, len(s.nodes)))
 	for _, f := range s.fleets {
-		if int64(f.value.Hosts) > limit {
+		// Of an incomplete scenario the host blocks that are missing may make the room.
+		if int64(f.value.Hosts) > limit && !(s.incomplete && len(s.nodes) > 0) {
 			f.from.fail("hosts", "Too many hosts",
-				"A fleet may have %d hosts on the backend %q, not %d.", limit, s.plan.Backend, f.value.Hosts)
+				"A fleet may have %d hosts on the backend %q, not %d. A machine holds %d: spread the fleet over several "+
+					"with host blocks, or give it fewer hosts.", limit, s.plan.Backend, f.value.Hosts, each)
 		}
 	}
 	if n := len(s.fleets) * len(s.updates) * len(s.rollouts) * len(s.recoveries); n > maxCells {

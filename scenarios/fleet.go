@@ -71,6 +71,8 @@ func (s *section) fleet() Fleet {
 		Image:        s.ident("image", "tiny"),
 		Memory:       s.size("memory", minMemory, maxMemory, 96<<20),
 		Control:      s.flag("control", false),
+		Boot:         s.choice("boot", bootClone, "ways to boot", boots),
+		Waves:        s.flag("waves", false),
 	}
 	for _, m := range s.textList("mitigations") {
 		if !slices.Contains(mitigations, m) {

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -55,7 +57,11 @@ func checkLoad(t *testing.T, src []byte, opts Options) {
 		if err := c.Recovery.HandsOn.Validate(); err != nil {
 			t.Errorf("cell %s: %v", c.ID, err)
 		}
+		if !slices.Contains(boots, c.Fleet.Boot) {
+			t.Errorf("cell %s boots %q", c.ID, c.Fleet.Boot)
+		}
 	}
+	checkNodes(t, plan.Nodes)
 	if control == 0 || control == len(plan.Cells) {
 		t.Errorf("%d of %d cells are control", control, len(plan.Cells))
 	}
@@ -73,6 +79,48 @@ func checkLoad(t *testing.T, src []byte, opts Options) {
 	if diff := cmp.Diff(plan.Cells, back.Cells); diff != "" {
 		t.Errorf("cells change through JSON: %s", diff)
 	}
+}
+
+// checkNodes holds what must be true of every plan's nodes.
+func checkNodes(t *testing.T, nodes []Node) {
+	t.Helper()
+	names, daemons := map[string]bool{}, map[string]bool{}
+	for _, n := range nodes {
+		daemon, err := daemonOf(n.URI)
+		if err != nil || !validName(n.Name) || !strings.HasPrefix(n.At, "x.hcl:") {
+			t.Errorf("node %+v: %v", n, err)
+		}
+		if names[n.Name] || daemons[daemon] {
+			t.Errorf("node %+v is there twice", n)
+		}
+		names[n.Name], daemons[daemon] = true, true
+	}
+}
+
+// What is read in a URI is what there is: written again from its parts it is the same daemon's.
+func FuzzDaemonOf(f *testing.F) {
+	for _, seed := range []string{
+		"qemu:///system", "qemu+unix:///session?socket=/a%20b&x=", "qemu+tls://big.example.org/system?no_verify=1",
+		"qemu+ssh://root@[fe80::1%25eth0]:2222/session", "qemu+tcp://:16509/system", "qemu+ssh://a:b@c/system", "xen:///", "qemu:system", "%",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, uri string) {
+		daemon, err := daemonOf(uri)
+		if err != nil {
+			if err.Error() == "" || daemon != "" {
+				t.Errorf("%q: daemon %q, error %q", uri, daemon, err)
+			}
+			return
+		}
+		u, err := url.Parse(uri)
+		if err != nil {
+			t.Fatalf("%q passed as a URI: %v", uri, err)
+		}
+		if again, err := daemonOf(u.String()); err != nil || again != daemon {
+			t.Errorf("%q is daemon %q, but %q is %q, %v", uri, daemon, u, again, err)
+		}
+	})
 }
 
 func FuzzLoad(f *testing.F) {
@@ -128,12 +176,17 @@ fleet "f" {
   memory       = var.memory
   mitigations  = var.any
   control      = var.any
+  boot         = var.text
+  waves        = var.any
 }
 update "u" {
   at    = var.span
   fault "field_count" {
     criterion = var.text
   }
+}
+host "n" {
+  uri = var.text
 }
 recovery "r" {
   hands_on    = var.pace

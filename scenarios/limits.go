@@ -28,9 +28,9 @@ const (
 	maxDuration = 365 * 24 * time.Hour
 )
 
-// maxHosts is how many hosts a fleet can have, by backend; its keys are the backends there are.
+// maxHosts is how many hosts of a fleet each machine can have, by backend; its keys are the backends there are.
 var maxHosts = map[string]int64{
-	"libvirt": 500, // real VMs on one machine
+	"libvirt": 500, // real VMs
 }
 
 const (

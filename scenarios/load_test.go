@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/hashicorp/hcl/v2"
 )
 
@@ -114,6 +115,9 @@ func TestPlans(t *testing.T) {
 			}
 			if diff := cmp.Diff(plan.Cells, again.Cells); diff != "" {
 				t.Errorf("the resolved source gives other cells (-plan +resolved):\n%s", diff)
+			}
+			if diff := cmp.Diff(plan.Nodes, again.Nodes, cmpopts.IgnoreFields(Node{}, "At")); diff != "" {
+				t.Errorf("the resolved source gives other hosts (-plan +resolved):\n%s", diff)
 			}
 			if diff := cmp.Diff(bare, back); diff != "" {
 				t.Errorf("the plan changes on its way through JSON (-before +after):\n%s", diff)

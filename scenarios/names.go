@@ -12,6 +12,7 @@ import (
 // The names that a scenario may use, each list sorted. A name goes in here when something can run it.
 var (
 	architectures = []string{"kernel", "none", "user"}
+	boots         = []string{bootClone, bootCold}
 	strategies    = []string{noStrategy, safeMode}
 	selectorKeys  = []string{"architecture", "fleet", "recovery", "rollout", "update"}
 	// mitigations is empty: a mitigation that no agent has would be a claim that no run bears out.
@@ -21,6 +22,8 @@ var (
 const (
 	noStrategy = "none"      // hosts restart by themselves after a panic, and nobody comes
 	safeMode   = "safe_mode" // a technician boots the host without the agent and removes the content
+	bootClone  = "clone"     // first boots are copies of a template, later ones real
+	bootCold   = "cold"      // every boot is a real one
 	// harmless is the fault of an update that works.
 	harmless = "none"
 	// controlFleet is the name of the control arm that a plan gets when the scenario marks none.

@@ -15,6 +15,7 @@ type Plan struct {
 	Liveness    Duration  `json:"liveness"`      // no beat for this long: hung
 	Latency     Duration  `json:"latency_bound"` // a workload unit slower than this: degraded
 	Tempo       Tempo     `json:"tempo"`
+	Nodes       []Node    `json:"nodes,omitempty"` // machines that hosts are spread over; none: this machine
 	Cells       []Cell    `json:"cells"`
 	Expect      []Expect  `json:"expect"`
 	Variables   []Setting `json:"variables"` // every variable with the value it had, sorted by name
@@ -26,6 +27,13 @@ type Plan struct {
 type Setting struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
+}
+
+// A Node is a machine with a libvirt daemon.
+type Node struct {
+	Name string `json:"name"`
+	URI  string `json:"uri"`
+	At   string `json:"at"` // where in the source it stands, "file.hcl:12,1", for what is wrong with it and found later
 }
 
 // Tempo is how often guests do what they do.
@@ -54,6 +62,8 @@ type Fleet struct {
 	Memory       Size     `json:"memory"`  // bytes of guest memory, a host
 	Control      bool     `json:"control"` // gets a harmless update in the place of the scenario's
 	Mitigations  []string `json:"mitigations,omitempty"`
+	Boot         string   `json:"boot"`            // "clone": first boots are copies of a template; "cold": every boot is a real one
+	Waves        bool     `json:"waves,omitempty"` // if it does not fit, it is run in parts, one after the other
 }
 
 // An Update is what the vendor ships.

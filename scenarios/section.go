@@ -17,8 +17,9 @@ import (
 type section struct {
 	l      *loader
 	ctx    *hcl.EvalContext
-	what   string // e.g. "fleet"
-	name   string // the block's label
+	syntax *blockType // nil where only some attributes are read
+	what   string     // e.g. "fleet"
+	name   string     // the block's label
 	def    hcl.Range
 	label  hcl.Range // equal to def for a block without a label
 	attrs  hcl.Attributes
@@ -29,7 +30,7 @@ type section struct {
 func (l *loader) open(t *blockType, block *hcl.Block) *section {
 	content, _, diags := block.Body.PartialContent(t.schema(t.blockNames()...))
 	l.append(diags)
-	s := &section{l: l, ctx: l.ctx, what: t.name, def: block.DefRange, label: block.DefRange}
+	s := &section{l: l, ctx: l.ctx, syntax: t, what: t.name, def: block.DefRange, label: block.DefRange}
 	if content != nil {
 		s.attrs, s.blocks = content.Attributes, content.Blocks
 	}
@@ -69,6 +70,10 @@ func (s *section) value(name string) (v cty.Value, ok bool) {
 	}
 	v, diags := attr.Expr.Value(s.ctx)
 	s.l.append(diags)
+	if !diags.HasErrors() && v.IsNull() && s.syntax != nil && s.syntax.attr(name).required {
+		s.fail(name, "Missing attribute", "%s block needs the attribute %q, and this is null; write for example: %s",
+			capital(withArticle(s.what)), name, s.syntax.attr(name).example)
+	}
 	return v, !diags.HasErrors() && v.IsWhollyKnown() && !v.IsNull()
 }
 

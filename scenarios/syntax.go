@@ -39,12 +39,14 @@ var language = blockType{blocks: []blockType{
 	{name: "fleet", label: "name", needed: true, attrs: []attribute{
 		{"architecture", true, `architecture = "kernel"`}, {"hosts", true, `hosts = 4`}, {"image", false, `image = "tiny"`},
 		{"memory", false, `memory = "96MiB"`}, {"control", false, `control = true`}, {"mitigations", false, `mitigations = []`},
+		{"boot", false, `boot = "cold"`}, {"waves", false, `waves = true`},
 		{"for_each", false, `for_each = toset(["kernel", "user"])`},
 	}},
 	{name: "guest", unique: true, fixed: true, attrs: []attribute{
 		{"beat", false, `beat = "1s"`}, {"poll", false, `poll = "2s"`}, {"work", false, `work = "1s"`},
 		{"threat", false, `threat = "2s"`},
 	}},
+	{name: "host", label: "name", attrs: []attribute{{"uri", true, `uri = "` + exampleURI + `"`}}},
 	{name: "locals", fixed: true, free: true},
 	{name: "matrix", unique: true, fixed: true, attrs: []attribute{
 		{"exclude", true, `exclude = [{ fleet = "user", recovery = "technicians" }]`},

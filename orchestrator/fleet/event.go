@@ -26,7 +26,8 @@ type Happening interface {
 type (
 	// Booting: the backend gave the host power, or restarted it.
 	Booting struct {
-		Mode BootMode `json:"mode"`
+		Mode   BootMode `json:"mode"`
+		Cloned bool     `json:"cloned,omitempty"` // as a copy of a booted template, not from power-on
 	}
 	// Hello is a guest program's first request after a boot.
 	Hello struct {

@@ -54,11 +54,13 @@ func (c Caps) Supports(kind string) bool { return slices.Contains(c.Actions, kin
 
 // A HostSpec describes one host to the backend that makes it. It is inert: making a fleet of specs boots nothing.
 type HostSpec struct {
-	Name         string `json:"name"`         // unique within the fleet; lower-case letters, digits and dashes
-	Architecture string `json:"architecture"` // "kernel", "user", "none", …
-	Image        string `json:"image"`        // name of a vmimages recipe
-	MemoryBytes  int64  `json:"memory_bytes"` // the guest's memory
-	Tempo        Tempo  `json:"tempo"`        // how often the guest does what it does
+	Name         string `json:"name"`           // unique within the fleet; lower-case letters, digits and dashes
+	Architecture string `json:"architecture"`   // "kernel", "user", "none", …
+	Image        string `json:"image"`          // name of a vmimages recipe
+	MemoryBytes  int64  `json:"memory_bytes"`   // the guest's memory
+	Tempo        Tempo  `json:"tempo"`          // how often the guest does what it does
+	Cold         bool   `json:"cold,omitempty"` // its first boot is a real one too, not a copy of a template
+	Node         string `json:"node,omitempty"` // name of the machine that it runs on; empty for the only one
 }
 
 // Tempo is how often a guest beats, polls for content, works and runs synthetic threats.
