@@ -71,7 +71,7 @@ type agent struct {
 	state   string
 	version uint64
 	conn    io.Writer     // nil when there is nobody to talk to
-	ready   chan struct{} // closed while the agent is ready
+	started chan struct{} // closed when the latest start is over, well or not; nil before the first
 	awaited map[string]chan time.Time
 }
 
@@ -80,7 +80,6 @@ func newAgent(t *tally, log *logger) *agent {
 		tally:   t,
 		log:     log,
 		state:   protocol.AgentAbsent,
-		ready:   make(chan struct{}),
 		awaited: map[string]chan time.Time{},
 	}
 }
@@ -107,21 +106,30 @@ func (a *agent) ended(restart time.Duration) {
 func (a *agent) become(state string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.state == protocol.AgentRunning {
-		a.ready = make(chan struct{})
-	}
-	a.state, a.version = state, 0
+	a.enter(state, 0)
 }
 
-// awaitReady returns once the agent is ready, or after d, or when ctx ends.
-func (a *agent) awaitReady(ctx context.Context, d time.Duration) {
+// enter is become for who holds the lock, also for a state in which the agent is ready.
+func (a *agent) enter(state string, version uint64) {
+	switch starting := state == protocol.AgentStarting; {
+	case starting && a.state != protocol.AgentStarting:
+		a.started = make(chan struct{})
+	case !starting && a.state == protocol.AgentStarting:
+		close(a.started)
+	}
+	a.state, a.version = state, version
+}
+
+// awaitStart returns once the agent's start has come to something: it is ready, or it has ended; or after d, or when ctx
+// ends. The agent must be starting, or have been.
+func (a *agent) awaitStart(ctx context.Context, d time.Duration) {
 	a.mu.Lock()
-	ready := a.ready
+	started := a.started
 	a.mu.Unlock()
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
-	case <-ready:
+	case <-started:
 	case <-timer.C:
 	case <-ctx.Done():
 	}
@@ -162,10 +170,7 @@ func (a *agent) note(r report, at time.Time) {
 	defer a.mu.Unlock()
 	switch r.kind {
 	case "ready":
-		if a.state != protocol.AgentRunning {
-			close(a.ready)
-		}
-		a.state, a.version = protocol.AgentRunning, r.version
+		a.enter(protocol.AgentRunning, r.version)
 	case "loaded":
 		a.version = r.version
 	case "refused":

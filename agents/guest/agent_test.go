@@ -86,24 +86,39 @@ func TestAgentFollowsItsReports(t *testing.T) {
 	}
 }
 
-func TestAwaitReady(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		a := newAgent(newTally(), newLogger(t.Output()))
-		start := time.Now()
-		a.awaitReady(t.Context(), 5*time.Second)
-		if waited := time.Since(start); waited != 5*time.Second {
-			t.Errorf("waited %s for an agent that never gets ready, want the bound", waited)
-		}
-		go func() {
-			wait(context.Background(), time.Second)
-			a.note(report{kind: "ready"}, time.Now())
-		}()
-		start = time.Now()
-		a.awaitReady(t.Context(), 5*time.Second)
-		if waited := time.Since(start); waited != time.Second {
-			t.Errorf("waited %s for an agent that is ready after 1s", waited)
-		}
-	})
+func TestAwaitStart(t *testing.T) {
+	for name, outcome := range map[string]func(*agent){
+		"ready": func(a *agent) { a.note(report{kind: "ready"}, time.Now()) },
+		"ended": func(a *agent) { a.ended(time.Second) },
+		"never": nil,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			a := newAgent(newTally(), newLogger(t.Output()))
+			a.starting()
+			want := 5 * time.Second
+			if outcome != nil {
+				want = time.Second
+				go func() {
+					wait(context.Background(), want)
+					outcome(a)
+				}()
+			}
+			start := time.Now()
+			a.awaitStart(t.Context(), 5*time.Second)
+			if waited := time.Since(start); waited != want {
+				t.Errorf("%s: waited %s, want %s", name, waited, want)
+			}
+			if outcome != nil {
+				a.awaitStart(t.Context(), 5*time.Second) // it is over
+				a.starting()
+				a.note(report{kind: "ready"}, time.Now())
+				a.awaitStart(t.Context(), 5*time.Second)
+				if waited := time.Since(start); waited != want {
+					t.Errorf("%s: waited %s for a start that is over", name, waited)
+				}
+			}
+		})
+	}
 }
 
 func TestAgentServesAndLoads(t *testing.T) {

@@ -108,6 +108,6 @@ func startKernelAgent(ctx context.Context, a *agent, log *logger) error {
 		err := a.serve(device)
 		log.printf("kernel agent: %v", err)
 	})
-	a.awaitReady(ctx, kernelReadyWait)
+	a.awaitStart(ctx, kernelReadyWait)
 	return nil
 }

@@ -12,8 +12,12 @@ import (
 
 const maxEntropy = 512 // bytes taken from a configuration
 
-// identify makes the machine the host that the configuration says it is.
+// identify makes the machine the host that the configuration says it is. Entropy comes first: a copy of a template shares
+// its random numbers with all others until then.
 func identify(c protocol.Config, log *logger) {
+	if len(c.Entropy) > 0 {
+		log.check("entropy", addEntropy(c.Entropy))
+	}
 	if c.Hostname != "" {
 		log.check("host name", syscall.Sethostname([]byte(c.Hostname)))
 	}
@@ -21,15 +25,15 @@ func identify(c protocol.Config, log *logger) {
 		now := syscall.NsecToTimeval(c.Now.UnixNano())
 		log.check("clock", syscall.Settimeofday(&now))
 	}
-	if len(c.Entropy) > 0 {
-		log.check("entropy", addEntropy(c.Entropy))
-	}
 }
 
-// addEntropy gives the kernel bytes that it may believe to be random.
+// addEntropy gives the kernel bytes that it may believe to be random, and has it use them from now on.
 func addEntropy(entropy []byte) error {
-	const rndAddEntropy = 0x40085203 // RNDADDENTROPY of linux/random.h
-	var pool struct {                // struct rand_pool_info
+	const (
+		rndAddEntropy = 0x40085203 // RNDADDENTROPY of linux/random.h
+		rndReseedCRNG = 0x5207     // RNDRESEEDCRNG: else the kernel goes on with what it had for up to a minute
+	)
+	var pool struct { // struct rand_pool_info
 		bits, size int32
 		bytes      [maxEntropy]byte
 	}
@@ -42,6 +46,9 @@ func addEntropy(entropy []byte) error {
 	defer device.Close()
 	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, device.Fd(), rndAddEntropy, uintptr(unsafe.Pointer(&pool))); errno != 0 {
 		return fmt.Errorf("RNDADDENTROPY: %w", errno)
+	}
+	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, device.Fd(), rndReseedCRNG, 0); errno != 0 {
+		return fmt.Errorf("RNDRESEEDCRNG: %w", errno)
 	}
 	return nil
 }

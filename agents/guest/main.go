@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	readyWait  = 5 * time.Second // for the agent, before the first threat is run without it
+	startWait  = 5 * time.Second // for the agent, before the machine goes on without it
 	dutyPause  = time.Second     // before a duty that panicked goes on
 	heapLimit  = 24 << 20        // bytes; see tune
 	processors = 4               // see tune
@@ -54,13 +54,22 @@ func run(ctx context.Context, log *logger) {
 	agent := newAgent(tally, log)
 	settings := boot(ctx, agent, log)
 
+	if settings.agent() && settings.architecture == userArchitecture {
+		agent.starting()
+		duty(ctx, log, "supervisor", func() { supervise(ctx, agent, tally, log) })
+		agent.awaitStart(ctx, startWait)
+	}
+
 	// The network comes up last, so that an agent that crashes the machine at boot does so before a remedy can arrive.
-	session := &session{transport: &port{file: openPort(ctx, log)}, boot: bootID(log), log: log}
+	session := &session{transport: &port{file: openPort(ctx, log)}, log: log}
+	log.check("protocol", protocol.Rehearse())
+	config := whoAmI(ctx, session, log)
+	identify(config, log)
+	session.boot = bootID(log) // which the kernel makes when it is first read: of entropy that is this host's own
+
 	orders := &orders{disk: disk, agent: agent, tally: tally}
 	session.orders = orders.carryOut
-
-	config := hello(ctx, session, settings, disk, agent, log)
-	identify(config, log)
+	hello(ctx, session, settings, disk, agent, log)
 	duty(ctx, log, "log", func() { log.deliver(ctx, session) })
 	startBeats := func() {
 		duty(ctx, log, "beats", func() { beat(ctx, config.Beat, session, agent, tally) })
@@ -70,13 +79,7 @@ func run(ctx context.Context, log *logger) {
 		<-ctx.Done()
 		return
 	}
-	if settings.architecture == userArchitecture {
-		duty(ctx, log, "supervisor", func() { supervise(ctx, agent, tally, log) })
-	}
 	threats := &threats{dir: programsDir, agent: agent, tally: tally, log: log}
-	if settings.agent() {
-		agent.awaitReady(ctx, readyWait)
-	}
 	protect(log, "first threat", func() { threats.first(ctx) })
 
 	startBeats()
@@ -87,27 +90,41 @@ func run(ctx context.Context, log *logger) {
 	<-ctx.Done()
 }
 
-// hello says that this machine is up, and returns what the host wants it to be.
-func hello(ctx context.Context, s *session, set settings, d *disk, a *agent, log *logger) protocol.Config {
+// whoAmI asks the host what this machine is to be. A template stands still in here, and so each of its copies begins here.
+func whoAmI(ctx context.Context, s *session, log *logger) protocol.Config {
+	for {
+		reply, err := s.call(ctx, protocol.Request{Identify: &protocol.Identify{}})
+		if err == nil && reply.Config != nil {
+			return *reply.Config
+		}
+		log.printf("no configuration in the reply to identify: %v", err)
+		if !wait(ctx, retryPause) {
+			return protocol.Config{}
+		}
+	}
+}
+
+// hello says that this machine is up.
+func hello(ctx context.Context, s *session, set settings, d *disk, a *agent, log *logger) {
 	version, err := d.version()
 	if err != nil {
 		log.printf("content on the disk: %v", err)
 	}
 	state, _ := a.status()
 	for {
-		reply, err := s.call(ctx, protocol.Request{Hello: &protocol.Hello{
+		_, err := s.call(ctx, protocol.Request{Hello: &protocol.Hello{
 			Mode:           set.mode,
 			Architecture:   set.architecture,
 			ContentVersion: version,
 			AgentState:     state,
 			Kernel:         kernelRelease(log),
 		}})
-		if err == nil && reply.Config != nil {
-			return *reply.Config
+		if err == nil {
+			return
 		}
-		log.printf("no configuration in the reply to hello: %v", err)
+		log.printf("hello: %v", err)
 		if !wait(ctx, retryPause) {
-			return protocol.Config{}
+			return
 		}
 	}
 }

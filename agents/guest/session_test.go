@@ -154,24 +154,45 @@ func TestFindPort(t *testing.T) {
 	}
 }
 
-func TestHelloUntilConfigured(t *testing.T) {
+// A template stands still in the question who it is: what follows is read by each copy for itself.
+func TestWhoAmIUntilConfigured(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0
 		s := newSession(t, func(r protocol.Request) (protocol.Reply, error) {
 			asked++
-			if h := r.Hello; h == nil || h.Mode != safeMode || h.Architecture != userArchitecture || h.ContentVersion != 1 ||
-				h.AgentState != protocol.AgentAbsent || h.Kernel == "" {
-				t.Errorf("hello %+v", h)
+			if r.Identify == nil || r.Boot != "" {
+				t.Errorf("request %+v", r)
 			}
 			if asked == 1 {
 				return protocol.Reply{}, nil
 			}
 			return protocol.Reply{Config: &protocol.Config{Hostname: "host-7"}}, nil
 		})
+		s.boot = ""
+		if c := whoAmI(t.Context(), s, newLogger(t.Output())); c.Hostname != "host-7" || asked != 2 {
+			t.Errorf("configuration %+v after %d requests", c, asked)
+		}
+	})
+}
+
+func TestHelloUntilAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		s := newSession(t, func(r protocol.Request) (protocol.Reply, error) {
+			asked++
+			if h := r.Hello; h == nil || r.Boot != testBoot || h.Mode != safeMode || h.Architecture != userArchitecture ||
+				h.ContentVersion != 1 || h.AgentState != protocol.AgentAbsent || h.Kernel == "" {
+				t.Errorf("hello %+v", h)
+			}
+			if asked == 1 {
+				return protocol.Reply{Error: "what?"}, nil
+			}
+			return protocol.Reply{}, nil
+		})
 		log := newLogger(t.Output())
 		set := settings{mode: safeMode, architecture: userArchitecture}
-		if c := hello(t.Context(), s, set, newDisk(t), newAgent(newTally(), log), log); c.Hostname != "host-7" || asked != 2 {
-			t.Errorf("configuration %+v after %d requests", c, asked)
+		if hello(t.Context(), s, set, newDisk(t), newAgent(newTally(), log), log); asked != 2 {
+			t.Errorf("%d requests, want 2", asked)
 		}
 	})
 }

@@ -77,7 +77,7 @@ func TestUserAgent(t *testing.T) {
 			a.ended(time.Second)
 			exited <- exit
 		}()
-		a.awaitReady(t.Context(), time.Minute)
+		a.awaitStart(t.Context(), time.Minute)
 		if state, _ := a.status(); state != protocol.AgentRunning {
 			t.Fatalf("the agent is %s", state)
 		}

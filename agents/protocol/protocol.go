@@ -27,17 +27,23 @@ const (
 // A Request is one message of the guest. Exactly one of the pointers is set.
 type Request struct {
 	ID     uint64        `json:"id"`        // counts up within a boot
-	Boot   string        `json:"boot"`      // the kernel's boot ID, 36 characters
+	Boot   string        `json:"boot"`      // the kernel's boot ID, 36 characters; empty in Identify
 	Uptime time.Duration `json:"uptime_ns"` // of the guest's kernel when the message was made
 	TSC    uint64        `json:"tsc"`       // the time-stamp counter at that moment
 
-	Hello *Hello `json:"hello,omitempty"`
-	Beat  *Beat  `json:"beat,omitempty"`
-	Fetch *Fetch `json:"fetch,omitempty"`
-	Log   *Log   `json:"log,omitempty"`
+	Identify *Identify `json:"identify,omitempty"`
+	Hello    *Hello    `json:"hello,omitempty"`
+	Beat     *Beat     `json:"beat,omitempty"`
+	Fetch    *Fetch    `json:"fetch,omitempty"`
+	Log      *Log      `json:"log,omitempty"`
 }
 
-// Hello is the first request of a boot.
+// Identify is the first request of a boot: who am I? Up to here a guest has read nothing that is particular to one host,
+// its boot ID included, so that a machine which stands still in this question can be copied: each copy gets an answer of
+// its own, and is another host.
+type Identify struct{}
+
+// Hello is the second request of a boot.
 type Hello struct {
 	Mode           string `json:"mode"`            // "normal" or "safe"
 	Architecture   string `json:"architecture"`    // of the agent
@@ -110,13 +116,13 @@ type Log struct {
 type Reply struct {
 	ID      uint64   `json:"id"`
 	Boot    string   `json:"boot"`
-	Config  *Config  `json:"config,omitempty"`  // to Hello
+	Config  *Config  `json:"config,omitempty"`  // to Identify
 	Content []byte   `json:"content,omitempty"` // to Fetch: a channel file; absent when there is none but Fetch.Have
 	Orders  []string `json:"orders,omitempty"`  // carried out once each, answered by Beat.Done
 	Error   string   `json:"error,omitempty"`   // the request was not understood
 }
 
-// Config is all that is particular to one host; a guest knows none of it before its hello is answered.
+// Config is all that is particular to one host.
 type Config struct {
 	Hostname string        `json:"hostname"`
 	Now      time.Time     `json:"now"` // the wall-clock time that the guest should show
@@ -168,6 +174,24 @@ func (l *LineReader) Next() ([]byte, error) {
 	}
 }
 
+// Rehearse writes and reads one of each message. What the encoder learns of a type on meeting it, it then knows: a guest
+// that does this before it asks who it is spares each of its copies the work.
+func Rehearse() error {
+	request := Request{
+		Identify: &Identify{}, Hello: &Hello{}, Fetch: &Fetch{}, Log: &Log{},
+		Beat: &Beat{Threats: []Threat{{}}, Refusals: []Refusal{{}}, Exits: []Exit{{}}, Done: []Done{{}}},
+	}
+	if _, err := AppendLine(nil, request); err != nil {
+		return err
+	}
+	line, err := AppendLine(nil, Reply{Config: &Config{Entropy: []byte{0}}, Content: []byte{0}, Orders: []string{""}, Error: "none"})
+	if err != nil {
+		return err
+	}
+	_, err = ParseReply(line)
+	return err
+}
+
 // ParseRequest reads one line of a guest, checking every bound that the host relies on.
 func ParseRequest(line []byte) (Request, error) {
 	var r Request
@@ -175,7 +199,7 @@ func ParseRequest(line []byte) (Request, error) {
 		return Request{}, fmt.Errorf("not a request: %w", err)
 	}
 	set := 0
-	for _, present := range []bool{r.Hello != nil, r.Beat != nil, r.Fetch != nil, r.Log != nil} {
+	for _, present := range []bool{r.Identify != nil, r.Hello != nil, r.Beat != nil, r.Fetch != nil, r.Log != nil} {
 		if present {
 			set++
 		}
@@ -183,7 +207,9 @@ func ParseRequest(line []byte) (Request, error) {
 	switch {
 	case set != 1:
 		return Request{}, fmt.Errorf("request %d holds %d messages, want one", r.ID, set)
-	case len(r.Boot) != 36:
+	case r.Identify != nil && r.Boot != "":
+		return Request{}, fmt.Errorf("request %d asks who it is and has a boot ID", r.ID)
+	case r.Identify == nil && len(r.Boot) != 36:
 		return Request{}, fmt.Errorf("request %d has a boot ID of %d characters, want 36", r.ID, len(r.Boot))
 	case r.Uptime < 0:
 		return Request{}, fmt.Errorf("request %d has a negative uptime", r.ID)

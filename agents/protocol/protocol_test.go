@@ -74,6 +74,7 @@ func TestParseRequest(t *testing.T) {
 		{ID: 2, Boot: boot, Beat: &Beat{WorkUnits: 2, WorkFailed: 1, WorkTotal: 5, WorkMax: 3, Threats: []Threat{{ID: 1, Blocked: true}}}},
 		{ID: 3, Boot: boot, Fetch: &Fetch{Have: 1}},
 		{ID: 4, Boot: boot, Log: &Log{Text: "x"}},
+		{ID: 5, Uptime: time.Second, Identify: &Identify{}},
 	}
 	for _, want := range good {
 		line, err := AppendLine(nil, want)
@@ -98,6 +99,8 @@ func TestParseRequest(t *testing.T) {
 		head + `"uptime_ns":1}`:            "request 7 holds 0 messages",
 		head + `"log":{},"fetch":{}}`:      "request 7 holds 2 messages",
 		`{"id":7,"boot":"x","log":{}}`:     "boot ID of 1 characters",
+		`{"id":7,"boot":"","log":{}}`:      "boot ID of 0 characters",
+		head + `"identify":{}}`:            "asks who it is and has a boot ID",
 		head + `"uptime_ns":-1,"log":{}}`:  "negative uptime",
 		head + `"beat":{"work_units":-1}}`: "impossible counts",
 		head + `"beat":{"work_units":1,"work_failed":2}}`:                          "impossible counts",

@@ -27,27 +27,18 @@ type channel struct {
 	conn    net.Conn
 	service *service
 	emit    func(fleet.Happening)
-	hello   func()       // called after the Hello event of each boot
-	heard   atomic.Int64 // requests of the current boot so far
+	hello   func()                 // called after the Hello event of each boot
+	ask     func(protocol.Request) // called in the place of answering a guest who it is; may be nil
+	heard   atomic.Int64           // requests of the current boot so far
 
 	mu      sync.Mutex
 	boot    string // ID of the boot that said hello; empty before
-	expired string // ID of the boot before: what is left of it is not answered
+	expired string // ID of the boot before, of a guest that restarted itself: what is left of it is not answered
 
 	junk     int // bytes of garbage not yet told
 	junkWhy  string
 	junkTold time.Time
 	broken   bool // the last reply was cut
-}
-
-// restart is called when the VM was reset: what it was is over.
-func (c *channel) restart() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.boot != "" {
-		c.expired, c.boot = c.boot, ""
-	}
-	c.heard.Store(0)
 }
 
 // booted tells whether the current boot said hello.
@@ -94,6 +85,9 @@ func (c *channel) answer(r protocol.Request, size int) {
 	}
 	c.mu.Unlock()
 	switch {
+	case r.Identify != nil:
+		c.identify(r)
+		return
 	case stale:
 		return
 	case fresh:
@@ -109,6 +103,16 @@ func (c *channel) answer(r protocol.Request, size int) {
 	if err := c.write(reply); err == nil && fetched != nil {
 		c.emit(fetched)
 	}
+}
+
+// identify tells a guest who it is: one that has asked or, if it is a copy, whose template has.
+func (c *channel) identify(r protocol.Request) {
+	if c.ask != nil {
+		c.ask(r)
+		return
+	}
+	reply, _ := c.service.answer(r)
+	_ = c.write(reply) // a guest that misses it asks again
 }
 
 // tell turns a request into events.

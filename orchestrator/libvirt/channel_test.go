@@ -101,6 +101,12 @@ func (l *line) hello(boot string) protocol.Reply {
 	return l.reply()
 }
 
+func (l *line) identify() protocol.Reply {
+	l.t.Helper()
+	l.send(protocol.Request{ID: 1, Identify: &protocol.Identify{}})
+	return l.reply()
+}
+
 func (l *line) event() fleet.Happening {
 	l.t.Helper()
 	select {
@@ -114,16 +120,18 @@ func (l *line) event() fleet.Happening {
 
 func TestChannelConversation(t *testing.T) {
 	l := talk(t)
-	r := l.hello(bootA)
+	r := l.identify()
 	if c := r.Config; c == nil || c.Hostname != "h1" || len(c.Entropy) != 32 || c.Beat != 1 || c.Poll != 2 || c.Work != 3 || c.Threat != 4 {
 		t.Errorf("configuration %+v", r.Config)
 	}
+	if again := l.identify(); again.Config == nil || slices.Equal(again.Config.Entropy, r.Config.Entropy) {
+		t.Error("who asks again is answered, with other entropy")
+	}
+	l.hello(bootA)
 	if h, ok := l.event().(fleet.Hello); !ok || h.BootID != bootA || h.Mode != fleet.Normal {
 		t.Errorf("hello %+v", h)
 	}
-	if again := l.hello(bootA); again.Config == nil || slices.Equal(again.Config.Entropy, r.Config.Entropy) {
-		t.Error("hello said again is answered, with other entropy")
-	}
+	l.hello(bootA) // said again it is answered again, and is no event
 	file := make([]byte, maxContent)
 	if err := l.channel.service.serve(fleet.Serve{Host: "h1", Version: 5, Content: file}); err != nil {
 		t.Fatal(err)
@@ -167,7 +175,7 @@ func TestChannelConversation(t *testing.T) {
 	}
 }
 
-// What a reset leaves in the pipe belongs to no boot, and an order that a boot took with it is given to the next.
+// What a guest that restarted itself leaves in the pipe belongs to no boot, and an order that a boot took with it is given to the next.
 func TestChannelAcrossBoots(t *testing.T) {
 	l := talk(t)
 	l.hello(bootA)
@@ -180,14 +188,9 @@ func TestChannelAcrossBoots(t *testing.T) {
 		t.Errorf("orders %v", r.Orders)
 	}
 	l.event()
-	l.channel.restart()
-	if l.channel.booted() {
-		t.Error("booted after a reset")
-	}
-	l.send(protocol.Request{ID: 3, Boot: bootA, Beat: &protocol.Beat{}}) // late
-	l.raw(`{"id":4,"boot":"` + bootA)                                    // cut
+	l.raw(`{"id":4,"boot":"` + bootA) // cut
 	r := l.hello(bootB)
-	if r.Boot != bootB || r.Config == nil || len(r.Orders) != 1 {
+	if r.Boot != bootB || len(r.Orders) != 1 {
 		t.Errorf("reply %+v", r)
 	}
 	var kinds []string
@@ -195,7 +198,15 @@ func TestChannelAcrossBoots(t *testing.T) {
 		kinds = append(kinds, l.event().Kind())
 	}
 	if slices.Sort(kinds); !slices.Equal(kinds, []string{"garbage", "hello"}) {
-		t.Errorf("events %v: the late beat is none", kinds)
+		t.Errorf("events %v", kinds)
+	}
+	l.send(protocol.Request{ID: 3, Boot: bootA, Beat: &protocol.Beat{}}) // late
+	l.send(protocol.Request{ID: 2, Boot: bootB, Log: &protocol.Log{}})
+	if r := l.reply(); r.ID != 2 || r.Boot != bootB {
+		t.Errorf("reply %+v: the late beat has none", r)
+	}
+	if e := l.event(); e.Kind() != "guest_log" {
+		t.Errorf("%+v: the late beat is no event", e)
 	}
 }
 
@@ -213,8 +224,8 @@ func TestChannelGarbage(t *testing.T) {
 		l.raw(junk)
 		sent += len(junk)
 	}
-	if r := l.hello(bootA); r.Config == nil {
-		t.Error("no hello after garbage")
+	if r := l.hello(bootA); r.Boot != bootA || r.Error != "" {
+		t.Errorf("hello after garbage: %+v", r)
 	}
 	l.conn.Close()
 	told, events := 0, 0

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
+	"io"
+	"net"
+	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
@@ -23,11 +26,13 @@ var errDisconnected = errors.New("the connection to the libvirt daemon was lost"
 // daemon went away. The library's own calls take no context, so each runs in a goroutine of its own, which ends at the
 // latest when the connection does.
 type connection struct {
-	lib    *golibvirt.Libvirt
-	events chan domainEvent // closed when the connection ends
-	stop   context.CancelFunc
-	calls  sync.WaitGroup
-	once   sync.Once
+	lib      *golibvirt.Libvirt
+	link     *checked // what lib talks on
+	endpoint *endpoint
+	events   chan domainEvent // closed when the connection ends
+	stop     context.CancelFunc
+	calls    sync.WaitGroup
+	once     sync.Once
 }
 
 // A domainEvent is what libvirt tells of a domain.
@@ -38,47 +43,64 @@ type domainEvent struct {
 	detail int32                     // of a lifecycle event; its meaning depends on kind
 }
 
-// connect opens a connection and subscribes to the events of all domains. The daemon may still be starting: it tries
-// until ctx ends, or gone is closed.
+// connect opens a connection to the daemon at a URI, see parseURI, and subscribes to the events of all domains. Unless gone
+// is nil, the daemon may still be starting: it tries until ctx ends, or gone is closed.
 func connect(ctx context.Context, uri string, gone <-chan struct{}) (*connection, error) {
-	u, err := url.Parse(uri)
+	to, err := parseURI(uri)
 	if err != nil {
-		return nil, fmt.Errorf("libvirt URI: %w", err)
+		return nil, err
 	}
-	if u.Scheme != "qemu" || u.Host != "" {
-		return nil, fmt.Errorf("libvirt URI %q: VMs need a QEMU daemon on this machine, such as qemu:///system", uri)
-	}
-	path := u.Query().Get("socket")
-	if path == "" {
-		path = "/var/run/libvirt/libvirt-sock"
-	}
-	u.RawQuery = ""
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
+	e, err := newEndpoint(ctx, to)
+	if err != nil {
+		return nil, err
+	}
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
 	for {
-		lib := golibvirt.NewWithDialer(dialers.NewLocal(dialers.WithSocket(path), dialers.WithLocalTimeout(5*time.Second)))
-		c := &connection{lib: lib, events: make(chan domainEvent, 64)}
-		// A daemon that accepts and never answers must not hold us: the goroutine then ends with the process.
-		err := c.bounded(ctx, callTime, func() error { return lib.ConnectToURI(golibvirt.ConnectURI(u.String())) })
+		c, err := connectOn(ctx, e)
 		if err == nil {
-			if err := c.subscribe(ctx); err != nil {
-				return nil, errors.Join(err, c.close(context.WithoutCancel(ctx)))
-			}
 			return c, nil
 		}
-		if gone == nil {
-			return nil, fmt.Errorf("connect to %s: %w", path, err)
+		if gone != nil {
+			select {
+			case <-again.C:
+				continue
+			case <-gone:
+				err = fmt.Errorf("the daemon ended: %w", err)
+			case <-ctx.Done():
+				err = fmt.Errorf("%w: %w", ctx.Err(), err)
+			}
 		}
-		select {
-		case <-again.C:
-		case <-gone:
-			return nil, fmt.Errorf("connect to %s: the daemon ended: %w", path, err)
-		case <-ctx.Done():
-			return nil, fmt.Errorf("connect to %s: %w: %w", path, ctx.Err(), err)
-		}
+		closed := e.close() // first: what ssh has to say is complete then
+		return nil, errors.Join(fmt.Errorf("connect to %s: %w%s", e.where(), err, e.lastWords()), closed)
 	}
+}
+
+// connectOn makes the connection that an endpoint is for, which then closes it.
+func connectOn(ctx context.Context, e *endpoint) (*connection, error) {
+	conn, err := e.dial(ctx, impatient)
+	if err != nil {
+		return nil, err
+	}
+	c := &connection{link: newChecked(conn), endpoint: e, events: make(chan domainEvent, 64)}
+	c.lib = golibvirt.NewWithDialer(dialers.NewAlreadyConnected(c.link))
+	err = c.bounded(ctx, callTime, func() error { return c.lib.ConnectToURI(golibvirt.ConnectURI(e.uri.driver)) })
+	if err == nil {
+		err = c.subscribe(ctx)
+	}
+	if err != nil {
+		err = errors.Join(lostIfEnded(err), c.link.why())
+		_ = c.link.Close() // ends every call, also to a daemon that accepts and never answers
+		if c.stop != nil {
+			c.stop()
+		}
+		ended, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTime/2)
+		defer cancel()
+		return nil, errors.Join(err, wait(ended, &c.calls))
+	}
+	return c, nil
 }
 
 // subscribe merges lifecycle and reboot events into c.events.
@@ -123,7 +145,7 @@ func (c *connection) call(ctx context.Context, op string, limit time.Duration, f
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	if err := c.bounded(ctx, limit, func() error { return f(c.lib) }); err != nil {
-		return fmt.Errorf("%s: %w", op, err)
+		return fmt.Errorf("%s: %w", op, lostIfEnded(err))
 	}
 	return nil
 }
@@ -146,7 +168,8 @@ func (c *connection) bounded(ctx context.Context, limit time.Duration, f func() 
 // lost is closed when the connection ended, by us or by the daemon.
 func (c *connection) lost() <-chan struct{} { return c.lib.Disconnected() }
 
-// close ends the connection and waits, within ctx, for every goroutine that it had.
+// close ends the connection and waits, within ctx, for every goroutine that it had. Streams are closed by who opened them;
+// those through ssh end here.
 func (c *connection) close(ctx context.Context) error {
 	var err error
 	c.once.Do(func() {
@@ -159,14 +182,15 @@ func (c *connection) close(ctx context.Context) error {
 		case <-c.lost():
 		default:
 			if e := c.bounded(ctx, callTime, c.lib.Disconnect); e != nil {
+				_ = c.link.Close() // ends every call
 				err = fmt.Errorf("disconnect from libvirt: %w", e)
 			}
 		}
 	})
-	// A daemon that does not answer must not take all the time there is for cleaning up: when it ends, its calls do too.
+	// What does not end must not take all the time there is for cleaning up.
 	ctx, cancel := context.WithTimeout(ctx, callTime/2)
 	defer cancel()
-	if e := wait(ctx, &c.calls); e != nil {
+	if e := errors.Join(wait(ctx, &c.calls), c.endpoint.close()); e != nil {
 		err = errors.Join(err, fmt.Errorf("disconnect from libvirt: %w", e))
 	}
 	return err
@@ -191,4 +215,21 @@ func wait(ctx context.Context, group *sync.WaitGroup) error {
 func isGone(err error) bool {
 	var e golibvirt.Error
 	return errors.As(err, &e) && e.Code == uint32(golibvirt.ErrNoDomain)
+}
+
+// isLost tells whether a call failed because the connection ended. What was asked for may have been done or not.
+func isLost(err error) bool { return errors.Is(err, errDisconnected) }
+
+// lostIfEnded has isLost recognise the errors of a connection that ended, for whatever reason, before it was answered.
+func lostIfEnded(err error) error {
+	var answer golibvirt.Error
+	if err == nil || isLost(err) || errors.As(err, &answer) || errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	var broken *net.OpError
+	if errors.As(err, &broken) || errors.Is(err, golibvirt.ErrInterrupted) || errors.Is(err, io.EOF) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.EINVAL) { // EINVAL: the library's word for it
+		return fmt.Errorf("%w: %w", errDisconnected, err)
+	}
+	return err
 }

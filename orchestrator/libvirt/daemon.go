@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fleetfall/fleetfall/internal/process"
 	"github.com/fleetfall/fleetfall/internal/tool"
 )
 
@@ -17,7 +18,7 @@ import (
 type daemon struct {
 	work    *workDir
 	cmd     *exec.Cmd
-	process process
+	process process.ID
 	exited  chan struct{} // closed when it has ended
 }
 
@@ -71,7 +72,7 @@ func startDaemon(ctx context.Context, w *workDir, a account) (*daemon, error) {
 		return nil, fmt.Errorf("start libvirtd: %w", err)
 	}
 	// Not yet waited for, so that the number is its own even if it has ended.
-	d.process, err = lookUp(d.cmd.Process.Pid)
+	d.process, err = process.LookUp(d.cmd.Process.Pid)
 	go func() {
 		_ = d.cmd.Wait() // how it ended is in its log
 		close(d.exited)
@@ -99,7 +100,7 @@ func (d *daemon) lastWords() string {
 
 // stop ends the daemon and waits for it.
 func (d *daemon) stop(ctx context.Context) error {
-	if err := d.process.end(ctx, 3*time.Second); err != nil {
+	if err := d.process.End(ctx, 3*time.Second); err != nil {
 		return fmt.Errorf("stop libvirtd: %w", err)
 	}
 	select {

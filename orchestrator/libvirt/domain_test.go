@@ -95,27 +95,6 @@ func TestFleetConfigErrors(t *testing.T) {
 	}
 }
 
-func TestParseStat(t *testing.T) {
-	const rest = " S 1 1 1 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4242 1 2 3"
-	for name, test := range map[string]struct {
-		text  string
-		start uint64
-		ok    bool
-	}{
-		"plain":              {"12 (qemu)" + rest, 4242, true},
-		"spaces and parens":  {"12 (a) S 1 (b))" + rest, 4242, true},
-		"cut":                {"12 (qemu) S 1 2", 0, false},
-		"no name":            {"12", 0, false},
-		"empty":              {"", 0, false},
-		"start is no number": {"12 (q)" + strings.Replace(rest, "4242", "x", 1), 0, false},
-	} {
-		start, state, err := parseStat([]byte(test.text))
-		if (err == nil) != test.ok || test.ok && (start != test.start || state != "S") {
-			t.Errorf("%s: %d, %q, %v", name, start, state, err)
-		}
-	}
-}
-
 func TestOpenErrors(t *testing.T) {
 	for _, id := range []string{"", "short", "UPPER1", "with-dash", "a/../../b", "toolongtoolongtoo"} {
 		if _, err := Open(t.Context(), Config{RunID: id}); err == nil {

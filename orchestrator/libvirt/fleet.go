@@ -100,7 +100,7 @@ func (h *Hypervisor) newFleet(cfg FleetConfig, accelerator string) (_ *vmFleet, 
 		f.hosts[spec.Name] = &host{
 			fleet: f, spec: spec, image: cfg.Images[spec.Image], mode: fleet.Normal, inbox: newInbox[any](),
 			domainName: fmt.Sprintf("%s%d-%s", domainPrefix(h.cfg.RunID), h.made, spec.Name),
-			service:    &service{spec: spec}, log: log,
+			service:    &service{spec: spec}, log: log, template: h.templates[templateKind{spec.Image, spec.Architecture, spec.MemoryBytes}],
 		}
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())

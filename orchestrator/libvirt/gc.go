@@ -13,6 +13,8 @@ import (
 
 	golibvirt "github.com/digitalocean/go-libvirt"
 	"github.com/rs/zerolog"
+
+	"github.com/fleetfall/fleetfall/internal/process"
 )
 
 // A Leftover is what a run left whose process is gone.
@@ -47,7 +49,7 @@ func Leftovers(workRoot string) ([]Leftover, error) {
 		l := Leftover{RunID: e.Name(), Dir: filepath.Join(workRoot, e.Name())}
 		if pid, ok := newOwner(e.Name()); ok {
 			// It was being made; its maker has started nothing yet.
-			if _, err := lookUp(pid); err != nil {
+			if _, err := process.LookUp(pid); err != nil {
 				l.RunID, l.Why, l.known = "", "its maker is gone", true
 				found = append(found, l)
 			}

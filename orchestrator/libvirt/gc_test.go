@@ -13,6 +13,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/fleetfall/fleetfall/internal/process"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
@@ -84,7 +85,7 @@ func TestCollect(t *testing.T) {
 				if err != nil || o.Daemon == nil {
 					t.Fatal(o, err)
 				}
-				if err := o.Daemon.end(t.Context(), 5*time.Second); err != nil {
+				if err := o.Daemon.End(t.Context(), 5*time.Second); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -109,14 +110,14 @@ func TestLeftoversOfWorkDirectories(t *testing.T) {
 	if err := os.Chmod(root, 0o711); err != nil {
 		t.Fatal(err)
 	}
-	self, err := lookUp(os.Getpid())
+	self, err := process.LookUp(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
-	gone := process{PID: self.PID, Start: self.Start + 1} // the number was given again
+	gone := process.ID{PID: self.PID, Start: self.Start + 1} // the number was given again
 	for name, o := range map[string]*owner{
-		"running1":         {RunID: "running1", Process: self, BootID: machineBoot()},
-		"reused01":         {RunID: "reused01", Process: gone, BootID: machineBoot(), RunDir: "/r"},
+		"running1":         {RunID: "running1", Process: self, BootID: process.MachineBoot()},
+		"reused01":         {RunID: "reused01", Process: gone, BootID: process.MachineBoot(), RunDir: "/r"},
 		"reboot01":         {RunID: "reboot01", Process: self, BootID: "another boot of the machine"},
 		"noowner1":         nil,
 		"stranger's files": nil,

@@ -3,6 +3,7 @@ package libvirt
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -33,6 +34,7 @@ type host struct {
 	inbox      *inbox[any]
 	service    *service
 	log        *serialLog
+	template   *template // of which its first boot is a copy; nil when that is a real boot too
 
 	// ------
 	state   state
@@ -118,18 +120,22 @@ func (h *host) power(ctx context.Context, action fleet.Action) {
 		h.powerOff(ctx)
 		h.wish = &a.Mode
 	case fleet.Reset:
-		// A power cycle: QEMU's own reset keeps the translated code of the boot before, and the guest, overwriting
-		// what it was translated from, takes twice the CPU time of a fresh QEMU to come up.
 		if h.wish == nil { // else its boot is still to come
-			h.powerOff(ctx)
-			mode := h.mode
-			h.wish = &mode
+			h.reset(ctx)
 		}
 	case fleet.PowerOff:
 		h.wish = nil
 		h.powerOff(ctx)
 		h.emit(fleet.PoweredOff{Reason: "requested"})
 	}
+}
+
+// reset is a power cycle. QEMU's own reset keeps the translated code of the boot before, and the guest, overwriting what it
+// was translated from, takes twice the CPU time of a fresh QEMU to come up; and a copy of a template has no kernel to boot.
+func (h *host) reset(ctx context.Context) {
+	h.powerOff(ctx)
+	mode := h.mode
+	h.wish = &mode
 }
 
 // powerOff takes the VM away, if there is one. Its disk stays.
@@ -159,50 +165,65 @@ func (h *host) start(ctx context.Context) {
 	}
 }
 
+// create makes the host's VM: a copy of its template when it has never run, else one that boots from its disk.
 func (h *host) create(ctx context.Context) error {
+	v := h.fleet.hypervisor
+	d := domain{
+		name: h.domainName, title: h.fleet.cfg.Cell + " " + h.spec.Name, accelerator: h.fleet.accelerator,
+		image: h.image, architecture: h.spec.Architecture, mode: h.mode, memory: h.spec.MemoryBytes,
+		disk: v.work.disk(h.domainName), serial: v.work.socket(h.domainName + ".tty"), guest: v.work.socket(h.domainName + ".vsp"),
+	}
+	var t *template
+	note := "power on, mode " + string(h.mode)
 	if !h.disk {
-		if err := createOverlay(ctx, h.fleet.hypervisor.account, h.image.Disk, h.fleet.hypervisor.work.disk(h.domainName)); err != nil {
+		if h.mode == fleet.Normal && !h.spec.Cold {
+			t = h.template
+		}
+		format, base := "raw", h.image.Disk
+		if t != nil {
+			format, base = "qcow2", t.disk
+			d.ram, d.copied = t.ram, true
+			note = "a copy of a host that has booted"
+		}
+		size, err := os.Stat(h.image.Disk)
+		if err != nil {
+			return fmt.Errorf("create disk: %w", err)
+		}
+		if err := createOverlay(ctx, v.account, format, base, size.Size(), d.disk); err != nil {
 			return fmt.Errorf("create disk: %w", err)
 		}
 		h.disk = true
 	}
-	if err := h.log.restart("power on, mode " + string(h.mode)); err != nil {
+	if err := h.log.restart(note); err != nil {
 		return err
 	}
-	// Not cut short when the fleet is closed: libvirt would go on with a domain that nobody knows of.
-	m, err := createMachine(context.WithoutCancel(ctx), h)
+	m, err := v.createMachine(ctx, d, t, listener{inbox: h.inbox, log: h.log, service: h.service, emit: h.emitGuest})
 	if err != nil {
 		return err
 	}
 	h.machine = m
-	h.begin()
+	h.begin(t != nil)
 	if err := m.resume(ctx); err != nil {
 		return err
 	}
-	h.fleet.hypervisor.recordCommandLine(h.domainName)
+	v.recordCommandLine(h.domainName)
 	return nil
 }
 
 // begin is the instant in which a boot begins.
-func (h *host) begin() {
+func (h *host) begin(cloned bool) {
 	h.boot++
 	h.state = booting
 	h.cause, h.device = nil, false
-	h.emit(fleet.Booting{Mode: h.mode})
+	h.emit(fleet.Booting{Mode: h.mode, Cloned: cloned})
 	h.remind(h.fleet.helloTimeout, "hello")
 }
 
 // domainEvent takes an event of this host's present domain.
 func (h *host) domainEvent(ctx context.Context, e domainEvent) {
 	switch {
-	case e.reboot: // by the guest: nobody asked for a slot, and none can be waited for
-		h.settle()
-		h.freeSlot()
-		h.machine.channel.restart()
-		if err := h.log.restart("the guest restarted itself"); err != nil {
-			h.infra("keep console", err)
-		}
-		h.begin()
+	case e.reboot: // by the guest
+		h.reset(ctx)
 	case e.kind == golibvirt.DomainEventCrashed && (h.state == booting || h.state == up):
 		h.devicePanic()
 	case e.kind == golibvirt.DomainEventStopped:

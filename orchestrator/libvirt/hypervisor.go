@@ -73,12 +73,13 @@ type Hypervisor struct {
 	account account // under which QEMU runs
 	log     zerolog.Logger
 
-	mu     sync.Mutex
-	routes map[golibvirt.UUID]*host // who hears of a domain
-	fleets map[*vmFleet]bool
-	made   int // fleets so far; a part of their domains' names
-	facts  Facts
-	closed bool
+	mu        sync.Mutex
+	routes    map[golibvirt.UUID]*inbox[any] // who hears of a domain
+	fleets    map[*vmFleet]bool
+	templates map[templateKind]*template
+	made      int // fleets so far; a part of their domains' names
+	facts     Facts
+	closed    bool
 
 	routing sync.WaitGroup
 }
@@ -94,7 +95,7 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 	if err := needTools(cfg.URI == ""); err != nil {
 		return nil, err
 	}
-	h = &Hypervisor{cfg: cfg, log: cfg.Log, routes: make(map[golibvirt.UUID]*host), fleets: make(map[*vmFleet]bool)}
+	h = &Hypervisor{cfg: cfg, log: cfg.Log, routes: make(map[golibvirt.UUID]*inbox[any]), fleets: make(map[*vmFleet]bool), templates: make(map[templateKind]*template)}
 	// A failure on the way gives back what was had so far, also when ctx is why it failed.
 	defer func() {
 		if err != nil {
@@ -142,13 +143,13 @@ func (h *Hypervisor) routeEvents() {
 		to := h.routes[e.uuid]
 		h.mu.Unlock()
 		if to != nil {
-			to.inbox.put(e)
+			to.put(e)
 		}
 	}
 }
 
 // route says who hears of a domain from now on; nil for nobody.
-func (h *Hypervisor) route(uuid golibvirt.UUID, to *host) {
+func (h *Hypervisor) route(uuid golibvirt.UUID, to *inbox[any]) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if to == nil {
@@ -169,7 +170,9 @@ func (h *Hypervisor) recordCommandLine(domain string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.facts.CommandLine == nil {
-		h.facts.CommandLine = qemuCommandLine(domain)
+		if qemu, err := qemuOf(domain); err == nil {
+			h.facts.CommandLine = qemu.Args
+		}
 	}
 }
 

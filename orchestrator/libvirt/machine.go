@@ -6,14 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
 
+	"github.com/fleetfall/fleetfall/agents/protocol"
 	"github.com/fleetfall/fleetfall/orchestrator/console"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 )
@@ -25,52 +26,53 @@ type machine struct {
 	domain     golibvirt.Domain
 	serial     net.Conn
 	channel    *channel
+	spoke      atomic.Bool // its console printed something
 	readers    sync.WaitGroup
 }
 
-// createOverlay makes a host's own disk, on top of the image's.
-func createOverlay(ctx context.Context, a account, base, path string) error {
+// createOverlay makes a disk of its own, of this many bytes, on top of another's, which is "raw" or "qcow2".
+func createOverlay(ctx context.Context, a account, format, base string, size int64, path string) error {
 	// -u does not open the base, which another host may be using; the size then has to be given.
-	info, err := os.Stat(base)
-	if err != nil {
-		return err
-	}
-	args := []string{"create", "-q", "-f", "qcow2", "-u", "-F", "raw", "-b", base, path, fmt.Sprint(info.Size())}
+	args := []string{"create", "-q", "-f", "qcow2", "-u", "-F", format, "-b", base, path, fmt.Sprint(size)}
 	if output, err := exec.CommandContext(ctx, "qemu-img", args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("qemu-img: %w: %s", err, strings.TrimSpace(string(output)))
 	}
 	return a.own(path)
 }
 
-// createMachine makes a domain that stands still before its first instruction, connected to its console and channel.
-// What it reports goes to h.
-func createMachine(ctx context.Context, h *host) (m *machine, err error) {
-	v := h.fleet.hypervisor
-	d := domain{
-		name: h.domainName, title: h.fleet.cfg.Cell + " " + h.spec.Name, accelerator: h.fleet.accelerator,
-		image: h.image, architecture: h.spec.Architecture, mode: h.mode, memory: h.spec.MemoryBytes,
-		disk: v.work.disk(h.domainName), serial: v.work.socket(h.domainName + ".tty"), guest: v.work.socket(h.domainName + ".vsp"),
-	}
+// A listener hears what a machine does.
+type listener struct {
+	inbox   *inbox[any] // of domainEvent and of what is below
+	log     *serialLog
+	service *service
+	emit    func(fleet.Happening)  // what the guest said
+	ask     func(protocol.Request) // asked by a guest who it is; nil to have it answered
+}
+
+// createMachine makes a domain that stands still, connected to its console and channel: before its first instruction or,
+// when template is not nil, where the template stood. It lives until destroy; ctx bounds its making and ends the waits of
+// its readers.
+func (h *Hypervisor) createMachine(ctx context.Context, d domain, t *template, l listener) (m *machine, err error) {
 	rand.Read(d.uuid[:])                                            // never fails
 	d.uuid[6], d.uuid[8] = d.uuid[6]&0x0f|0x40, d.uuid[8]&0x3f|0x80 // version 4, RFC 9562
 	xml, err := d.xml()
 	if err != nil {
 		return nil, err
 	}
-	m = &machine{hypervisor: v, domain: golibvirt.Domain{Name: d.name, UUID: d.uuid}}
-	v.route(d.uuid, h)
+	m = &machine{hypervisor: h, domain: golibvirt.Domain{Name: d.name, UUID: d.uuid}}
+	h.route(d.uuid, l.inbox)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, m.destroy(ctx))
 		}
 	}()
-	err = v.conn.call(ctx, "create domain", createTime, func(l *golibvirt.Libvirt) error {
-		created, err := l.DomainCreateXML(xml, golibvirt.DomainStartPaused)
-		if err == nil && created.UUID != d.uuid {
-			return fmt.Errorf("libvirt created another domain, %s", created.Name)
-		}
-		return err
-	})
+	// Not cut short by ctx: libvirt would go on with a domain that nobody knows of.
+	create := context.WithoutCancel(ctx)
+	if t == nil {
+		err = h.start(create, d, xml)
+	} else {
+		err = h.restore(create, d, xml, t)
+	}
 	if err != nil {
 		return m, err
 	}
@@ -83,23 +85,40 @@ func createMachine(ctx context.Context, h *host) (m *machine, err error) {
 	if err != nil {
 		return m, fmt.Errorf("connect to channel: %w", err)
 	}
-	m.channel = &channel{conn: guest, service: h.service, emit: h.emitGuest, hello: func() { h.inbox.put(saidHello{m}) }}
-	m.readers.Go(func() { m.channel.serve(h.fleet.ctx) })
+	m.channel = &channel{conn: guest, service: l.service, emit: l.emit, ask: l.ask, hello: func() { l.inbox.put(saidHello{m}) }}
+	if t != nil {
+		m.channel.identify(t.question())
+	}
+	m.readers.Go(func() { m.channel.serve(ctx) })
 	m.readers.Go(func() {
 		readConsole(m.serial, func(chunk []byte) {
-			reports, begun, err := h.log.take(chunk)
+			if m.spoke.CompareAndSwap(false, true) {
+				l.inbox.put(spoke{m})
+			}
+			reports, begun, err := l.log.take(chunk)
 			for _, r := range reports {
-				h.inbox.put(crashed{m, r})
+				l.inbox.put(crashed{m, r})
 			}
 			if begun {
-				h.inbox.put(crashing{m})
+				l.inbox.put(crashing{m})
 			}
 			if err != nil {
-				h.inbox.put(failed{m, "keep console", err})
+				l.inbox.put(failed{m, "keep console", err})
 			}
 		})
 	})
 	return m, nil
+}
+
+// start has libvirt start a domain, which then stands still.
+func (h *Hypervisor) start(ctx context.Context, d domain, xml string) error {
+	return h.conn.call(ctx, "create domain", createTime, func(l *golibvirt.Libvirt) error {
+		created, err := l.DomainCreateXML(xml, golibvirt.DomainStartPaused)
+		if err == nil && created.UUID != d.uuid {
+			return fmt.Errorf("libvirt created another domain, %s", created.Name)
+		}
+		return err
+	})
 }
 
 // resume lets the guest run.
@@ -132,6 +151,7 @@ func (m *machine) destroy(ctx context.Context) error {
 // Messages to a host, besides domainEvent.
 type (
 	saidHello struct{ m *machine }
+	spoke     struct{ m *machine } // the console's first byte
 	crashing  struct{ m *machine } // a panic on the console, whose trace is still to come
 	crashed   struct {
 		m      *machine

@@ -1,9 +1,7 @@
 package libvirt
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,139 +10,58 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/fleetfall/fleetfall/internal/process"
 )
-
-// A process is named by its number and the time it started, so that a number that was given again is not mistaken.
-type process struct {
-	PID   int    `json:"pid"`
-	Start uint64 `json:"start"` // clock ticks after the machine's boot: field 22 of /proc/<pid>/stat, see proc(5)
-}
-
-// lookUp names the process that has this number now.
-func lookUp(pid int) (process, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return process{}, err
-	}
-	start, state, err := parseStat(text)
-	if err != nil {
-		return process{}, fmt.Errorf("process %d: %w", pid, err)
-	}
-	if state == "Z" || state == "X" {
-		return process{}, fmt.Errorf("process %d: %w", pid, os.ErrProcessDone)
-	}
-	return process{PID: pid, Start: start}, nil
-}
-
-// parseStat reads the start time and the state out of /proc/<pid>/stat, whose second field, the program's name in
-// parentheses, may itself hold anything.
-func parseStat(text []byte) (start uint64, state string, err error) {
-	end := bytes.LastIndexByte(text, ')')
-	fields := strings.Fields(string(text[end+1:]))
-	if end < 0 || len(fields) < 20 {
-		return 0, "", fmt.Errorf("malformed stat %q", text)
-	}
-	start, err = strconv.ParseUint(fields[19], 10, 64)
-	return start, fields[0], err
-}
-
-// alive tells whether the process still runs.
-func (p process) alive() bool {
-	now, err := lookUp(p.PID)
-	return err == nil && now == p
-}
-
-// end ends the process: with SIGTERM and, when that has not helped within grace, with SIGKILL.
-func (p process) end(ctx context.Context, grace time.Duration) error {
-	fd, err := unix.PidfdOpen(p.PID, 0)
-	if errors.Is(err, unix.ESRCH) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("end process %d: %w", p.PID, err)
-	}
-	defer unix.Close(fd)
-	if !p.alive() { // checked after pidfd_open: from here on the descriptor cannot mean another process
-		return nil
-	}
-	deadline := time.Now().Add(grace)
-	for _, signal := range []unix.Signal{unix.SIGTERM, unix.SIGKILL} {
-		if err := unix.PidfdSendSignal(fd, signal, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
-			return fmt.Errorf("end process %d: %w", p.PID, err)
-		}
-		for ctx.Err() == nil {
-			left := 5 * time.Second
-			if signal == unix.SIGTERM {
-				left = max(0, time.Until(deadline))
-			}
-			// Short turns, so that ctx is heeded.
-			n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(min(left, 100*time.Millisecond).Milliseconds()))
-			if n > 0 || !p.alive() {
-				return nil
-			}
-			if err != nil && !errors.Is(err, unix.EINTR) {
-				return fmt.Errorf("wait for process %d: %w", p.PID, err)
-			}
-			if signal == unix.SIGTERM && left == 0 {
-				break
-			}
-		}
-	}
-	return fmt.Errorf("end process %d: %w", p.PID, ctx.Err())
-}
 
 // processesOf finds the processes of a run by what only they carry in their command line: a path in its work directory,
 // or QEMU's name of one of its guests.
-func processesOf(dir, runID string) ([]process, error) {
-	stats, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	if err != nil {
-		return nil, err
-	}
-	var found []process
-	for _, path := range stats {
-		cmdline, err := os.ReadFile(path)
-		if err != nil {
-			continue // it ended meanwhile
-		}
-		args := strings.Split(string(cmdline), "\x00")
-		if !slices.ContainsFunc([]string{"libvirtd", "virtlogd", "qemu-system-x86_64", "qemu-kvm", "kvm"},
-			func(name string) bool { return filepath.Base(args[0]) == name }) {
-			continue
-		}
-		if !slices.ContainsFunc(args, func(a string) bool {
+func processesOf(dir, runID string) ([]process.Running, error) {
+	programs := []string{"libvirtd", "virtlogd", "qemu-system-x86_64", "qemu-kvm", "kvm"}
+	return process.Find(func(args []string) bool {
+		return slices.Contains(programs, filepath.Base(args[0])) && slices.ContainsFunc(args, func(a string) bool {
 			return strings.Contains(a, dir+"/") || strings.HasPrefix(a, "guest="+domainPrefix(runID))
-		}) {
-			continue
-		}
-		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		if err != nil {
-			continue
-		}
-		if p, err := lookUp(pid); err == nil {
-			found = append(found, p)
-		}
-	}
-	return found, nil
+		})
+	})
 }
 
-// qemuCommandLine is the command line of the QEMU that runs this domain; nil when it cannot be had.
-func qemuCommandLine(domain string) []string {
-	paths, err := filepath.Glob("/proc/[0-9]*/cmdline")
+// qemuOf finds the QEMU that runs this domain.
+func qemuOf(domain string) (process.Running, error) {
+	found, err := process.Find(func(args []string) bool {
+		return slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, "guest="+domain+",") })
+	})
+	if err == nil && len(found) == 0 {
+		err = fmt.Errorf("no QEMU of domain %s", domain)
+	}
 	if err != nil {
-		return nil
+		return process.Running{}, err
 	}
-	for _, path := range paths {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			continue
-		}
-		args := strings.Split(strings.TrimSuffix(string(text), "\x00"), "\x00")
-		if slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, "guest="+domain+",") }) {
-			return args
+	return found[0], nil
+}
+
+// privateMemory is how many bytes of memory the QEMU of a domain has that it shares with nobody. A guest's memory that is
+// a file is among them where the guest has written to a copy of it, and not where it writes to the file itself.
+func privateMemory(domain string) (int64, error) {
+	qemu, err := qemuOf(domain)
+	if err != nil {
+		return 0, err
+	}
+	path := fmt.Sprintf("/proc/%d/smaps_rollup", qemu.PID)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0, err
+	}
+	// See proc(5). Pages of a mapped file that were written to count as private, whether they go to the file or not, so
+	// anonymous ones are what is looked at.
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, "Anonymous:"); ok {
+			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
+			if err != nil {
+				return 0, fmt.Errorf("%s: %w", path, err)
+			}
+			return kib << 10, nil
 		}
 	}
-	return nil
+	return 0, fmt.Errorf("%s says nothing of anonymous memory", path)
 }
 
 // endProcesses ends what processesOf finds, until it finds no more.
@@ -155,18 +72,9 @@ func endProcesses(ctx context.Context, dir, runID string) error {
 			return err
 		}
 		for _, p := range found {
-			if err := p.end(ctx, 2*time.Second); err != nil {
+			if err := p.End(ctx, 2*time.Second); err != nil {
 				return err
 			}
 		}
 	}
-}
-
-// machineBoot is the boot ID of the machine's kernel: process numbers mean nothing in another boot.
-func machineBoot() string {
-	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(text))
 }

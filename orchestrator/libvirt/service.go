@@ -66,20 +66,17 @@ func (s *service) done(order fleet.Order) bool {
 	return false
 }
 
-// answer makes the reply to a request, with the orders that wait. fetched is the event of its being sent, if content is in it.
+// answer makes the reply to a request, with the orders that wait. fetched is the event of its being sent, if content is
+// in it. A guest that asks who it is gets no orders: it has no boot ID yet to answer them under.
 func (s *service) answer(r protocol.Request) (reply protocol.Reply, fetched fleet.Happening) {
+	reply = protocol.Reply{ID: r.ID, Boot: r.Boot}
+	if r.Identify != nil {
+		reply.Config = s.config()
+		return reply, nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	reply = protocol.Reply{ID: r.ID, Boot: r.Boot}
-	switch {
-	case r.Hello != nil:
-		entropy := make([]byte, 32)
-		rand.Read(entropy) // never fails
-		reply.Config = &protocol.Config{
-			Hostname: s.spec.Name, Now: time.Now().UTC(), Entropy: entropy,
-			Beat: s.spec.Tempo.Beat, Poll: s.spec.Tempo.Poll, Work: s.spec.Tempo.Work, Threat: s.spec.Tempo.Threat,
-		}
-	case r.Fetch != nil && s.content != nil && r.Fetch.Have != s.version:
+	if r.Fetch != nil && s.content != nil && r.Fetch.Have != s.version {
 		reply.Content, fetched = s.content, fleet.Fetched{Version: s.version}
 	}
 	for _, o := range s.waiting {
@@ -87,4 +84,14 @@ func (s *service) answer(r protocol.Request) (reply protocol.Reply, fetched flee
 	}
 	s.given, s.waiting = append(s.given, s.waiting...), nil
 	return reply, fetched
+}
+
+// config is what makes a machine this host, with entropy of its own each time.
+func (s *service) config() *protocol.Config {
+	entropy := make([]byte, 32)
+	rand.Read(entropy) // never fails
+	return &protocol.Config{
+		Hostname: s.spec.Name, Now: time.Now().UTC(), Entropy: entropy,
+		Beat: s.spec.Tempo.Beat, Poll: s.spec.Tempo.Poll, Work: s.spec.Tempo.Work, Threat: s.spec.Tempo.Threat,
+	}
 }

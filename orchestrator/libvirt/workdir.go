@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/fleetfall/fleetfall/internal/process"
 )
 
 // maxSocketPath is the longest path of a unix socket, see unix(7).
@@ -22,16 +24,16 @@ func DefaultWorkRoot() string { return "/var/tmp/fleetfall-" + strconv.Itoa(os.G
 // An owner says whose a work directory is. It is written before the directory gets its name, so that a directory
 // without a readable one belongs to nobody.
 type owner struct {
-	RunID   string   `json:"run_id"`
-	Process process  `json:"process"`
-	BootID  string   `json:"boot_id"` // of the machine's kernel
-	URI     string   `json:"uri"`     // of the daemon; empty for a private one
-	Daemon  *process `json:"daemon,omitempty"`
-	RunDir  string   `json:"run_dir"`
+	RunID   string      `json:"run_id"`
+	Process process.ID  `json:"process"`
+	BootID  string      `json:"boot_id"` // of the machine's kernel
+	URI     string      `json:"uri"`     // of the daemon; empty for a private one
+	Daemon  *process.ID `json:"daemon,omitempty"`
+	RunDir  string      `json:"run_dir"`
 }
 
 // alive tells whether the process that made the work directory still runs.
-func (o owner) alive() bool { return o.BootID == machineBoot() && o.Process.alive() }
+func (o owner) alive() bool { return o.BootID == process.MachineBoot() && o.Process.Alive() }
 
 // A workDir is the directory of a run: overlays, sockets and the private daemon's files.
 type workDir struct {
@@ -65,20 +67,20 @@ func createWorkDir(cfg Config, a account) (*workDir, error) {
 	if err := checkOurs(root); err != nil {
 		return nil, err
 	}
-	self, err := lookUp(os.Getpid())
+	self, err := process.LookUp(os.Getpid())
 	if err != nil {
 		return nil, fmt.Errorf("work directory: %w", err)
 	}
-	w.owner = owner{RunID: cfg.RunID, Process: self, BootID: machineBoot(), URI: cfg.URI, RunDir: cfg.RunDir}
+	w.owner = owner{RunID: cfg.RunID, Process: self, BootID: process.MachineBoot(), URI: cfg.URI, RunDir: cfg.RunDir}
 	fresh := filepath.Join(root, fmt.Sprintf("%s%d-%s", newPrefix, self.PID, cfg.RunID))
 	defer os.RemoveAll(fresh) // does nothing once it was renamed
-	for _, dir := range []string{"", "c/libvirt", "h", "r", "disks", "sockets"} {
+	for _, dir := range []string{"", "c/libvirt", "h", "r", "disks", "sockets", "templates"} {
 		if err := os.MkdirAll(filepath.Join(fresh, dir), 0o711); err != nil {
 			return nil, fmt.Errorf("work directory: %w", err)
 		}
 	}
 	// Everything but the owner file is QEMU's and the daemon's to write in.
-	for _, dir := range []string{"c", "c/libvirt", "h", "r", "disks", "sockets"} {
+	for _, dir := range []string{"c", "c/libvirt", "h", "r", "disks", "sockets", "templates"} {
 		if err := a.own(filepath.Join(fresh, dir)); err != nil {
 			return nil, fmt.Errorf("work directory: %w", err)
 		}
@@ -139,13 +141,14 @@ func readOwner(dir string) (owner, error) {
 }
 
 // recordDaemon adds the private daemon to the owner file.
-func (w *workDir) recordDaemon(p process) error {
+func (w *workDir) recordDaemon(p process.ID) error {
 	w.owner.Daemon = &p
 	return writeOwner(w.path, w.owner)
 }
 
-func (w *workDir) disk(name string) string   { return filepath.Join(w.path, "disks", name+".qcow2") }
-func (w *workDir) socket(name string) string { return filepath.Join(w.path, "sockets", name) }
+func (w *workDir) disk(name string) string     { return filepath.Join(w.path, "disks", name+".qcow2") }
+func (w *workDir) template(name string) string { return filepath.Join(w.path, "templates", name) }
+func (w *workDir) socket(name string) string   { return filepath.Join(w.path, "sockets", name) }
 
 // remove removes the directory, and the root when no other run has one there.
 func (w *workDir) remove() error {

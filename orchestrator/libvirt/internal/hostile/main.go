@@ -41,11 +41,6 @@ func run() error {
 		return err
 	}
 	g := &guest{port: port, replies: protocol.NewLineReader(port, protocol.MaxReply), started: time.Now()}
-	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return err
-	}
-	g.boot = strings.TrimSpace(string(id))
 	return g.live()
 }
 
@@ -144,15 +139,24 @@ func (g *guest) live() error {
 			hello.Architecture = v
 		}
 	}
-	reply, err := g.ask(protocol.Request{Hello: &hello})
+	reply, err := g.ask(protocol.Request{Identify: &protocol.Identify{}})
 	if err != nil {
 		return err
 	}
-	if reply.Config == nil || reply.Config.Beat <= 0 {
-		return errors.New("hello was answered without a configuration")
+	config := reply.Config
+	if config == nil || config.Beat <= 0 {
+		return errors.New("identify was answered without a configuration")
+	}
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return err
+	}
+	g.boot = strings.TrimSpace(string(id))
+	if reply, err = g.ask(protocol.Request{Hello: &hello}); err != nil {
+		return err
 	}
 	orders := reply.Orders
-	for range time.Tick(reply.Config.Beat) {
+	for range time.Tick(config.Beat) {
 		beat := protocol.Beat{AgentState: protocol.AgentAbsent, ContentVersion: g.content}
 		for _, order := range orders {
 			beat.Done = append(beat.Done, protocol.Done{Order: order})

@@ -1,0 +1,219 @@
+package libvirt
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fleetfall/fleetfall/internal/capability"
+	"github.com/fleetfall/fleetfall/internal/process"
+	"github.com/fleetfall/fleetfall/internal/tool"
+)
+
+// A listening daemon is a libvirtd of a test that listens on a unix socket, on TCP and on TLS, as one on another machine does.
+type listening struct {
+	unix, tcp, tls string // URIs
+	dir, pki       string
+	account        account
+	cmd            *exec.Cmd
+	exited         chan struct{}
+}
+
+// listen starts a daemon, and ends it with the test.
+func listen(t *testing.T) *listening {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts libvirtd; not in short mode")
+	}
+	capability.Tools(t, "libvirtd", "libvirt-daemon-system", "qemu-system-x86_64", "qemu-system-x86")
+	a, err := privateAccount()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// As short as sockets' paths must be, and open to the account.
+	dir, err := os.MkdirTemp("/var/tmp", "ffl-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		// VMs that a failed test has left outlive the daemon.
+		left, err := process.Find(func(args []string) bool {
+			return strings.Contains(args[0], "qemu-system") && slices.ContainsFunc(args, func(a string) bool { return strings.Contains(a, dir+"/") })
+		})
+		for _, p := range left {
+			t.Errorf("left: process %d", p.PID)
+			err = errors.Join(err, p.End(ctx, time.Second))
+		}
+		if err := errors.Join(err, os.RemoveAll(dir)); err != nil {
+			t.Error(err)
+		}
+	})
+	d := &listening{dir: dir, pki: filepath.Join(dir, "pki"), account: a}
+	for _, sub := range []string{".", "c", "c/libvirt", "h", "r", "pki"} {
+		path := filepath.Join(dir, sub)
+		if err := os.MkdirAll(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.own(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	certify(t, a, d.pki)
+	tcp, tls := freePort(t), freePort(t)
+	conf := fmt.Sprintf(`listen_tcp = 1
+listen_tls = 1
+listen_addr = "127.0.0.1"
+tcp_port = "%s"
+tls_port = "%s"
+auth_tcp = "none"
+auth_tls = "none"
+ca_file = "%[3]s/cacert.pem"
+cert_file = "%[3]s/servercert.pem"
+key_file = "%[3]s/serverkey.pem"
+max_client_requests = 5
+log_level = 3
+`, tcp, tls, d.pki)
+	for path, text := range map[string]string{"c/libvirt/libvirtd.conf": conf, "c/libvirt/qemu.conf": qemuConf} {
+		if err := os.WriteFile(filepath.Join(dir, path), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.unix = "qemu+unix:///session?socket=" + dir + "/r/libvirt/libvirt-sock"
+	d.tcp = "qemu+tcp://127.0.0.1:" + tcp + "/session"
+	d.tls = "qemu+tls://127.0.0.1:" + tls + "/session?pkipath=" + d.pki
+	d.start(t)
+	return d
+}
+
+// start starts the daemon, also after kill.
+func (d *listening) start(t *testing.T) {
+	t.Helper()
+	program, err := tool.Find("libvirtd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := d.dir
+	d.exited = make(chan struct{})
+	d.cmd = exec.Command(program, "--listen", "--config", filepath.Join(dir, "c/libvirt/libvirtd.conf"), "--pid-file", filepath.Join(dir, "r/pid"))
+	d.cmd.Env = []string{
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=" + dir + "/h", "TMPDIR=" + dir + "/h",
+		"XDG_CONFIG_HOME=" + dir + "/c", "XDG_CACHE_HOME=" + dir + "/h", "XDG_DATA_HOME=" + dir + "/h", "XDG_STATE_HOME=" + dir + "/h", "XDG_RUNTIME_DIR=" + dir + "/r",
+	}
+	d.cmd.Dir, d.cmd.SysProcAttr = dir, d.account.attributes()
+	said := &lastWords{}
+	d.cmd.Stderr = said
+	if err := d.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_ = d.cmd.Wait()
+		close(d.exited)
+	}()
+	t.Cleanup(func() {
+		d.kill()
+		if t.Failed() {
+			t.Logf("libvirtd said%s", said)
+		}
+	})
+	// Its sockets exist from now on.
+	c, err := connect(t.Context(), d.unix, d.exited)
+	if err != nil {
+		t.Fatalf("%v%s", err, said)
+	}
+	end(t, c)
+}
+
+// kill ends the daemon without giving it time for a word.
+func (d *listening) kill() {
+	_ = d.cmd.Process.Kill()
+	<-d.exited
+}
+
+func end(t *testing.T, c *connection) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if err := c.close(ctx); err != nil {
+		t.Errorf("close the connection: %v", err)
+	}
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// certify writes an authority, and the certificates and keys of a server at 127.0.0.1 and of a client, as libvirt names them.
+func certify(t *testing.T, a account, dir string) {
+	t.Helper()
+	authority := &x509.Certificate{Subject: pkix.Name{CommonName: "authority"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	server := &x509.Certificate{
+		Subject: pkix.Name{CommonName: "server"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	client := &x509.Certificate{
+		Subject:  pkix.Name{CommonName: "client"},
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
+	var authorityKey *ecdsa.PrivateKey
+	for i, c := range []struct {
+		*x509.Certificate
+		name, key string
+	}{{authority, "cacert.pem", "cakey.pem"}, {server, "servercert.pem", "serverkey.pem"}, {client, "clientcert.pem", "clientkey.pem"}} {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			authorityKey = key
+		}
+		c.SerialNumber = big.NewInt(int64(i + 1))
+		c.NotBefore, c.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour)
+		certificate, err := x509.CreateCertificate(rand.Reader, c.Certificate, authority, &key.PublicKey, authorityKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		private, err := x509.MarshalPKCS8PrivateKey(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, block := range map[string]*pem.Block{c.name: {Type: "CERTIFICATE", Bytes: certificate}, c.key: {Type: "PRIVATE KEY", Bytes: private}} {
+			path := filepath.Join(dir, name)
+			if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := a.own(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}

@@ -1,0 +1,330 @@
+package libvirt
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	golibvirt "github.com/digitalocean/go-libvirt"
+
+	"github.com/fleetfall/fleetfall/agents/protocol"
+	"github.com/fleetfall/fleetfall/internal/tool"
+	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/vmimages"
+)
+
+// A template is a host that was booted to the point before it becomes one in particular: its guest has asked who it is,
+// and stands still. Hosts are started as copies of it: they map its memory and own the pages that they write to, and have
+// disks of their own on top of its disk.
+type template struct {
+	kept  keptTemplate
+	state []byte // of the devices, as a copy starts from it
+	ram   string // path of the file that holds the guest's memory, in the run's work directory
+	disk  string // path of the disk that copies' disks lie on, likewise
+	from  string // where it is from, for people
+}
+
+// question is what the guest asked and every copy gets its own answer to.
+func (t *template) question() protocol.Request {
+	return protocol.Request{ID: t.kept.Question, Identify: &protocol.Identify{}}
+}
+
+// A templateKind is what hosts have in common that may be copies of one template.
+type templateKind struct {
+	image        string // name
+	architecture string
+	memory       int64 // bytes
+}
+
+// A Boot is what one boot took, from power-on, on this machine as busy as it was.
+type Boot struct {
+	FirstByte time.Duration `json:"first_byte_ns"` // to the console's first byte, which is the firmware's
+	Asked     time.Duration `json:"asked_ns"`      // to the guest's first request
+}
+
+// A Preparation is what is known of hosts of one kind before any of them boots.
+type Preparation struct {
+	Copies   bool   // first boots can be copies of a template
+	Reason   string // why they cannot, or where the template is from
+	Boot     Boot   // the template's; zero when it is not known
+	Overhead int64  // bytes that QEMU took besides the guest's memory when the template stood still; 0 when not known
+	Own      int64  // bytes that a copy had in memory that no other shares, at its first beat; 0 when not known
+}
+
+// Prepare finds or makes the template for hosts of this image, architecture and memory, and tries a copy of it. Fleets that
+// are made from now on start such hosts as copies. When that is impossible they boot, and the Preparation says why.
+//
+// The error is ctx's, or that of a testbed that cannot run VMs at all.
+func (h *Hypervisor) Prepare(ctx context.Context, image vmimages.Image, architecture string, memory int64) (Preparation, error) {
+	kind := templateKind{image.Name, architecture, memory}
+	t, err := h.prepareTemplate(ctx, image, kind)
+	var p Preparation
+	if t != nil {
+		p = Preparation{Boot: t.kept.Boot, Overhead: t.kept.Overhead, Own: t.kept.Own, Reason: t.from}
+	}
+	switch {
+	case ctx.Err() != nil:
+		return p, ctx.Err()
+	case isLost(err):
+		return p, err
+	case err != nil:
+		p.Reason = err.Error()
+		return p, nil
+	}
+	p.Copies = true
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.templates[kind] = t
+	return p, nil
+}
+
+// prepareTemplate returns a template of which a copy was tried. With an error, the template is what is known of the boot.
+func (h *Hypervisor) prepareTemplate(ctx context.Context, image vmimages.Image, kind templateKind) (*template, error) {
+	key, err := h.templateKey(image, kind)
+	if err != nil {
+		return nil, err
+	}
+	t, err := h.findTemplate(ctx, image, kind, key)
+	if err == nil && t != nil {
+		if err = h.tryCopy(ctx, image, kind, t); err == nil {
+			return t, nil
+		}
+	}
+	if ctx.Err() != nil {
+		return t, ctx.Err()
+	}
+	if err != nil {
+		h.log.Warn().Err(err).Str("template", key).Msg("a kept template is of no use and is made again")
+	}
+	if t, err = h.makeTemplate(ctx, image, kind); err != nil {
+		return t, err
+	}
+	if err := h.tryCopy(ctx, image, kind, t); err != nil {
+		return t, err
+	}
+	t.from = "booted for this run"
+	if path, err := h.keepTemplate(ctx, t, key); err != nil {
+		h.log.Warn().Err(err).Msg("the template is not kept for later runs")
+	} else if path != "" {
+		t.from += ", and kept in " + path
+	}
+	return t, nil
+}
+
+// templateDomain is the VM that is to become a template.
+func (h *Hypervisor) templateDomain(image vmimages.Image, kind templateKind) domain {
+	name := fmt.Sprintf("%st-%s-%s-%d", domainPrefix(h.cfg.RunID), kind.image, kind.architecture, kind.memory>>20)
+	return domain{
+		name: name, title: "template", accelerator: h.Facts().Accelerator.Name,
+		image: image, architecture: kind.architecture, mode: fleet.Normal, memory: kind.memory,
+		disk: h.work.template(name + ".qcow2"), serial: h.work.socket(name + ".tty"), guest: h.work.socket(name + ".vsp"),
+		ram: h.work.template(name + ".ram"), share: true,
+	}
+}
+
+// templateKey names a template by all that it depends on. It changes with the domain's own description, and so with
+// every change of this package to it.
+func (h *Hypervisor) templateKey(image vmimages.Image, kind templateKind) (string, error) {
+	f := h.Facts()
+	d := h.templateDomain(image, kind)
+	d.name, d.disk, d.serial, d.guest, d.ram = "t", "/disk", "/serial", "/guest", "/ram"
+	xml, err := d.xml()
+	if err != nil {
+		return "", err
+	}
+	emulator := ""
+	if program, err := tool.Find("qemu-system-x86_64"); err == nil {
+		if info, err := os.Stat(program); err == nil { // an update of the package keeps QEMU's version
+			emulator = fmt.Sprintf("%s %d %v", program, info.Size(), info.ModTime().UTC())
+		}
+	}
+	key := sha256.Sum256(fmt.Appendf(nil, "%d %q %q %q %q %q %q %q %q", templateSchema, image.Digest, image.Disk, xml, f.QEMU, f.Libvirt, f.CPU,
+		f.Accelerator.Name, emulator))
+	return fmt.Sprintf("%s-%s-%x", kind.image, kind.architecture, key[:8]), nil
+}
+
+// makeTemplate boots a host to its first question and keeps what it then is.
+func (h *Hypervisor) makeTemplate(ctx context.Context, image vmimages.Image, kind templateKind) (t *template, err error) {
+	d := h.templateDomain(image, kind)
+	if err := h.prepareFiles(ctx, d); err != nil {
+		return nil, fmt.Errorf("make template: %w", err)
+	}
+	log, err := openSerialLog("", d.name)
+	if err != nil {
+		return nil, err
+	}
+	asked := make(chan protocol.Request, 1)
+	l := listener{inbox: newInbox[any](), log: log, service: &service{}, emit: func(fleet.Happening) {}, ask: func(r protocol.Request) {
+		select {
+		case asked <- r:
+		default:
+		}
+	}}
+	m, err := h.createMachine(ctx, d, nil, l)
+	if err != nil {
+		return nil, fmt.Errorf("make template: %w", err)
+	}
+	defer func() { err = errors.Join(err, m.destroy(context.WithoutCancel(ctx))) }()
+	begin := time.Now()
+	if err := m.resume(ctx); err != nil {
+		return nil, fmt.Errorf("make template: %w", err)
+	}
+	t = &template{ram: d.ram, disk: d.disk}
+	question, err := awaitQuestion(ctx, l.inbox, asked, begin, &t.kept.Boot)
+	if err != nil {
+		return t, fmt.Errorf("make template: %w\n%s", err, log.end())
+	}
+	t.kept.Question = question.ID
+	if t.kept.Overhead, err = privateMemory(d.name); err != nil {
+		h.log.Debug().Err(err).Msg("QEMU's own memory is not known")
+	}
+	if t.state, err = h.save(ctx, m); err != nil {
+		return t, fmt.Errorf("make template: %w", err)
+	}
+	return t, nil
+}
+
+// prepareFiles makes the files that a template's VM writes to.
+func (h *Hypervisor) prepareFiles(ctx context.Context, d domain) error {
+	info, err := os.Stat(d.image.Disk)
+	if err != nil {
+		return err
+	}
+	if err := createOverlay(ctx, h.account, "raw", d.image.Disk, info.Size(), d.disk); err != nil {
+		return err
+	}
+	ram, err := os.OpenFile(d.ram, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(ram.Truncate(d.memory), ram.Close(), h.openToQEMU(d.ram))
+}
+
+// openToQEMU lets QEMU write to a file of which libvirt knows nothing. Whom a daemon that is not ours runs QEMU as is not
+// known: the file is then anybody's who knows its path.
+func (h *Hypervisor) openToQEMU(path string) error {
+	if h.daemon == nil {
+		return os.Chmod(path, 0o666)
+	}
+	return h.account.own(path)
+}
+
+// awaitQuestion waits until the guest asks who it is, and notes what that took.
+func awaitQuestion(ctx context.Context, heard *inbox[any], asked <-chan protocol.Request, begin time.Time, b *Boot) (protocol.Request, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, templateTime, fmt.Errorf("the guest asked nothing within %v", templateTime))
+	defer cancel()
+	for {
+		select {
+		case r := <-asked:
+			b.Asked = time.Since(begin)
+			return r, nil
+		case <-ctx.Done():
+			return protocol.Request{}, context.Cause(ctx)
+		case <-heard.ready:
+			for message, ok := heard.take(); ok; message, ok = heard.take() {
+				switch m := message.(type) {
+				case spoke:
+					b.FirstByte = time.Since(begin)
+				case crashed:
+					return protocol.Request{}, fmt.Errorf("the guest crashed: %s", m.report.Title)
+				case domainEvent:
+					if m.kind == golibvirt.DomainEventStopped || m.kind == golibvirt.DomainEventCrashed {
+						return protocol.Request{}, errors.New("its VM ended")
+					}
+				}
+			}
+		}
+	}
+}
+
+// templateTime is how long a template's boot may take.
+const templateTime = 3 * time.Minute
+
+// save stops the VM, whose memory is a shared file, and returns the state of its devices. The VM is gone then.
+func (h *Hypervisor) save(ctx context.Context, m *machine) ([]byte, error) {
+	path := h.work.template(m.domain.Name + ".save")
+	defer os.Remove(path)
+	err := h.conn.call(ctx, "save template", createTime, func(l *golibvirt.Libvirt) error {
+		if err := l.DomainSuspend(m.domain); err != nil {
+			return err
+		}
+		const leaveMemory = `{"execute":"migrate-set-capabilities","arguments":{"capabilities":[{"capability":"` + ignoreShared + `","state":true}]}}`
+		if _, err := l.QEMUDomainMonitorCommand(m.domain, leaveMemory, 0); err != nil {
+			return err
+		}
+		return l.DomainSaveFlags(m.domain, path, nil, 0)
+	})
+	if err != nil {
+		return nil, err
+	}
+	image, err := readFileOfAtMost(path, maxState+maxSaveXML)
+	if err != nil {
+		return nil, err
+	}
+	state, err := savedState(image)
+	if err != nil {
+		return nil, err
+	}
+	return privateState(state)
+}
+
+// restore has libvirt start a domain as a copy of a template, which then stands still.
+func (h *Hypervisor) restore(ctx context.Context, d domain, xml string, t *template) error {
+	path := filepath.Join(h.work.path, "disks", d.name+".save")
+	defer os.Remove(path)
+	if err := os.WriteFile(path, appendSaveImage(nil, xml, t.state), 0o600); err != nil {
+		return fmt.Errorf("start as a copy: %w", err)
+	}
+	if err := h.account.own(path); err != nil {
+		return fmt.Errorf("start as a copy: %w", err)
+	}
+	return h.conn.call(ctx, "start as a copy", createTime, func(l *golibvirt.Libvirt) error {
+		return l.DomainRestoreFlags(path, nil, uint32(golibvirt.DomainSavePaused))
+	})
+}
+
+// tryCopy starts one copy and waits until it says hello: that cloning works here is not to be believed before.
+func (h *Hypervisor) tryCopy(ctx context.Context, image vmimages.Image, kind templateKind, t *template) (err error) {
+	spec := fleet.HostSpec{
+		Name: "copy", Image: kind.image, Architecture: kind.architecture, MemoryBytes: kind.memory,
+		Tempo: fleet.Tempo{Beat: time.Minute, Poll: time.Minute, Work: time.Minute, Threat: time.Minute},
+	}
+	f, err := h.newFleet(FleetConfig{Cell: "copy", Images: map[string]vmimages.Image{image.Name: image}, Hosts: []fleet.HostSpec{spec}, HelloTimeout: templateTime}, h.Facts().Accelerator.Name)
+	if err != nil {
+		return fmt.Errorf("try a copy: %w", err)
+	}
+	defer func() {
+		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), createTime)
+		defer cancel()
+		err = errors.Join(err, f.Close(cleanup))
+	}()
+	f.hosts[spec.Name].template = t
+	if err := f.Do(ctx, fleet.Boot{Host: spec.Name, Mode: fleet.Normal}); err != nil {
+		return fmt.Errorf("try a copy: %w", err)
+	}
+	for {
+		e, err := f.Next(ctx)
+		if err != nil {
+			return fmt.Errorf("try a copy: %w", err)
+		}
+		switch what := e.What.(type) {
+		case fleet.Beat: // it has said hello, and has done what every guest does at its start
+			if t.kept.Own, err = privateMemory(f.hosts[spec.Name].domainName); err != nil {
+				h.log.Debug().Err(err).Msg("a copy's memory is not known")
+			}
+			return nil
+		case fleet.BootFailed:
+			return fmt.Errorf("try a copy: %s\n%s", what.Reason, what.Excerpt)
+		case fleet.Panic:
+			return fmt.Errorf("try a copy: %s", what.Title)
+		case fleet.PoweredOff:
+			return errors.New("try a copy: it switched itself off")
+		case fleet.InfraFailed:
+			return fmt.Errorf("try a copy: %s: %s", what.Op, what.Reason)
+		}
+	}
+}
