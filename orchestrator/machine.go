@@ -52,9 +52,14 @@ type machine struct {
 
 type host struct {
 	*health.Host
-	up      bool   // has beaten since the start
+	up      bool   // has beaten since its first boot, or since that was tried again
+	retried bool   // its first boot was tried again, as it is once at most
+	again   bool   // that boot has not begun yet
 	refused uint64 // the newest content version that its agent would not load
 }
+
+// lost tells whether the testbed failed the host for good.
+func (h *host) lost() bool { return h.Invalid != "" && !h.again }
 
 // Phases of a trial.
 const (
@@ -98,9 +103,12 @@ func (m *machine) handle(e fleet.Event) []decision {
 	for _, s := range m.recovery.Observe(e, changes) {
 		decisions = append(decisions, decision{action: s.Action, wait: s.Wait, tag: s.Tag})
 	}
-	if f, ok := e.What.(fleet.InfraFailed); ok && e.Host == "" {
-		m.end(Invalid, f.Op+": "+f.Reason)
-		return decisions
+	if f, ok := e.What.(fleet.InfraFailed); ok {
+		if e.Host == "" {
+			m.end(Invalid, f.Op+": "+f.Reason)
+			return decisions
+		}
+		decisions = append(decisions, m.retry(e.Host)...)
 	}
 	if f, ok := e.What.(fleet.TimerFired); ok {
 		switch f.Tag {
@@ -131,6 +139,8 @@ func (m *machine) observe(e fleet.Event) []health.Change {
 	}
 	changes := h.Observe(e)
 	switch w := e.What.(type) {
+	case fleet.Booting:
+		h.again = false
 	case fleet.Beat:
 		m.changed = m.changed || !h.up
 		h.up = true
@@ -145,12 +155,23 @@ func (m *machine) observe(e fleet.Event) []health.Change {
 	case fleet.Garbage:
 		m.tell("%s: %d bytes on its channel are no message: %s", e.Host, w.Bytes, w.Reason)
 	case fleet.InfraFailed:
+		h.again = false
 		m.tell("%s: infrastructure: %s: %s", e.Host, w.Op, w.Reason)
 	case fleet.AgentExit:
 		m.tell("%s: agent ended by signal %d, exit code %d", e.Host, w.Signal, w.Code)
 	}
 	m.changed = m.changed || len(changes) > 0
 	return changes
+}
+
+// retry has a host booted once more that the testbed failed before anything was asked of it.
+func (m *machine) retry(name string) []decision {
+	h := m.hosts[name]
+	if h == nil || h.retried || m.phase != phaseBooting {
+		return nil
+	}
+	h.retried, h.again, h.up = true, true, false
+	return []decision{{action: fleet.Boot{Host: name, Mode: fleet.Normal}}}
 }
 
 func (m *machine) tell(format string, args ...any) {
@@ -192,7 +213,7 @@ func (m *machine) end(status, reason string) {
 func (m *machine) valid() int {
 	n := 0
 	for _, h := range m.hosts {
-		if h.Invalid == "" {
+		if !h.lost() {
 			n++
 		}
 	}
@@ -201,14 +222,14 @@ func (m *machine) valid() int {
 
 func (m *machine) steady() health.State { return health.Steady(m.trial.Cell.Fleet.Architecture) }
 
-// ready tells whether every valid host is up and steady. A host that fails before anything was injected is no data: why
+// ready tells whether every host that is not lost is up and steady. A host that fails before anything was injected is no data: why
 // then says what happened.
 func (m *machine) ready() (ready bool, why string) {
 	ready = true
 	for _, name := range m.names {
 		h := m.hosts[name]
 		switch {
-		case h.Invalid != "":
+		case h.lost():
 		case h.State() == health.Hung || h.Looping():
 			return false, fmt.Sprintf("host %s failed before the update: %s", name, h.State())
 		case !h.up || h.State() != m.steady():

@@ -6,58 +6,13 @@ package orchestrator
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/health"
-	"github.com/fleetfall/fleetfall/scenarios"
 )
-
-// A Trial is one repeat of one cell, ready to run.
-type Trial struct {
-	Number      int // within the run, from 1
-	Plan        *scenarios.Plan
-	Cell        scenarios.Cell
-	Repeat      int // from 0
-	Seed        uint64
-	Hosts       []fleet.HostSpec
-	ReadyWithin time.Duration // all hosts must be up and judged by then, or the trial is invalid
-}
-
-// Trials lists a plan's trials in the order in which they run: all cells once, then all again.
-func Trials(p *scenarios.Plan) []Trial {
-	var trials []Trial
-	for repeat := range p.Repeat {
-		for _, cell := range p.Cells {
-			t := Trial{
-				Number: len(trials) + 1, Plan: p, Cell: cell, Repeat: repeat, Seed: deriveSeed(p.Seed, cell.ID, repeat),
-				ReadyWithin: 5 * time.Minute,
-			}
-			for n := range cell.Fleet.Hosts {
-				t.Hosts = append(t.Hosts, fleet.HostSpec{
-					Name: fmt.Sprintf("%s-%02d", cell.Fleet.Name, n+1), Architecture: cell.Fleet.Architecture,
-					Image: cell.Fleet.Image, MemoryBytes: int64(cell.Fleet.Memory),
-					Tempo: fleet.Tempo{
-						Beat: time.Duration(p.Tempo.Beat), Poll: time.Duration(p.Tempo.Poll),
-						Work: time.Duration(p.Tempo.Work), Threat: time.Duration(p.Tempo.Threat),
-					},
-				})
-			}
-			trials = append(trials, t)
-		}
-	}
-	return trials
-}
-
-// deriveSeed gives each trial a seed of its own that depends on nothing but the scenario's, its cell and its repeat.
-func deriveSeed(seed uint64, cell string, repeat int) uint64 {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%d/%s/%d", seed, cell, repeat))
-	return binary.LittleEndian.Uint64(sum[:])
-}
 
 // A Recorder keeps what happens in a trial. An error of its ends the trial.
 type Recorder interface {

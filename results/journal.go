@@ -32,6 +32,7 @@ type Kind string
 
 const (
 	KindRun      Kind = "run"       // first of all; Data is a Header
+	KindResume   Kind = "resume"    // a run that did not come to its end goes on; Data is a Resumption
 	KindTrial    Kind = "trial"     // a trial begins; Data is a TrialHeader
 	KindEvent    Kind = "event"     // What and Data are a fleet.Happening
 	KindAction   Kind = "action"    // What and Data are a fleet.Action
@@ -53,15 +54,25 @@ type Header struct {
 	RunID      string          `json:"run_id"`
 	Started    time.Time       `json:"started"`
 	Plan       *scenarios.Plan `json:"plan"`
+	Waves      map[string]int  `json:"waves,omitempty"` // parts of a cell's fleet, by its ID, where there is more than one
 	Provenance Provenance      `json:"provenance"`
+}
+
+// A Resumption says when and on what a run that did not come to its end goes on.
+type Resumption struct {
+	Started    time.Time  `json:"started"`
+	Provenance Provenance `json:"provenance"`
 }
 
 // A TrialHeader begins a trial.
 type TrialHeader struct {
-	Cell   string           `json:"cell"`
-	Repeat int              `json:"repeat"` // counts from 0
-	Seed   uint64           `json:"seed"`
-	Hosts  []fleet.HostSpec `json:"hosts"`
+	Cell    string           `json:"cell"`
+	Repeat  int              `json:"repeat"`            // counts from 0
+	Wave    int              `json:"wave,omitempty"`    // part of the fleet, from 1; 0 when the fleet is whole
+	Waves   int              `json:"waves,omitempty"`   // parts in all; 0 when the fleet is whole
+	Attempt int              `json:"attempt,omitempty"` // 2 when it is run again after an invalid one; else 0
+	Seed    uint64           `json:"seed"`
+	Hosts   []fleet.HostSpec `json:"hosts"`
 }
 
 // An Ending is what can be said of a run only after it.
@@ -100,11 +111,15 @@ type journalFile interface {
 	Close() error
 }
 
-// Create makes a new journal whose first entry is header. It fails if the file exists.
+// Create makes a new journal whose first entry is header. It fails if the file exists. The journal is the writer's alone
+// until it is closed: see [Resume].
 func Create(path string, header Header) (*Writer, error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o644)
 	if err != nil {
 		return nil, &JournalError{path, err}
+	}
+	if err := lock(f); err != nil {
+		return nil, errors.Join(&JournalError{path, err}, f.Close())
 	}
 	w := newWriter(path, f)
 	header.Schema = Schema

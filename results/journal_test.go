@@ -198,12 +198,24 @@ func FuzzRead(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(data)
+	again, err := os.ReadFile(resumed(f))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(again)
 	f.Add([]byte(`{"k":"run","data":{"schema":1,"plan":{}}}` + "\n" + `{"k":"trial","trial":1,"data":{}}` + "\n" + `{"k":"event","trial":1,"at":-5,"what":"beat","data":null}` + "\n"))
+	f.Add([]byte(`{"k":"run","data":{"schema":1,"plan":{}}}` + "\n" + `{"k":"run_end","data":null}` + "\n" + `{"k":"resume","data":null}` + "\n"))
 	f.Add([]byte("\n\n{}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		j, err := Read(bytes.NewReader(data))
-		if err == nil && j.Plan == nil {
+		j, size, err := readWhole(bytes.NewReader(data))
+		if err != nil {
+			return
+		}
+		if j.Plan == nil {
 			t.Error("a journal without a plan was read")
+		}
+		if size > int64(len(data)) || data[size-1] != '\n' || bytes.IndexByte(data[size:], '\n') >= 0 {
+			t.Errorf("%d of %d bytes are said to be whole lines", size, len(data))
 		}
 	})
 }

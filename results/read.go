@@ -19,21 +19,26 @@ const maxEntry = 16 << 20
 // A Journal is a journal as read back.
 type Journal struct {
 	Header
-	Trials []*TrialRecord // in the order in which they began
-	Status string         // "complete", "interrupted" or "failed"; "interrupted" for a journal without an end
-	Reason string
-	Ending *Ending // nil for a journal without an end
+	Resumed []Resumption   // in order; none for a run that went through
+	Trials  []*TrialRecord // in the order in which they began
+	Status  string         // "complete", "interrupted" or "failed"; "interrupted" for a journal without an end
+	Reason  string
+	Ending  *Ending       // the last part's; nil for a journal without an end
+	Took    time.Duration // wall-clock; sum of the parts that have an end
 }
 
 // A TrialRecord is all that is known of one trial.
 type TrialRecord struct {
 	TrialHeader
-	Number int
-	Events []fleet.Event // in order, timers included
-	Marks  map[string]time.Duration
-	End    time.Duration // of the last entry
-	Status string        // "settled", "deadline", "invalid" or "interrupted"; "interrupted" for a trial without an end
-	Reason string
+	Number     int
+	Events     []fleet.Event // in order, timers included
+	Marks      map[string]time.Duration
+	End        time.Duration // of the last entry
+	Status     string        // "settled", "deadline", "invalid" or "interrupted"; "interrupted" for a trial without an end
+	Reason     string
+	Superseded bool // it came to no end that counts, and a later trial has taken its place: it is in no figure
+
+	over bool // the run was resumed after it
 }
 
 // ReadFile reads the journal at path.
@@ -53,25 +58,36 @@ func ReadFile(path string) (*Journal, error) {
 // Read reads a journal. One that breaks off, as that of a killed run does, is read up to its last whole line; a damaged
 // line before that is an error that names it.
 func Read(r io.Reader) (*Journal, error) {
+	j, _, err := readWhole(r)
+	return j, err
+}
+
+// readWhole is Read, and says how many bytes the whole lines are.
+func readWhole(r io.Reader) (j *Journal, size int64, err error) {
 	br := bufio.NewReaderSize(r, 64<<10)
-	j := &Journal{Status: "interrupted", Reason: "the journal has no end"}
+	j = &Journal{Status: StatusInterrupted, Reason: noEnd}
 	byNumber := map[int]*TrialRecord{}
 	for n := 1; ; n++ {
 		line, err := readLine(br)
 		if errors.Is(err, io.EOF) {
 			if n == 1 {
-				return nil, errors.New("line 1: the journal is empty")
+				return nil, 0, errors.New("line 1: the journal is empty")
 			}
-			return j, nil // whatever follows the last newline was never wholly written
+			j.supersede()
+			return j, size, nil // whatever follows the last newline was never wholly written
 		}
 		if err == nil {
 			err = j.add(line, n == 1, byNumber)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", n, err)
+			return nil, 0, fmt.Errorf("line %d: %w", n, err)
 		}
+		size += int64(len(line)) + 1
 	}
 }
+
+// noEnd is why a run without an end counts as interrupted.
+const noEnd = "the journal has no end"
 
 // readLine returns the next line without its newline, or io.EOF when no newline is left.
 func readLine(br *bufio.Reader) ([]byte, error) {
@@ -98,6 +114,9 @@ func (j *Journal) add(line []byte, first bool, byNumber map[int]*TrialRecord) er
 	if first != (e.Kind == KindRun) {
 		return fmt.Errorf("a journal begins with one entry of kind %q, this is %q", KindRun, e.Kind)
 	}
+	if j.Ending != nil && e.Kind != KindResume {
+		return fmt.Errorf("%s after the end of the run, which was not resumed", e.Kind)
+	}
 	switch e.Kind {
 	case KindRun:
 		if err := json.Unmarshal(e.Data, &j.Header); err != nil {
@@ -115,7 +134,10 @@ func (j *Journal) add(line []byte, first bool, byNumber map[int]*TrialRecord) er
 		if err := json.Unmarshal(e.Data, j.Ending); err != nil {
 			return fmt.Errorf("end of run: %w", err)
 		}
+		j.Took += j.Ending.Duration
 		return nil
+	case KindResume:
+		return j.resume(e, byNumber)
 	case KindTrial:
 		if byNumber[e.Trial] != nil {
 			return fmt.Errorf("trial %d begins twice", e.Trial)
@@ -131,6 +153,9 @@ func (j *Journal) add(line []byte, first bool, byNumber map[int]*TrialRecord) er
 	t := byNumber[e.Trial]
 	if t == nil {
 		return fmt.Errorf("%s of trial %d, which has not begun", e.Kind, e.Trial)
+	}
+	if t.over {
+		return fmt.Errorf("%s of trial %d, which was over when the run was resumed", e.Kind, e.Trial)
 	}
 	if e.At < t.End {
 		return fmt.Errorf("%s of trial %d at %s, after one at %s", e.Kind, e.Trial, e.At, t.End)

@@ -44,9 +44,16 @@ type Scenario struct {
 type Run struct {
 	ID       string  `json:"id"`
 	Started  string  `json:"started"`  // RFC 3339
-	Duration float64 `json:"duration"` // s of wall-clock time, to the last entry of the journal
+	Duration float64 `json:"duration"` // s of wall-clock time, of all parts that came to an end of their own
 	Status   string  `json:"status"`   // "complete", "interrupted" (also killed) or "failed"
 	Reason   string  `json:"reason,omitempty"`
+	Resumed  []Part  `json:"resumed,omitempty"` // times that it was taken up again, in order
+}
+
+// A Part of a run that was resumed: when it began, and which facts of its provenance were other than the first part's.
+type Part struct {
+	Started string `json:"started"` // RFC 3339
+	Changed []Fact `json:"changed"` // with the values from then on; "" for a fact that was no longer there
 }
 
 // Provenance is what it ran on, as pairs in a fixed order, so that a reader sees all of it.
@@ -71,9 +78,11 @@ type Cell struct {
 	Fault        string            `json:"fault"`
 	Rollout      string            `json:"rollout"`
 	Recovery     string            `json:"recovery"`
-	Hosts        int               `json:"hosts"`   // a trial
-	Repeats      int               `json:"repeats"` // trials that were begun
-	Invalid      int               `json:"invalid"` // host samples lost to infrastructure failures
+	Hosts        int               `json:"hosts"`             // of the whole fleet
+	Waves        int               `json:"waves,omitempty"`   // parts that the fleet was run in, one after the other; 0 when it was whole
+	Repeats      int               `json:"repeats"`           // that were begun
+	Invalid      int               `json:"invalid"`           // host samples lost to infrastructure failures
+	Retried      int               `json:"retried,omitempty"` // trials that were run again, and hosts whose first boot was
 	Metrics      map[string]Metric `json:"metrics"`
 	Trials       []Trial           `json:"trials"`
 	HostsDetail  []HostDetail      `json:"hosts_detail"`
@@ -91,22 +100,30 @@ type Metric struct {
 	Note  string   `json:"note,omitempty"`
 }
 
-// A Trial is one repeat of a cell.
+// A Trial is one repeat of a cell, or of one part of its fleet.
 type Trial struct {
 	Repeat   int      `json:"repeat"`
+	Wave     int      `json:"wave,omitempty"`    // part of the fleet, from 1; 0 when the fleet was whole
+	Waves    int      `json:"waves,omitempty"`   // parts in all; 0 when the fleet was whole
+	Attempt  int      `json:"attempt,omitempty"` // 2 when it was run again after an invalid one; else 0
 	Seed     uint64   `json:"seed"`
 	Ready    *float64 `json:"ready"`    // s from the trial's start to the fleet being ready; nil when it never was
 	Reverted *float64 `json:"reverted"` // s after the injection
 	End      *float64 `json:"end"`      // s after the injection; nil when nothing was injected
 	Status   string   `json:"status"`   // "settled", "deadline", "invalid", "interrupted"
 	Reason   string   `json:"reason,omitempty"`
+	// Superseded: another trial has taken its place, because it was invalid or did not come to an end. It is in no figure.
+	Superseded bool `json:"superseded,omitempty"`
 }
 
 // A HostDetail is one host in one trial.
 type HostDetail struct {
 	Host             string   `json:"host"`
+	Node             string   `json:"node,omitempty"` // the machine that it ran on, where there was more than one
 	Repeat           int      `json:"repeat"`
+	Wave             int      `json:"wave,omitempty"`
 	Invalid          string   `json:"invalid,omitempty"` // why the sample does not count
+	Retried          int      `json:"retried,omitempty"` // boots that were tried again after an infrastructure failure
 	Spans            []Span   `json:"spans"`             // adjoining, from the first boot to the trial's end
 	Panics           []Moment `json:"panics"`
 	AgentExits       []Moment `json:"agent_exits"`

@@ -16,7 +16,7 @@ const (
 	SummaryFile    = "summary.md"
 	ScenarioFile   = "scenario.hcl"
 	ProvenanceFile = "provenance.json"
-	HostsDir       = "hosts" // <cell>-<repeat>/<host>/console.log below it
+	HostsDir       = "hosts" // <cell>-<repeat>[-wave<n>][-trial<replaced>]/<host>/console.log below it
 )
 
 // CreateRunDir makes <root>/runs/<scenario>-<time>-<id>.
@@ -66,6 +66,19 @@ func FindRun(root, name string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("no run %q: neither a directory with a %s nor the name or ID of one below %s", name, JournalFile, filepath.Join(root, "runs"))
+}
+
+// ListRuns are the names of the runs' directories below root, sorted.
+func ListRuns(root string) []string {
+	journals, err := filepath.Glob(filepath.Join(root, "runs", "*", JournalFile))
+	if err != nil {
+		return nil // root holds a pattern's characters, in a way that is none
+	}
+	var names []string
+	for _, path := range journals {
+		names = append(names, filepath.Base(filepath.Dir(path)))
+	}
+	return names
 }
 
 // WriteFile writes a file of the run's directory so that it is either whole or as it was.

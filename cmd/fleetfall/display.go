@@ -13,7 +13,6 @@ import (
 
 	"github.com/fleetfall/fleetfall/orchestrator"
 	"github.com/fleetfall/fleetfall/orchestrator/health"
-	"github.com/fleetfall/fleetfall/scenarios"
 )
 
 // maxNotes bounds the lines about single hosts that one trial prints.
@@ -23,10 +22,12 @@ const maxNotes = 30
 type display struct {
 	out    io.Writer // lines go above the bar
 	log    zerolog.Logger
-	trials int
+	trials int // to be run; a second attempt is none of its own
+	nth    int // of those, the present one
+	place  string
 
 	bars *mpb.Progress // nil when plain
-	bar  *mpb.Bar
+	bar  *mpb.Bar      // from the first trial on
 
 	mu       sync.Mutex // status is read by the bar's own goroutine
 	status   string
@@ -37,23 +38,31 @@ type display struct {
 	lastLine time.Duration
 }
 
-func newDisplay(w io.Writer, o *options, p *scenarios.Plan) (*display, error) {
-	d := &display{out: w, trials: len(p.Cells) * p.Repeat}
+func newDisplay(w io.Writer, o *options) (*display, error) {
+	d := &display{out: w}
 	t := terminalOf(w, o)
 	if t.is {
 		d.bars = mpb.New(mpb.WithOutput(w), mpb.WithWidth(24), mpb.WithRefreshRate(150*time.Millisecond))
-		d.bar = d.bars.AddBar(int64(d.trials),
-			mpb.PrependDecorators(decor.CountersNoUnit("%d/%d trials ")),
-			mpb.AppendDecorators(decor.Any(func(decor.Statistics) string {
-				d.mu.Lock()
-				defer d.mu.Unlock()
-				return " " + d.status
-			})))
 		d.out = d.bars
 	}
 	var err error
 	d.log, err = newLog(d.out, t, o)
 	return d, err
+}
+
+// begin is told how many trials are to be run.
+func (d *display) begin(trials int) {
+	d.trials = trials
+	if d.bars == nil {
+		return
+	}
+	d.bar = d.bars.AddBar(int64(trials),
+		mpb.PrependDecorators(decor.CountersNoUnit("%d/%d trials ")),
+		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			return " " + d.status
+		})))
 }
 
 // step tells of a step before the first trial.
@@ -65,8 +74,13 @@ func (d *display) line(format string, args ...any) {
 
 // watch is told of each change in a trial.
 func (d *display) watch(p orchestrator.Progress) {
+	name := trialName(p.Trial)
+	if place := fmt.Sprint(p.Trial.Cell.ID, p.Trial.Repeat, p.Trial.Wave); place != d.place {
+		d.place = place
+		d.nth++
+	}
 	d.mu.Lock()
-	d.status = fmt.Sprintf("%s %s %s", p.Trial.Cell.ID, p.Phase, summary(p))
+	d.status = fmt.Sprintf("%s %s %s", name, p.Phase, summary(p))
 	if p.Trial.Number != d.trial {
 		d.trial, d.phase, d.up, d.notes, d.lastLine = p.Trial.Number, "", -1, 0, 0
 	}
@@ -87,7 +101,7 @@ func (d *display) watch(p orchestrator.Progress) {
 	}
 	d.mu.Unlock()
 
-	prefix := fmt.Sprintf("[%d/%d] %s %7.1fs", p.Trial.Number, d.trials, p.Trial.Cell.ID, p.At.Seconds())
+	prefix := fmt.Sprintf("[%d/%d] %s %7.1fs", d.nth, d.trials, name, p.At.Seconds())
 	if note != "" {
 		d.line("%s  %s", prefix, note)
 	}
@@ -98,12 +112,25 @@ func (d *display) watch(p orchestrator.Progress) {
 			text += ": " + p.Outcome.Reason
 		}
 		d.line("%s  %s; %s", prefix, text, summary(p))
-		if d.bar != nil {
+		again := p.Outcome.Status == orchestrator.Invalid && p.Trial.Attempt == 0
+		if d.bar != nil && !again {
 			d.bar.Increment()
 		}
 	case print:
 		d.line("%s  %s; %s", prefix, p.Phase, summary(p))
 	}
+}
+
+// trialName is the cell's, with the wave and the attempt where there is more than one.
+func trialName(t orchestrator.Trial) string {
+	name := t.Cell.ID
+	if t.Wave > 0 {
+		name += fmt.Sprintf(" wave %d/%d", t.Wave, t.Waves)
+	}
+	if t.Attempt > 0 {
+		name += fmt.Sprintf(" attempt %d", t.Attempt)
+	}
+	return name
 }
 
 // summary is the state of the fleet in a few words.
@@ -128,7 +155,7 @@ func (d *display) close() {
 	if d.bars == nil {
 		return
 	}
-	if !d.bar.Completed() {
+	if d.bar != nil && !d.bar.Completed() {
 		d.bar.Abort(false)
 	}
 	d.bars.Wait()

@@ -15,7 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fleetfall/fleetfall/orchestrator/experiment"
+	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
 )
 
@@ -65,7 +65,7 @@ func Main() int {
 
 func exitCode(ctx context.Context, err error) int {
 	var exit *exitError
-	var memory *experiment.MemoryError
+	var refusal *admission.Refusal
 	var missing *libvirt.PrerequisiteError
 	switch {
 	case err == nil:
@@ -74,7 +74,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exit.code
 	case ctx.Err() != nil:
 		return exitInterrupted
-	case errors.As(err, &memory), errors.As(err, &missing):
+	case errors.As(err, &refusal), errors.As(err, &missing):
 		return exitInfra
 	}
 	return exitUsage // what cobra says of a command line

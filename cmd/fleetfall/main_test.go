@@ -131,7 +131,7 @@ func recordRun(dir string) error {
 	if err != nil {
 		return err
 	}
-	for _, trial := range orchestrator.Trials(plan) {
+	for _, trial := range orchestrator.Trials(plan, nil) {
 		var opts fleettest.FakeOptions
 		if !trial.Cell.Fleet.Control {
 			opts.Deadly = []uint64{2}

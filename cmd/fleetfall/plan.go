@@ -55,10 +55,20 @@ func printPlan(c *cobra.Command, plan *scenarios.Plan) error {
 	out := c.OutOrStdout()
 	write(out, "\n%d cells x %d repeats, one after the other; at most %d hosts and %d MiB at a time; about %s, at most %s.\n",
 		len(plan.Cells), plan.Repeat, e.Hosts, int64(e.Memory)>>20, rounded(e.Duration), rounded(e.Longest))
-	write(out, "Assumed: %s to boot a host, %d at a time, %d MiB for each VM besides its guest's memory.\n",
-		e.Assumptions.Boot, e.Assumptions.BootsAtOnce, int64(e.Assumptions.HostOverhead)>>20)
-	if err := experiment.CheckMemory(plan); err != nil {
-		write(out, "This machine: %v\n", err)
+	write(out, "Assumed: %s to boot a host, %s to start a copy of a booted one, %d at a time, %d MiB for each VM besides its "+
+		"guest's memory.\n", e.Assumptions.Boot, e.Assumptions.Clone, e.Assumptions.BootsAtOnce,
+		int64(e.Assumptions.HostOverhead)>>20)
+	for _, n := range plan.Nodes {
+		write(out, "On: %s, %s\n", n.Name, n.URI)
+	}
+	decision, err := experiment.Admit(plan)
+	if err != nil {
+		write(out, "On this machine, as it is now, %v\n", err)
+	}
+	for _, cell := range decision.Cells {
+		if n := len(cell.Waves); n > 1 {
+			write(out, "On this machine, as it is now, cell %s is run in %d waves of at most %d hosts.\n", cell.Cell, n, len(cell.Waves[0]))
+		}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
 	"runtime/debug"
 
@@ -15,9 +16,9 @@ import (
 
 func runCommand(o *options) *cobra.Command {
 	var scenario scenarioFlags
-	var uri string
+	var uri, resume string
 	c := &cobra.Command{
-		Use:   "run SCENARIO",
+		Use:   "run SCENARIO | run --resume RUN",
 		Short: "run a scenario on virtual machines and report what came out",
 		Long: `run boots the scenario's fleets, ships the update, has the hosts recovered, and writes a report.
 
@@ -25,25 +26,45 @@ SCENARIO is a file, or the name of a built-in scenario. The run's directory, bel
 results as JSON, the HTML report and every host's console. Without --connect a private libvirt daemon is started for
 the run, and stopped after it.
 
+With --resume it goes on with a run that was killed, interrupted or failed: RUN is its directory, its journal, its ID, or
+"latest". Scenario and variables are the run's own; trials that are finished are not run again.
+
 Exit codes: 0 all expectations met, 1 one missed, 2 the scenario is wrong, 3 nothing can be concluded, 130 interrupted.`,
 		Example: `  fleetfall run channel-file-291
-  fleetfall run my.hcl --var hosts=8 --connect qemu:///system`,
-		Args:              cobra.ExactArgs(1),
+  fleetfall run my.hcl --var hosts=8 --connect qemu:///system
+  fleetfall run --resume latest`,
+		Args: func(c *cobra.Command, args []string) error {
+			if !c.Flags().Changed("resume") {
+				return cobra.ExactArgs(1)(c, args)
+			}
+			for _, flag := range []string{"var", "var-file"} {
+				if c.Flags().Changed(flag) {
+					return fmt.Errorf("--%s does not go with --resume: a run goes on with the variables that it began with", flag)
+				}
+			}
+			if len(args) > 0 {
+				return fmt.Errorf("SCENARIO (%q) does not go with --resume: a run goes on with the scenario that it began with", args[0])
+			}
+			return nil
+		},
 		ValidArgsFunction: completeScenario,
 		RunE: func(c *cobra.Command, args []string) error {
-			plan, err := scenario.load(c, o, args[0])
-			if err != nil {
+			cfg := experiment.Config{Results: o.results, URI: uri, Cache: cacheDir(o), Version: version()}
+			var err error
+			if c.Flags().Changed("resume") {
+				if cfg.Resume, err = results.FindRun(o.results, resume); err != nil {
+					return usage(err)
+				}
+			} else if cfg.Plan, err = scenario.load(c, o, args[0]); err != nil {
 				return err
 			}
-			display, err := newDisplay(c.ErrOrStderr(), o, plan)
+			display, err := newDisplay(c.ErrOrStderr(), o)
 			if err != nil {
 				return err
 			}
 			hintLeftovers(display)
-			finished, err := experiment.Run(c.Context(), experiment.Config{
-				Plan: plan, Results: o.results, URI: uri, Cache: cacheDir(o), Version: version(), Log: display.log,
-				Step: display.step, Watch: display.watch,
-			})
+			cfg.Log, cfg.Step, cfg.Begin, cfg.Watch = display.log, display.step, display.begin, display.watch
+			finished, err := experiment.Run(c.Context(), cfg)
 			display.close()
 			if finished != nil && finished.Results != nil {
 				t := terminalOf(c.OutOrStdout(), o)
@@ -57,7 +78,16 @@ Exit codes: 0 all expectations met, 1 one missed, 2 the scenario is wrong, 3 not
 	}
 	scenario.add(c)
 	c.Flags().StringVar(&uri, "connect", "", "URI of a running libvirt daemon, e.g. qemu:///system (default: a private one)")
+	c.Flags().StringVar(&resume, "resume", "", "go on with a run that did not come to its end: its directory, ID, or \"latest\"")
+	if err := c.RegisterFlagCompletionFunc("resume", o.completeRun); err != nil {
+		panic(err) // only for a flag that is not there
+	}
 	return c
+}
+
+// completeRun offers the runs below the directory of results.
+func (o *options) completeRun(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return append(results.ListRuns(o.results), "latest"), cobra.ShellCompDirectiveDefault
 }
 
 // outcome turns how a run ended into an exit code.
@@ -66,7 +96,9 @@ func outcome(c *cobra.Command, finished *experiment.Finished, err error) error {
 	case c.Context().Err() != nil && finished == nil:
 		return &exitError{code: exitInterrupted, err: errors.New("interrupted before anything was begun")}
 	case c.Context().Err() != nil:
-		return &exitError{code: exitInterrupted, err: errors.New("interrupted; the journal is whole")}
+		return &exitError{code: exitInterrupted, err: fmt.Errorf("interrupted; the journal is whole, and fleetfall run --resume %s goes on", finished.Dir)}
+	case errors.Is(err, results.ErrComplete):
+		return usage(err)
 	case err != nil:
 		return infra(err)
 	}

@@ -30,7 +30,7 @@ func orchestrate(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, trial := range orchestrator.Trials(plan) {
+	for _, trial := range orchestrator.Trials(plan, nil) {
 		if trial.Cell.Fleet.Name != "kernel" {
 			continue
 		}

@@ -29,13 +29,15 @@ const closeWithin = 20 * time.Second
 
 // Config says what to run, where, and who is told.
 type Config struct {
-	Plan    *scenarios.Plan
-	Results string // directory of results, e.g. "results"
-	URI     string // of the libvirt daemon; "" for a private one
-	Cache   string // of images
-	Version string // of fleetfall, for provenance
+	Plan    *scenarios.Plan // nil when a run is resumed
+	Results string          // directory of results, e.g. "results"
+	Resume  string          // directory of a run that did not come to its end, to go on with it; "" begins a new one
+	URI     string          // of the libvirt daemon; "" for a private one
+	Cache   string          // of images
+	Version string          // of fleetfall, for provenance
 	Log     zerolog.Logger
 	Step    func(string)                // told of each step before the first trial, may be nil
+	Begin   func(trials int)            // told how many trials are to be run, before the first, may be nil
 	Watch   func(orchestrator.Progress) // told of each change in a trial, may be nil
 }
 
@@ -45,45 +47,28 @@ type Finished struct {
 	Results *results.Results
 }
 
-// Run runs the plan. Whatever is known when it ends, also by an error or by ctx, is in the run's directory; Finished is
-// nil only when nothing was begun.
+// Run runs the plan, or what is left of the run that is resumed. Whatever is known when it ends, also by an error or by
+// ctx, is in the run's directory; Finished is nil only when nothing was begun.
 //
 // The error is ctx's when the run was interrupted, a *libvirt.PrerequisiteError when the machine lacks something, a
-// *results.JournalError when the journal could not be kept, or another failure of the testbed.
+// *results.JournalError when the journal could not be kept or not be taken up again, or another failure of the testbed.
 func Run(ctx context.Context, cfg Config) (*Finished, error) {
 	if cfg.Step == nil {
 		cfg.Step = func(string) {}
 	}
-	if err := CheckMemory(cfg.Plan); err != nil {
-		return nil, err
+	if cfg.Begin == nil {
+		cfg.Begin = func(int) {}
 	}
-	images := map[string]vmimages.Image{}
-	for _, c := range cfg.Plan.Cells {
-		if _, ok := images[c.Fleet.Image]; ok {
-			continue
-		}
-		image, err := vmimages.Build(ctx, c.Fleet.Image, vmimages.Options{Cache: cfg.Cache, Log: cfg.Step})
-		if err != nil {
-			return nil, fmt.Errorf("image %s: %w", c.Fleet.Image, err)
-		}
-		images[c.Fleet.Image] = image
+	r := &run{Config: cfg, id: newRunID(), images: map[string]vmimages.Image{}, started: time.Now(), consoles: map[string]int{}}
+	err := r.prepare(ctx)
+	if err == nil {
+		err = r.run(ctx)
 	}
-
-	started := time.Now()
-	id := newRunID()
-	dir, err := results.CreateRunDir(cfg.Results, cfg.Plan.Scenario, id, started)
-	if err != nil {
-		return nil, err
+	if !r.begun {
+		return nil, errors.Join(err, r.abandon())
 	}
-	cfg.Step("run " + id + " in " + dir)
-	r := &run{Config: cfg, id: id, dir: dir, images: images, started: started}
-	err = r.run(ctx)
-	if r.journal == nil {
-		// Nothing was begun: the directory holds nothing to keep.
-		return nil, errors.Join(err, os.RemoveAll(dir))
-	}
-	finished, reportErr := report.Files(dir)
-	return &Finished{Dir: dir, Results: finished}, errors.Join(err, reportErr)
+	finished, reportErr := report.Files(r.dir)
+	return &Finished{Dir: r.dir, Results: finished}, errors.Join(err, reportErr)
 }
 
 // newRunID is a short random name that domains and directories of the run carry.
@@ -94,11 +79,59 @@ func newRunID() string {
 // A run is one call of Run.
 type run struct {
 	Config
-	id      string
-	dir     string
-	images  map[string]vmimages.Image
-	started time.Time
-	journal *results.Writer
+	id       string // in the names of its domains and of its work directory; of a new run, its name too
+	dir      string
+	images   map[string]vmimages.Image
+	waves    map[string]int // parts of a cell's fleet, by its ID, where there is more than one
+	started  time.Time
+	before   *results.Journal // of a run that is resumed, as far as it came; nil for a new one
+	journal  *results.Writer
+	begun    bool           // something of this call is in the journal
+	number   int            // of the latest trial
+	consoles map[string]int // the trial whose consoles are in a directory, by its name
+}
+
+// prepare does all that needs no hypervisor.
+func (r *run) prepare(ctx context.Context) error {
+	if r.Resume != "" {
+		if err := r.takeUp(); err != nil {
+			return err
+		}
+	}
+	if err := CheckMemory(r.Plan); err != nil {
+		return err
+	}
+	for _, c := range r.Plan.Cells {
+		if _, ok := r.images[c.Fleet.Image]; ok {
+			continue
+		}
+		image, err := vmimages.Build(ctx, c.Fleet.Image, vmimages.Options{Cache: r.Cache, Log: r.Step})
+		if err != nil {
+			return fmt.Errorf("image %s: %w", c.Fleet.Image, err)
+		}
+		r.images[c.Fleet.Image] = image
+	}
+	if r.before != nil {
+		return r.sameImages()
+	}
+	dir, err := results.CreateRunDir(r.Results, r.Plan.Scenario, r.id, r.started)
+	if err != nil {
+		return err
+	}
+	r.dir = dir
+	r.Step("run " + r.id + " in " + dir)
+	return nil
+}
+
+// abandon leaves everything as it was before a run of which nothing was begun.
+func (r *run) abandon() error {
+	switch {
+	case r.journal != nil:
+		return r.journal.Close()
+	case r.Resume == "" && r.dir != "": // made by this call
+		return os.RemoveAll(r.dir)
+	}
+	return nil
 }
 
 func (r *run) run(ctx context.Context) (err error) {
@@ -117,21 +150,19 @@ func (r *run) run(ctx context.Context) (err error) {
 		r.Step(fmt.Sprintf("accelerator %s: %s", accelerator.Name, accelerator.Reason))
 	}
 	load := startLoad()
-	r.journal, err = results.Create(filepath.Join(r.dir, results.JournalFile), results.Header{
-		RunID: r.id, Started: r.started, Plan: r.Plan, Provenance: r.provenance(hypervisor.Facts()),
-	})
-	if err != nil {
+	err = r.begin(r.provenance(hypervisor.Facts()))
+	if !r.begun {
 		return err
 	}
-	status, reason := "complete", ""
-	if err = results.PointLatest(r.Results, r.dir); err == nil {
+	if err == nil {
 		err = r.trials(ctx, hypervisor)
 	}
+	status, reason := results.StatusComplete, ""
 	switch {
 	case ctx.Err() != nil:
-		status, reason = "interrupted", context.Cause(ctx).Error()
+		status, reason = results.StatusInterrupted, context.Cause(ctx).Error()
 	case err != nil:
-		status, reason = "failed", err.Error()
+		status, reason = results.StatusFailed, err.Error()
 	}
 	ending := results.Ending{Duration: time.Since(r.started), Facts: load.facts()}
 	if line := hypervisor.Facts().CommandLine; len(line) > 0 {
@@ -140,32 +171,20 @@ func (r *run) run(ctx context.Context) (err error) {
 	return errors.Join(err, r.journal.End(status, reason, ending), r.journal.Close())
 }
 
-func (r *run) trials(ctx context.Context, hypervisor *libvirt.Hypervisor) error {
-	for _, trial := range orchestrator.Trials(r.Plan) {
-		if err := r.trial(ctx, hypervisor, trial); err != nil {
-			return err
-		}
+// begin makes the journal of a new run, or has that of a resumed one go on.
+func (r *run) begin(p results.Provenance) (err error) {
+	if r.before != nil {
+		r.begun = true
+		return r.journal.Append(results.Entry{Kind: results.KindResume}, results.Resumption{Started: r.started, Provenance: p})
 	}
-	return nil
-}
-
-func (r *run) trial(ctx context.Context, hypervisor *libvirt.Hypervisor, trial orchestrator.Trial) (err error) {
-	rec, err := r.journal.Trial(trial.Number, results.TrialHeader{
-		Cell: trial.Cell.ID, Repeat: trial.Repeat, Seed: trial.Seed, Hosts: trial.Hosts,
+	r.journal, err = results.Create(filepath.Join(r.dir, results.JournalFile), results.Header{
+		RunID: r.id, Started: r.started, Plan: r.Plan, Waves: r.waves, Provenance: p,
 	})
 	if err != nil {
 		return err
 	}
-	name := fmt.Sprintf("%s-%d", strings.ReplaceAll(trial.Cell.ID, "/", "_"), trial.Repeat)
-	f, err := hypervisor.NewFleet(libvirt.FleetConfig{
-		Cell: name, Hosts: trial.Hosts, Images: r.images, ConsoleDir: filepath.Join(r.dir, results.HostsDir, name),
-	})
-	if err != nil {
-		return errors.Join(err, rec.End(0, orchestrator.Invalid, err.Error()))
-	}
-	defer func() { err = errors.Join(err, closing(ctx, f.Close)) }()
-	_, err = trial.Run(ctx, f, rec, r.Watch)
-	return err
+	r.begun = true
+	return results.PointLatest(r.Results, r.dir)
 }
 
 // closing calls a Close also when ctx has ended, within bounds of its own.

@@ -102,16 +102,16 @@ func TestBoundsCheckSavesTheKernelFleet(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	r := &run{Config: Config{Plan: plan, Log: zerolog.Nop()}, dir: dir, images: map[string]vmimages.Image{"tiny": image}}
+	r := &run{Config: Config{Plan: plan, Log: zerolog.Nop()}, dir: dir, images: map[string]vmimages.Image{"tiny": image}, consoles: map[string]int{}}
 	path := filepath.Join(dir, results.JournalFile)
 	if r.journal, err = results.Create(path, results.Header{RunID: "mended", Plan: plan}); err != nil {
 		t.Fatal(err)
 	}
-	for _, trial := range orchestrator.Trials(plan) {
+	for _, trial := range orchestrator.Trials(plan, nil) {
 		if trial.Cell.Fleet.Name != "kernel" {
 			continue
 		}
-		if err := r.trial(ctx, hypervisor, trial); err != nil {
+		if _, err := r.trial(ctx, hypervisor, trial); err != nil {
 			t.Fatal(err)
 		}
 	}

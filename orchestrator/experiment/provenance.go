@@ -34,12 +34,15 @@ func (r *run) provenance(f libvirt.Facts) results.Provenance {
 	for _, name := range slices.Sorted(maps.Keys(r.images)) {
 		image := r.images[name]
 		facts = append(facts, results.Fact{
-			Name:  "image " + name,
+			Name:  imageFact(name),
 			Value: fmt.Sprintf("%s, kernel %s, %d bytes, %s", image.Digest, image.KernelRelease, image.Bytes, strings.Join(image.Cmdline, " ")),
 		})
 	}
 	return results.Provenance{Clock: string(fleet.WallClock), Facts: facts}
 }
+
+// imageFact names the fact whose value begins with the image's digest and a comma.
+func imageFact(name string) string { return "image " + name }
 
 // daemonKind says whose libvirt daemon it was without the path of its socket, which would differ from run to run.
 func daemonKind(f libvirt.Facts) string {

@@ -76,6 +76,7 @@ type Host struct {
 	BootLoops int // episodes of two or more panics with no healthy beat between
 	Content   uint64
 	Invalid   string // why this sample does not count; empty when it does
+	Retried   int    // boots that were tried again after an infrastructure failure
 }
 
 // NewHost is a host that is off at time zero.
@@ -106,6 +107,10 @@ func (h *Host) Observe(e fleet.Event) []Change {
 	changes := h.Advance(e.At)
 	switch w := e.What.(type) {
 	case fleet.Booting:
+		if h.Invalid != "" { // nobody boots a host that the testbed failed but to try again from the start
+			h.Invalid, h.panics = "", 0
+			h.Retried++
+		}
 		h.mode, h.beating, h.crashed, h.stopped, h.slow = w.Mode, false, false, false, false
 		if w.Mode == fleet.Safe {
 			changes = h.to(changes, e.At, Repair)

@@ -129,3 +129,29 @@ func TestInfrastructureFailureInvalidates(t *testing.T) {
 		t.Errorf("invalid %q, state %s", h.Invalid, h.State())
 	}
 }
+
+func TestBootAfterInfrastructureFailureIsARetry(t *testing.T) {
+	h := health.NewHost("a", limits)
+	see := func(at time.Duration, what fleet.Happening) {
+		h.Observe(fleet.Event{At: at, Host: "a", What: what})
+	}
+	see(1*s, normal)
+	see(2*s, panics)
+	see(3*s, fleet.InfraFailed{Op: "create domain", Reason: "no memory"})
+	see(4*s, normal)
+	if h.Invalid != "" || h.Retried != 1 || h.State() != health.Down {
+		t.Errorf("invalid %q, retried %d, state %s; want a valid host that is down", h.Invalid, h.Retried, h.State())
+	}
+	see(5*s, panics)
+	if h.Looping() {
+		t.Error("a panic of the boot that was given up counts towards a boot loop")
+	}
+	see(6*s, normal)
+	if h.Retried != 1 {
+		t.Errorf("retried %d, want a boot after a panic to be none", h.Retried)
+	}
+	see(7*s, fleet.InfraFailed{Op: "read console", Reason: "gone"})
+	if h.Invalid != "read console: gone" || h.Retried != 1 {
+		t.Errorf("invalid %q, retried %d after a second failure", h.Invalid, h.Retried)
+	}
+}

@@ -36,17 +36,42 @@ func New(r scenarios.Recovery, seed uint64) (Policy, error) {
 	restart := &restarter{after: time.Duration(r.Restart), pending: map[string]string{}, count: map[string]int{}}
 	switch r.Strategy {
 	case "none":
-		return restart, nil
+		return &valid{restart, map[string]bool{}}, nil
 	case "safe_mode":
 		if r.Technicians < 1 {
 			return nil, fmt.Errorf("recovery %q: safe_mode needs at least one technician", r.Name)
 		}
-		return &safeMode{
+		return &valid{&safeMode{
 			restart: restart, free: r.Technicians, notice: time.Duration(r.Notice), handsOn: r.HandsOn, seed: seed,
 			jobs: map[string]*job{}, up: map[string]bool{}, panics: map[string]int{}, visits: map[string]int{},
-		}, nil
+		}, map[string]bool{}}, nil
 	}
 	return nil, fmt.Errorf("recovery %q: unknown strategy %q, known are %v", r.Name, r.Strategy, Strategies())
+}
+
+// valid leaves hosts alone that the testbed failed: what still comes from them is no trouble of the subject's, and a boot
+// would make samples of them again. Once the orchestrator boots one anew, its policy hears of it again.
+type valid struct {
+	Policy
+	lost map[string]bool
+}
+
+// Observe implements Policy.
+func (v *valid) Observe(e fleet.Event, changes []health.Change) []Step {
+	switch e.What.(type) {
+	case fleet.InfraFailed:
+		if e.Host != "" {
+			v.lost[e.Host] = true
+			return v.Policy.Observe(e, changes)
+		}
+	case fleet.Booting:
+		delete(v.lost, e.Host)
+	}
+	changes = slices.DeleteFunc(slices.Clone(changes), func(c health.Change) bool { return v.lost[c.Host] })
+	if v.lost[e.Host] {
+		return nil
+	}
+	return v.Policy.Observe(e, changes)
 }
 
 // A restarter is the automatic restart after a panic that every machine has.
@@ -175,6 +200,7 @@ func (s *safeMode) trouble(host string) []Step {
 func (s *safeMode) drop(host string) []Step {
 	j := s.jobs[host]
 	delete(s.jobs, host)
+	delete(s.panics, host)
 	s.queue = slices.DeleteFunc(s.queue, func(h string) bool { return h == host })
 	if j.attended() {
 		s.free++

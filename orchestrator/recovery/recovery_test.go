@@ -186,6 +186,25 @@ func TestLostHostFreesItsTechnician(t *testing.T) {
 	c.expect(c.host("a", fleet.InfraFailed{}), "boot {Host:b Mode:safe}")
 }
 
+// TestLostHostIsLeftAlone, whatever still comes from it, until somebody else boots it.
+func TestLostHostIsLeftAlone(t *testing.T) {
+	for _, r := range []scenarios.Recovery{technicians(1), {Name: "none", Strategy: "none", Restart: scenarios.Duration(s)}} {
+		c := newScript(t, r)
+		c.host("a", fleet.Panic{})
+		c.host("a", fleet.Panic{})
+		c.host("a", fleet.InfraFailed{})
+		for name := range c.tags {
+			c.expect(c.fire(name)) // what was due before
+		}
+		c.expect(c.host("a", fleet.Panic{}))
+		c.expect(c.host("a", fleet.Panic{}))
+		c.expect(c.host("a", fleet.BootFailed{}, hung("a")))
+		c.expect(c.host("a", fleet.InfraFailed{}))
+		c.expect(c.host("a", fleet.Booting{}))
+		c.expect(c.host("a", fleet.Panic{}), "wait 1s for restart/a")
+	}
+}
+
 func TestHandsOnDependsOnTheSeedAlone(t *testing.T) {
 	wait := func(order ...string) map[string]string {
 		r := technicians(3)

@@ -17,7 +17,8 @@ import (
 // Compute measures every cell of the journal, compares them, and judges the scenario's expectations.
 //
 // What a host did counts unless the testbed failed it: samples lost to infrastructure failures, and trials that were
-// invalid or interrupted, are counted and shown, and are in no metric.
+// invalid or interrupted, are counted and shown, and are in no metric. A trial whose place another has taken is shown, and
+// its hosts are not. The waves of one repeat are one group of samples, each timed from its own injection.
 func Compute(j *results.Journal) *results.Results {
 	p := j.Plan
 	r := &results.Results{
@@ -30,8 +31,13 @@ func Compute(j *results.Journal) *results.Results {
 		Provenance: j.Provenance,
 		Cells:      []results.Cell{}, Comparisons: []results.Comparison{}, Expectations: []results.Expectation{},
 	}
+	for _, part := range j.Resumed {
+		r.Run.Resumed = append(r.Run.Resumed, results.Part{
+			Started: part.Started.UTC().Format(time.RFC3339), Changed: changed(j.Provenance.Facts, part.Provenance.Facts),
+		})
+	}
+	r.Run.Duration = j.Took.Seconds()
 	if j.Ending != nil {
-		r.Run.Duration = j.Ending.Duration.Seconds()
 		r.Provenance.Facts = append(slices.Clone(r.Provenance.Facts), j.Ending.Facts...)
 	}
 	r.Provenance.Facts = notNil(r.Provenance.Facts)
@@ -51,6 +57,22 @@ func Compute(j *results.Journal) *results.Results {
 	return r
 }
 
+// changed lists the facts of a later part that are other than the first part's, and those that are no longer there.
+func changed(first, later []results.Fact) []results.Fact {
+	out := []results.Fact{}
+	for _, f := range later {
+		if !slices.Contains(first, f) {
+			out = append(out, f)
+		}
+	}
+	for _, f := range first {
+		if !slices.ContainsFunc(later, func(l results.Fact) bool { return l.Name == f.Name }) {
+			out = append(out, results.Fact{Name: f.Name})
+		}
+	}
+	return out
+}
+
 func notNil[T any](s []T) []T {
 	if s == nil {
 		return []T{}
@@ -66,28 +88,42 @@ type cell struct {
 	trials  []results.Trial
 	samples []sample // all, also those that do not count
 	groups  [][]sample
+	group   map[int]int            // of a repeat, its place in groups
+	waves   int                    // parts that the fleet was run in; 0 when it was whole
+	retried int                    // trials that were run again
 	causes  map[fleet.Panic]*cause // by what was parsed, without the excerpt
 }
 
 func newCell(p *scenarios.Plan, c scenarios.Cell) *cell {
 	return &cell{
-		plan: p, cell: c, causes: map[fleet.Panic]*cause{},
+		plan: p, cell: c, causes: map[fleet.Panic]*cause{}, group: map[int]int{},
 		limits: health.Limits{Liveness: time.Duration(p.Liveness), Latency: time.Duration(p.Latency)},
 	}
 }
 
 // add reads one trial of the cell.
 func (c *cell) add(t *results.TrialRecord) {
+	c.waves = max(c.waves, t.Waves)
+	if t.Attempt == 2 && !t.Superseded {
+		c.retried++
+	}
+	i, ok := c.group[t.Repeat]
+	if !ok {
+		i = len(c.groups)
+		c.group[t.Repeat], c.groups = i, append(c.groups, nil)
+	}
+	if t.Superseded {
+		c.trials = append(c.trials, header(t))
+		return
+	}
 	trial, samples := c.read(t)
 	c.trials = append(c.trials, trial)
 	c.samples = append(c.samples, samples...)
-	var valid []sample
 	for _, s := range samples {
 		if s.detail.Invalid == "" {
-			valid = append(valid, s)
+			c.groups[i] = append(c.groups[i], s)
 		}
 	}
-	c.groups = append(c.groups, valid)
 }
 
 // valid returns the samples that count.
@@ -97,13 +133,15 @@ func (c *cell) results() results.Cell {
 	r := results.Cell{
 		ID: c.cell.ID, Fleet: c.cell.Fleet.Name, Architecture: c.cell.Fleet.Architecture, Control: c.cell.Fleet.Control,
 		Update: c.cell.Update.Name, Fault: c.cell.Update.Fault, Rollout: c.cell.Rollout, Recovery: c.cell.Recovery.Name,
-		Hosts: c.cell.Fleet.Hosts, Repeats: len(c.trials), Trials: notNil(c.trials), HostsDetail: []results.HostDetail{},
+		Hosts: c.cell.Fleet.Hosts, Waves: c.waves, Repeats: len(c.groups), Retried: c.retried,
+		Trials: notNil(c.trials), HostsDetail: []results.HostDetail{},
 		Metrics: c.metrics(), Curve: c.curve(), Causes: c.ranked(),
 	}
 	for _, s := range c.samples {
 		if s.detail.Invalid != "" {
 			r.Invalid++
 		}
+		r.Retried += s.detail.Retried
 		r.HostsDetail = append(r.HostsDetail, s.detail)
 	}
 	return r
@@ -126,7 +164,7 @@ func (c *cell) ranked() []results.Cause {
 // run, is inconclusive, and so is then the verdict unless another expectation was missed.
 func judge(p *scenarios.Plan, r *results.Results) ([]results.Expectation, results.Status) {
 	verdict := results.Met
-	if r.Run.Status != "complete" {
+	if r.Run.Status != results.StatusComplete {
 		verdict = results.Inconclusive
 	}
 	out := []results.Expectation{}
@@ -151,16 +189,11 @@ func judge(p *scenarios.Plan, r *results.Results) ([]results.Expectation, result
 func expectation(p *scenarios.Plan, e scenarios.Expect, c results.Cell) results.Expectation {
 	m := c.Metrics[e.Metric]
 	x := results.Expectation{Name: e.Name, Cell: c.ID, Metric: e.Metric, Value: m.Value, Status: results.Met, Bound: bound(e)}
-	whole := 0
-	for _, t := range c.Trials {
-		if t.Status == "settled" || t.Status == "deadline" {
-			whole++
-		}
-	}
+	whole := wholeRepeats(c)
 	total := len(c.HostsDetail)
 	switch {
 	case whole < p.Repeat:
-		x.Status, x.Note = results.Inconclusive, fmt.Sprintf("%d of %d trials came to an end", whole, p.Repeat)
+		x.Status, x.Note = results.Inconclusive, fmt.Sprintf("%d of %d repeats came to an end", whole, p.Repeat)
 	case 4*c.Invalid > total:
 		x.Status, x.Note = results.Inconclusive, fmt.Sprintf("%d of %d host samples were lost to infrastructure failures", c.Invalid, total)
 	case m.Value == nil:
@@ -169,6 +202,23 @@ func expectation(p *scenarios.Plan, e scenarios.Expect, c results.Cell) results.
 		x.Status = results.Missed
 	}
 	return x
+}
+
+// wholeRepeats counts the repeats of which every wave came to an end.
+func wholeRepeats(c results.Cell) int {
+	ended := map[int]int{} // waves of a repeat
+	for _, t := range c.Trials {
+		if t.Status == "settled" || t.Status == "deadline" {
+			ended[t.Repeat]++
+		}
+	}
+	whole := 0
+	for _, n := range ended {
+		if n >= max(1, c.Waves) {
+			whole++
+		}
+	}
+	return whole
 }
 
 func bound(e scenarios.Expect) string {

@@ -40,9 +40,17 @@ type threat struct {
 // A tally counts how many of n were so.
 type tally struct{ yes, n int }
 
+// header is what a trial's record says of it at first sight.
+func header(t *results.TrialRecord) results.Trial {
+	return results.Trial{
+		Repeat: t.Repeat, Wave: t.Wave, Waves: t.Waves, Attempt: t.Attempt, Seed: t.Seed, Status: t.Status, Reason: t.Reason,
+		Superseded: t.Superseded,
+	}
+}
+
 // read turns a trial's record into samples, in the order of host names.
 func (c *cell) read(t *results.TrialRecord) (results.Trial, []sample) {
-	trial := results.Trial{Repeat: t.Repeat, Seed: t.Seed, Status: t.Status, Reason: t.Reason}
+	trial := header(t)
 	if at, ok := t.Marks[results.MarkReady]; ok {
 		trial.Ready = seconds(at)
 	}
@@ -58,7 +66,9 @@ func (c *cell) read(t *results.TrialRecord) (results.Trial, []sample) {
 	hosts := map[string]*reader{}
 	for _, h := range t.Hosts {
 		hosts[h.Name] = &reader{Host: health.NewHost(h.Name, c.limits), injected: injected, sample: sample{
-			detail: results.HostDetail{Host: h.Name, Repeat: t.Repeat, Panics: []results.Moment{}, AgentExits: []results.Moment{}},
+			detail: results.HostDetail{
+				Host: h.Name, Node: h.Node, Repeat: t.Repeat, Wave: t.Wave, Panics: []results.Moment{}, AgentExits: []results.Moment{},
+			},
 		}}
 	}
 	for _, e := range t.Events {
@@ -69,6 +79,7 @@ func (c *cell) read(t *results.TrialRecord) (results.Trial, []sample) {
 	var samples []sample
 	for _, name := range slices.Sorted(maps.Keys(hosts)) {
 		h := hosts[name]
+		h.sample.detail.Retried = h.Retried
 		h.finish(t.End, time.Duration(c.plan.StableFor), c.steady())
 		switch {
 		case t.Status != "settled" && t.Status != "deadline":

@@ -4,13 +4,17 @@ import (
 	"cmp"
 	"fmt"
 	"html/template"
+	"math"
 	"slices"
 
 	"github.com/fleetfall/fleetfall/results"
 )
 
-// maxLanes bounds the hosts that a cell's timeline draws.
-const maxLanes = 50
+// Lanes of a cell's timeline: so many have room for marks and texts, more are drawn thin, and still more not all.
+const (
+	roomyLanes = 50
+	maxLanes   = 300
+)
 
 // lanes picks the hosts to draw: all when they fit, else those that lost the most time, worst first.
 func lanes(hosts []results.HostDetail) []results.HostDetail {
@@ -33,52 +37,82 @@ func lost(h results.HostDetail) float64 {
 	return sum
 }
 
+// A laneShape is how a timeline's lanes lie, in pixels.
+type laneShape struct {
+	pitch, thick float64
+	every        int // lanes with a label
+}
+
+func shapeOf(lanes int) laneShape {
+	if lanes <= roomyLanes {
+		return laneShape{22, 12, 1}
+	}
+	const height, label = 1200, 12.0
+	pitch := min(label, max(height/maxLanes, math.Floor(height/float64(lanes))))
+	return laneShape{pitch, pitch - max(1, math.Floor(pitch/5)), int(math.Ceil(label / pitch))}
+}
+
 // hostsChart draws one lane a host: its states as coloured spans, panics and ends of the agent as marks.
 func hostsChart(id, label string, c results.Cell, w window) template.HTML {
 	const (
-		width, top   = 960.0, 16.0
-		pitch, thick = 22.0, 12.0
-		left, right  = 118.0, 948.0
+		width, top  = 960.0, 16.0
+		left, right = 118.0, 948.0
 	)
 	shown := lanes(c.HostsDetail)
 	if len(shown) == 0 {
 		return ""
 	}
-	bottom := top + pitch*float64(len(shown)) + 4
+	shape := shapeOf(len(shown))
+	bottom := top + shape.pitch*float64(len(shown)) + 4
 	a := axis{w.from, w.to, left, right}
 	var d drawing
 	d.fault(a, w, top, bottom)
+	thin := thinLanes{axis: a, thick: shape.thick, states: make([]pen, len(states()))}
 	panics, exits := 0, 0
 	for i, h := range shown {
-		y := top + pitch*float64(i) + 8
+		y := top + shape.pitch*float64(i) + shape.pitch - shape.thick - 2
 		name := oneLine(h.Host)
 		if c.Repeats > 1 {
 			name = shorten(name, 11) + fmt.Sprintf(" #%d", h.Repeat)
 		}
-		d.text(left-8, y+10, "label end", shorten(name, 17))
-		if h.Invalid != "" {
-			d.rect(left, y, right-left, thick, "invalid", name+": invalid sample: "+oneLine(h.Invalid))
-			d.text(left+8, y+10, "label", "invalid: "+shorten(oneLine(h.Invalid), 110))
-			continue
+		if i%shape.every == 0 {
+			d.text(left-8, y+min(10, shape.thick), "label end", shorten(name, 17))
 		}
-		for _, s := range visible(a, h.Spans) {
-			x := a.x(s.From)
-			d.rect(x, y, a.x(s.To)-x, thick, "s-"+s.State,
-				fmt.Sprintf("%s: %s from %s to %s", name, s.State, seconds(s.From), seconds(s.To)))
+		if len(shown) > roomyLanes {
+			thin.add(y, name, h)
+		} else {
+			d.lane(a, y, shape.thick, name, h)
 		}
-		for _, m := range marks(a, h.AgentExits) {
-			d.path(fmt.Sprintf("M%s %sl-3.5 6h7z", xy(m.x), xy(y+thick-4)), "exit", m.title(name, "agent exit"))
+		if h.Invalid == "" {
+			panics, exits = panics+len(h.Panics), exits+len(h.AgentExits)
 		}
-		for _, m := range marks(a, h.Panics) {
-			d.path(fmt.Sprintf("M%s %sl-3.5 -6h7z", xy(m.x), xy(y+2)), "panic", m.title(name, "panic"))
-		}
-		panics, exits = panics+len(h.Panics), exits+len(h.AgentExits)
 	}
+	thin.draw(&d)
 	d.line(left, top, left, bottom, "axis")
 	d.timeAxis(a, 12, top, bottom, "time since injection")
 	return d.svg(id, width, bottom+38, "Timeline of each host: "+label,
 		fmt.Sprintf("%s of %d, with %s and %s.", count(len(shown), "lane"), len(c.HostsDetail), count(panics, "panic"),
 			count(exits, "agent exit")))
+}
+
+// lane draws one host where there is room for it.
+func (d *drawing) lane(a axis, y, thick float64, name string, h results.HostDetail) {
+	if h.Invalid != "" {
+		d.rect(a.left, y, a.right-a.left, thick, "invalid", name+": invalid sample: "+oneLine(h.Invalid))
+		d.text(a.left+8, y+10, "label", "invalid: "+shorten(oneLine(h.Invalid), 110))
+		return
+	}
+	for _, s := range visible(a, h.Spans) {
+		x := a.x(s.From)
+		d.rect(x, y, a.x(s.To)-x, thick, "s-"+s.State,
+			fmt.Sprintf("%s: %s from %s to %s", name, s.State, seconds(s.From), seconds(s.To)))
+	}
+	for _, m := range marks(a, h.AgentExits) {
+		d.path(fmt.Sprintf("M%s %sl-3.5 6h7z", xy(m.x), xy(y+thick-4)), "exit", m.title(name, "agent exit"))
+	}
+	for _, m := range marks(a, h.Panics) {
+		d.path(fmt.Sprintf("M%s %sl-3.5 -6h7z", xy(m.x), xy(y+2)), "panic", m.title(name, "panic"))
+	}
 }
 
 // visible is spans as the axis can show them: in a stretch of less than a pixel the worst state stands for all.

@@ -121,10 +121,8 @@ func servedToAll(cells []results.Cell) (until float64, ok bool) {
 			if h.Invalid != "" || h.FirstUnavailable == nil {
 				continue
 			}
-			for _, t := range c.Trials {
-				if t.Repeat == h.Repeat && t.Reverted != nil {
-					until = min(until, *t.Reverted-*h.FirstUnavailable)
-				}
+			if t, ok := trialOf(c, h); ok && t.Reverted != nil {
+				until = min(until, *t.Reverted-*h.FirstUnavailable)
 			}
 		}
 	}

@@ -30,7 +30,7 @@ func statesChart(id, label string, c results.Cell, w window) template.HTML {
 		for _, s := range h.Spans {
 			observed.add(a, severity(s.State), s.From, s.To)
 		}
-		if last := h.Spans[len(h.Spans)-1]; settled(c, h.Repeat) {
+		if last := h.Spans[len(h.Spans)-1]; settled(c, h) {
 			carried.add(a, severity(last.State), last.To, w.to)
 		}
 	}
@@ -67,14 +67,20 @@ func statesChart(id, label string, c results.Cell, w window) template.HTML {
 	return d.svg(id, width, height, "Hosts' states over time: "+label, statesDescription(observed, hosts, w))
 }
 
-// settled tells whether a cell's trial ended because its hosts had come to rest.
-func settled(c results.Cell, repeat int) bool {
+// settled tells whether a host's trial ended because its hosts had come to rest.
+func settled(c results.Cell, h results.HostDetail) bool {
+	t, ok := trialOf(c, h)
+	return ok && t.Status == "settled"
+}
+
+// trialOf is the trial that a host is a sample of.
+func trialOf(c results.Cell, h results.HostDetail) (results.Trial, bool) {
 	for _, t := range c.Trials {
-		if t.Repeat == repeat {
-			return t.Status == "settled"
+		if t.Repeat == h.Repeat && t.Wave == h.Wave && !t.Superseded {
+			return t, true
 		}
 	}
-	return false
+	return results.Trial{}, false
 }
 
 // A tally is, for each state and column of a chart, the mean number of hosts.

@@ -250,6 +250,42 @@ func interrupted() *results.Results {
 	return r
 }
 
+// hundred is outage with a hundred hosts a cell on two machines, run in three waves: the first trial of the kernel cell was
+// invalid and run again, a machine was lost later, and the run was taken up again.
+func hundred() *results.Results {
+	r := outage()
+	const hosts, waves = 100, 3
+	r.Scenario.Repeat = 1
+	r.Run.Resumed = []results.Part{{Started: "2026-03-02T10:20:00Z", Changed: []results.Fact{{Name: "qemu", Value: "8.0.0"}, {Name: "kernel"}}}}
+	for i := range r.Cells {
+		c := &r.Cells[i]
+		c.Hosts, c.Waves, c.Repeats, c.Retried, c.Invalid, c.Trials, c.HostsDetail = hosts, waves, 1, 0, 0, nil, nil
+		for wave, n := 1, 0; wave <= waves; wave++ {
+			t := results.Trial{Wave: wave, Waves: waves, Seed: uint64(1000*i + wave), Ready: ptr(90), Reverted: ptr(300), End: ptr(420), Status: "settled"}
+			if c.Fleet == "kernel" && wave == 1 {
+				c.Trials = append(c.Trials, results.Trial{Wave: wave, Waves: waves, Seed: t.Seed, Status: "invalid", Reason: "connect: end of file", Superseded: true})
+				t.Attempt, c.Retried = 2, 1
+			}
+			for size := []int{34, 33, 33}[wave-1]; size > 0; size-- {
+				h := outageHost(c.Fleet, 1, 1+n%4, &t)
+				n++
+				h.Host, h.Repeat, h.Wave, h.Node = fmt.Sprintf("%s-%03d", c.Fleet, n), 0, wave, []string{"big", "small"}[n%2]
+				if c.Fleet == "user" && wave == 3 && h.Node == "small" {
+					h.Invalid, h.Spans = "connect: the machine small was lost", nil
+					c.Invalid++
+				}
+				if n == 7 {
+					h.Retried = 1
+					c.Retried++
+				}
+				c.HostsDetail = append(c.HostsDetail, h)
+			}
+			c.Trials = append(c.Trials, t)
+		}
+	}
+	return r
+}
+
 // nothing is a run that failed before its first cell.
 func nothing() *results.Results {
 	return &results.Results{Schema: results.Schema, Verdict: results.Inconclusive,

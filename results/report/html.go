@@ -54,6 +54,11 @@ type page struct {
 	StableFor    string
 	Liveness     string
 	RunState     string
+	Resumed      string
+	Waves        []string // sentences
+	Retried      string
+	Lost         int // host samples
+	Changed      []results.Fact
 	VerdictText  string
 	Findings     []cellFinding
 	Expectations []expectationRow
@@ -103,7 +108,8 @@ type cellDetail struct {
 	Label    string
 	Anchor   string
 	Timeline template.HTML
-	Hidden   int // hosts that the timeline does not draw
+	Dense    bool // the timeline's lanes are thin
+	Hidden   int  // hosts that the timeline does not draw
 	Causes   []cause
 }
 
@@ -117,7 +123,7 @@ type comparisonRow struct {
 	NA, NB                           int
 }
 
-// An invalidSample is a host or a whole trial that the testbed failed.
+// An invalidSample is a whole trial, or hosts with one reason, that the testbed failed.
 type invalidSample struct{ Label, Sample, Reason string }
 
 func newPage(r *results.Results) (*page, error) {
@@ -131,13 +137,14 @@ func newPage(r *results.Results) (*page, error) {
 	}
 	p := &page{
 		Results: r, CSS: template.CSS(css), Patterns: template.HTML(patterns),
-		Title: oneLine(r.Scenario.Name), Started: started(r), RunState: runState(r), VerdictText: verdict(r),
+		Title: oneLine(r.Scenario.Name), Started: when(r.Run.Started), RunState: runState(r), Resumed: resumed(r), Waves: wavesOf(r), VerdictText: verdict(r),
 		Deadline:  seconds(time.Duration(r.Scenario.Deadline).Seconds()),
 		StableFor: seconds(time.Duration(r.Scenario.StableFor).Seconds()),
 		Liveness:  seconds(time.Duration(r.Scenario.Liveness).Seconds()),
 		Labels:    labels(r.Cells), Columns: len(r.Cells) + 1,
 		TableWidth: template.CSS(fmt.Sprintf("%drem", 9+14*len(r.Cells))), States: states(), Definitions: shownMetrics(r.Cells),
 	}
+	p.Retried, p.Lost, p.Changed = retried(r), invalidCount(r), changedFacts(r)
 	if p.Title == "" {
 		p.Title = "unnamed scenario"
 	}
@@ -168,7 +175,7 @@ func (p *page) fillCharts(r *results.Results) {
 		p.StateCharts = append(p.StateCharts, statesChart(fmt.Sprintf("states%d", i), label, c, w))
 		d := cellDetail{Cell: c, Label: label, Anchor: fmt.Sprintf("cell%d", i),
 			Timeline: hostsChart(fmt.Sprintf("hosts%d", i), label, c, w),
-			Hidden:   len(c.HostsDetail) - len(lanes(c.HostsDetail))}
+			Dense:    len(c.HostsDetail) > roomyLanes, Hidden: len(c.HostsDetail) - len(lanes(c.HostsDetail))}
 		for _, cc := range c.Causes {
 			d.Causes = append(d.Causes, cause{cc, where(cc)})
 		}
@@ -176,17 +183,7 @@ func (p *page) fillCharts(r *results.Results) {
 		if len(c.Curve) == 0 {
 			p.NotHit = append(p.NotHit, label)
 		}
-		for _, t := range c.Trials {
-			if t.Status == "invalid" {
-				p.Invalid = append(p.Invalid, invalidSample{label, fmt.Sprintf("whole repeat %d", t.Repeat), oneLine(t.Reason)})
-			}
-		}
-		for _, h := range c.HostsDetail {
-			if h.Invalid != "" {
-				p.Invalid = append(p.Invalid, invalidSample{label,
-					fmt.Sprintf("%s, repeat %d", oneLine(h.Host), h.Repeat), oneLine(h.Invalid)})
-			}
-		}
+		p.Invalid = append(p.Invalid, invalidSamples(label, c)...)
 	}
 	p.Recovery = recoveryChart("recovery", r.Cells, p.Labels)
 }

@@ -18,6 +18,9 @@ func Markdown(w io.Writer, r *results.Results) error {
 	if s := runState(r); s != "" {
 		fmt.Fprintf(&b, "\n> %s\n", md(s))
 	}
+	if s := resumed(r); s != "" {
+		fmt.Fprintf(&b, "\n> %s\n", md(s))
+	}
 	names := labels(r.Cells)
 	if len(r.Cells) > 0 {
 		b.WriteString("\n")
@@ -50,6 +53,12 @@ func Markdown(w io.Writer, r *results.Results) error {
 			}
 			b.WriteString("\n")
 		}
+	}
+	for _, s := range wavesOf(r) {
+		fmt.Fprintf(&b, "\n%s\n", md(s))
+	}
+	if s := retried(r); s != "" {
+		fmt.Fprintf(&b, "\n%s\n", md(s))
 	}
 	if n := invalidCount(r); n > 0 {
 		fmt.Fprintf(&b, "\n%s failed for reasons of the testbed, and %s left out.\n", count(n, "host sample"), isAre(n))

@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // fixtures are the runs that every form of report is tested with.
 func fixtures() map[string]*results.Results {
 	return map[string]*results.Results{
-		"outage": outage(), "interrupted": interrupted(), "nothing": nothing(), "hostile": hostile(),
+		"outage": outage(), "interrupted": interrupted(), "nothing": nothing(), "hostile": hostile(), "hundred": hundred(),
 	}
 }
 
@@ -180,6 +180,37 @@ func TestSize(t *testing.T) {
 	}
 }
 
+// TestHundredHosts: three cells of a hundred hosts, and each of them in the page.
+func TestHundredHosts(t *testing.T) {
+	r := hundred()
+	var b bytes.Buffer
+	if err := HTML(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d bytes", b.Len())
+	if b.Len() > 1500<<10 {
+		t.Errorf("%d bytes, want less than 1.5 MB", b.Len())
+	}
+	for _, c := range r.Cells {
+		for _, h := range c.HostsDetail {
+			if !strings.Contains(b.String(), "<title>"+h.Host+": ") {
+				t.Fatalf("nothing tells of %s", h.Host)
+			}
+		}
+	}
+	if strings.Contains(b.String(), "not shown") {
+		t.Error("hosts are left out")
+	}
+}
+
+func TestShapeOfLanes(t *testing.T) {
+	for n, want := range map[int]laneShape{1: {22, 12, 1}, 50: {22, 12, 1}, 51: {12, 10, 1}, 100: {12, 10, 1}, 200: {6, 5, 2}, 300: {4, 3, 3}} {
+		if got := shapeOf(n); got != want {
+			t.Errorf("%d lanes: %+v, want %+v", n, got, want)
+		}
+	}
+}
+
 // TestManyHosts bounds a page by lanes, not by hosts.
 func TestManyHosts(t *testing.T) {
 	r := outage()
@@ -192,7 +223,7 @@ func TestManyHosts(t *testing.T) {
 		t.Fatal(err)
 	}
 	if b.Len() > 2<<20 || !strings.Contains(b.String(), "The 408 hosts do not fit") ||
-		!strings.Contains(b.String(), "358 are not shown") {
+		!strings.Contains(b.String(), "108 are not shown") {
 		t.Errorf("%d bytes; want less than 2 MiB, and the hosts that are not shown counted", b.Len())
 	}
 }

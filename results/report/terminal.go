@@ -45,8 +45,17 @@ func (t *terminal) draw(r *results.Results) {
 	if s := runState(r); s != "" {
 		t.line("", statusColor(results.Inconclusive), s)
 	}
+	if s := resumed(r); s != "" {
+		t.line("", faint, s)
+	}
 	if len(r.Cells) > 0 {
 		t.table(r)
+	}
+	for _, s := range wavesOf(r) {
+		t.line("", faint, s)
+	}
+	if s := retried(r); s != "" {
+		t.line("", faint, s)
 	}
 	if n := invalidCount(r); n > 0 {
 		t.b.WriteString("\n")

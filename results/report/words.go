@@ -187,12 +187,3 @@ func was(n int) string {
 	}
 	return fmt.Sprintf("%d were", n)
 }
-
-// started is the run's start without its time zone's clutter.
-func started(r *results.Results) string {
-	t, err := time.Parse(time.RFC3339, r.Run.Started)
-	if err != nil {
-		return oneLine(r.Run.Started)
-	}
-	return t.Format("2006-01-02 15:04 MST")
-}

@@ -1,0 +1,42 @@
+package experiment
+
+import (
+	"github.com/fleetfall/fleetfall/orchestrator/admission"
+	"github.com/fleetfall/fleetfall/scenarios"
+)
+
+// Admit decides whether a plan fits on this machine as it is now, with an assumed overhead of QEMU's; a plan that does not
+// is an *admission.Refusal. Of machines that a plan names itself, and of one that does not tell, nothing is known yet: such
+// a plan is given the benefit of the doubt, with an empty decision.
+func Admit(p *scenarios.Plan) (admission.Decision, error) {
+	m, err := admission.ThisMachine()
+	if err != nil || len(p.Nodes) > 0 {
+		return admission.Decision{}, nil
+	}
+	return admission.Admit(needs(p, scenarios.EmulatedVMs().HostOverhead, false), []admission.Machine{m}, m.Files)
+}
+
+// CheckMemory is Admit for who wants to know no more than whether it fits.
+func CheckMemory(p *scenarios.Plan) error {
+	_, err := Admit(p)
+	return err
+}
+
+// needs are what a plan's cells ask for, where QEMU takes overhead bytes for each host besides the guest's memory.
+func needs(p *scenarios.Plan, overhead scenarios.Size, measured bool) []admission.Need {
+	var all []admission.Need
+	for _, c := range p.Cells {
+		all = append(all, admission.Need{
+			Cell: c.ID, Hosts: c.Fleet.Hosts, Guest: int64(c.Fleet.Memory), Overhead: int64(overhead), Measured: measured,
+			Waves: c.Fleet.Waves,
+		})
+	}
+	return all
+}
+
+// goOn has every cell run in as many waves as the run that is resumed began with, as its journal's header has them.
+func goOn(needs []admission.Need, waves map[string]int) {
+	for i, n := range needs {
+		needs[i].Parts = max(1, waves[n.Cell])
+	}
+}

@@ -1,0 +1,101 @@
+package experiment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/fleetfall/fleetfall/orchestrator"
+	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
+	"github.com/fleetfall/fleetfall/results"
+)
+
+// fleets makes fleets: a *libvirt.Hypervisor, or the tests' own.
+type fleets interface {
+	NewFleet(cfg libvirt.FleetConfig) (fleet.Fleet, error)
+}
+
+// trials runs all trials that are not finished. One that the testbed failed is run once more, at once.
+func (r *run) trials(ctx context.Context, hypervisor fleets) error {
+	left := r.remaining()
+	r.Begin(len(left))
+	for _, trial := range left {
+		out, err := r.trial(ctx, hypervisor, trial)
+		if err == nil && out.Status == orchestrator.Invalid && trial.Attempt == 0 {
+			trial.Attempt = 2
+			_, err = r.trial(ctx, hypervisor, trial)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remaining lists the trials that a resumed run still has to run; those of a new one are all.
+func (r *run) remaining() []orchestrator.Trial {
+	left := orchestrator.Trials(r.Plan, r.waves)
+	if r.before == nil {
+		return left
+	}
+	all := len(left)
+	left = slices.DeleteFunc(left, func(t orchestrator.Trial) bool { return r.before.Finished(t.Cell.ID, t.Repeat, t.Wave) })
+	for i, t := range left {
+		left[i].Attempt = r.before.Attempt(t.Cell.ID, t.Repeat, t.Wave)
+	}
+	if n := all - len(left); n > 0 {
+		r.Step(fmt.Sprintf("skipping %d of %d trials that are finished", n, all))
+	}
+	return left
+}
+
+// trial runs one trial under the next free number.
+func (r *run) trial(ctx context.Context, hypervisor fleets, trial orchestrator.Trial) (out orchestrator.Outcome, err error) {
+	r.number++
+	trial.Number = r.number
+	rec, err := r.journal.Trial(trial.Number, results.TrialHeader{
+		Cell: trial.Cell.ID, Repeat: trial.Repeat, Wave: trial.Wave, Waves: trial.Waves, Attempt: trial.Attempt,
+		Seed: trial.Seed, Hosts: trial.Hosts,
+	})
+	if err != nil {
+		return out, err
+	}
+	name := placeName(trial.Cell.ID, trial.Repeat, trial.Wave)
+	consoles := filepath.Join(r.dir, results.HostsDir, name)
+	err = r.setAside(name, consoles)
+	if err != nil {
+		return out, errors.Join(err, rec.End(0, orchestrator.Invalid, err.Error()))
+	}
+	r.consoles[name] = trial.Number
+	f, err := hypervisor.NewFleet(libvirt.FleetConfig{Cell: name, Hosts: trial.Hosts, Images: r.images, ConsoleDir: consoles})
+	if err != nil {
+		return out, errors.Join(err, rec.End(0, orchestrator.Invalid, err.Error()))
+	}
+	defer func() { err = errors.Join(err, closing(ctx, f.Close)) }()
+	return trial.Run(ctx, f, rec, r.Watch)
+}
+
+// placeName names what a trial fills, in the names of files: cell, repeat, and the wave of a fleet that is not whole.
+func placeName(cell string, repeat, wave int) string {
+	name := fmt.Sprintf("%s-%d", strings.ReplaceAll(cell, "/", "_"), repeat)
+	if wave > 0 {
+		name += fmt.Sprintf("-wave%d", wave)
+	}
+	return name
+}
+
+// setAside keeps the consoles of an earlier trial in this place under the number of that trial.
+func (r *run) setAside(name, dir string) error {
+	if _, err := os.Lstat(dir); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err := os.Rename(dir, fmt.Sprintf("%s-trial%d", dir, r.consoles[name])); err != nil {
+		return fmt.Errorf("set the consoles of trial %d aside: %w", r.consoles[name], err)
+	}
+	return nil
+}

@@ -1,0 +1,97 @@
+package orchestrator_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/fleetfall/fleetfall/orchestrator"
+	"github.com/fleetfall/fleetfall/scenarios"
+)
+
+func TestTrialsOrderAndSeeds(t *testing.T) {
+	p := plan("kernel", func(p *scenarios.Plan, _ *scenarios.Cell) { p.Repeat = 3 })
+	p.Cells = append(p.Cells, plan("user", nil).Cells...)
+	seeds := map[uint64]bool{}
+	for i, trial := range orchestrator.Trials(p, nil) {
+		if trial.Number != i+1 || trial.Repeat != i/2 || trial.Cell.ID != p.Cells[i%2].ID || trial.Wave != 0 || trial.Waves != 0 {
+			t.Errorf("trial %d is number %d, repeat %d of %s", i, trial.Number, trial.Repeat, trial.Cell.ID)
+		}
+		seeds[trial.Seed] = true
+	}
+	if len(seeds) != 6 {
+		t.Errorf("%d different seeds in 6 trials", len(seeds))
+	}
+}
+
+// TestSeedsStay: the seed of a whole fleet is that of journals of earlier versions.
+func TestSeedsStay(t *testing.T) {
+	trials := orchestrator.Trials(plan("kernel", func(p *scenarios.Plan, _ *scenarios.Cell) { p.Repeat = 2 }), nil)
+	if a, b := trials[0].Seed, trials[1].Seed; a != 110765239531847192 || b != 12645694537768532188 {
+		t.Errorf("seeds %d and %d", a, b)
+	}
+}
+
+func TestWavesShareTheFleetOut(t *testing.T) {
+	for _, c := range []struct {
+		hosts, waves int
+		sizes        []int
+	}{
+		{100, 3, []int{34, 33, 33}},
+		{4, 2, []int{2, 2}},
+		{7, 4, []int{2, 2, 2, 1}},
+		{2, 5, []int{1, 1}}, // never an empty wave
+		{5, 1, []int{5}},
+		{5, 0, []int{5}},
+	} {
+		p := plan("kernel", func(p *scenarios.Plan, cell *scenarios.Cell) { p.Repeat, cell.Fleet.Hosts = 2, c.hosts })
+		p.Cells = append(p.Cells, plan("user", nil).Cells...)
+		trials := orchestrator.Trials(p, map[string]int{p.Cells[0].ID: c.waves})
+		if want := 2 * (len(c.sizes) + 1); len(trials) != want {
+			t.Errorf("%d hosts in %d waves: %d trials, want %d", c.hosts, c.waves, len(trials), want)
+			continue
+		}
+		seeds, names, next := map[uint64]bool{}, map[string]bool{}, 1
+		for i, size := range c.sizes {
+			trial := trials[i]
+			wave, waves := i+1, len(c.sizes)
+			if waves == 1 {
+				wave, waves = 0, 0
+			}
+			if trial.Number != i+1 || trial.Wave != wave || trial.Waves != waves || len(trial.Hosts) != size || trial.Repeat != 0 {
+				t.Errorf("%d hosts in %d waves: trial %d is number %d, wave %d of %d, with %d hosts", c.hosts, c.waves, i,
+					trial.Number, trial.Wave, trial.Waves, len(trial.Hosts))
+			}
+			for _, h := range trial.Hosts {
+				digits := 2
+				if c.hosts >= 100 {
+					digits = 3
+				}
+				if want := fmt.Sprintf("kernel-%0*d", digits, next); h.Name != want {
+					t.Errorf("host %d of %d is %s, want %s", next, c.hosts, h.Name, want)
+				}
+				next++
+				names[h.Name] = true
+			}
+			seeds[trial.Seed] = true
+		}
+		if len(seeds) != len(c.sizes) || len(names) != c.hosts {
+			t.Errorf("%d hosts in %d waves: %d different seeds, %d hosts", c.hosts, c.waves, len(seeds), len(names))
+		}
+		if other := trials[len(c.sizes)]; other.Cell.ID != p.Cells[1].ID || other.Wave != 0 {
+			t.Errorf("behind the waves comes wave %d of %s", other.Wave, other.Cell.ID)
+		}
+	}
+}
+
+func TestColdFleetsAndTimeToBeReady(t *testing.T) {
+	p := plan("kernel", func(_ *scenarios.Plan, c *scenarios.Cell) { c.Fleet.Hosts, c.Fleet.Boot = 100, "cold" })
+	trial := orchestrator.Trials(p, nil)[0]
+	if !trial.Hosts[99].Cold || trial.ReadyWithin != 5*time.Minute+500*time.Second {
+		t.Errorf("cold is %v, ready within %s", trial.Hosts[99].Cold, trial.ReadyWithin)
+	}
+	p.Cells[0].Fleet.Boot = "clone"
+	if trial := orchestrator.Trials(p, nil)[0]; trial.Hosts[0].Cold {
+		t.Error("the hosts of a fleet of clones are cold")
+	}
+}

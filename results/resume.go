@@ -1,0 +1,122 @@
+package results
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+)
+
+var (
+	// ErrComplete is wrapped by Resume's error for a run that came to its end.
+	ErrComplete = errors.New("the run is complete: there is nothing to resume")
+	// ErrWriting is wrapped by the error for a journal that another process writes.
+	ErrWriting = errors.New("a fleetfall that still runs is writing it")
+)
+
+// lock makes the journal this process's alone until the file is closed, also by a kill.
+func lock(f *os.File) error {
+	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return ErrWriting
+	}
+	return os.NewSyscallError("flock", err)
+}
+
+// Resume opens the journal of a run that did not come to its end, to go on with it, and returns what it holds so far. A last
+// line that was never wholly written is cut off. The first entry to append is one of KindResume.
+//
+// The error wraps ErrComplete or ErrWriting where that is the reason; the file is then as it was.
+func Resume(path string) (*Writer, *Journal, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0)
+	if err != nil {
+		return nil, nil, &JournalError{path, err}
+	}
+	j, err := takeUp(f)
+	if err != nil {
+		return nil, nil, errors.Join(&JournalError{path, err}, f.Close())
+	}
+	return newWriter(path, f), j, nil
+}
+
+func takeUp(f *os.File) (*Journal, error) {
+	if err := lock(f); err != nil {
+		return nil, err
+	}
+	j, size, err := readWhole(f)
+	switch {
+	case err != nil:
+		return nil, err
+	case j.Status == StatusComplete:
+		return nil, ErrComplete
+	}
+	return j, f.Truncate(size)
+}
+
+// Statuses of a run that has ended.
+const (
+	StatusComplete    = "complete"
+	StatusInterrupted = "interrupted"
+	StatusFailed      = "failed"
+)
+
+// resume reads a KindResume entry: whatever was under way before it will have no further entry.
+func (j *Journal) resume(e Entry, byNumber map[int]*TrialRecord) error {
+	if j.Status == StatusComplete {
+		return errors.New("a complete run is resumed")
+	}
+	var r Resumption
+	if err := json.Unmarshal(e.Data, &r); err != nil {
+		return fmt.Errorf("resumption: %w", err)
+	}
+	j.Resumed = append(j.Resumed, r)
+	j.Status, j.Reason, j.Ending = StatusInterrupted, noEnd, nil
+	for _, t := range byNumber {
+		t.over = true
+	}
+	return nil
+}
+
+// counts tells whether the trial came to an end that figures may rest on.
+func (t *TrialRecord) counts() bool { return t.Status == "settled" || t.Status == "deadline" }
+
+// A place is what a trial is to fill: trials of one place are attempts at the same thing.
+type place struct {
+	cell         string
+	repeat, wave int
+}
+
+func (t *TrialRecord) place() place { return place{t.Cell, t.Repeat, t.Wave} }
+
+// supersede marks the trials whose place a later one has taken.
+func (j *Journal) supersede() {
+	last := map[place]*TrialRecord{}
+	for _, t := range j.Trials {
+		if before := last[t.place()]; before != nil && !before.counts() {
+			before.Superseded = true
+		}
+		last[t.place()] = t
+	}
+}
+
+// Finished tells whether a trial need not be run any more: it came to an end that counts, or it was invalid when it was run
+// again. A trial that was invalid in its first attempt still has its second.
+func (j *Journal) Finished(cell string, repeat, wave int) bool {
+	for _, t := range j.Trials {
+		if t.place() == (place{cell, repeat, wave}) && (t.counts() || t.Status == "invalid" && t.Attempt == 2) {
+			return true
+		}
+	}
+	return false
+}
+
+// Attempt is that of the next trial in this place, as in TrialHeader: 2 when one was invalid already, else 0.
+func (j *Journal) Attempt(cell string, repeat, wave int) int {
+	for _, t := range j.Trials {
+		if t.place() == (place{cell, repeat, wave}) && t.Status == "invalid" {
+			return 2
+		}
+	}
+	return 0
+}
