@@ -102,7 +102,7 @@ func open(dir string) (Image, error) {
 	if err != nil {
 		return Image{}, fmt.Errorf("%s: %w", f.Name(), err)
 	}
-	var bytes int64
+	var bytes, disk int64
 	for _, a := range lock.Artefacts {
 		info, err := os.Stat(filepath.Join(dir, a.File))
 		if err != nil {
@@ -112,6 +112,9 @@ func open(dir string) (Image, error) {
 			return Image{}, fmt.Errorf("%s has %d bytes, not %d", filepath.Join(dir, a.File), info.Size(), a.Size)
 		}
 		bytes += allocated(info)
+		if a.File == diskFile {
+			disk = a.Size
+		}
 	}
 	if len(lock.Digest) < digestLetter || lock.Digest[:digestLetter] != filepath.Base(dir) {
 		return Image{}, fmt.Errorf("%s is the lock file of another build: digest %q", f.Name(), lock.Digest)
@@ -122,6 +125,7 @@ func open(dir string) (Image, error) {
 		Kernel:        filepath.Join(dir, kernelFile),
 		Initrd:        filepath.Join(dir, initrdFile),
 		Disk:          filepath.Join(dir, diskFile),
+		DiskSize:      disk,
 		KernelRelease: lock.KernelRelease,
 		Cmdline:       lock.Cmdline,
 		Bytes:         bytes,

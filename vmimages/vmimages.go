@@ -29,6 +29,7 @@ type Image struct {
 	Kernel        string   // path of the bzImage
 	Initrd        string   // path of the initramfs, an uncompressed cpio archive
 	Disk          string   // path of the raw ext4 disk, sparse; never written to: hosts get overlays
+	DiskSize      int64    // bytes
 	KernelRelease string   // as uname -r says it
 	Cmdline       []string // kernel arguments that every boot has
 	Bytes         int64    // that the kernel, the initramfs and the disk take on the cache's file system

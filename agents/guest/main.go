@@ -60,6 +60,9 @@ func run(ctx context.Context, log *logger) {
 		agent.awaitStart(ctx, startWait)
 	}
 
+	state, version := agent.status()
+	log.consoleOnly("the agent is %s with content %d", state, version)
+
 	// The network comes up last, so that an agent that crashes the machine at boot does so before a remedy can arrive.
 	session := &session{transport: &port{file: openPort(ctx, log)}, log: log}
 	log.check("protocol", protocol.Rehearse())

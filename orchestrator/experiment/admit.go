@@ -16,12 +16,6 @@ func Admit(p *scenarios.Plan) (admission.Decision, error) {
 	return admission.Admit(needs(p, scenarios.EmulatedVMs().HostOverhead, false), []admission.Machine{m}, m.Files)
 }
 
-// CheckMemory is Admit for who wants to know no more than whether it fits.
-func CheckMemory(p *scenarios.Plan) error {
-	_, err := Admit(p)
-	return err
-}
-
 // needs are what a plan's cells ask for, where QEMU takes overhead bytes for each host besides the guest's memory.
 func needs(p *scenarios.Plan, overhead scenarios.Size, measured bool) []admission.Need {
 	var all []admission.Need

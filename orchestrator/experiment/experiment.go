@@ -7,10 +7,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -82,7 +80,10 @@ type run struct {
 	id       string // in the names of its domains and of its work directory; of a new run, its name too
 	dir      string
 	images   map[string]vmimages.Image
-	waves    map[string]int // parts of a cell's fleet, by its ID, where there is more than one
+	machines libvirt.Machines
+	ready    map[hostKind][]libvirt.Preparation // for each machine
+	placed   map[string][][]string              // by a cell's ID: for each wave, the machine of each host
+	waves    map[string]int                     // parts of a cell's fleet, by its ID, where there is more than one
 	started  time.Time
 	before   *results.Journal // of a run that is resumed, as far as it came; nil for a new one
 	journal  *results.Writer
@@ -98,8 +99,11 @@ func (r *run) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := CheckMemory(r.Plan); err != nil {
-		return err
+	if r.before == nil {
+		// What cannot fit is refused at once. Whether the rest does is known when the machines are, and what a host takes.
+		if _, err := Admit(r.Plan); err != nil {
+			return err
+		}
 	}
 	for _, c := range r.Plan.Cells {
 		if _, ok := r.images[c.Fleet.Image]; ok {
@@ -135,27 +139,24 @@ func (r *run) abandon() error {
 }
 
 func (r *run) run(ctx context.Context) (err error) {
-	r.Step("starting libvirt")
-	hypervisor, err := libvirt.Open(ctx, libvirt.Config{RunID: r.id, URI: r.URI, RunDir: r.dir, Cache: r.Cache, Log: r.Log})
-	if err != nil {
+	defer func() { err = errors.Join(err, closing(ctx, r.closeMachines)) }()
+	if err := r.openMachines(ctx); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, closing(ctx, hypervisor.Close)) }()
-	for _, name := range slices.Sorted(maps.Keys(r.images)) {
-		r.Step("probing the accelerator with image " + name)
-		accelerator, err := hypervisor.Probe(ctx, r.images[name])
-		if err != nil {
-			return err
-		}
-		r.Step(fmt.Sprintf("accelerator %s: %s", accelerator.Name, accelerator.Reason))
+	if err := r.getReady(ctx); err != nil {
+		return err
+	}
+	if err := r.admit(ctx); err != nil {
+		return err
 	}
 	load := startLoad()
-	err = r.begin(r.provenance(hypervisor.Facts()))
+	defer load.stop()
+	err = r.begin(r.provenance())
 	if !r.begun {
 		return err
 	}
 	if err == nil {
-		err = r.trials(ctx, hypervisor)
+		err = r.trials(ctx, r.machines)
 	}
 	status, reason := results.StatusComplete, ""
 	switch {
@@ -165,8 +166,10 @@ func (r *run) run(ctx context.Context) (err error) {
 		status, reason = results.StatusFailed, err.Error()
 	}
 	ending := results.Ending{Duration: time.Since(r.started), Facts: load.facts()}
-	if line := hypervisor.Facts().CommandLine; len(line) > 0 {
-		ending.Facts = append(ending.Facts, results.Fact{Name: "QEMU command line", Value: strings.Join(line, " ")})
+	for _, m := range r.machines {
+		if f := m.Facts(); len(f.CommandLine) > 0 {
+			ending.Facts = append(ending.Facts, results.Fact{Name: of("QEMU command line", f.Node), Value: strings.Join(f.CommandLine, " ")})
+		}
 	}
 	return errors.Join(err, r.journal.End(status, reason, ending), r.journal.Close())
 }

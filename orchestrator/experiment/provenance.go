@@ -1,7 +1,6 @@
 package experiment
 
 import (
-	"bufio"
 	"fmt"
 	"maps"
 	"os"
@@ -9,27 +8,39 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"syscall"
+	"time"
 
+	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
 	"github.com/fleetfall/fleetfall/results"
 )
 
 // provenance is what the run runs on, as far as it is known before the first trial.
-func (r *run) provenance(f libvirt.Facts) results.Provenance {
+func (r *run) provenance() results.Provenance {
 	facts := []results.Fact{
 		{Name: "fleetfall", Value: r.Version},
 		{Name: "go", Value: runtime.Version()},
 		{Name: "seed", Value: strconv.FormatUint(r.Plan.Seed, 10)},
 		{Name: "clock", Value: string(fleet.WallClock)},
-		{Name: "accelerator", Value: f.Accelerator.Name + " (" + f.Accelerator.Reason + ")"},
-		{Name: "QEMU", Value: f.QEMU},
-		{Name: "libvirt", Value: f.Libvirt},
-		{Name: "libvirt daemon", Value: daemonKind(f)},
-		{Name: "machine", Value: fmt.Sprintf("%d CPUs, %s, kernel %s", runtime.NumCPU(), f.CPU, f.Kernel)},
 	}
-	if m, err := readMemory(); err == nil {
-		facts = append(facts, results.Fact{Name: "memory", Value: fmt.Sprintf("%d MiB, %d MiB available at the start", m.total>>20, m.available>>20)})
+	for i, m := range r.machines {
+		f := m.Facts()
+		facts = append(facts,
+			results.Fact{Name: of("accelerator", f.Node), Value: f.Accelerator.Name + " (" + f.Accelerator.Reason + ")"},
+			results.Fact{Name: of("QEMU", f.Node), Value: f.QEMU},
+			results.Fact{Name: of("libvirt", f.Node), Value: f.Libvirt},
+			results.Fact{Name: of("libvirt daemon", f.Node), Value: daemonKind(f)},
+			results.Fact{Name: of("machine", f.Node), Value: fmt.Sprintf("%d CPUs, %s, kernel %s", m.CPUs(), f.CPU, f.Kernel)},
+		)
+		for _, kind := range r.kinds() {
+			facts = append(facts, results.Fact{Name: of("first boots of "+kind.architecture+" hosts", f.Node), Value: firstBoots(r.ready[kind][i])})
+		}
+	}
+	if m, err := admission.ThisMachine(); err == nil {
+		facts = append(facts, results.Fact{Name: "memory", Value: fmt.Sprintf("%d MiB, %d MiB available at the start", m.Total>>20, m.Available>>20)})
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.images)) {
 		image := r.images[name]
@@ -39,6 +50,24 @@ func (r *run) provenance(f libvirt.Facts) results.Provenance {
 		})
 	}
 	return results.Provenance{Clock: string(fleet.WallClock), Facts: facts}
+}
+
+// firstBoots says how hosts of one kind start, and what is known of what they take.
+func firstBoots(p libvirt.Preparation) string {
+	text := "copies of a template, unless a fleet is to boot cold"
+	if !p.Copies {
+		text = "cold: " + p.Reason
+	}
+	if p.Boot.Asked > 0 {
+		text += fmt.Sprintf("; a cold boot took %.1f s to the guest's first request", p.Boot.Asked.Seconds())
+	}
+	if p.Overhead > 0 {
+		text += fmt.Sprintf(", and QEMU %d MiB besides the guest's memory", p.Overhead>>20)
+	}
+	if p.Own > 0 {
+		text += fmt.Sprintf("; a copy had %d MiB of its own at its first beat", p.Own>>20)
+	}
+	return text
 }
 
 // imageFact names the fact whose value begins with the image's digest and a comma.
@@ -53,28 +82,83 @@ func daemonKind(f libvirt.Facts) string {
 }
 
 // A load measures how busy the machine was: on the wall clock contention stretches every time.
-type load struct{ busy, total uint64 }
+type load struct {
+	busy, total uint64
+	own         time.Duration // of the processor, of this process
+	done        chan struct{}
+	sampled     sync.WaitGroup
 
-func startLoad() load {
-	busy, total, err := readCPU()
-	if err != nil {
-		return load{}
+	mu    sync.Mutex
+	least int64 // bytes of memory that were available, at least
+}
+
+// sampleEvery is how often the machine's memory is looked at.
+const sampleEvery = time.Second
+
+func startLoad() *load {
+	l := &load{done: make(chan struct{}), own: ownCPU()}
+	var err error
+	if l.busy, l.total, err = readCPU(); err != nil {
+		l.total = 0
 	}
-	return load{busy, total}
+	l.sampled.Go(func() {
+		again := time.NewTicker(sampleEvery)
+		defer again.Stop()
+		for {
+			if m, err := admission.ThisMachine(); err == nil {
+				l.mu.Lock()
+				if l.least == 0 || m.Available < l.least {
+					l.least = m.Available
+				}
+				l.mu.Unlock()
+			}
+			select {
+			case <-again.C:
+			case <-l.done:
+				return
+			}
+		}
+	})
+	return l
+}
+
+// stop ends the sampling.
+func (l *load) stop() {
+	close(l.done)
+	l.sampled.Wait()
 }
 
 // facts says how busy the machine was since startLoad.
-func (l load) facts() []results.Fact {
-	busy, total, err := readCPU()
-	if err != nil || total == l.total || l.total == 0 {
-		return []results.Fact{{Name: "contention", Value: "unknown"}}
+func (l *load) facts() []results.Fact {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	facts := []results.Fact{{Name: "contention", Value: "unknown"}}
+	if busy, total, err := readCPU(); err == nil && total != l.total && l.total != 0 {
+		share := 100 * float64(busy-l.busy) / float64(total-l.total)
+		text := fmt.Sprintf("the machine's CPUs were %.0f %% busy during the run", share)
+		if avg, err := os.ReadFile("/proc/loadavg"); err == nil {
+			text += ", load average at the end " + strings.Join(strings.Fields(string(avg))[:3], " ")
+		}
+		facts[0].Value = text
+		own := (ownCPU() - l.own).Seconds()
+		facts = append(facts, results.Fact{Name: "CPU of fleetfall itself", Value: fmt.Sprintf("%.1f s, %.1f %% of what was busy", own, 100*own*ticks/max(1, float64(busy-l.busy)))})
 	}
-	share := 100 * float64(busy-l.busy) / float64(total-l.total)
-	text := fmt.Sprintf("the machine's CPUs were %.0f %% busy during the run", share)
-	if avg, err := os.ReadFile("/proc/loadavg"); err == nil {
-		text += ", load average at the end " + strings.Join(strings.Fields(string(avg))[:3], " ")
+	if l.least > 0 {
+		facts = append(facts, results.Fact{Name: "least memory available during the run", Value: fmt.Sprintf("%d MiB", l.least>>20)})
 	}
-	return []results.Fact{{Name: "contention", Value: text}}
+	return facts
+}
+
+// ticks a second are what /proc/stat counts CPU time in: USER_HZ, which is 100 on every Linux that Go runs on.
+const ticks = 100
+
+// ownCPU is the processor time that this process has taken.
+func ownCPU() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // readCPU sums the time of all CPUs, in ticks; idle and waiting for a disk are not busy.
@@ -98,30 +182,4 @@ func readCPU() (busy, total uint64, err error) {
 		}
 	}
 	return busy, total, nil
-}
-
-// memory is the machine's, in bytes.
-type memory struct{ total, available int64 }
-
-func readMemory() (memory, error) {
-	f, err := os.Open("/proc/meminfo")
-	if err != nil {
-		return memory{}, err
-	}
-	defer f.Close()
-	var m memory
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		name, rest, _ := strings.Cut(lines.Text(), ":")
-		n, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
-		switch name {
-		case "MemTotal":
-			m.total = n << 10
-		case "MemAvailable":
-			m.available = n << 10
-		}
-	}
-	if m.total == 0 || m.available == 0 {
-		return m, fmt.Errorf("/proc/meminfo: no MemTotal or MemAvailable")
-	}
-	return m, nil
 }

@@ -3,21 +3,43 @@ package experiment
 import (
 	"strings"
 	"testing"
+
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
+	"github.com/fleetfall/fleetfall/results"
 )
 
 func TestLoadIsAShare(t *testing.T) {
-	busy, total, err := readCPU()
-	if err != nil {
-		t.Fatal(err)
+	l := startLoad()
+	l.stop()
+	l.busy, l.total = l.busy-30, l.total-100
+	named := map[string]string{}
+	for _, f := range l.facts() {
+		named[f.Name] = f.Value
 	}
-	facts := load{busy - 30, total - 100}.facts()
-	if len(facts) != 1 || !strings.Contains(facts[0].Value, "% busy") {
-		t.Errorf("facts %+v", facts)
+	for name, want := range map[string]string{
+		"contention": "% busy", "CPU of fleetfall itself": "% of what was busy", "least memory available during the run": " MiB",
+	} {
+		if !strings.Contains(named[name], want) {
+			t.Errorf("%s is %q, want something with %q", name, named[name], want)
+		}
 	}
-	if facts := (load{}).facts(); facts[0].Value != "unknown" {
+	if facts := (&load{}).facts(); len(facts) != 1 || facts[0] != (results.Fact{Name: "contention", Value: "unknown"}) {
 		t.Errorf("a load that was never started says %+v", facts)
 	}
-	if m, err := readMemory(); err != nil || m.available <= 0 || m.available > m.total {
-		t.Errorf("memory %+v, %v", m, err)
+}
+
+func TestFirstBootsSaysWhyThereAreNoCopies(t *testing.T) {
+	for _, c := range []struct {
+		p    libvirt.Preparation
+		want string
+	}{
+		{libvirt.Preparation{Copies: true, Reason: "kept in /x"}, "copies of a template, unless a fleet is to boot cold"},
+		{libvirt.Preparation{Reason: "try a copy: no"}, "cold: try a copy: no"},
+		{libvirt.Preparation{Reason: "no", Boot: libvirt.Boot{Asked: 2.5e9}, Overhead: 90 << 20, Own: 30 << 20},
+			"cold: no; a cold boot took 2.5 s to the guest's first request, and QEMU 90 MiB besides the guest's memory; a copy had 30 MiB of its own at its first beat"},
+	} {
+		if got := firstBoots(c.p); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
 	}
 }

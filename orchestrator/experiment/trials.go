@@ -40,6 +40,11 @@ func (r *run) trials(ctx context.Context, hypervisor fleets) error {
 // remaining lists the trials that a resumed run still has to run; those of a new one are all.
 func (r *run) remaining() []orchestrator.Trial {
 	left := orchestrator.Trials(r.Plan, r.waves)
+	for _, t := range left {
+		for i, node := range r.nodes(t) {
+			t.Hosts[i].Node = node
+		}
+	}
 	if r.before == nil {
 		return left
 	}
@@ -52,6 +57,14 @@ func (r *run) remaining() []orchestrator.Trial {
 		r.Step(fmt.Sprintf("skipping %d of %d trials that are finished", n, all))
 	}
 	return left
+}
+
+// nodes are the machines of a trial's hosts; none when there is only one.
+func (r *run) nodes(t orchestrator.Trial) []string {
+	if waves := r.placed[t.Cell.ID]; len(waves) > 0 {
+		return waves[max(0, t.Wave-1)]
+	}
+	return nil
 }
 
 // trial runs one trial under the next free number.
@@ -72,7 +85,11 @@ func (r *run) trial(ctx context.Context, hypervisor fleets, trial orchestrator.T
 		return out, errors.Join(err, rec.End(0, orchestrator.Invalid, err.Error()))
 	}
 	r.consoles[name] = trial.Number
-	f, err := hypervisor.NewFleet(libvirt.FleetConfig{Cell: name, Hosts: trial.Hosts, Images: r.images, ConsoleDir: consoles})
+	deadlines := r.deadlines(kindOf(trial.Cell.Fleet))
+	f, err := hypervisor.NewFleet(libvirt.FleetConfig{
+		Cell: name, Hosts: trial.Hosts, Images: r.images, ConsoleDir: consoles,
+		HelloTimeout: deadlines.Hello, FirstByte: deadlines.FirstByte,
+	})
 	if err != nil {
 		return out, errors.Join(err, rec.End(0, orchestrator.Invalid, err.Error()))
 	}

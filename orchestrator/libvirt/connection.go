@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -227,8 +228,12 @@ func lostIfEnded(err error) error {
 		return err
 	}
 	var broken *net.OpError
-	if errors.As(err, &broken) || errors.Is(err, golibvirt.ErrInterrupted) || errors.Is(err, io.EOF) ||
-		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.EINVAL) { // EINVAL: the library's word for it
+	if errors.As(err, &broken) {
+		return fmt.Errorf("%w: %w", errDisconnected, err)
+	}
+	// EINVAL is what the library says when it was told before.
+	ends := []error{golibvirt.ErrInterrupted, syscall.EINVAL, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed}
+	if slices.ContainsFunc(ends, func(end error) bool { return errors.Is(err, end) }) {
 		return fmt.Errorf("%w: %w", errDisconnected, err)
 	}
 	return err

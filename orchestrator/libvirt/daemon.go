@@ -84,6 +84,16 @@ func startDaemon(ctx context.Context, w *workDir, a account) (*daemon, error) {
 	return d, nil
 }
 
+// ended tells whether the daemon has ended.
+func (d *daemon) ended() bool {
+	select {
+	case <-d.exited:
+		return true
+	default:
+		return false
+	}
+}
+
 func (d *daemon) uri() string {
 	return "qemu:///session?socket=" + url.QueryEscape(filepath.Join(d.work.path, "r/libvirt/libvirt-sock"))
 }

@@ -82,11 +82,14 @@ func (e *endpoint) where() string {
 	return e.uri.socketPath() + " on " + e.uri.host
 }
 
-// dial makes one connection to the daemon, on which nothing has been said yet. control may set options of its socket.
-func (e *endpoint) dial(ctx context.Context, control func(network, address string, raw syscall.RawConn) error) (net.Conn, error) {
+// A control sets options of a socket before it is connected, see [net.Dialer].
+type control func(network, address string, raw syscall.RawConn) error
+
+// dial makes one connection to the daemon, on which nothing has been said yet. set may be nil.
+func (e *endpoint) dial(ctx context.Context, set control) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
-	d := net.Dialer{KeepAliveConfig: keepAlive, Control: control}
+	d := net.Dialer{KeepAliveConfig: keepAlive, Control: set}
 	switch e.uri.transport {
 	case transportUnix:
 		return d.DialContext(ctx, "unix", e.where())
@@ -114,6 +117,7 @@ func (e *endpoint) lastWords() string {
 	return e.tunnel.words.String()
 }
 
+// close ends what connections share, and so those through ssh. It can be called again.
 func (e *endpoint) close() error {
 	if e.tunnel == nil {
 		return nil
@@ -143,15 +147,19 @@ func startTLS(ctx context.Context, raw net.Conn, config *tls.Config) (net.Conn, 
 }
 
 // tlsConfig reads the certificates where libvirt has them: in pkipath, else in the user's own directory, else in the
-// system's, see https://libvirt.org/kbase/tlscerts.html. A client may do without a certificate of its own, if the daemon lets it.
+// system's, see https://libvirt.org/kbase/tlscerts.html. A client may do without a certificate of its own, if the daemon
+// lets it.
 func tlsConfig(uri daemonURI) (*tls.Config, error) {
 	authorities, certificates, keys := []string{uri.pki}, []string{uri.pki}, []string{uri.pki}
 	if uri.pki == "" {
-		authorities, certificates, keys = []string{"/etc/pki/CA"}, []string{"/etc/pki/libvirt"}, []string{"/etc/pki/libvirt/private"}
+		authorities, certificates, keys = nil, nil, nil
 		if home, err := os.UserHomeDir(); err == nil {
 			own := filepath.Join(home, ".pki/libvirt")
-			authorities, certificates, keys = append([]string{own}, authorities...), append([]string{own}, certificates...), append([]string{own}, keys...)
+			authorities, certificates, keys = []string{own}, []string{own}, []string{own}
 		}
+		authorities = append(authorities, "/etc/pki/CA")
+		certificates = append(certificates, "/etc/pki/libvirt")
+		keys = append(keys, "/etc/pki/libvirt/private")
 	}
 	config := &tls.Config{ServerName: uri.host, InsecureSkipVerify: uri.noVerify}
 	authority, where, err := readFirst("cacert.pem", authorities)

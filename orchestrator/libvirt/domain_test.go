@@ -64,12 +64,15 @@ func TestFleetConfigErrors(t *testing.T) {
 			}},
 		}
 	}
-	if err := check(good(), account{}); err != nil {
+	here := Machines{{}}
+	if err := check(here, good()); err != nil {
 		t.Fatal(err)
 	}
 	for want, change := range map[string]func(*FleetConfig){
 		"no hosts":            func(c *FleetConfig) { c.Hosts = nil },
 		"max boots":           func(c *FleetConfig) { c.MaxBoots = -1 },
+		"first byte -1ns":     func(c *FleetConfig) { c.FirstByte = -1 },
+		`is named "far"`:      func(c *FleetConfig) { c.Hosts[0].Node = "far" },
 		`name "a/../b"`:       func(c *FleetConfig) { c.Hosts[0].Name = "a/../b" },
 		"is taken":            func(c *FleetConfig) { c.Hosts = append(c.Hosts, c.Hosts[0]) },
 		`architecture "ebpf"`: func(c *FleetConfig) { c.Hosts[0].Architecture = "ebpf" },
@@ -80,7 +83,7 @@ func TestFleetConfigErrors(t *testing.T) {
 	} {
 		c := good()
 		change(&c)
-		if err := check(c, account{}); err == nil || !strings.Contains(err.Error(), want) {
+		if err := check(here, c); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one with %q", err, want)
 		}
 	}
@@ -89,9 +92,15 @@ func TestFleetConfigErrors(t *testing.T) {
 			t.Fatal(err)
 		}
 		var missing *PrerequisiteError
-		if err := check(good(), account{uid: nobody, gid: nobody, other: true}); !errors.As(err, &missing) {
+		if err := check(Machines{{account: account{uid: nobody, gid: nobody, other: true}}}, good()); !errors.As(err, &missing) {
 			t.Errorf("a file that QEMU's user may not read: %v", err)
 		}
+	}
+}
+
+func TestNoMachines(t *testing.T) {
+	if err := check(nil, FleetConfig{}); err == nil || !strings.Contains(err.Error(), "no machines") {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -1,17 +1,18 @@
 package libvirt
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"regexp"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
 
+	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
@@ -22,15 +23,17 @@ type FleetConfig struct {
 	Hosts        []fleet.HostSpec
 	Images       map[string]vmimages.Image // by the name that HostSpec.Image has
 	ConsoleDir   string                    // consoles are kept in <ConsoleDir>/<host>/console.log; "" keeps none
-	MaxBoots     int                       // hosts that may be between Booting and Hello at a time; 0 is one per CPU
+	MaxBoots     int                       // hosts that may be between Booting and Hello on one machine at a time; 0 is one per CPU
 	HelloTimeout time.Duration             // from Booting to BootFailed; 0 is 60 s
+	FirstByte    time.Duration             // from Booting to InfraFailed, for a host that boots and whose console is silent; 0 is 20 s
 }
 
 const (
-	defaultHello = 60 * time.Second
-	maxWaiting   = 4096     // events that may wait for Next before guests are kept waiting
-	minMemory    = 32 << 20 // bytes of a guest's memory
-	maxMemory    = 64 << 30
+	defaultHello     = 60 * time.Second
+	defaultFirstByte = 20 * time.Second
+	maxWaiting       = 4096     // events that may wait for Next before guests are kept waiting
+	minMemory        = 32 << 20 // bytes of a guest's memory
+	maxMemory        = 64 << 30
 )
 
 var validHost = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`)
@@ -40,14 +43,15 @@ var architectures = []string{"kernel", "none", "user"}
 
 // A vmFleet is a fleet.Fleet of VMs on the wall clock.
 type vmFleet struct {
-	hypervisor   *Hypervisor
+	machines     Machines
 	cfg          FleetConfig
 	accelerator  string
 	helloTimeout time.Duration
+	firstByte    time.Duration
+	oomKills     int // of this machine's kernel when the fleet was made
 	log          zerolog.Logger
 
 	hosts  map[string]*host
-	slots  chan struct{} // one item for each host that boots
 	start  time.Time
 	events *inbox[fleet.Event]
 	room   chan struct{} // receives when Next took an event
@@ -60,34 +64,36 @@ type vmFleet struct {
 	once   sync.Once
 }
 
-// NewFleet makes a fleet of VMs that are off. It checks all that can be checked before a boot. The accelerator is what
-// the last Probe found, emulation if there was none.
-func (h *Hypervisor) NewFleet(cfg FleetConfig) (fleet.Fleet, error) {
-	return h.newFleet(cfg, h.Facts().Accelerator.Name)
-}
+// Machines are what a fleet's hosts are spread over, by the node that each host's spec names.
+type Machines []*Hypervisor
 
-func (h *Hypervisor) newFleet(cfg FleetConfig, accelerator string) (_ *vmFleet, err error) {
-	if err := check(cfg, h.account); err != nil {
+// NewFleet makes a fleet of VMs on this machine alone; see Machines.NewFleet.
+func (h *Hypervisor) NewFleet(cfg FleetConfig) (fleet.Fleet, error) { return Machines{h}.NewFleet(cfg) }
+
+// NewFleet makes a fleet of VMs that are off. It checks all that can be checked before a boot. The accelerator is what
+// each machine's last Probe found, emulation if there was none.
+func (m Machines) NewFleet(cfg FleetConfig) (fleet.Fleet, error) { return newFleet(m, cfg, "") }
+
+// newFleet is NewFleet, under another accelerator than the machines' own if one is given.
+func newFleet(machines Machines, cfg FleetConfig, accelerator string) (_ *vmFleet, err error) {
+	if err := check(machines, cfg); err != nil {
 		return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.closed {
-		return nil, fmt.Errorf("fleet %s: the hypervisor is closed", cfg.Cell)
-	}
-	h.made++
-	boots := cfg.MaxBoots
-	if boots == 0 {
-		boots = runtime.NumCPU()
-	}
 	f := &vmFleet{
-		hypervisor: h, cfg: cfg, accelerator: accelerator, helloTimeout: cfg.HelloTimeout,
-		log:   h.log.With().Str("cell", cfg.Cell).Logger(),
-		hosts: make(map[string]*host), slots: make(chan struct{}, boots), start: time.Now(),
+		machines: machines, cfg: cfg, accelerator: cmp.Or(accelerator, machines[0].Facts().Accelerator.Name),
+		helloTimeout: cmp.Or(cfg.HelloTimeout, defaultHello), firstByte: cmp.Or(cfg.FirstByte, defaultFirstByte),
+		log:   machines[0].log.With().Str("cell", cfg.Cell).Logger(),
+		hosts: make(map[string]*host), oomKills: oomKills(), start: time.Now(),
 		events: newInbox[fleet.Event](), room: make(chan struct{}, 1), timers: newTimers(), ended: make(chan struct{}),
 	}
-	if f.helloTimeout == 0 {
-		f.helloTimeout = defaultHello
+	number := map[*Hypervisor]int{}
+	slots := map[*Hypervisor]chan struct{}{} // one item for each host that boots
+	for _, h := range machines {
+		if number[h], err = h.join(f); err != nil {
+			f.leave()
+			return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
+		}
+		slots[h] = make(chan struct{}, cmp.Or(cfg.MaxBoots, admission.BootsAtOnce(admission.Machine{CPUs: h.cpus})))
 	}
 	for _, spec := range cfg.Hosts {
 		log, err := openSerialLog(cfg.ConsoleDir, spec.Name)
@@ -95,40 +101,79 @@ func (h *Hypervisor) newFleet(cfg FleetConfig, accelerator string) (_ *vmFleet, 
 			for _, made := range f.hosts {
 				err = errors.Join(err, made.log.close())
 			}
+			f.leave()
 			return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
 		}
+		h := machines.of(spec.Node)
 		f.hosts[spec.Name] = &host{
-			fleet: f, spec: spec, image: cfg.Images[spec.Image], mode: fleet.Normal, inbox: newInbox[any](),
-			domainName: fmt.Sprintf("%s%d-%s", domainPrefix(h.cfg.RunID), h.made, spec.Name),
-			service:    &service{spec: spec}, log: log, template: h.templates[templateKind{spec.Image, spec.Architecture, spec.MemoryBytes}],
+			fleet: f, hypervisor: h, slots: slots[h], spec: spec, image: cfg.Images[spec.Image], mode: fleet.Normal, inbox: newInbox[any](),
+			domainName:  fmt.Sprintf("%s%d-%s", domainPrefix(h.cfg.RunID), number[h], spec.Name),
+			accelerator: cmp.Or(accelerator, h.Facts().Accelerator.Name),
+			service:     &service{spec: spec}, log: log, template: h.templateFor(spec),
 		}
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	for _, host := range f.hosts {
 		f.alive.Go(func() { host.run(f.ctx) })
 	}
-	f.alive.Go(f.watch)
+	for _, h := range machines {
+		f.alive.Go(func() { f.watch(h) })
+	}
 	f.alive.Go(func() { f.timers.run(f.ctx.Done()) })
-	h.fleets[f] = true
 	return f, nil
 }
 
-func check(cfg FleetConfig, a account) error {
+// of returns the machine of this name; nil when there is none. The first is also the one without a name.
+func (m Machines) of(node string) *Hypervisor {
+	for _, h := range m {
+		if h.cfg.Node == node || node == "" {
+			return h
+		}
+	}
+	return nil
+}
+
+// join makes a fleet one of the hypervisor's, and returns its number there.
+func (h *Hypervisor) join(f *vmFleet) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return 0, errors.New("the hypervisor is closed")
+	}
+	h.made++
+	h.fleets[f] = true
+	return h.made, nil
+}
+
+// leave undoes join.
+func (f *vmFleet) leave() {
+	for _, h := range f.machines {
+		h.forget(f)
+	}
+}
+
+func check(machines Machines, cfg FleetConfig) error {
+	if len(machines) == 0 {
+		return errors.New("no machines")
+	}
 	if len(cfg.Hosts) == 0 {
 		return errors.New("no hosts")
 	}
-	if cfg.MaxBoots < 0 || cfg.HelloTimeout < 0 {
-		return fmt.Errorf("max boots %d, hello timeout %v: want 0 or more", cfg.MaxBoots, cfg.HelloTimeout)
+	if cfg.MaxBoots < 0 || cfg.HelloTimeout < 0 || cfg.FirstByte < 0 {
+		return fmt.Errorf("max boots %d, hello timeout %v, first byte %v: want 0 or more", cfg.MaxBoots, cfg.HelloTimeout, cfg.FirstByte)
 	}
 	seen := make(map[string]bool)
 	readable := make(map[string]bool)
 	for i, s := range cfg.Hosts {
 		image, known := cfg.Images[s.Image]
+		h := machines.of(s.Node)
 		switch {
 		case !validHost.MatchString(s.Name):
 			return fmt.Errorf("host %d: name %q: want 1 to 40 lower-case letters, digits and dashes", i, s.Name)
 		case seen[s.Name]:
 			return fmt.Errorf("host %d: name %s is taken", i, s.Name)
+		case h == nil:
+			return fmt.Errorf("host %s: no machine is named %q", s.Name, s.Node)
 		case !slices.Contains(architectures, s.Architecture):
 			return fmt.Errorf("host %s: architecture %q: VMs run %v", s.Name, s.Architecture, architectures)
 		case !known:
@@ -140,10 +185,10 @@ func check(cfg FleetConfig, a account) error {
 		}
 		seen[s.Name] = true
 		for _, path := range []string{image.Kernel, image.Initrd, image.Disk} {
-			if readable[path] {
+			if h.remote() || readable[path] {
 				continue
 			}
-			if err := a.canRead(path); err != nil {
+			if err := h.account.canRead(path); err != nil {
 				return fmt.Errorf("image %s: %w", s.Image, err)
 			}
 			readable[path] = true
@@ -226,7 +271,7 @@ func (f *vmFleet) Close(ctx context.Context) error {
 		go func() {
 			defer close(f.ended)
 			f.alive.Wait()
-			f.hypervisor.forget(f)
+			f.leave()
 		}()
 	})
 	select {
@@ -261,11 +306,20 @@ func (f *vmFleet) waitForRoom() bool {
 	return true
 }
 
-// watch reports the loss of the daemon, without which nothing is seen of any host.
-func (f *vmFleet) watch() {
+// watch reports that a machine was given up: nothing is seen of its hosts any more.
+func (f *vmFleet) watch(h *Hypervisor) {
 	select {
-	case <-f.hypervisor.conn.lost():
-		f.emit("", fleet.InfraFailed{Op: "watch domains", Reason: errDisconnected.Error()})
+	case <-h.line.gone:
 	case <-f.ctx.Done():
+		return
+	}
+	if len(f.machines) == 1 {
+		f.emit("", fleet.InfraFailed{Op: "watch domains", Reason: h.line.reason().Error()})
+		return
+	}
+	for _, host := range f.hosts {
+		if host.hypervisor == h {
+			host.inbox.put(abandoned{h.line.reason()})
+		}
 	}
 }

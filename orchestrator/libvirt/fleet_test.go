@@ -159,8 +159,8 @@ func TestHostileGuest(t *testing.T) {
 	}
 	r.do(fleet.Boot{Host: host, Mode: fleet.Normal}) // and it can be had again
 	await[fleet.Hello](r, host)
-	if boots := strings.Count(r.console(host), "[fleetfall: power on"); boots != 4 {
-		t.Errorf("%d boots in the console log, want 4", boots)
+	if boots := strings.Count(r.console(host), "[fleetfall: power on"); boots != 5 {
+		t.Errorf("%d boots in the console log, want 5", boots)
 	}
 	r.close()
 }
@@ -202,16 +202,44 @@ func TestCloseWhileBooting(t *testing.T) {
 	r.close()
 }
 
-func TestDaemonLost(t *testing.T) {
+// A daemon that ends is started again, and what happened meanwhile is seen: VMs outlive it.
+func TestDaemonRestarts(t *testing.T) {
 	_, hostile := images(t)
 	h := open(t)
-	r := start(t, h, hostile, 1)
-	r.do(fleet.Boot{Host: "host-0", Mode: fleet.Normal})
-	await[fleet.Hello](r, "host-0")
+	r := start(t, h, hostile, 2)
+	for i := range 2 {
+		r.do(fleet.Boot{Host: fmt.Sprintf("host-%d", i), Mode: fleet.Normal})
+		await[fleet.Hello](r, fmt.Sprintf("host-%d", i))
+	}
 	if err := unix.Kill(h.daemon.process.PID, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	if failed := await[fleet.InfraFailed](r, ""); failed.Op != "watch domains" {
+	r.do(fleet.Serve{Host: "host-0", Version: 7, Content: []byte("panic")})
+	if p := await[fleet.Panic](r, "host-0"); p.Type != "sysrq" {
+		t.Errorf("%+v", p)
+	}
+	await[fleet.Beat](r, "host-1")
+	r.do(fleet.Reset{Host: "host-1"})
+	await[fleet.Booting](r, "host-1")
+	await[fleet.Hello](r, "host-1")
+	r.close()
+}
+
+// A daemon that does not come back is an infrastructure failure.
+func TestDaemonLost(t *testing.T) {
+	_, hostile := images(t)
+	h := open(t, func(c *Config) { c.Reconnect = 2 * time.Second })
+	r := start(t, h, hostile, 1)
+	r.do(fleet.Boot{Host: "host-0", Mode: fleet.Normal})
+	await[fleet.Hello](r, "host-0")
+	// It cannot be started again: its settings are gone.
+	if err := os.RemoveAll(filepath.Join(h.work.path, "c")); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Kill(h.daemon.process.PID, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if failed := await[fleet.InfraFailed](r, ""); failed.Op != "watch domains" || !strings.Contains(failed.Reason, "did not come back") {
 		t.Errorf("%+v", failed)
 	}
 	// That the VM is gone as well is for the hypervisor's Close, and checked there.

@@ -82,7 +82,7 @@ func Collect(ctx context.Context, workRoot string, log zerolog.Logger) (removed 
 	if err != nil {
 		return nil, err
 	}
-	var errs []error
+	errs := []error{Promises(workRoot).Collect(ctx)}
 	for _, l := range found {
 		if err := collect(ctx, l, log); err != nil {
 			errs = append(errs, fmt.Errorf("collect run %s: %w", l.RunID, err))

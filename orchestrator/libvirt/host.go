@@ -3,8 +3,8 @@ package libvirt
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
@@ -27,22 +27,27 @@ const (
 // A host is one VM of a fleet over all of its boots. Its run method owns everything below the line; others put messages
 // into its inbox.
 type host struct {
-	fleet      *vmFleet
-	spec       fleet.HostSpec
-	image      vmimages.Image
-	domainName string
-	inbox      *inbox[any]
-	service    *service
-	log        *serialLog
-	template   *template // of which its first boot is a copy; nil when that is a real boot too
+	fleet       *vmFleet
+	hypervisor  *Hypervisor // of its machine
+	slots       chan struct{}
+	spec        fleet.HostSpec
+	image       vmimages.Image
+	domainName  string
+	accelerator string
+	inbox       *inbox[any]
+	service     *service
+	log         *serialLog
+	template    *template // of which its first boot is a copy; nil when that is a real boot too
 
 	// ------
 	state   state
 	mode    fleet.BootMode
 	machine *machine        // nil when off
-	disk    bool            // the overlay exists
+	disk    string          // path of the overlay; empty before there is one
 	wish    *fleet.BootMode // a boot that waits for a slot
-	slot    bool            // holds one of the fleet's boot slots
+	slot    bool            // holds one of the machine's boot slots
+	lost    bool            // its machine was given up
+	silent  bool            // its console has printed nothing in this boot
 	boot    int             // counts boots; a timer of an earlier one means nothing
 	cause   *console.Report
 	device  bool  // the panic device's event came, the console's report has not
@@ -55,7 +60,7 @@ func (h *host) run(ctx context.Context) {
 	for {
 		var slots chan<- struct{}
 		if h.wish != nil && !h.slot {
-			slots = h.fleet.slots
+			slots = h.slots
 		}
 		select {
 		case <-ctx.Done():
@@ -95,6 +100,12 @@ func (h *host) handle(ctx context.Context, message any) {
 			h.state = up
 			h.freeSlot()
 		}
+	case spoke:
+		if m.m == h.machine {
+			h.silent = false
+		}
+	case abandoned:
+		h.abandon(m.err)
 	case crashing:
 		if m.m == h.machine {
 			h.remind(traceSettle, "trace")
@@ -115,6 +126,10 @@ func (h *host) handle(ctx context.Context, message any) {
 }
 
 func (h *host) power(ctx context.Context, action fleet.Action) {
+	if h.lost {
+		h.infra("reach its machine", h.hypervisor.line.reason())
+		return
+	}
 	switch a := action.(type) {
 	case fleet.Boot:
 		h.powerOff(ctx)
@@ -136,6 +151,15 @@ func (h *host) reset(ctx context.Context) {
 	h.powerOff(ctx)
 	mode := h.mode
 	h.wish = &mode
+}
+
+// abandon is the end of a host whose machine cannot be reached: what becomes of its VM is not known.
+func (h *host) abandon(err error) {
+	h.settle()
+	h.freeSlot()
+	h.state, h.wish, h.lost = off, nil, true
+	h.boot++
+	h.infra("reach its machine", err)
 }
 
 // powerOff takes the VM away, if there is one. Its disk stays.
@@ -167,32 +191,29 @@ func (h *host) start(ctx context.Context) {
 
 // create makes the host's VM: a copy of its template when it has never run, else one that boots from its disk.
 func (h *host) create(ctx context.Context) error {
-	v := h.fleet.hypervisor
+	v := h.hypervisor
+	image, err := v.image(ctx, h.image)
+	if err != nil {
+		return err
+	}
 	d := domain{
-		name: h.domainName, title: h.fleet.cfg.Cell + " " + h.spec.Name, accelerator: h.fleet.accelerator,
-		image: h.image, architecture: h.spec.Architecture, mode: h.mode, memory: h.spec.MemoryBytes,
-		disk: v.work.disk(h.domainName), serial: v.work.socket(h.domainName + ".tty"), guest: v.work.socket(h.domainName + ".vsp"),
+		name: h.domainName, title: h.fleet.cfg.Cell + " " + h.spec.Name, accelerator: h.accelerator,
+		image: image, architecture: h.spec.Architecture, mode: h.mode, memory: h.spec.MemoryBytes, disk: h.disk,
 	}
 	var t *template
 	note := "power on, mode " + string(h.mode)
-	if !h.disk {
-		if h.mode == fleet.Normal && !h.spec.Cold {
+	if h.disk == "" {
+		format, base := "raw", image.Disk
+		if h.mode == fleet.Normal && h.template != nil {
 			t = h.template
-		}
-		format, base := "raw", h.image.Disk
-		if t != nil {
 			format, base = "qcow2", t.disk
 			d.ram, d.copied = t.ram, true
 			note = "a copy of a host that has booted"
 		}
-		size, err := os.Stat(h.image.Disk)
-		if err != nil {
+		if d.disk, err = v.place.overlay(ctx, h.domainName+diskSuffix, format, base, image.DiskSize); err != nil {
 			return fmt.Errorf("create disk: %w", err)
 		}
-		if err := createOverlay(ctx, v.account, format, base, size.Size(), d.disk); err != nil {
-			return fmt.Errorf("create disk: %w", err)
-		}
-		h.disk = true
+		h.disk = d.disk
 	}
 	if err := h.log.restart(note); err != nil {
 		return err
@@ -217,6 +238,9 @@ func (h *host) begin(cloned bool) {
 	h.cause, h.device = nil, false
 	h.emit(fleet.Booting{Mode: h.mode, Cloned: cloned})
 	h.remind(h.fleet.helloTimeout, "hello")
+	if h.silent = !cloned; h.silent {
+		h.remind(h.fleet.firstByte, "first byte")
+	}
 }
 
 // domainEvent takes an event of this host's present domain.
@@ -233,6 +257,7 @@ func (h *host) domainEvent(ctx context.Context, e domainEvent) {
 
 // stopped: QEMU ended without our doing.
 func (h *host) stopped(ctx context.Context, why golibvirt.DomainEventStoppedDetailType) {
+	ending := h.ending()
 	h.powerOff(ctx)
 	switch why {
 	case golibvirt.DomainEventStoppedShutdown:
@@ -240,8 +265,27 @@ func (h *host) stopped(ctx context.Context, why golibvirt.DomainEventStoppedDeta
 	case golibvirt.DomainEventStoppedDestroyed:
 		h.infra("run domain", fmt.Errorf("somebody else destroyed domain %s", h.domainName))
 	default:
-		h.infra("run domain", fmt.Errorf("QEMU ended: %s", h.fleet.hypervisor.qemuLastWords(h.domainName)))
+		h.infra("run domain", ending)
 	}
+}
+
+// ending says how the host's QEMU ended, as far as it is known: by a signal when somebody has killed it, or the kernel has,
+// for memory; by itself, with words in its log, when it failed.
+func (h *host) ending() error {
+	words := h.hypervisor.qemuLastWords(h.domainName)
+	if h.machine == nil {
+		return fmt.Errorf("QEMU ended: %s", words)
+	}
+	status, known := orphans.how(h.machine.pid)
+	switch killed := oomKills() - h.fleet.oomKills; {
+	case !known:
+		return fmt.Errorf("QEMU ended: %s", words)
+	case status.Signaled() && status.Signal() == syscall.SIGKILL && killed > 0:
+		return fmt.Errorf("QEMU was killed; this machine's kernel has killed %d processes for memory since the fleet was made", killed)
+	case status.Signaled():
+		return fmt.Errorf("QEMU was killed by signal %d (%v), and not by the kernel for memory", status.Signal(), status.Signal())
+	}
+	return fmt.Errorf("QEMU ended with exit code %d: %s", status.ExitStatus(), words)
 }
 
 // devicePanic: the panic device said that the kernel panicked. Why is on the console, which may still be on its way.
@@ -281,6 +325,10 @@ func (h *host) due(what string) {
 	case what == "hello" && h.state == booting && h.cause == nil:
 		h.freeSlot()
 		h.emit(fleet.BootFailed{Reason: fmt.Sprintf("no hello within %v", h.fleet.helloTimeout), Excerpt: h.log.end()})
+	case what == "first byte" && h.state == booting && h.silent:
+		// Not even the firmware has said a word: that is not the guest's doing.
+		h.powerOff(context.WithoutCancel(h.fleet.ctx))
+		h.infra("boot host", fmt.Errorf("its VM printed nothing within %v", h.fleet.firstByte))
 	case what == "console" && h.device:
 		h.settle()
 	case what == "trace" && h.log.panicking():
@@ -345,6 +393,6 @@ func (h *host) remind(d time.Duration, what string) {
 func (h *host) freeSlot() {
 	if h.slot {
 		h.slot = false
-		<-h.fleet.slots
+		<-h.slots
 	}
 }

@@ -21,22 +21,28 @@ import (
 
 	golibvirt "github.com/digitalocean/go-libvirt"
 	"github.com/rs/zerolog"
+	"libvirt.org/go/libvirtxml"
 
 	"github.com/fleetfall/fleetfall/internal/tool"
+	"github.com/fleetfall/fleetfall/orchestrator/admission"
+	"github.com/fleetfall/fleetfall/vmimages"
 )
 
 // Config says where and as whom VMs run.
 type Config struct {
-	RunID    string         // of the run, in the name of everything that it starts: 6 to 16 of [a-z0-9]
-	URI      string         // of the libvirt daemon; "" starts a private one
-	WorkRoot string         // directory of the work directories of runs; "" is DefaultWorkRoot
-	RunDir   string         // the run's results directory, written down for whoever finds what the run left
-	Cache    string         // directory that keeps the verdict of Probe; "" keeps none
-	Log      zerolog.Logger // for people; the zero value drops everything
+	Node      string         // name of the machine in hosts' specs; "" for the only one
+	RunID     string         // of the run, in the name of everything that it starts: 6 to 16 of [a-z0-9]
+	URI       string         // of the libvirt daemon; "" starts a private one
+	WorkRoot  string         // directory of the work directories of runs; "" is DefaultWorkRoot
+	RunDir    string         // the run's results directory, written down for whoever finds what the run left
+	Cache     string         // directory that keeps templates and the verdict of Probe; "" keeps none
+	Reconnect time.Duration  // how long the daemon may be away, as when it is restarted; 0 is 30 s
+	Log       zerolog.Logger // for people; the zero value drops everything
 }
 
 // Facts is what a run's provenance tells of the hypervisor.
 type Facts struct {
+	Node        string      `json:"node,omitempty"` // name of the machine; empty for the only one
 	URI         string      `json:"uri"`
 	Private     bool        `json:"private"` // the daemon was started by this run
 	Libvirt     string      `json:"libvirt"` // version
@@ -64,24 +70,26 @@ func (e *PrerequisiteError) Error() string {
 
 func (e *PrerequisiteError) Unwrap() error { return e.Err }
 
-// A Hypervisor makes fleets of VMs. Its methods may be called from any goroutine.
+// A Hypervisor is a machine on which fleets' VMs run. Its methods may be called from any goroutine.
 type Hypervisor struct {
 	cfg     Config
+	uri     daemonURI
 	work    *workDir
 	daemon  *daemon // nil when the daemon is not ours
-	conn    *connection
-	account account // under which QEMU runs
+	account account // under which QEMU runs, where that is known
+	place   place
 	log     zerolog.Logger
+	line    *lifeline
 
 	mu        sync.Mutex
 	routes    map[golibvirt.UUID]*inbox[any] // who hears of a domain
 	fleets    map[*vmFleet]bool
 	templates map[templateKind]*template
-	made      int // fleets so far; a part of their domains' names
+	images    map[string]vmimages.Image // as QEMU finds them, by digest
+	made      int                       // fleets so far; a part of their domains' names
 	facts     Facts
+	cpus      int
 	closed    bool
-
-	routing sync.WaitGroup
 }
 
 var validRunID = regexp.MustCompile(`^[a-z0-9]{6,16}$`)
@@ -92,10 +100,18 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 	if !validRunID.MatchString(cfg.RunID) {
 		return nil, fmt.Errorf("open hypervisor: run ID %q: want 6 to 16 lower-case letters and digits", cfg.RunID)
 	}
-	if err := needTools(cfg.URI == ""); err != nil {
+	h = &Hypervisor{
+		cfg: cfg, log: cfg.Log, routes: make(map[golibvirt.UUID]*inbox[any]), fleets: make(map[*vmFleet]bool),
+		templates: make(map[templateKind]*template), images: make(map[string]vmimages.Image),
+	}
+	if cfg.URI != "" {
+		if h.uri, err = parseURI(cfg.URI); err != nil {
+			return nil, err
+		}
+	}
+	if err := needTools(cfg.URI == "", h.remote()); err != nil {
 		return nil, err
 	}
-	h = &Hypervisor{cfg: cfg, log: cfg.Log, routes: make(map[golibvirt.UUID]*inbox[any]), fleets: make(map[*vmFleet]bool), templates: make(map[templateKind]*template)}
 	// A failure on the way gives back what was had so far, also when ctx is why it failed.
 	defer func() {
 		if err != nil {
@@ -109,43 +125,114 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 		if h.account, err = privateAccount(); err != nil {
 			return h, err
 		}
+		if err = orphans.adopt(); err != nil {
+			h.log.Warn().Err(err).Msg("how a QEMU ends will not be known")
+		}
 	}
 	if h.work, err = createWorkDir(cfg, h.account); err != nil {
 		return h, err
 	}
-	uri := cfg.URI
-	if uri == "" {
-		if h.daemon, err = startDaemon(ctx, h.work, h.account); err != nil {
+	conn, err := h.connect(ctx)
+	if err != nil {
+		return h, err
+	}
+	h.line = newLifeline(h, conn)
+	if h.remote() {
+		if h.place, err = openThere(ctx, h); err != nil {
 			return h, err
 		}
-		if err = h.work.recordDaemon(h.daemon.process); err != nil {
-			return h, err
+	} else {
+		h.place = &here{work: h.work, account: h.account, foreign: h.daemon == nil, cache: cfg.Cache}
+	}
+	return h, h.learnFacts(ctx)
+}
+
+// Local tells whether the VMs run on this machine.
+func (h *Hypervisor) Local() bool { return !h.remote() }
+
+// CPUs is how many the machine has.
+func (h *Hypervisor) CPUs() int { return h.cpus }
+
+// remote tells whether the daemon's machine is another one.
+func (h *Hypervisor) remote() bool { return h.uri.remote }
+
+// connect connects to the daemon, after starting it when it is private and does not run.
+func (h *Hypervisor) connect(ctx context.Context) (*connection, error) {
+	uri := h.cfg.URI
+	if uri == "" {
+		if h.daemon == nil || h.daemon.ended() {
+			d, err := startDaemon(ctx, h.work, h.account)
+			if err != nil {
+				return nil, err
+			}
+			h.daemon = d
+			if err := h.work.recordDaemon(d.process); err != nil {
+				return nil, err
+			}
 		}
 		uri = h.daemon.uri()
 	}
-	if h.conn, err = connect(ctx, uri, h.daemonGone()); err != nil {
+	conn, err := connect(ctx, uri, h.daemonGone())
+	if err != nil {
 		if h.daemon != nil {
 			err = fmt.Errorf("%w\n%s", err, h.daemon.lastWords())
 		}
-		return h, &PrerequisiteError{
+		return nil, &PrerequisiteError{
 			What: "no connection to the libvirt daemon at " + uri, Err: err,
 			How: "check that libvirtd runs there and that this user may use it, or leave the URI empty for a private one",
 		}
 	}
-	h.routing.Go(h.routeEvents)
-	return h, h.learnFacts(ctx, uri)
+	return conn, nil
 }
 
-// routeEvents gives every event of a domain to its host, until the connection ends.
-func (h *Hypervisor) routeEvents() {
-	for e := range h.conn.events {
-		h.mu.Lock()
-		to := h.routes[e.uuid]
-		h.mu.Unlock()
-		if to != nil {
-			to.put(e)
-		}
+// call makes one request of the daemon, once there is a connection.
+func (h *Hypervisor) call(ctx context.Context, op string, limit time.Duration, f func(*golibvirt.Libvirt) error) error {
+	conn, err := h.line.connection(ctx)
+	if err != nil {
+		return fmt.Errorf("%s: %w", op, err)
 	}
+	return conn.call(ctx, op, limit, f)
+}
+
+// image is an image with paths that this hypervisor's QEMU can open.
+func (h *Hypervisor) image(ctx context.Context, image vmimages.Image) (vmimages.Image, error) {
+	h.mu.Lock()
+	placed, ok := h.images[image.Digest]
+	h.mu.Unlock()
+	if ok {
+		return placed, nil
+	}
+	placed, err := h.place.image(ctx, image)
+	if err != nil {
+		return image, fmt.Errorf("image %s: %w", image.Name, err)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.images[image.Digest] = placed
+	return placed, nil
+}
+
+// Machine describes the machine as it is now.
+func (h *Hypervisor) Machine(ctx context.Context) (admission.Machine, error) {
+	m, err := h.place.machine(ctx)
+	if err != nil {
+		return m, fmt.Errorf("look at machine %s: %w", h.cfg.Node, err)
+	}
+	m.Name, m.CPUs = h.cfg.Node, h.cpus
+	// The daemon knows its machine by the hardware's UUID, however it is reached.
+	err = h.call(ctx, "ask for the machine's UUID", callTime, func(l *golibvirt.Libvirt) error {
+		text, err := l.ConnectGetCapabilities()
+		if err != nil {
+			return err
+		}
+		var caps libvirtxml.Caps
+		if err := caps.Unmarshal(text); err != nil {
+			return err
+		}
+		m.ID = caps.Host.UUID
+		return nil
+	})
+	return m, err
 }
 
 // route says who hears of a domain from now on; nil for nobody.
@@ -177,8 +264,11 @@ func (h *Hypervisor) recordCommandLine(domain string) {
 }
 
 // needTools looks for the programs that this package runs.
-func needTools(private bool) error {
-	tools := []struct{ name, pkg string }{{"qemu-img", "qemu-utils"}}
+func needTools(private, remote bool) error {
+	var tools []struct{ name, pkg string }
+	if !remote {
+		tools = append(tools, struct{ name, pkg string }{"qemu-img", "qemu-utils"})
+	}
 	if private {
 		tools = append(tools, struct{ name, pkg string }{"libvirtd", "libvirt-daemon-system"},
 			struct{ name, pkg string }{"qemu-system-x86_64", "qemu-system-x86"})
@@ -198,21 +288,34 @@ func (h *Hypervisor) daemonGone() <-chan struct{} {
 	return h.daemon.exited
 }
 
-func (h *Hypervisor) learnFacts(ctx context.Context, uri string) error {
+func (h *Hypervisor) learnFacts(ctx context.Context) error {
 	var library, hypervisor uint64
+	var cpus int32
 	// The first question of all: a daemon that has just started asks QEMU itself what it can do before it answers.
-	err := h.conn.call(ctx, "ask for versions", createTime, func(l *golibvirt.Libvirt) (err error) {
+	err := h.call(ctx, "ask for versions", createTime, func(l *golibvirt.Libvirt) (err error) {
 		if library, err = l.ConnectGetLibVersion(); err == nil {
 			hypervisor, err = l.ConnectGetVersion()
+		}
+		if err == nil {
+			_, _, cpus, _, _, _, _, _, err = l.NodeGetInfo()
 		}
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("open hypervisor: %w", err)
 	}
+	h.cpus = max(1, int(cpus))
+	kernel, model := kernelRelease(), cpuModel()
+	if h.remote() {
+		kernel, model = "not known", "not known"
+	}
+	uri := h.cfg.URI
+	if h.daemon != nil {
+		uri = h.daemon.uri()
+	}
 	h.facts = Facts{
-		URI: uri, Private: h.daemon != nil, Libvirt: version(library), QEMU: version(hypervisor),
-		Kernel: kernelRelease(), CPU: cpuModel(),
+		Node: h.cfg.Node, URI: uri, Private: h.daemon != nil, Libvirt: version(library), QEMU: version(hypervisor),
+		Kernel: kernel, CPU: model,
 		Accelerator: Accelerator{Name: TCG, Reason: "not probed"},
 	}
 	return nil
@@ -279,14 +382,14 @@ func (h *Hypervisor) Close(ctx context.Context) error {
 // release gives back everything but fleets, in the reverse order of Open.
 func (h *Hypervisor) release(ctx context.Context) error {
 	var errs []error
-	if h.conn != nil {
-		errs = append(errs, h.conn.close(ctx))
+	if h.place != nil {
+		errs = append(errs, h.place.close(ctx))
+	}
+	if h.line != nil {
+		errs = append(errs, h.line.close(ctx))
 	}
 	if h.daemon != nil {
 		errs = append(errs, h.daemon.stop(ctx))
-	}
-	if err := wait(ctx, &h.routing); err != nil {
-		errs = append(errs, fmt.Errorf("wait for the last events: %w", err))
 	}
 	if h.work != nil {
 		// No VM is left unless its end failed above: then this ends it the hard way.

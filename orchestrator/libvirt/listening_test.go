@@ -117,7 +117,8 @@ func (d *listening) start(t *testing.T) {
 	d.cmd = exec.Command(program, "--listen", "--config", filepath.Join(dir, "c/libvirt/libvirtd.conf"), "--pid-file", filepath.Join(dir, "r/pid"))
 	d.cmd.Env = []string{
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=" + dir + "/h", "TMPDIR=" + dir + "/h",
-		"XDG_CONFIG_HOME=" + dir + "/c", "XDG_CACHE_HOME=" + dir + "/h", "XDG_DATA_HOME=" + dir + "/h", "XDG_STATE_HOME=" + dir + "/h", "XDG_RUNTIME_DIR=" + dir + "/r",
+		"XDG_CONFIG_HOME=" + dir + "/c", "XDG_CACHE_HOME=" + dir + "/h", "XDG_DATA_HOME=" + dir + "/h",
+		"XDG_STATE_HOME=" + dir + "/h", "XDG_RUNTIME_DIR=" + dir + "/r",
 	}
 	d.cmd.Dir, d.cmd.SysProcAttr = dir, d.account.attributes()
 	said := &lastWords{}

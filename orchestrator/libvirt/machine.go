@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os/exec"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,18 +24,9 @@ type machine struct {
 	domain     golibvirt.Domain
 	serial     net.Conn
 	channel    *channel
+	pid        int         // of its QEMU; 0 when that is not known
 	spoke      atomic.Bool // its console printed something
 	readers    sync.WaitGroup
-}
-
-// createOverlay makes a disk of its own, of this many bytes, on top of another's, which is "raw" or "qcow2".
-func createOverlay(ctx context.Context, a account, format, base string, size int64, path string) error {
-	// -u does not open the base, which another host may be using; the size then has to be given.
-	args := []string{"create", "-q", "-f", "qcow2", "-u", "-F", format, "-b", base, path, fmt.Sprint(size)}
-	if output, err := exec.CommandContext(ctx, "qemu-img", args...).CombinedOutput(); err != nil {
-		return fmt.Errorf("qemu-img: %w: %s", err, strings.TrimSpace(string(output)))
-	}
-	return a.own(path)
 }
 
 // A listener hears what a machine does.
@@ -53,6 +42,7 @@ type listener struct {
 // when template is not nil, where the template stood. It lives until destroy; ctx bounds its making and ends the waits of
 // its readers.
 func (h *Hypervisor) createMachine(ctx context.Context, d domain, t *template, l listener) (m *machine, err error) {
+	h.place.lines(&d)
 	rand.Read(d.uuid[:])                                            // never fails
 	d.uuid[6], d.uuid[8] = d.uuid[6]&0x0f|0x40, d.uuid[8]&0x3f|0x80 // version 4, RFC 9562
 	xml, err := d.xml()
@@ -76,14 +66,11 @@ func (h *Hypervisor) createMachine(ctx context.Context, d domain, t *template, l
 	if err != nil {
 		return m, err
 	}
+	m.pid = h.pidOf(d.name)
 	// Connected before the guest runs: it must find its channel's other end there, and no line of console be lost.
-	var dialer net.Dialer
-	if m.serial, err = dialer.DialContext(ctx, "unix", d.serial); err != nil {
-		return m, fmt.Errorf("connect to console: %w", err)
-	}
-	guest, err := dialer.DialContext(ctx, "unix", d.guest)
-	if err != nil {
-		return m, fmt.Errorf("connect to channel: %w", err)
+	var guest net.Conn
+	if m.serial, guest, err = h.place.connect(ctx, d, m.domain); err != nil {
+		return m, err
 	}
 	m.channel = &channel{conn: guest, service: l.service, emit: l.emit, ask: l.ask, hello: func() { l.inbox.put(saidHello{m}) }}
 	if t != nil {
@@ -112,7 +99,7 @@ func (h *Hypervisor) createMachine(ctx context.Context, d domain, t *template, l
 
 // start has libvirt start a domain, which then stands still.
 func (h *Hypervisor) start(ctx context.Context, d domain, xml string) error {
-	return h.conn.call(ctx, "create domain", createTime, func(l *golibvirt.Libvirt) error {
+	return h.call(ctx, "create domain", createTime, func(l *golibvirt.Libvirt) error {
 		created, err := l.DomainCreateXML(xml, golibvirt.DomainStartPaused)
 		if err == nil && created.UUID != d.uuid {
 			return fmt.Errorf("libvirt created another domain, %s", created.Name)
@@ -123,7 +110,7 @@ func (h *Hypervisor) start(ctx context.Context, d domain, xml string) error {
 
 // resume lets the guest run.
 func (m *machine) resume(ctx context.Context) error {
-	return m.hypervisor.conn.call(ctx, "start domain", callTime, func(l *golibvirt.Libvirt) error {
+	return m.hypervisor.call(ctx, "start domain", callTime, func(l *golibvirt.Libvirt) error {
 		return l.DomainResume(m.domain)
 	})
 }
@@ -138,10 +125,17 @@ func (m *machine) destroy(ctx context.Context) error {
 	if m.channel != nil {
 		_ = m.channel.conn.Close()
 	}
-	err := m.hypervisor.conn.call(ctx, "destroy domain", createTime, func(l *golibvirt.Libvirt) error {
-		return l.DomainDestroy(m.domain)
-	})
+	destroy := func() error {
+		return m.hypervisor.call(ctx, "destroy domain", createTime, func(l *golibvirt.Libvirt) error {
+			return l.DomainDestroy(m.domain)
+		})
+	}
+	err := destroy()
+	if isLost(err) { // it may have been done or not
+		err = destroy()
+	}
 	m.readers.Wait()
+	orphans.forget(m.pid)
 	if isGone(err) {
 		return nil
 	}
@@ -157,7 +151,8 @@ type (
 		m      *machine
 		report console.Report
 	}
-	failed struct {
+	abandoned struct{ err error } // the host's machine was given up
+	failed    struct {
 		m   *machine
 		op  string
 		err error

@@ -96,7 +96,7 @@ func (h *Hypervisor) tryKVM(ctx context.Context, image vmimages.Image) (_ Accele
 	if err := h.account.canUse("/dev/kvm"); err != nil {
 		return Accelerator{TCG, "no KVM: " + err.Error()}, false, nil
 	}
-	f, err := h.newFleet(FleetConfig{
+	f, err := newFleet(Machines{h}, FleetConfig{
 		Cell: "probe", Images: map[string]vmimages.Image{image.Name: image}, HelloTimeout: probeTime,
 		Hosts: []fleet.HostSpec{{
 			Name: "probe", Architecture: "none", Image: image.Name, MemoryBytes: 128 << 20,

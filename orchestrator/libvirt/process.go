@@ -2,6 +2,7 @@ package libvirt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -40,7 +41,10 @@ func qemuOf(domain string) (process.Running, error) {
 
 // privateMemory is how many bytes of memory the QEMU of a domain has that it shares with nobody. A guest's memory that is
 // a file is among them where the guest has written to a copy of it, and not where it writes to the file itself.
-func privateMemory(domain string) (int64, error) {
+func (h *Hypervisor) privateMemory(domain string) (int64, error) {
+	if h.remote() {
+		return 0, errors.New("QEMU runs on another machine")
+	}
 	qemu, err := qemuOf(domain)
 	if err != nil {
 		return 0, err

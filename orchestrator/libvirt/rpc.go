@@ -84,7 +84,8 @@ func appendFrame(b []byte, procedure, kind, status uint32, payload []byte) []byt
 	return append(h.append(b), payload...)
 }
 
-// appendOpaque appends bytes of any number as XDR has them, RFC 4506: their number, themselves, zeros up to a multiple of four.
+// appendOpaque appends bytes of any number as XDR has them, RFC 4506: their number, themselves, zeros up to a multiple of
+// four.
 func appendOpaque(b []byte, text string) []byte {
 	b = binary.BigEndian.AppendUint32(b, uint32(len(text)))
 	b = append(b, text...)

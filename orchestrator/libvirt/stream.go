@@ -30,8 +30,8 @@ const (
 // A peer that vanished while it had data to acknowledge is noticed by the connection that opened the stream, not here.
 //
 // A read that ran into its deadline can be repeated. After a write that did, Write's number tells what was taken; what is
-// left of a frame goes before what is written next. On TLS no more can be written then, see [crypto/tls.Conn.SetWriteDeadline].
-// Close does not wait for what was written to reach the guest.
+// left of a frame goes before what is written next. On TLS no more can be written then, see
+// [crypto/tls.Conn.SetWriteDeadline]. Close does not wait for what was written to reach the guest.
 type stream struct {
 	net.Conn
 	procedure uint32 // that opened it
@@ -47,7 +47,8 @@ type stream struct {
 	unsent []byte // rest of a frame whose writing ran into the deadline
 }
 
-// openConsole opens the console of a domain, its first serial port. Whoever else has it open loses it.
+// openConsole opens the console of a domain, its first serial port, which has to be a pty. Whoever else has it open loses
+// it.
 func (c *connection) openConsole(ctx context.Context, domain golibvirt.Domain) (net.Conn, error) {
 	s, err := c.openStream(ctx, procDomainOpenConsole, domain, "")
 	if err != nil {
@@ -65,7 +66,10 @@ func (c *connection) openChannel(ctx context.Context, domain golibvirt.Domain, n
 	return s, nil
 }
 
-func (c *connection) openStream(ctx context.Context, procedure uint32, domain golibvirt.Domain, device string) (*stream, error) {
+// openStream makes the call that opens a stream to a device of a domain; "" is the first.
+func (c *connection) openStream(
+	ctx context.Context, procedure uint32, domain golibvirt.Domain, device string,
+) (*stream, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	conn, err := c.endpoint.dial(ctx, nil)

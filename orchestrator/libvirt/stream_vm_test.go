@@ -112,7 +112,9 @@ func (g *remoteGuest) answer(r protocol.Request, content string) {
 	reply := protocol.Reply{ID: r.ID, Boot: r.Boot}
 	switch {
 	case r.Identify != nil:
-		reply.Config = &protocol.Config{Hostname: "h", Now: time.Now(), Beat: 50 * time.Millisecond, Poll: time.Second, Work: time.Second, Threat: time.Second}
+		reply.Config = &protocol.Config{
+			Hostname: "h", Now: time.Now(), Beat: 50 * time.Millisecond, Poll: time.Second, Work: time.Second, Threat: time.Second,
+		}
 	case r.Hello != nil: // an answer of many frames
 		reply.Error = strings.Repeat("long ", 200_000)
 	case r.Fetch != nil:

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
@@ -48,6 +47,7 @@ type Boot struct {
 
 // A Preparation is what is known of hosts of one kind before any of them boots.
 type Preparation struct {
+	Node     string // name of the machine; "" for the only one
 	Copies   bool   // first boots can be copies of a template
 	Reason   string // why they cannot, or where the template is from
 	Boot     Boot   // the template's; zero when it is not known
@@ -62,9 +62,9 @@ type Preparation struct {
 func (h *Hypervisor) Prepare(ctx context.Context, image vmimages.Image, architecture string, memory int64) (Preparation, error) {
 	kind := templateKind{image.Name, architecture, memory}
 	t, err := h.prepareTemplate(ctx, image, kind)
-	var p Preparation
+	p := Preparation{Node: h.cfg.Node}
 	if t != nil {
-		p = Preparation{Boot: t.kept.Boot, Overhead: t.kept.Overhead, Own: t.kept.Own, Reason: t.from}
+		p.Boot, p.Overhead, p.Own, p.Reason = t.kept.Boot, t.kept.Overhead, t.kept.Own, t.from
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -84,11 +84,15 @@ func (h *Hypervisor) Prepare(ctx context.Context, image vmimages.Image, architec
 
 // prepareTemplate returns a template of which a copy was tried. With an error, the template is what is known of the boot.
 func (h *Hypervisor) prepareTemplate(ctx context.Context, image vmimages.Image, kind templateKind) (*template, error) {
+	image, err := h.image(ctx, image)
+	if err != nil {
+		return nil, err
+	}
 	key, err := h.templateKey(image, kind)
 	if err != nil {
 		return nil, err
 	}
-	t, err := h.findTemplate(ctx, image, kind, key)
+	t, err := h.place.template(ctx, key, h.templateDomain(image, kind))
 	if err == nil && t != nil {
 		if err = h.tryCopy(ctx, image, kind, t); err == nil {
 			return t, nil
@@ -99,6 +103,9 @@ func (h *Hypervisor) prepareTemplate(ctx context.Context, image vmimages.Image, 
 	}
 	if err != nil {
 		h.log.Warn().Err(err).Str("template", key).Msg("a kept template is of no use and is made again")
+		if err := h.place.discard(ctx, key); err != nil {
+			h.log.Warn().Err(err).Str("template", key).Msg("it could not be removed")
+		}
 	}
 	if t, err = h.makeTemplate(ctx, image, kind); err != nil {
 		return t, err
@@ -106,8 +113,7 @@ func (h *Hypervisor) prepareTemplate(ctx context.Context, image vmimages.Image, 
 	if err := h.tryCopy(ctx, image, kind, t); err != nil {
 		return t, err
 	}
-	t.from = "booted for this run"
-	if path, err := h.keepTemplate(ctx, t, key); err != nil {
+	if path, err := h.place.keep(ctx, t, key); err != nil {
 		h.log.Warn().Err(err).Msg("the template is not kept for later runs")
 	} else if path != "" {
 		t.from += ", and kept in " + path
@@ -115,14 +121,29 @@ func (h *Hypervisor) prepareTemplate(ctx context.Context, image vmimages.Image, 
 	return t, nil
 }
 
-// templateDomain is the VM that is to become a template.
+// Suffixes of the names of a template's files.
+const (
+	ramSuffix  = ".ram"
+	diskSuffix = ".qcow2"
+	saveSuffix = ".save"
+)
+
+// templateFor is the template that a host's first boot is a copy of; nil when it is a real boot.
+func (h *Hypervisor) templateFor(s fleet.HostSpec) *template {
+	if s.Cold {
+		return nil
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.templates[templateKind{s.Image, s.Architecture, s.MemoryBytes}]
+}
+
+// templateDomain is the VM that is to become a template, without its files.
 func (h *Hypervisor) templateDomain(image vmimages.Image, kind templateKind) domain {
-	name := fmt.Sprintf("%st-%s-%s-%d", domainPrefix(h.cfg.RunID), kind.image, kind.architecture, kind.memory>>20)
 	return domain{
-		name: name, title: "template", accelerator: h.Facts().Accelerator.Name,
-		image: image, architecture: kind.architecture, mode: fleet.Normal, memory: kind.memory,
-		disk: h.work.template(name + ".qcow2"), serial: h.work.socket(name + ".tty"), guest: h.work.socket(name + ".vsp"),
-		ram: h.work.template(name + ".ram"), share: true,
+		name:  fmt.Sprintf("%st-%s-%s-%d", domainPrefix(h.cfg.RunID), kind.image, kind.architecture, kind.memory>>20),
+		title: "template", accelerator: h.Facts().Accelerator.Name,
+		image: image, architecture: kind.architecture, mode: fleet.Normal, memory: kind.memory, share: true,
 	}
 }
 
@@ -131,26 +152,30 @@ func (h *Hypervisor) templateDomain(image vmimages.Image, kind templateKind) dom
 func (h *Hypervisor) templateKey(image vmimages.Image, kind templateKind) (string, error) {
 	f := h.Facts()
 	d := h.templateDomain(image, kind)
+	h.place.lines(&d)
 	d.name, d.disk, d.serial, d.guest, d.ram = "t", "/disk", "/serial", "/guest", "/ram"
 	xml, err := d.xml()
 	if err != nil {
 		return "", err
 	}
 	emulator := ""
-	if program, err := tool.Find("qemu-system-x86_64"); err == nil {
+	if program, err := tool.Find("qemu-system-x86_64"); err == nil && !h.remote() {
 		if info, err := os.Stat(program); err == nil { // an update of the package keeps QEMU's version
 			emulator = fmt.Sprintf("%s %d %v", program, info.Size(), info.ModTime().UTC())
 		}
 	}
-	key := sha256.Sum256(fmt.Appendf(nil, "%d %q %q %q %q %q %q %q %q", templateSchema, image.Digest, image.Disk, xml, f.QEMU, f.Libvirt, f.CPU,
-		f.Accelerator.Name, emulator))
+	key := sha256.Sum256(fmt.Appendf(nil, "%d %q %q %q %q %q %q %q %q", templateSchema, image.Digest, image.Disk, xml, f.QEMU, f.Libvirt,
+		f.CPU, f.Accelerator.Name, emulator))
 	return fmt.Sprintf("%s-%s-%x", kind.image, kind.architecture, key[:8]), nil
 }
 
 // makeTemplate boots a host to its first question and keeps what it then is.
 func (h *Hypervisor) makeTemplate(ctx context.Context, image vmimages.Image, kind templateKind) (t *template, err error) {
 	d := h.templateDomain(image, kind)
-	if err := h.prepareFiles(ctx, d); err != nil {
+	if d.disk, err = h.place.overlay(ctx, d.name+diskSuffix, "raw", image.Disk, image.DiskSize); err != nil {
+		return nil, fmt.Errorf("make template: %w", err)
+	}
+	if d.ram, err = h.place.blank(ctx, d.name+ramSuffix, kind.memory); err != nil {
 		return nil, fmt.Errorf("make template: %w", err)
 	}
 	log, err := openSerialLog("", d.name)
@@ -173,44 +198,19 @@ func (h *Hypervisor) makeTemplate(ctx context.Context, image vmimages.Image, kin
 	if err := m.resume(ctx); err != nil {
 		return nil, fmt.Errorf("make template: %w", err)
 	}
-	t = &template{ram: d.ram, disk: d.disk}
+	t = &template{ram: d.ram, disk: d.disk, from: "booted for this run"}
 	question, err := awaitQuestion(ctx, l.inbox, asked, begin, &t.kept.Boot)
 	if err != nil {
 		return t, fmt.Errorf("make template: %w\n%s", err, log.end())
 	}
 	t.kept.Question = question.ID
-	if t.kept.Overhead, err = privateMemory(d.name); err != nil {
+	if t.kept.Overhead, err = h.privateMemory(d.name); err != nil {
 		h.log.Debug().Err(err).Msg("QEMU's own memory is not known")
 	}
 	if t.state, err = h.save(ctx, m); err != nil {
 		return t, fmt.Errorf("make template: %w", err)
 	}
 	return t, nil
-}
-
-// prepareFiles makes the files that a template's VM writes to.
-func (h *Hypervisor) prepareFiles(ctx context.Context, d domain) error {
-	info, err := os.Stat(d.image.Disk)
-	if err != nil {
-		return err
-	}
-	if err := createOverlay(ctx, h.account, "raw", d.image.Disk, info.Size(), d.disk); err != nil {
-		return err
-	}
-	ram, err := os.OpenFile(d.ram, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	return errors.Join(ram.Truncate(d.memory), ram.Close(), h.openToQEMU(d.ram))
-}
-
-// openToQEMU lets QEMU write to a file of which libvirt knows nothing. Whom a daemon that is not ours runs QEMU as is not
-// known: the file is then anybody's who knows its path.
-func (h *Hypervisor) openToQEMU(path string) error {
-	if h.daemon == nil {
-		return os.Chmod(path, 0o666)
-	}
-	return h.account.own(path)
 }
 
 // awaitQuestion waits until the guest asks who it is, and notes what that took.
@@ -246,9 +246,8 @@ const templateTime = 3 * time.Minute
 
 // save stops the VM, whose memory is a shared file, and returns the state of its devices. The VM is gone then.
 func (h *Hypervisor) save(ctx context.Context, m *machine) ([]byte, error) {
-	path := h.work.template(m.domain.Name + ".save")
-	defer os.Remove(path)
-	err := h.conn.call(ctx, "save template", createTime, func(l *golibvirt.Libvirt) error {
+	name := m.domain.Name + saveSuffix
+	err := h.call(ctx, "save template", createTime, func(l *golibvirt.Libvirt) error {
 		if err := l.DomainSuspend(m.domain); err != nil {
 			return err
 		}
@@ -256,13 +255,13 @@ func (h *Hypervisor) save(ctx context.Context, m *machine) ([]byte, error) {
 		if _, err := l.QEMUDomainMonitorCommand(m.domain, leaveMemory, 0); err != nil {
 			return err
 		}
-		return l.DomainSaveFlags(m.domain, path, nil, 0)
+		return l.DomainSaveFlags(m.domain, h.place.path(name), nil, 0)
 	})
 	if err != nil {
 		return nil, err
 	}
-	image, err := readFileOfAtMost(path, maxState+maxSaveXML)
-	if err != nil {
+	image, err := h.place.read(ctx, name, maxState+maxSaveXML)
+	if err = errors.Join(err, h.place.remove(ctx, name)); err != nil {
 		return nil, err
 	}
 	state, err := savedState(image)
@@ -273,16 +272,14 @@ func (h *Hypervisor) save(ctx context.Context, m *machine) ([]byte, error) {
 }
 
 // restore has libvirt start a domain as a copy of a template, which then stands still.
-func (h *Hypervisor) restore(ctx context.Context, d domain, xml string, t *template) error {
-	path := filepath.Join(h.work.path, "disks", d.name+".save")
-	defer os.Remove(path)
-	if err := os.WriteFile(path, appendSaveImage(nil, xml, t.state), 0o600); err != nil {
+func (h *Hypervisor) restore(ctx context.Context, d domain, xml string, t *template) (err error) {
+	name := d.name + saveSuffix
+	path, err := h.place.write(ctx, name, appendSaveImage(nil, xml, t.state))
+	if err != nil {
 		return fmt.Errorf("start as a copy: %w", err)
 	}
-	if err := h.account.own(path); err != nil {
-		return fmt.Errorf("start as a copy: %w", err)
-	}
-	return h.conn.call(ctx, "start as a copy", createTime, func(l *golibvirt.Libvirt) error {
+	defer func() { err = errors.Join(err, h.place.remove(ctx, name)) }()
+	return h.call(ctx, "start as a copy", createTime, func(l *golibvirt.Libvirt) error {
 		return l.DomainRestoreFlags(path, nil, uint32(golibvirt.DomainSavePaused))
 	})
 }
@@ -293,7 +290,7 @@ func (h *Hypervisor) tryCopy(ctx context.Context, image vmimages.Image, kind tem
 		Name: "copy", Image: kind.image, Architecture: kind.architecture, MemoryBytes: kind.memory,
 		Tempo: fleet.Tempo{Beat: time.Minute, Poll: time.Minute, Work: time.Minute, Threat: time.Minute},
 	}
-	f, err := h.newFleet(FleetConfig{Cell: "copy", Images: map[string]vmimages.Image{image.Name: image}, Hosts: []fleet.HostSpec{spec}, HelloTimeout: templateTime}, h.Facts().Accelerator.Name)
+	f, err := newFleet(Machines{h}, FleetConfig{Cell: "copy", Images: map[string]vmimages.Image{image.Name: image}, Hosts: []fleet.HostSpec{spec}, HelloTimeout: templateTime}, "")
 	if err != nil {
 		return fmt.Errorf("try a copy: %w", err)
 	}
@@ -313,7 +310,7 @@ func (h *Hypervisor) tryCopy(ctx context.Context, image vmimages.Image, kind tem
 		}
 		switch what := e.What.(type) {
 		case fleet.Beat: // it has said hello, and has done what every guest does at its start
-			if t.kept.Own, err = privateMemory(f.hosts[spec.Name].domainName); err != nil {
+			if t.kept.Own, err = h.privateMemory(f.hosts[spec.Name].domainName); err != nil {
 				h.log.Debug().Err(err).Msg("a copy's memory is not known")
 			}
 			return nil

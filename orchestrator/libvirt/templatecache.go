@@ -15,8 +15,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/fleetfall/fleetfall/vmimages"
 )
 
 // The files of a kept template, in <cache>/templates/<key>.
@@ -31,7 +29,7 @@ const (
 	staleTemplate   = 24 * time.Hour   // unused for so long, a template of the same kind is removed
 	sparseBlock     = 64 << 10         // bytes; blocks of zeros are not written
 	newTemplate     = ".new-"          // begins the name of a template that is being written
-	abandoned       = 10 * time.Minute // since when a directory of that name is nobody's any more
+	leftBehind      = 10 * time.Minute // since when a directory of that name is nobody's any more
 )
 
 // A keptTemplate is what is written down of a template.
@@ -51,32 +49,31 @@ type fileSeal struct {
 	SHA256 string `json:"sha256"` // hexadecimal
 }
 
-func (h *Hypervisor) templateDir(key string) string {
-	return filepath.Join(h.cfg.Cache, "templates", key)
-}
+func (p *here) templateDir(key string) string { return filepath.Join(p.cache, "templates", key) }
 
-// findTemplate brings a kept template into the run's work directory, reading all of it on the way: copies use what was
-// checked, and cannot change what is kept. It returns nil when none is kept.
-func (h *Hypervisor) findTemplate(ctx context.Context, image vmimages.Image, kind templateKind, key string) (*template, error) {
-	if h.cfg.Cache == "" {
+// template brings a kept template into the run's work directory, reading all of it on the way: copies use what was checked,
+// and cannot change what is kept. It returns nil when none is kept.
+func (p *here) template(ctx context.Context, key string, d domain) (*template, error) {
+	if p.cache == "" {
 		return nil, nil
 	}
-	dir := h.templateDir(key)
-	kept, err := readTemplate(filepath.Join(dir, templateFile))
+	dir := p.templateDir(key)
+	path := filepath.Join(dir, templateFile)
+	text, err := readFileOfAtMost(path, maxTemplateFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	if kept.Key != key {
-		return nil, fmt.Errorf("%s is of template %s", filepath.Join(dir, templateFile), kept.Key)
+	kept, err := parseTemplate(text, key)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	d := h.templateDomain(image, kind)
-	t := &template{kept: kept, ram: d.ram, disk: d.disk, from: "kept in " + dir}
+	t := &template{kept: kept, ram: p.path(d.name + ramSuffix), disk: p.path(d.name + diskSuffix), from: "kept in " + dir}
 	var state bytes.Buffer
 	for name, to := range map[string]string{ramFile: t.ram, templateDisk: t.disk} {
-		if err := h.unpackTemplate(ctx, filepath.Join(dir, name), to, kept.Files[name]); err != nil {
+		if err := p.unpack(ctx, filepath.Join(dir, name), to, kept.Files[name]); err != nil {
 			return nil, err
 		}
 	}
@@ -89,8 +86,8 @@ func (h *Hypervisor) findTemplate(ctx context.Context, image vmimages.Image, kin
 	return t, nil
 }
 
-// unpackTemplate copies one file of a kept template to where QEMU may write to it.
-func (h *Hypervisor) unpackTemplate(ctx context.Context, from, to string, seal fileSeal) error {
+// unpack copies one file of a kept template to where QEMU may write to it.
+func (p *here) unpack(ctx context.Context, from, to string, seal fileSeal) error {
 	out, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
@@ -100,16 +97,16 @@ func (h *Hypervisor) unpackTemplate(ctx context.Context, from, to string, seal f
 	if err == nil {
 		err = out.Truncate(sparse.size)
 	}
-	return errors.Join(err, out.Close(), h.openToQEMU(to))
+	return errors.Join(err, out.Close(), p.openToQEMU(to))
 }
 
-// keepTemplate writes a template to the cache, whole or not at all, and returns where; "" without a cache. What was kept
-// under this key is replaced.
-func (h *Hypervisor) keepTemplate(ctx context.Context, t *template, key string) (string, error) {
-	if h.cfg.Cache == "" {
+// keep writes a template to the cache, whole or not at all, and returns where; "" without a cache. What was kept under this
+// key is replaced.
+func (p *here) keep(ctx context.Context, t *template, key string) (string, error) {
+	if p.cache == "" {
 		return "", nil
 	}
-	dir := h.templateDir(key)
+	dir := p.templateDir(key)
 	root := filepath.Dir(dir)
 	if err := os.MkdirAll(root, 0o755); err != nil {
 		return "", err
@@ -144,6 +141,13 @@ func (h *Hypervisor) keepTemplate(ctx context.Context, t *template, key string) 
 		return "", err
 	}
 	return dir, removeStale(root, key)
+}
+
+func (p *here) discard(_ context.Context, key string) error {
+	if p.cache == "" {
+		return nil
+	}
+	return os.RemoveAll(p.templateDir(key))
 }
 
 // packTemplate copies one file of a template into the cache and returns how it is.
@@ -183,20 +187,19 @@ func copySealed(ctx context.Context, to io.Writer, path string, seal fileSeal) e
 	return nil
 }
 
-func readTemplate(path string) (keptTemplate, error) {
-	text, err := readFileOfAtMost(path, maxTemplateFile)
-	if err != nil {
-		return keptTemplate{}, err
-	}
+// parseTemplate reads what was written down of the template of this key.
+func parseTemplate(text []byte, key string) (keptTemplate, error) {
 	var k keptTemplate
 	if err := json.Unmarshal(text, &k); err != nil {
-		return keptTemplate{}, fmt.Errorf("%s: %w", path, err)
+		return keptTemplate{}, fmt.Errorf("not a template: %w", err)
 	}
-	if k.Schema != templateSchema {
-		return keptTemplate{}, fmt.Errorf("%s has schema %d, this fleetfall reads %d", path, k.Schema, templateSchema)
-	}
-	if k.Files[stateFile].Size > maxState {
-		return keptTemplate{}, fmt.Errorf("%s: a state of %d bytes", path, k.Files[stateFile].Size)
+	switch {
+	case k.Schema != templateSchema:
+		return keptTemplate{}, fmt.Errorf("a template of schema %d, this fleetfall reads %d", k.Schema, templateSchema)
+	case k.Key != key:
+		return keptTemplate{}, fmt.Errorf("template %s in the place of %s", k.Key, key)
+	case k.Files[stateFile].Size > maxState:
+		return keptTemplate{}, fmt.Errorf("a template with a state of %d bytes", k.Files[stateFile].Size)
 	}
 	return k, nil
 }
@@ -216,7 +219,7 @@ func removeStale(root, key string) error {
 			continue
 		}
 		age := time.Since(info.ModTime())
-		if strings.HasPrefix(e.Name(), kind) && e.Name() != key && age > staleTemplate || strings.HasPrefix(e.Name(), newTemplate) && age > abandoned {
+		if strings.HasPrefix(e.Name(), kind) && e.Name() != key && age > staleTemplate || strings.HasPrefix(e.Name(), newTemplate) && age > leftBehind {
 			errs = append(errs, os.RemoveAll(filepath.Join(root, e.Name())))
 		}
 	}

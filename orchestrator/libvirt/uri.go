@@ -119,7 +119,7 @@ func readURI(u *url.URL) (daemonURI, error) {
 	}
 	switch {
 	case d.socket == "" && u.Path == "/session" && d.transport == transportSSH:
-		return d, errors.New("where a session's socket is on another machine is not known here: add ?socket=/path/of/libvirt-sock")
+		return d, errors.New("where a session's socket is there is not known here: add ?socket=/path/of/libvirt-sock")
 	case d.socket == "" && u.Path == "/system":
 		d.socket = systemSocket
 	}
@@ -130,7 +130,8 @@ func (d *daemonURI) readParameters(parameters url.Values, known []string) error 
 	for _, name := range slices.Sorted(maps.Keys(parameters)) {
 		values := parameters[name]
 		if !slices.Contains(known, name) {
-			return fmt.Errorf("parameter %q is not known for %s; known: %s", name, d.transport, cmp.Or(strings.Join(known, ", "), "none"))
+			all := cmp.Or(strings.Join(known, ", "), "none")
+			return fmt.Errorf("parameter %q is not known for %s; known: %s", name, d.transport, all)
 		}
 		value := values[0]
 		switch {

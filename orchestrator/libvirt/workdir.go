@@ -1,6 +1,7 @@
 package libvirt
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/fleetfall/fleetfall/internal/process"
+	"github.com/fleetfall/fleetfall/orchestrator/admission"
 )
 
 // maxSocketPath is the longest path of a unix socket, see unix(7).
@@ -20,6 +22,12 @@ const maxSocketPath = 107
 // DefaultWorkRoot is where the work directories of this user's runs are: on a disk, unlike /tmp, which may be memory,
 // with a short path, because unix sockets live there, and open to the account that QEMU runs under, unlike home.
 func DefaultWorkRoot() string { return "/var/tmp/fleetfall-" + strconv.Itoa(os.Getuid()) }
+
+// Promises is the ledger of the memory that this user's runs on this machine are going to take; workRoot "" is
+// DefaultWorkRoot.
+func Promises(workRoot string) admission.Ledger {
+	return admission.Ledger{Dir: filepath.Join(cmp.Or(workRoot, DefaultWorkRoot()), ".promises")}
+}
 
 // An owner says whose a work directory is. It is written before the directory gets its name, so that a directory
 // without a readable one belongs to nobody.
@@ -74,13 +82,13 @@ func createWorkDir(cfg Config, a account) (*workDir, error) {
 	w.owner = owner{RunID: cfg.RunID, Process: self, BootID: process.MachineBoot(), URI: cfg.URI, RunDir: cfg.RunDir}
 	fresh := filepath.Join(root, fmt.Sprintf("%s%d-%s", newPrefix, self.PID, cfg.RunID))
 	defer os.RemoveAll(fresh) // does nothing once it was renamed
-	for _, dir := range []string{"", "c/libvirt", "h", "r", "disks", "sockets", "templates"} {
+	for _, dir := range []string{"", "c/libvirt", "h", "r", "files", "sockets"} {
 		if err := os.MkdirAll(filepath.Join(fresh, dir), 0o711); err != nil {
 			return nil, fmt.Errorf("work directory: %w", err)
 		}
 	}
 	// Everything but the owner file is QEMU's and the daemon's to write in.
-	for _, dir := range []string{"c", "c/libvirt", "h", "r", "disks", "sockets", "templates"} {
+	for _, dir := range []string{"c", "c/libvirt", "h", "r", "files", "sockets"} {
 		if err := a.own(filepath.Join(fresh, dir)); err != nil {
 			return nil, fmt.Errorf("work directory: %w", err)
 		}
@@ -146,9 +154,8 @@ func (w *workDir) recordDaemon(p process.ID) error {
 	return writeOwner(w.path, w.owner)
 }
 
-func (w *workDir) disk(name string) string     { return filepath.Join(w.path, "disks", name+".qcow2") }
-func (w *workDir) template(name string) string { return filepath.Join(w.path, "templates", name) }
-func (w *workDir) socket(name string) string   { return filepath.Join(w.path, "sockets", name) }
+func (w *workDir) file(name string) string   { return filepath.Join(w.path, "files", name) }
+func (w *workDir) socket(name string) string { return filepath.Join(w.path, "sockets", name) }
 
 // remove removes the directory, and the root when no other run has one there.
 func (w *workDir) remove() error {

@@ -1,0 +1,189 @@
+package experiment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/fleetfall/fleetfall/orchestrator/admission"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
+	"github.com/fleetfall/fleetfall/scenarios"
+)
+
+// openMachines connects to every machine that the plan names, or to the only one.
+func (r *run) openMachines(ctx context.Context) error {
+	nodes := r.Plan.Nodes
+	if len(nodes) == 0 {
+		r.Step("starting libvirt")
+		return r.openMachine(ctx, libvirt.Config{RunID: r.id, URI: r.URI})
+	}
+	for i, n := range nodes {
+		r.Step(fmt.Sprintf("connecting to host %s at %s", n.Name, n.URI))
+		// Each has a work directory of its own, which is named for its run ID.
+		if err := r.openMachine(ctx, libvirt.Config{Node: n.Name, RunID: fmt.Sprintf("%sn%d", r.id, i+1), URI: n.URI}); err != nil {
+			return fmt.Errorf("%s: host %q: %w", n.At, n.Name, err)
+		}
+	}
+	return nil
+}
+
+func (r *run) openMachine(ctx context.Context, cfg libvirt.Config) error {
+	cfg.RunDir, cfg.Cache, cfg.Log = r.dir, r.Cache, r.Log
+	m, err := libvirt.Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	r.machines = append(r.machines, m)
+	return nil
+}
+
+func (r *run) closeMachines(ctx context.Context) error {
+	var errs []error
+	if len(r.machines) > 0 {
+		errs = append(errs, libvirt.Promises("").Release(ctx, r.id))
+	}
+	for _, m := range r.machines {
+		errs = append(errs, m.Close(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// A hostKind is what decides how a host boots and what it takes.
+type hostKind struct {
+	image, architecture string
+	memory              scenarios.Size
+}
+
+func kindOf(f scenarios.Fleet) hostKind { return hostKind{f.Image, f.Architecture, f.Memory} }
+
+// getReady finds out, on each machine, how guests' instructions are executed, and prepares every kind of host.
+func (r *run) getReady(ctx context.Context) error {
+	r.ready = map[hostKind][]libvirt.Preparation{}
+	for _, m := range r.machines {
+		node := m.Facts().Node
+		for _, name := range slices.Sorted(maps.Keys(r.images)) {
+			r.Step(of("probing the accelerator with image "+name, node))
+			accelerator, err := m.Probe(ctx, r.images[name])
+			if err != nil {
+				return err
+			}
+			r.Step(fmt.Sprintf("accelerator %s: %s", accelerator.Name, accelerator.Reason))
+		}
+		for _, kind := range r.kinds() {
+			r.Step(of("preparing "+kind.architecture+" hosts: one is booted to a point where it can be copied, unless one was before", node))
+			p, err := m.Prepare(ctx, r.images[kind.image], kind.architecture, int64(kind.memory))
+			if err != nil {
+				return err
+			}
+			how := "start as copies of one that has booted"
+			if !p.Copies {
+				how = "boot, each for itself, because copies are impossible here"
+			}
+			r.Step(fmt.Sprintf("%s hosts %s: %s", kind.architecture, how, p.Reason))
+			r.ready[kind] = append(r.ready[kind], p)
+		}
+	}
+	return nil
+}
+
+// kinds lists the kinds of the plan's hosts, in the order of its cells.
+func (r *run) kinds() []hostKind {
+	var kinds []hostKind
+	for _, c := range r.Plan.Cells {
+		if k := kindOf(c.Fleet); !slices.Contains(kinds, k) {
+			kinds = append(kinds, k)
+		}
+	}
+	return kinds
+}
+
+// admit decides, with what a host was seen to take, whether the plan fits on the machines as they are now, in how many
+// waves, and which host goes where; and promises this machine's memory to this run.
+func (r *run) admit(ctx context.Context) error {
+	all := r.needs()
+	if r.before != nil {
+		goOn(all, r.waves)
+	}
+	own, err := admission.OpenFiles()
+	if err != nil {
+		return err
+	}
+	var decision admission.Decision
+	err = libvirt.Promises("").Reserve(ctx, r.id, func(others []admission.Promise) (int64, error) {
+		var machines []admission.Machine
+		local := map[string]bool{}
+		for _, m := range r.machines {
+			machine, err := m.Machine(ctx)
+			if err != nil {
+				return 0, err
+			}
+			for _, n := range r.Plan.Nodes {
+				if n.Name == machine.Name {
+					machine.At = n.At
+				}
+			}
+			if m.Local() {
+				machine.Promised, local[machine.Name] = others, true
+			}
+			machines = append(machines, machine)
+		}
+		decision, err = admission.Admit(all, machines, own)
+		var bytes int64
+		for name, b := range decision.Bytes {
+			if local[name] {
+				bytes += b
+			}
+		}
+		return bytes, err
+	})
+	if err != nil {
+		return err
+	}
+	if r.before == nil {
+		r.waves = decision.Waves()
+	}
+	r.placed = map[string][][]string{}
+	for _, c := range decision.Cells {
+		r.placed[c.Cell] = c.Waves
+	}
+	return nil
+}
+
+// needs are what the plan's cells ask for, with QEMU's own memory as it was measured where that is known.
+func (r *run) needs() []admission.Need {
+	assumed := scenarios.EmulatedVMs().HostOverhead
+	all := needs(r.Plan, assumed, false)
+	for i, c := range r.Plan.Cells {
+		for _, p := range r.ready[kindOf(c.Fleet)] {
+			if p.Overhead == 0 {
+				continue
+			}
+			if !all[i].Measured {
+				all[i].Overhead, all[i].Measured = 0, true
+			}
+			all[i].Overhead = max(all[i].Overhead, p.Overhead)
+		}
+	}
+	return all
+}
+
+// deadlines are how long boots of a kind of host may take on the slowest of the machines.
+func (r *run) deadlines(kind hostKind) admission.Deadlines {
+	var slowest admission.Deadlines
+	for i, p := range r.ready[kind] {
+		cpus := r.machines[i].CPUs()
+		d := admission.DeadlinesFor(admission.Boot{FirstByte: p.Boot.FirstByte, Hello: p.Boot.Asked}, admission.BootsAtOnce(admission.Machine{CPUs: cpus}), cpus)
+		slowest.FirstByte, slowest.Hello = max(slowest.FirstByte, d.FirstByte), max(slowest.Hello, d.Hello)
+	}
+	return slowest
+}
+
+// of adds to what is said on which machine it is so, where there are several.
+func of(what, node string) string {
+	if node == "" {
+		return what
+	}
+	return what + " on " + node
+}

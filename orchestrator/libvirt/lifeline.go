@@ -1,0 +1,167 @@
+package libvirt
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	golibvirt "github.com/digitalocean/go-libvirt"
+)
+
+// defaultReconnect is how long a daemon may be away, as when it is restarted, before its machine is given up.
+const defaultReconnect = 30 * time.Second
+
+// A lifeline is a hypervisor's connection to its daemon over restarts of the daemon, which the VMs outlive.
+type lifeline struct {
+	h      *Hypervisor
+	away   time.Duration   // that the daemon may be
+	ctx    context.Context // ends when the lifeline is closed
+	cancel context.CancelFunc
+	alive  sync.WaitGroup
+	gone   chan struct{} // closed when the machine is given up; why says why
+
+	mu      sync.Mutex
+	conn    *connection
+	changed chan struct{} // closed when conn is another one
+	why     error
+}
+
+func newLifeline(h *Hypervisor, conn *connection) *lifeline {
+	l := &lifeline{h: h, away: cmp.Or(h.cfg.Reconnect, defaultReconnect), gone: make(chan struct{}), conn: conn, changed: make(chan struct{})}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	l.alive.Go(l.keep)
+	return l
+}
+
+// connection returns a connection that was not seen to be lost, waiting for one while the daemon is away.
+func (l *lifeline) connection(ctx context.Context) (*connection, error) {
+	for {
+		l.mu.Lock()
+		conn, changed := l.conn, l.changed
+		l.mu.Unlock()
+		select {
+		case <-conn.lost():
+		default:
+			return conn, nil
+		}
+		select {
+		case <-changed:
+		case <-l.gone:
+			return nil, l.reason()
+		case <-l.ctx.Done():
+			return nil, errDisconnected
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// reason is why the machine was given up.
+func (l *lifeline) reason() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.why
+}
+
+// keep routes events, and connects again whenever the connection is lost, until it cannot or the lifeline is closed.
+func (l *lifeline) keep() {
+	for conn := l.conn; ; {
+		l.h.routeEvents(conn)
+		if l.ctx.Err() != nil {
+			return
+		}
+		l.h.log.Warn().Str("node", l.h.cfg.Node).Msg("the connection to the libvirt daemon was lost; connecting again")
+		next, err := l.reconnect(conn)
+		if err != nil {
+			l.mu.Lock()
+			l.why = fmt.Errorf("%w, and it did not come back within %v: %w", errDisconnected, l.away, err)
+			l.mu.Unlock()
+			close(l.gone)
+			return
+		}
+		l.h.log.Warn().Str("node", l.h.cfg.Node).Msg("connected to the libvirt daemon again")
+		l.mu.Lock()
+		l.conn = next
+		close(l.changed)
+		l.changed = make(chan struct{})
+		l.mu.Unlock()
+		conn = next
+		l.alive.Go(func() { l.catchUp(next) })
+	}
+}
+
+// reconnect ends what is left of the lost connection and makes another.
+func (l *lifeline) reconnect(lost *connection) (*connection, error) {
+	ctx, cancel := context.WithTimeout(l.ctx, l.away)
+	defer cancel()
+	_ = lost.close(ctx) // that it is broken is known
+	again := time.NewTicker(500 * time.Millisecond)
+	defer again.Stop()
+	for {
+		conn, err := l.h.connect(ctx)
+		if err == nil {
+			return conn, nil
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+// catchUp looks at what happened to domains while nobody told.
+func (l *lifeline) catchUp(conn *connection) {
+	l.h.mu.Lock()
+	routes := make(map[golibvirt.UUID]*inbox[any], len(l.h.routes))
+	for uuid, to := range l.h.routes {
+		routes[uuid] = to
+	}
+	l.h.mu.Unlock()
+	for uuid, to := range routes {
+		var state, reason int32
+		err := conn.call(l.ctx, "look at domain", callTime, func(c *golibvirt.Libvirt) (err error) {
+			domain, err := c.DomainLookupByUUID(uuid)
+			if err == nil {
+				state, reason, err = c.DomainGetState(domain, 0)
+			}
+			return err
+		})
+		switch s := golibvirt.DomainState(state); {
+		case isGone(err), err == nil && s == golibvirt.DomainShutoff:
+			to.put(domainEvent{uuid: uuid, kind: golibvirt.DomainEventStopped, detail: int32(golibvirt.DomainEventStoppedFailed)})
+		case err != nil:
+			// Lost again: then all are looked at again.
+		case s == golibvirt.DomainCrashed, s == golibvirt.DomainPaused && golibvirt.DomainPausedReason(reason) == golibvirt.DomainPausedCrashed:
+			to.put(domainEvent{uuid: uuid, kind: golibvirt.DomainEventCrashed})
+		}
+	}
+}
+
+// close ends the connection and waits, within ctx, for everything that belongs to it.
+func (l *lifeline) close(ctx context.Context) error {
+	l.cancel()
+	l.mu.Lock()
+	conn := l.conn
+	l.mu.Unlock()
+	err := conn.close(ctx)
+	if e := wait(ctx, &l.alive); e != nil {
+		err = errors.Join(err, fmt.Errorf("wait for the last events: %w", e))
+	}
+	return err
+}
+
+// routeEvents gives every event of a domain to who hears of it, until the connection ends.
+func (h *Hypervisor) routeEvents(conn *connection) {
+	for e := range conn.events {
+		h.mu.Lock()
+		to := h.routes[e.uuid]
+		h.mu.Unlock()
+		if to != nil {
+			to.put(e)
+		}
+	}
+}

@@ -1,0 +1,162 @@
+package libvirt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	golibvirt "github.com/digitalocean/go-libvirt"
+
+	"github.com/fleetfall/fleetfall/orchestrator/admission"
+	"github.com/fleetfall/fleetfall/vmimages"
+)
+
+// A place is where a hypervisor's VMs run: how their QEMUs come by files, and how their console and channel are reached.
+// It is this machine (here) or another one, of which only the libvirt daemon is at hand (there).
+type place interface {
+	// image returns an image with paths that QEMU can open, after shipping it when need be.
+	image(ctx context.Context, image vmimages.Image) (vmimages.Image, error)
+	// lines says in a domain how its console and channel are to be reached.
+	lines(d *domain)
+	// connect reaches them, once the domain is there.
+	connect(ctx context.Context, d domain, created golibvirt.Domain) (serial, guest net.Conn, err error)
+	// overlay makes a disk of size bytes on top of the file at path base, which is "raw" or "qcow2", and returns its path.
+	overlay(ctx context.Context, name, format, base string, size int64) (path string, err error)
+	// blank makes a file of size zero bytes that QEMU may write to, and returns its path.
+	blank(ctx context.Context, name string, size int64) (path string, err error)
+	// write makes a file that the daemon can read, and returns its path.
+	write(ctx context.Context, name string, data []byte) (path string, err error)
+	// read returns what is in a file of at most limit bytes that the daemon has written at the path that path gave.
+	read(ctx context.Context, name string, limit int64) ([]byte, error)
+	path(name string) string
+	remove(ctx context.Context, name string) error
+	// template and keep look for a template that an earlier run has kept under a key, and keep one for later runs.
+	template(ctx context.Context, key string, d domain) (*template, error)
+	keep(ctx context.Context, t *template, key string) (where string, err error)
+	discard(ctx context.Context, key string) error
+	// machine describes the machine as it is now.
+	machine(ctx context.Context) (admission.Machine, error)
+	// close removes what the run has made there.
+	close(ctx context.Context) error
+}
+
+// here is this machine: files lie in the run's work directory, and lines are unix sockets in it.
+type here struct {
+	work    *workDir
+	account account // under which QEMU runs
+	foreign bool    // the daemon is not ours, nor is it known as whom it runs QEMU
+	cache   string  // where templates are kept; "" keeps none
+}
+
+func (p *here) image(_ context.Context, image vmimages.Image) (vmimages.Image, error) {
+	return image, nil
+}
+
+func (p *here) lines(d *domain) {
+	d.serial, d.guest = p.work.socket(d.name+".tty"), p.work.socket(d.name+".vsp")
+}
+
+func (p *here) connect(ctx context.Context, d domain, _ golibvirt.Domain) (serial, guest net.Conn, err error) {
+	var dialer net.Dialer
+	if serial, err = dialer.DialContext(ctx, "unix", d.serial); err != nil {
+		return nil, nil, fmt.Errorf("connect to console: %w", err)
+	}
+	if guest, err = dialer.DialContext(ctx, "unix", d.guest); err != nil {
+		return serial, nil, fmt.Errorf("connect to channel: %w", err)
+	}
+	return serial, guest, nil
+}
+
+func (p *here) path(name string) string { return p.work.file(name) }
+
+func (p *here) overlay(ctx context.Context, name, format, base string, size int64) (string, error) {
+	path := p.path(name)
+	// -u does not open the base, which another host may be using; the size then has to be given.
+	args := []string{"create", "-q", "-f", "qcow2", "-u", "-F", format, "-b", base, path, fmt.Sprint(size)}
+	if output, err := exec.CommandContext(ctx, "qemu-img", args...).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("qemu-img: %w: %s", err, strings.TrimSpace(string(output)))
+	}
+	return path, p.account.own(path)
+}
+
+func (p *here) blank(_ context.Context, name string, size int64) (string, error) {
+	path := p.path(name)
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return "", err
+	}
+	return path, errors.Join(file.Truncate(size), file.Close(), p.openToQEMU(path))
+}
+
+// openToQEMU lets QEMU write to a file of which libvirt knows nothing. Whom a daemon that is not ours runs QEMU as is not
+// known: the file is then anybody's who knows its path.
+func (p *here) openToQEMU(path string) error {
+	if p.foreign {
+		return os.Chmod(path, 0o666)
+	}
+	return p.account.own(path)
+}
+
+func (p *here) write(_ context.Context, name string, data []byte) (string, error) {
+	path := p.path(name)
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		return "", err
+	}
+	return path, p.account.own(path)
+}
+
+func (p *here) read(_ context.Context, name string, limit int64) ([]byte, error) {
+	return readFileOfAtMost(p.path(name), limit)
+}
+
+func (p *here) remove(_ context.Context, name string) error { return os.Remove(p.path(name)) }
+
+func (p *here) machine(context.Context) (admission.Machine, error) {
+	m, err := admission.ThisMachine()
+	if p.foreign {
+		m.Files = 0
+	}
+	return m, err
+}
+
+func (p *here) close(context.Context) error { return nil } // the work directory goes as a whole
+
+// oomKills is how many processes the kernel of this machine has killed for memory since it started.
+func oomKills() int {
+	text, err := os.ReadFile("/proc/vmstat")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, "oom_kill "); ok {
+			n, err := strconv.Atoi(strings.TrimSpace(value))
+			if err != nil {
+				return 0
+			}
+			return n
+		}
+	}
+	return 0
+}
+
+// pidOf is the process number of a domain's QEMU, from the file that a private daemon keeps it in; 0 when it is not known.
+func (h *Hypervisor) pidOf(domain string) int {
+	if h.daemon == nil {
+		return 0
+	}
+	text, err := os.ReadFile(filepath.Join(h.work.path, "r/libvirt/qemu/run", domain+".pid"))
+	if err != nil {
+		return 0
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return 0
+	}
+	return pid
+}
