@@ -45,15 +45,16 @@ type domainEvent struct {
 }
 
 // connect opens a connection to the daemon at a URI, see parseURI, and subscribes to the events of all domains. Unless gone
-// is nil, the daemon may still be starting: it tries until ctx ends, or gone is closed.
-func connect(ctx context.Context, uri string, gone <-chan struct{}) (*connection, error) {
+// is nil, the daemon may still be starting: it tries until ctx ends, or gone is closed. What the way there needs of files
+// lies in dir; "" is the system's place for such.
+func connect(ctx context.Context, uri, dir string, gone <-chan struct{}) (*connection, error) {
 	to, err := parseURI(uri)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	e, err := newEndpoint(ctx, to)
+	e, err := newEndpoint(ctx, to, dir)
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ func TestConnect(t *testing.T) {
 	trusting := strings.Replace(d.tls, d.pki, without(t, d.pki, "cacert.pem")+"&no_verify=1", 1)
 	for name, uri := range map[string]string{"unix": d.unix, "tcp": d.tcp, "tls": d.tls, "tls, trusting anybody": trusting} {
 		t.Run(name, func(t *testing.T) {
-			c, err := connect(t.Context(), uri, nil)
+			c, err := connect(t.Context(), uri, "", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -66,7 +66,7 @@ func TestConnectErrors(t *testing.T) {
 		"a driver of another mode":      {strings.Replace(d.tcp, "/session", "/system", 1), "/system"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, err := connect(t.Context(), v.uri, nil)
+			c, err := connect(t.Context(), v.uri, "", nil)
 			if err == nil {
 				end(t, c)
 			}
@@ -93,7 +93,7 @@ func TestConnectToStranger(t *testing.T) {
 					_ = c.Close()
 				}
 			}()
-			_, err = connect(t.Context(), "qemu+tcp://"+l.Addr().String()+"/system", nil)
+			_, err = connect(t.Context(), "qemu+tcp://"+l.Addr().String()+"/system", "", nil)
 			if !isLost(err) || says != "" && !strings.Contains(err.Error(), "no libvirt daemon") {
 				t.Errorf("%v", err)
 			}
@@ -115,7 +115,7 @@ func TestVanishedPeer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			uri, vanish := relay(t, d)
-			c, err := connect(t.Context(), uri, nil)
+			c, err := connect(t.Context(), uri, "", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -137,7 +137,7 @@ func TestVanishedPeer(t *testing.T) {
 func TestCloseHungDaemon(t *testing.T) {
 	t.Parallel()
 	d := listen(t)
-	c, err := connect(t.Context(), d.unix, nil)
+	c, err := connect(t.Context(), d.unix, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

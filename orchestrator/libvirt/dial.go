@@ -54,14 +54,14 @@ type endpoint struct {
 }
 
 // newEndpoint prepares what all connections to a daemon share. It is to be closed.
-func newEndpoint(ctx context.Context, uri daemonURI) (*endpoint, error) {
+func newEndpoint(ctx context.Context, uri daemonURI, dir string) (*endpoint, error) {
 	e := &endpoint{uri: uri}
 	var err error
 	switch uri.transport {
 	case transportTLS:
 		e.tls, err = tlsConfig(uri)
 	case transportSSH:
-		e.tunnel, err = openTunnel(ctx, uri)
+		e.tunnel, err = openTunnel(ctx, uri, dir)
 	}
 	if err != nil {
 		return nil, err

@@ -30,7 +30,7 @@ type domain struct {
 	mode          fleet.BootMode
 	memory        int64  // bytes
 	disk          string // path of the overlay
-	serial, guest string // paths of the sockets of console and channel
+	serial, guest string // paths of the sockets of console and channel; empty for a terminal, and a socket of libvirt's choice
 	ram           string // path of a file that is the guest's memory; empty for memory of its own
 	share         bool   // what the guest writes goes into that file, not into a copy of its pages
 	copied        bool   // it starts from a template's state and never boots: it needs no kernel
@@ -89,7 +89,7 @@ func (d domain) xml() (string, error) {
 				{Type: "usb", Model: "none"},
 				{Type: "virtio-serial", Address: rootBus(3)},
 			},
-			Serials: []libvirtxml.DomainSerial{{Source: socket(d.serial)}},
+			Serials: []libvirtxml.DomainSerial{{Source: terminal(d.serial)}},
 			Channels: []libvirtxml.DomainChannel{{
 				Source: socket(d.guest),
 				Target: &libvirtxml.DomainChannelTarget{VirtIO: &libvirtxml.DomainChannelTargetVirtIO{Name: protocol.PortName}},
@@ -132,6 +132,14 @@ func qemuValue(s string) string { return strings.ReplaceAll(s, ",", ",,") }
 // socket is a unix socket on which QEMU listens.
 func socket(path string) *libvirtxml.DomainChardevSource {
 	return &libvirtxml.DomainChardevSource{UNIX: &libvirtxml.DomainChardevSourceUNIX{Mode: "bind", Path: path}}
+}
+
+// terminal is a socket too or, for a machine where ours cannot be reached, a terminal: libvirt streams no other.
+func terminal(path string) *libvirtxml.DomainChardevSource {
+	if path == "" {
+		return &libvirtxml.DomainChardevSource{Pty: &libvirtxml.DomainChardevSourcePty{}}
+	}
+	return socket(path)
 }
 
 func rootBus(slot uint) *libvirtxml.DomainAddress {

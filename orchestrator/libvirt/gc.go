@@ -108,8 +108,8 @@ func collect(ctx context.Context, l Leftover, log zerolog.Logger) error {
 		}
 		for _, uri := range uris {
 			// A daemon that is gone has no domain; a QEMU that outlived it is found by its command line.
-			if err := destroyDomains(ctx, uri, l.RunID); err != nil {
-				log.Debug().Err(err).Str("run", l.RunID).Str("uri", uri).Msg("domains not destroyed through libvirt")
+			if err := collectAt(ctx, uri, l.RunID); err != nil {
+				log.Debug().Err(err).Str("run", l.RunID).Str("uri", uri).Msg("nothing collected through libvirt")
 			}
 		}
 		if err := endProcesses(ctx, l.Dir, l.RunID); err != nil {
@@ -119,9 +119,9 @@ func collect(ctx context.Context, l Leftover, log zerolog.Logger) error {
 	return os.RemoveAll(l.Dir)
 }
 
-// destroyDomains destroys every domain of a run.
-func destroyDomains(ctx context.Context, uri, runID string) (err error) {
-	c, err := connect(ctx, uri, nil)
+// collectAt destroys every domain of a run that a daemon has and, where its machine is another one, removes the run's files.
+func collectAt(ctx context.Context, uri, runID string) (err error) {
+	c, err := connect(ctx, uri, "", nil)
 	if err != nil {
 		return err
 	}

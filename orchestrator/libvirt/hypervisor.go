@@ -172,7 +172,7 @@ func (h *Hypervisor) connect(ctx context.Context) (*connection, error) {
 		}
 		uri = h.daemon.uri()
 	}
-	conn, err := connect(ctx, uri, h.daemonGone())
+	conn, err := connect(ctx, uri, filepath.Join(h.work.path, "sockets"), h.daemonGone())
 	if err != nil {
 		if h.daemon != nil {
 			err = fmt.Errorf("%w\n%s", err, h.daemon.lastWords())
@@ -354,6 +354,9 @@ func (h *Hypervisor) Facts() Facts {
 
 // qemuLastWords is the end of what QEMU wrote about a domain, where the daemon is ours and keeps it.
 func (h *Hypervisor) qemuLastWords(domain string) string {
+	if h.daemon == nil {
+		return "its log is with a libvirt daemon that is not ours"
+	}
 	text, err := os.ReadFile(filepath.Join(h.work.path, "h/libvirt/qemu/log", domain+".log"))
 	if err != nil {
 		return "it left no word"

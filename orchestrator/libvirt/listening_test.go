@@ -137,7 +137,7 @@ func (d *listening) start(t *testing.T) {
 		}
 	})
 	// Its sockets exist from now on.
-	c, err := connect(t.Context(), d.unix, d.exited)
+	c, err := connect(t.Context(), d.unix, "", d.exited)
 	if err != nil {
 		t.Fatalf("%v%s", err, said)
 	}

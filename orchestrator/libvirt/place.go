@@ -36,6 +36,8 @@ type place interface {
 	read(ctx context.Context, name string, limit int64) ([]byte, error)
 	path(name string) string
 	remove(ctx context.Context, name string) error
+	// templateName is what the files of a template of this key and domain are called while it is made, without suffixes.
+	templateName(key string, d domain) string
 	// template and keep look for a template that an earlier run has kept under a key, and keep one for later runs.
 	template(ctx context.Context, key string, d domain) (*template, error)
 	keep(ctx context.Context, t *template, key string) (where string, err error)
@@ -116,6 +118,8 @@ func (p *here) read(_ context.Context, name string, limit int64) ([]byte, error)
 }
 
 func (p *here) remove(_ context.Context, name string) error { return os.Remove(p.path(name)) }
+
+func (p *here) templateName(_ string, d domain) string { return d.name }
 
 func (p *here) machine(context.Context) (admission.Machine, error) {
 	m, err := admission.ThisMachine()

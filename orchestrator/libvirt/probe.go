@@ -46,6 +46,9 @@ type verdict struct {
 func (h *Hypervisor) Probe(ctx context.Context, image vmimages.Image) (Accelerator, error) {
 	f := h.Facts()
 	v := verdict{Kernel: f.Kernel, QEMU: f.QEMU, CPU: f.CPU, Image: image.Digest, Device: describeDevice(f)}
+	if h.remote() {
+		v.Device = f.URI
+	}
 	path := h.verdictPath(v)
 	if cached, ok := readVerdict(path); ok {
 		v.Accelerator = cached
@@ -86,15 +89,17 @@ func describeDevice(f Facts) string {
 
 // tryKVM boots the image under KVM. fresh tells whether that was tried, and so worth to be kept.
 func (h *Hypervisor) tryKVM(ctx context.Context, image vmimages.Image) (_ Accelerator, fresh bool, err error) {
-	device, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
-	if err != nil {
-		return Accelerator{TCG, "no KVM: " + err.Error()}, false, nil
-	}
-	if err := device.Close(); err != nil {
-		return Accelerator{}, false, err
-	}
-	if err := h.account.canUse("/dev/kvm"); err != nil {
-		return Accelerator{TCG, "no KVM: " + err.Error()}, false, nil
+	if !h.remote() {
+		device, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
+		if err != nil {
+			return Accelerator{TCG, "no KVM: " + err.Error()}, false, nil
+		}
+		if err := device.Close(); err != nil {
+			return Accelerator{}, false, err
+		}
+		if err := h.account.canUse("/dev/kvm"); err != nil {
+			return Accelerator{TCG, "no KVM: " + err.Error()}, false, nil
+		}
 	}
 	f, err := newFleet(Machines{h}, FleetConfig{
 		Cell: "probe", Images: map[string]vmimages.Image{image.Name: image}, HelloTimeout: probeTime,

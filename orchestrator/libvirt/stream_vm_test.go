@@ -153,7 +153,7 @@ func TestStreams(t *testing.T) {
 	ssh := server.uri(filepath.Join(d.dir, "r/libvirt/libvirt-sock"), server.knownHosts)
 	for name, uri := range map[string]string{"tcp": d.tcp, "tls": d.tls, "ssh": ssh} {
 		t.Run(name, func(t *testing.T) {
-			c, err := connect(t.Context(), uri, nil)
+			c, err := connect(t.Context(), uri, "", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -216,7 +216,7 @@ func TestStreams(t *testing.T) {
 func TestDaemonRestart(t *testing.T) {
 	_, image := images(t)
 	d := listen(t)
-	c, err := connect(t.Context(), d.tcp, nil)
+	c, err := connect(t.Context(), d.tcp, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,7 +244,7 @@ func TestDaemonRestart(t *testing.T) {
 	end(t, c)
 
 	d.start(t)
-	if c, err = connect(t.Context(), d.tcp, nil); err != nil {
+	if c, err = connect(t.Context(), d.tcp, "", nil); err != nil {
 		t.Fatal(err)
 	}
 	defer end(t, c)

@@ -107,7 +107,7 @@ func (h *Hypervisor) prepareTemplate(ctx context.Context, image vmimages.Image, 
 			h.log.Warn().Err(err).Str("template", key).Msg("it could not be removed")
 		}
 	}
-	if t, err = h.makeTemplate(ctx, image, kind); err != nil {
+	if t, err = h.makeTemplate(ctx, image, kind, key); err != nil {
 		return t, err
 	}
 	if err := h.tryCopy(ctx, image, kind, t); err != nil {
@@ -170,12 +170,13 @@ func (h *Hypervisor) templateKey(image vmimages.Image, kind templateKind) (strin
 }
 
 // makeTemplate boots a host to its first question and keeps what it then is.
-func (h *Hypervisor) makeTemplate(ctx context.Context, image vmimages.Image, kind templateKind) (t *template, err error) {
+func (h *Hypervisor) makeTemplate(ctx context.Context, image vmimages.Image, kind templateKind, key string) (t *template, err error) {
 	d := h.templateDomain(image, kind)
-	if d.disk, err = h.place.overlay(ctx, d.name+diskSuffix, "raw", image.Disk, image.DiskSize); err != nil {
+	files := h.place.templateName(key, d)
+	if d.disk, err = h.place.overlay(ctx, files+diskSuffix, "raw", image.Disk, image.DiskSize); err != nil {
 		return nil, fmt.Errorf("make template: %w", err)
 	}
-	if d.ram, err = h.place.blank(ctx, d.name+ramSuffix, kind.memory); err != nil {
+	if d.ram, err = h.place.blank(ctx, files+ramSuffix, kind.memory); err != nil {
 		return nil, fmt.Errorf("make template: %w", err)
 	}
 	log, err := openSerialLog("", d.name)

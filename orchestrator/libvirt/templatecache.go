@@ -122,8 +122,7 @@ func (p *here) keep(ctx context.Context, t *template, key string) (string, error
 			return "", err
 		}
 	}
-	sum := sha256.Sum256(t.state)
-	t.kept.Files[stateFile] = fileSeal{int64(len(t.state)), hex.EncodeToString(sum[:])}
+	t.kept.Files[stateFile] = sealOf(t.state)
 	text, err := json.MarshalIndent(t.kept, "", "\t")
 	if err != nil {
 		return "", err

@@ -33,7 +33,7 @@ type tunnel struct {
 }
 
 // openTunnel logs in, without ever asking anything of the user, and returns when connections can be made.
-func openTunnel(ctx context.Context, uri daemonURI) (t *tunnel, err error) {
+func openTunnel(ctx context.Context, uri daemonURI, in string) (t *tunnel, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("ssh to %s: %w", uri.host, err)
@@ -43,7 +43,7 @@ func openTunnel(ctx context.Context, uri daemonURI) (t *tunnel, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w; apt-get install openssh-client", err)
 	}
-	dir, err := os.MkdirTemp("", "fleetfall-ssh-")
+	dir, err := os.MkdirTemp(in, "fleetfall-ssh-")
 	if err != nil {
 		return nil, err
 	}

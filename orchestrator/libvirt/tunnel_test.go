@@ -173,7 +173,7 @@ func TestTunnel(t *testing.T) {
 		"nobody there":                  {"qemu+ssh://127.0.0.1:" + freePort(t) + "/system", "Connection refused"},
 		"a key that it does not let in": {strings.Replace(server.uri(socket, server.knownHosts), server.keyFile, serveSSH(t).keyFile, 1), "Permission denied"},
 	} {
-		c, err := connect(t.Context(), v.uri, nil)
+		c, err := connect(t.Context(), v.uri, "", nil)
 		if err == nil {
 			end(t, c)
 		}
@@ -183,7 +183,7 @@ func TestTunnel(t *testing.T) {
 	}
 	checkNoTunnel(t)
 
-	c, err := connect(t.Context(), server.uri(socket, server.knownHosts), nil)
+	c, err := connect(t.Context(), server.uri(socket, server.knownHosts), "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +196,7 @@ func TestTunnel(t *testing.T) {
 	end(t, c)
 	checkNoTunnel(t)
 
-	if c, err = connect(t.Context(), server.uri(socket, server.knownHosts), nil); err != nil {
+	if c, err = connect(t.Context(), server.uri(socket, server.knownHosts), "", nil); err != nil {
 		t.Fatal(err)
 	}
 	server.hangUp()
@@ -234,7 +234,7 @@ func TestTunnelCancelled(t *testing.T) {
 			_, _ = io.Copy(io.Discard, c)
 		}
 	}()
-	if _, err := connect(ctx, "qemu+ssh://"+l.Addr().String()+"/system", nil); err == nil || !strings.Contains(err.Error(), "canceled") {
+	if _, err := connect(ctx, "qemu+ssh://"+l.Addr().String()+"/system", "", nil); err == nil || !strings.Contains(err.Error(), "canceled") {
 		t.Errorf("%v", err)
 	}
 	checkNoTunnel(t)
