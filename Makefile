@@ -3,7 +3,7 @@
 
 # What a run needs is what `fleetfall doctor` checks.
 RUN_PACKAGES  := qemu-system-x86 qemu-utils libvirt-daemon-system linux-headers-cloud-amd64 e2fsprogs gcc make binutils libc6-dev
-TEST_PACKAGES := $(RUN_PACKAGES) chromium clang libclang-rt-14-dev busybox-static
+TEST_PACKAGES := $(RUN_PACKAGES) chromium clang libclang-rt-14-dev busybox-static libvirt-clients
 
 GO       ?= go
 SUDO     := $(if $(filter 0,$(shell id -u)),,sudo)
@@ -38,7 +38,7 @@ check-format:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
 	if [ -n "$$unformatted" ]; then echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; fi
 
-bench: test-deps build image ## speeds as ratios measured in one run, and sizes
+bench: test-deps build image ## speeds as ratios measured in one run, and sizes; BENCH_HOSTS=6 to try it
 	$(GO) run ./internal/bench
 
 FUZZTIME ?= 1m
@@ -75,8 +75,14 @@ test-deps: ## Debian packages that the tests need
 	$(call install,$(TEST_PACKAGES))
 
 .PHONY: readme
-readme: ## the README's table, from the latest run
-	awk -v summary=results/latest/summary.md ' \
-		/^<!-- demo: begin/ { print; print ""; while ((getline line < summary) > 0) { sub(/^## /, "### ", line); print line }; print ""; skip = 1 } \
-		/^<!-- demo: end/ { skip = 0 } \
-		!skip { if ($$0 !~ /^<!-- demo: begin/) print }' README.md > README.md.new && mv README.md.new README.md
+readme: ## the README's tables, from the latest run and the latest make bench; what was never made stays as it is
+	awk -v demo=results/latest/summary.md -v bench=bin/bench.md ' \
+		function paste(file,   line, lines) { \
+			while ((getline line < file) > 0) { if (!lines++) print ""; sub(/^## /, "### ", line); print line } \
+			if (lines) print ""; \
+			return lines \
+		} \
+		/^<!-- (demo|bench): end/ { skip = 0 } \
+		!skip { print } \
+		/^<!-- demo: begin/ { skip = paste(demo) } \
+		/^<!-- bench: begin/ { skip = paste(bench) }' README.md > README.md.new && mv README.md.new README.md

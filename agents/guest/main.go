@@ -62,6 +62,7 @@ func run(ctx context.Context, log *logger) {
 
 	state, version := agent.status()
 	log.consoleOnly("the agent is %s with content %d", state, version)
+	greeting := greet(settings, disk, agent, log)
 
 	// The network comes up last, so that an agent that crashes the machine at boot does so before a remedy can arrive.
 	session := &session{transport: &port{file: openPort(ctx, log)}, log: log}
@@ -72,7 +73,7 @@ func run(ctx context.Context, log *logger) {
 
 	orders := &orders{disk: disk, agent: agent, tally: tally}
 	session.orders = orders.carryOut
-	hello(ctx, session, settings, disk, agent, log)
+	hello(ctx, session, greeting, log)
 	duty(ctx, log, "log", func() { log.deliver(ctx, session) })
 	startBeats := func() {
 		duty(ctx, log, "beats", func() { beat(ctx, config.Beat, session, agent, tally) })
@@ -107,21 +108,26 @@ func whoAmI(ctx context.Context, s *session, log *logger) protocol.Config {
 	}
 }
 
-// hello says that this machine is up.
-func hello(ctx context.Context, s *session, set settings, d *disk, a *agent, log *logger) {
+// greet is what a machine has to say at its hello.
+func greet(set settings, d *disk, a *agent, log *logger) protocol.Hello {
 	version, err := d.version()
 	if err != nil {
 		log.printf("content on the disk: %v", err)
 	}
 	state, _ := a.status()
+	return protocol.Hello{
+		Mode:           set.mode,
+		Architecture:   set.architecture,
+		ContentVersion: version,
+		AgentState:     state,
+		Kernel:         kernelRelease(log),
+	}
+}
+
+// hello says that this machine is up.
+func hello(ctx context.Context, s *session, greeting protocol.Hello, log *logger) {
 	for {
-		_, err := s.call(ctx, protocol.Request{Hello: &protocol.Hello{
-			Mode:           set.mode,
-			Architecture:   set.architecture,
-			ContentVersion: version,
-			AgentState:     state,
-			Kernel:         kernelRelease(log),
-		}})
+		_, err := s.call(ctx, protocol.Request{Hello: &greeting})
 		if err == nil {
 			return
 		}

@@ -191,7 +191,7 @@ func TestHelloUntilAnswered(t *testing.T) {
 		})
 		log := newLogger(t.Output())
 		set := settings{mode: safeMode, architecture: userArchitecture}
-		if hello(t.Context(), s, set, newDisk(t), newAgent(newTally(), log), log); asked != 2 {
+		if hello(t.Context(), s, greet(set, newDisk(t), newAgent(newTally(), log), log), log); asked != 2 {
 			t.Errorf("%d requests, want 2", asked)
 		}
 	})

@@ -58,6 +58,9 @@ Exit codes: 0 all expectations met, 1 one missed, 2 the scenario is wrong, 3 not
 			} else if cfg.Plan, err = scenario.load(c, o, args[0]); err != nil {
 				return err
 			}
+			if uri != "" && cfg.Plan != nil && len(cfg.Plan.Nodes) > 0 {
+				return usage(errors.New("--connect names a libvirt daemon, and the scenario's host blocks do too: leave one of them out"))
+			}
 			display, err := newDisplay(c.ErrOrStderr(), o)
 			if err != nil {
 				return err

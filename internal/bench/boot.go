@@ -106,32 +106,14 @@ func (b *hostBoot) boot(ctx context.Context) (time.Duration, error) {
 	if err := b.fleet.Do(ctx, fleet.Boot{Host: "a", Mode: fleet.Normal}); err != nil {
 		return 0, err
 	}
-	if err := b.await(ctx, func(h fleet.Happening) bool { _, ok := h.(fleet.Beat); return ok }); err != nil {
+	if err := await(ctx, b.fleet, func(e fleet.Event) bool { _, ok := e.What.(fleet.Beat); return ok }); err != nil {
 		return 0, fmt.Errorf("boot a host: %w", err)
 	}
 	took := time.Since(start)
 	if err := b.fleet.Do(ctx, fleet.PowerOff{Host: "a"}); err != nil {
 		return 0, err
 	}
-	return took, b.await(ctx, func(h fleet.Happening) bool { _, ok := h.(fleet.PoweredOff); return ok })
-}
-
-func (b *hostBoot) await(ctx context.Context, want func(fleet.Happening) bool) error {
-	for {
-		e, err := b.fleet.Next(ctx)
-		if err != nil {
-			return err
-		}
-		switch w := e.What.(type) {
-		case fleet.InfraFailed:
-			return &fleet.InfraError{Host: e.Host, Op: w.Op, Err: errors.New(w.Reason)}
-		case fleet.BootFailed:
-			return &fleet.BootError{Host: e.Host, Reason: w.Reason, Output: []byte(w.Excerpt)}
-		}
-		if want(e.What) {
-			return nil
-		}
-	}
+	return took, await(ctx, b.fleet, func(e fleet.Event) bool { _, ok := e.What.(fleet.PoweredOff); return ok })
 }
 
 func (b *hostBoot) close(ctx context.Context) {

@@ -19,6 +19,9 @@ func (r *run) openMachines(ctx context.Context) error {
 		r.Step("starting libvirt")
 		return r.openMachine(ctx, libvirt.Config{RunID: r.id, URI: r.URI})
 	}
+	if r.URI != "" {
+		return fmt.Errorf("the run names its machines itself, and %s is none of them", r.URI)
+	}
 	for i, n := range nodes {
 		r.Step(fmt.Sprintf("connecting to host %s at %s", n.Name, n.URI))
 		// Each has a work directory of its own, which is named for its run ID.

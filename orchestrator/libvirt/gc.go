@@ -25,6 +25,7 @@ type Leftover struct {
 	Why    string // it is taken to be left
 
 	uri   string // of a daemon that is not the run's own
+	store string // of that daemon, see Config.Store
 	known bool   // whose it was is known, uri too
 }
 
@@ -68,7 +69,8 @@ func Leftovers(workRoot string) ([]Leftover, error) {
 		case o.alive():
 			continue
 		default:
-			l.Why, l.RunDir, l.uri, l.known = fmt.Sprintf("process %d is gone", o.Process.PID), o.RunDir, o.URI, true
+			l.Why, l.RunDir, l.known = fmt.Sprintf("process %d is gone", o.Process.PID), o.RunDir, true
+			l.uri, l.store = o.URI, o.Store
 		}
 		found = append(found, l)
 	}
@@ -108,7 +110,7 @@ func collect(ctx context.Context, l Leftover, log zerolog.Logger) error {
 		}
 		for _, uri := range uris {
 			// A daemon that is gone has no domain; a QEMU that outlived it is found by its command line.
-			if err := collectAt(ctx, uri, l.RunID); err != nil {
+			if err := collectAt(ctx, uri, l.store, l.RunID); err != nil {
 				log.Debug().Err(err).Str("run", l.RunID).Str("uri", uri).Msg("nothing collected through libvirt")
 			}
 		}
@@ -120,7 +122,7 @@ func collect(ctx context.Context, l Leftover, log zerolog.Logger) error {
 }
 
 // collectAt destroys every domain of a run that a daemon has and, where its machine is another one, removes the run's files.
-func collectAt(ctx context.Context, uri, runID string) (err error) {
+func collectAt(ctx context.Context, uri, store, runID string) (err error) {
 	c, err := connect(ctx, uri, "", nil)
 	if err != nil {
 		return err
@@ -152,6 +154,13 @@ func collectAt(ctx context.Context, uri, runID string) (err error) {
 		if err != nil && !isGone(err) {
 			errs = append(errs, err)
 		}
+	}
+	if c.endpoint.uri.remote {
+		s, err := openStore(ctx, c, store)
+		if err == nil {
+			err = removeFilesOf(ctx, s, runID, nil)
+		}
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

@@ -35,6 +35,7 @@ type Config struct {
 	URI       string         // of the libvirt daemon; "" starts a private one
 	WorkRoot  string         // directory of the work directories of runs; "" is DefaultWorkRoot
 	RunDir    string         // the run's results directory, written down for whoever finds what the run left
+	Store     string         // directory for files on a machine that only its daemon is known of; "" is the usual one
 	Cache     string         // directory that keeps templates and the verdict of Probe; "" keeps none
 	Reconnect time.Duration  // how long the daemon may be away, as when it is restarted; 0 is 30 s
 	Log       zerolog.Logger // for people; the zero value drops everything
@@ -142,7 +143,7 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 			return h, err
 		}
 	} else {
-		h.place = &here{work: h.work, account: h.account, foreign: h.daemon == nil, cache: cfg.Cache}
+		h.place = &here{work: h.work, account: h.account, foreign: h.daemon == nil, cache: cfg.Cache, overlays: map[string][]byte{}}
 	}
 	return h, h.learnFacts(ctx)
 }
@@ -385,14 +386,25 @@ func (h *Hypervisor) Close(ctx context.Context) error {
 // release gives back everything but fleets, in the reverse order of Open.
 func (h *Hypervisor) release(ctx context.Context) error {
 	var errs []error
-	if h.place != nil {
-		errs = append(errs, h.place.close(ctx))
+	abandoned := h.remote() && h.line != nil && h.line.reason() != nil
+	if h.place != nil && !abandoned {
+		if err := h.place.close(ctx); err != nil {
+			errs = append(errs, err)
+		} else {
+			h.place = nil // Close may be called again, when there is no connection any more
+		}
 	}
 	if h.line != nil {
 		errs = append(errs, h.line.close(ctx))
 	}
 	if h.daemon != nil {
 		errs = append(errs, h.daemon.stop(ctx))
+	}
+	if abandoned {
+		// The work directory stays, and says where to look: fleetfall gc does so once this process has ended.
+		h.log.Warn().Str("node", h.cfg.Node).Str("uri", h.cfg.URI).
+			Msg("the machine was given up with hosts on it; fleetfall gc removes them once it can be reached")
+		return errors.Join(errs...)
 	}
 	if h.work != nil {
 		// No VM is left unless its end failed above: then this ends it the hard way.

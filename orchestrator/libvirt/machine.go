@@ -67,6 +67,7 @@ func (h *Hypervisor) createMachine(ctx context.Context, d domain, t *template, l
 		return m, err
 	}
 	m.pid = h.pidOf(d.name)
+	orphans.follow(m.pid)
 	// Connected before the guest runs: it must find its channel's other end there, and no line of console be lost.
 	var guest net.Conn
 	if m.serial, guest, err = h.place.connect(ctx, d, m.domain); err != nil {
@@ -135,6 +136,7 @@ func (m *machine) destroy(ctx context.Context) error {
 		err = destroy()
 	}
 	m.readers.Wait()
+	orphans.reap()
 	orphans.forget(m.pid)
 	if isGone(err) {
 		return nil

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
 
@@ -54,6 +55,9 @@ type here struct {
 	account account // under which QEMU runs
 	foreign bool    // the daemon is not ours, nor is it known as whom it runs QEMU
 	cache   string  // where templates are kept; "" keeps none
+
+	mu       sync.Mutex
+	overlays map[string][]byte // empty disks, by the arguments that qemu-img made them with
 }
 
 func (p *here) image(_ context.Context, image vmimages.Image) (vmimages.Image, error) {
@@ -80,11 +84,42 @@ func (p *here) path(name string) string { return p.work.file(name) }
 func (p *here) overlay(ctx context.Context, name, format, base string, size int64) (string, error) {
 	path := p.path(name)
 	// -u does not open the base, which another host may be using; the size then has to be given.
-	args := []string{"create", "-q", "-f", "qcow2", "-u", "-F", format, "-b", base, path, fmt.Sprint(size)}
+	args := []string{"create", "-q", "-f", "qcow2", "-u", "-F", format, "-b", base}
+	key := fmt.Sprint(args, size)
+	p.mu.Lock()
+	empty := p.overlays[key]
+	p.mu.Unlock()
+	if empty != nil { // like a disk that was made before: to start qemu-img for each host takes as long as to start its QEMU
+		if err := writeSparse(path, empty); err != nil {
+			return "", err
+		}
+		return path, p.account.own(path)
+	}
+	args = append(args, path, fmt.Sprint(size))
 	if output, err := exec.CommandContext(ctx, "qemu-img", args...).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("qemu-img: %w: %s", err, strings.TrimSpace(string(output)))
 	}
+	empty, err := readFileOfAtMost(path, maxEmptyDisk)
+	if err != nil {
+		return "", err
+	}
+	p.mu.Lock()
+	p.overlays[key] = empty
+	p.mu.Unlock()
 	return path, p.account.own(path)
+}
+
+// maxEmptyDisk is more than the bytes of any overlay in which nothing was written: tables for its size.
+const maxEmptyDisk = 8 << 20
+
+// writeSparse makes a file of these bytes, with holes for blocks of zeros.
+func writeSparse(path string, data []byte) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = (&sparseWriter{file: file}).Write(data)
+	return errors.Join(err, file.Truncate(int64(len(data))), file.Close())
 }
 
 func (p *here) blank(_ context.Context, name string, size int64) (string, error) {

@@ -19,10 +19,11 @@ type reaper struct {
 	err  error
 
 	mu    sync.Mutex
-	ended map[int]syscall.WaitStatus // by process number
+	alive map[int]bool               // process numbers of QEMUs that run, as far as is known
+	ended map[int]syscall.WaitStatus // and of those that have ended and were not forgotten
 }
 
-var orphans = reaper{ended: map[int]syscall.WaitStatus{}}
+var orphans = reaper{alive: map[int]bool{}, ended: map[int]syscall.WaitStatus{}}
 
 // adopt has this process inherit the QEMUs of daemons that it starts from now on, for as long as it lives.
 func (r *reaper) adopt() error {
@@ -35,20 +36,48 @@ func (r *reaper) adopt() error {
 		signal.Notify(died, syscall.SIGCHLD)
 		go func() {
 			for range died {
-				r.reap()
+				if r.reap() == 0 {
+					r.sweep()
+				}
 			}
 		}()
 	})
 	return r.err
 }
 
-// reap takes away every QEMU that has ended. Other children are waited for by who started them.
-func (r *reaper) reap() {
-	for _, pid := range deadChildren() {
-		r.mu.Lock()
+// follow says that this process number is that of a QEMU; 0 is nobody's.
+func (r *reaper) follow(pid int) {
+	if pid == 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.alive[pid] = true
+}
+
+// reap takes away every QEMU that was followed and has ended, and returns how many. Other children are waited for by who
+// started them.
+func (r *reaper) reap() (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for pid := range r.alive {
 		var status syscall.WaitStatus
 		if got, err := syscall.Wait4(pid, &status, syscall.WNOHANG, nil); err == nil && got == pid {
+			delete(r.alive, pid)
 			r.ended[pid] = status
+			n++
+		}
+	}
+	return n
+}
+
+// sweep takes away QEMUs that have ended and nobody has followed: those that a daemon has asked what they can do, and
+// waits for.
+func (r *reaper) sweep() {
+	for _, pid := range deadChildren() {
+		r.mu.Lock()
+		if !r.alive[pid] {
+			_, _ = syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
 		}
 		r.mu.Unlock()
 	}
@@ -104,4 +133,5 @@ func (r *reaper) forget(pid int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.ended, pid)
+	delete(r.alive, pid)
 }

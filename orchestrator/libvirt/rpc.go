@@ -2,6 +2,7 @@ package libvirt
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -164,6 +165,48 @@ func rpcCall(w io.Writer, r *bufio.Reader, procedure uint32, args []byte) ([]byt
 		}
 		return payload, nil
 	}
+}
+
+// rpcOpen is rpcCall for a call that opens a stream. The daemon may send data before its reply, in another thread: these
+// frames are returned.
+func rpcOpen(w io.Writer, r *bufio.Reader, procedure uint32, args []byte) (early []byte, err error) {
+	if _, err := w.Write(appendFrame(nil, procedure, frameCall, statusOK, args)); err != nil {
+		return nil, err
+	}
+	for {
+		var b [headerSize]byte
+		if _, err := io.ReadFull(r, b[:]); err != nil {
+			return nil, err
+		}
+		h, err := parseHeader(&b)
+		if err != nil {
+			return nil, err
+		}
+		if len(early)+int(h.size) > maxFrame {
+			return nil, fmt.Errorf("no reply to procedure %d within %d bytes", procedure, maxFrame)
+		}
+		payload := make([]byte, h.size-headerSize)
+		if _, err := io.ReadFull(r, payload); err != nil {
+			return nil, err
+		}
+		switch {
+		case h.program != remoteProgram || h.procedure != procedure || h.serial != oneCall:
+		case h.kind == frameStream:
+			early = append(append(early, b[:]...), payload...)
+		case h.kind == frameReply && h.status != statusOK:
+			return nil, parseRemoteError(payload)
+		case h.kind == frameReply:
+			return early, nil
+		}
+	}
+}
+
+// after is what is read behind frames that have come already.
+func after(early []byte, input *bufio.Reader) *bufio.Reader {
+	if len(early) == 0 {
+		return input
+	}
+	return bufio.NewReaderSize(io.MultiReader(bytes.NewReader(early), input), streamBuffer)
 }
 
 // openDriver makes a fresh connection one to the daemon's driver, such as qemu:///system.

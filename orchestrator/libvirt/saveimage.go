@@ -109,7 +109,7 @@ func privateState(state []byte) ([]byte, error) {
 		from = r.at
 		r.name()
 		size := r.uint64()
-		if size == 0 || size > left {
+		if (size == 0 || size > left) && r.err == nil {
 			return nil, fmt.Errorf("migration stream with a block of %d bytes where %d are left", size, left)
 		}
 		left -= size

@@ -80,7 +80,9 @@ func (c *connection) openStream(
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	args := appendOptional(appendDomain(nil, domain), device)
 	if err = openDriver(conn, s.input, c.endpoint.uri.driver); err == nil {
-		_, err = rpcCall(conn, s.input, procedure, append(args, 0, 0, 0, takeOver))
+		var early []byte
+		early, err = rpcOpen(conn, s.input, procedure, append(args, 0, 0, 0, takeOver))
+		s.input = after(early, s.input)
 	}
 	if !stop() {
 		err = ctx.Err()

@@ -204,7 +204,8 @@ func TestStreams(t *testing.T) {
 				t.Fatal(err)
 			}
 			for name, s := range map[string]net.Conn{"console": g.console, "channel": g.channel} {
-				if _, err := io.Copy(io.Discard, s); err != nil {
+				// A QEMU that ends with something unread resets its socket, which the daemon then says.
+				if _, err := io.Copy(io.Discard, s); err != nil && !strings.Contains(err.Error(), "the daemon ended the stream") {
 					t.Errorf("%s of a VM that ended: %v, want its end", name, err)
 				}
 			}

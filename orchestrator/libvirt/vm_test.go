@@ -156,6 +156,11 @@ type run struct {
 
 func start(t *testing.T, h *Hypervisor, image vmimages.Image, hosts int, change ...func(*FleetConfig)) *run {
 	t.Helper()
+	return startOn(t, Machines{h}, image, hosts, change...)
+}
+
+func startOn(t *testing.T, machines Machines, image vmimages.Image, hosts int, change ...func(*FleetConfig)) *run {
+	t.Helper()
 	cfg := FleetConfig{Cell: "a/b/c/d", Images: map[string]vmimages.Image{image.Name: image}, ConsoleDir: t.TempDir()}
 	for i := range hosts {
 		cfg.Hosts = append(cfg.Hosts, fleet.HostSpec{
@@ -166,11 +171,11 @@ func start(t *testing.T, h *Hypervisor, image vmimages.Image, hosts int, change 
 	for _, c := range change {
 		c(&cfg)
 	}
-	f, err := h.NewFleet(cfg)
+	f, err := machines.NewFleet(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &run{t: t, h: h, Fleet: f, consoles: cfg.ConsoleDir}
+	return &run{t: t, h: machines[0], Fleet: f, consoles: cfg.ConsoleDir}
 }
 
 func (r *run) do(actions ...fleet.Action) {

@@ -34,8 +34,9 @@ func Promises(workRoot string) admission.Ledger {
 type owner struct {
 	RunID   string      `json:"run_id"`
 	Process process.ID  `json:"process"`
-	BootID  string      `json:"boot_id"` // of the machine's kernel
-	URI     string      `json:"uri"`     // of the daemon; empty for a private one
+	BootID  string      `json:"boot_id"`         // of the machine's kernel
+	URI     string      `json:"uri"`             // of the daemon; empty for a private one
+	Store   string      `json:"store,omitempty"` // see Config.Store
 	Daemon  *process.ID `json:"daemon,omitempty"`
 	RunDir  string      `json:"run_dir"`
 }
@@ -79,7 +80,7 @@ func createWorkDir(cfg Config, a account) (*workDir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("work directory: %w", err)
 	}
-	w.owner = owner{RunID: cfg.RunID, Process: self, BootID: process.MachineBoot(), URI: cfg.URI, RunDir: cfg.RunDir}
+	w.owner = owner{RunID: cfg.RunID, Process: self, BootID: process.MachineBoot(), URI: cfg.URI, Store: cfg.Store, RunDir: cfg.RunDir}
 	fresh := filepath.Join(root, fmt.Sprintf("%s%d-%s", newPrefix, self.PID, cfg.RunID))
 	defer os.RemoveAll(fresh) // does nothing once it was renamed
 	for _, dir := range []string{"", "c/libvirt", "h", "r", "files", "sockets"} {

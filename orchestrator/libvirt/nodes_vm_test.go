@@ -1,0 +1,105 @@
+package libvirt
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+)
+
+// far opens a hypervisor on a daemon that is reached as if it were on another machine.
+func far(t *testing.T, node, uri, store string) *Hypervisor {
+	t.Helper()
+	return open(t, func(c *Config) { c.Node, c.URI, c.Store, c.Reconnect = node, uri, store, 2*time.Second })
+}
+
+// A fleet on two machines, both of which are known by nothing but their daemons. One is cut off in the middle: its hosts are
+// lost, the others go on as if nothing had happened.
+func TestTwoMachines(t *testing.T) {
+	tiny, _ := images(t)
+	one, two := listen(t), listen(t)
+	machines := Machines{far(t, "one", one.tcp, one.dir+"/h/store"), far(t, "two", two.tls, two.dir+"/h/store")}
+	for _, h := range machines {
+		p := prepare(t, h, tiny, "kernel")
+		if !p.Copies {
+			t.Fatalf("%s: %s", h.cfg.Node, p.Reason)
+		}
+		m, err := h.Machine(t.Context())
+		if err != nil || m.Name != h.cfg.Node || m.Total < 1<<30 || m.Available <= 0 || m.Available > m.Total || m.CPUs < 1 || m.ID == "" {
+			t.Errorf("machine %+v, %v", m, err)
+		}
+	}
+	const hosts = 4
+	r := startOn(t, machines, tiny, hosts, func(c *FleetConfig) {
+		for i := range c.Hosts {
+			c.Hosts[i].Architecture, c.Hosts[i].Node = "kernel", machines[i%2].cfg.Node
+		}
+	})
+	booting, hello := r.bootAll(hosts)
+	for name, b := range booting {
+		if !b.Cloned {
+			t.Errorf("%s is not a copy", name)
+		}
+	}
+	// What is far away can be served, panics, and is seen to; its disk is its own.
+	r.do(fleet.Serve{Host: "host-0", Version: 2, Content: channelFile(t, 2, "field_count")})
+	if p := await[fleet.Panic](r, "host-0"); p.Module != "agentk" || p.Function != "ff_evaluate" || p.Source != "device" {
+		t.Errorf("%+v", p)
+	}
+	r.do(fleet.Reset{Host: "host-0"})
+	if b := await[fleet.Booting](r, "host-0"); b.Cloned {
+		t.Error("a host that has run started as a copy")
+	}
+	await[fleet.Panic](r, "host-0")
+	r.do(fleet.Serve{Host: "host-0", Version: 3, Content: channelFile(t, 3, "none")}, fleet.Tell{Host: "host-0", Order: fleet.RemoveContent},
+		fleet.Boot{Host: "host-0", Mode: fleet.Safe})
+	if h := await[fleet.Hello](r, "host-0"); h.Mode != fleet.Safe || h.BootID == hello["host-0"].BootID {
+		t.Errorf("%+v", h)
+	}
+	await[fleet.OrderDone](r, "host-0")
+
+	two.kill()
+	lost := map[string]bool{}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for len(lost) < hosts/2 {
+		e, err := r.Next(ctx)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, r.story())
+		}
+		if _, failed := e.What.(fleet.InfraFailed); failed {
+			lost[e.Host] = true
+		}
+	}
+	if !lost["host-1"] || !lost["host-3"] {
+		t.Errorf("lost %v, want those of the second machine", lost)
+	}
+	await[fleet.Beat](r, "host-2")
+	r.do(fleet.Boot{Host: "host-0", Mode: fleet.Normal})
+	if h := await[fleet.Hello](r, "host-0"); h.ContentVersion != 1 {
+		t.Errorf("%+v", h)
+	}
+	r.close()
+
+	// What could not be removed when its machine was away is when that is back.
+	two.start(t)
+	h := machines[1]
+	if err := h.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := readOwner(h.work.path); err != nil {
+		t.Errorf("nothing tells gc of the machine that was given up: %v", err)
+	}
+	if err := collectAt(t.Context(), h.cfg.URI, h.cfg.Store, h.cfg.RunID); err != nil {
+		t.Error(err)
+	}
+	if err := h.work.remove(); err != nil {
+		t.Error(err)
+	}
+	files, err := filepath.Glob(two.dir + "/h/store/*" + h.cfg.RunID + "*")
+	if err != nil || len(files) > 0 {
+		t.Errorf("left on the machine: %q, %v", files, err)
+	}
+}
