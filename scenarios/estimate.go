@@ -14,7 +14,7 @@ type Assumptions struct {
 // in 1.6 to 1.9 s there, and the guest its first beat about a second later; 100 copies, two at a time, took 16 s. The
 // overhead is on the safe side: a run measures it on its own machine.
 func EmulatedVMs() Assumptions {
-	return Assumptions{Boot: 3 * time.Second, Clone: 300 * time.Millisecond, BootsAtOnce: 2, HostOverhead: 64 << 20}
+	return Assumptions{Boot: 3 * time.Second, Clone: 300 * time.Millisecond, BootsAtOnce: 2, HostOverhead: 96 << 20}
 }
 
 // An Estimate is what running a plan takes. Cells run one after the other, so that none disturbs another's clock: memory

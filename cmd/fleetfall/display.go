@@ -15,6 +15,9 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/health"
 )
 
+// quiet is how long a trial in which things change may go on without a plain line.
+const quiet = 30 * time.Second
+
 // maxNotes bounds the lines about single hosts that one trial prints.
 const maxNotes = 30
 
@@ -87,7 +90,7 @@ func (d *display) watch(p orchestrator.Progress) {
 	newPhase, newUp := p.Phase != d.phase, p.Up != d.up
 	due := p.At-d.lastLine >= 2*time.Second || p.Up == len(p.Trial.Hosts)
 	d.phase = p.Phase
-	print := newPhase || d.bars == nil && newUp && due
+	print := newPhase || d.bars == nil && (newUp && due || p.At-d.lastLine >= quiet)
 	if print {
 		d.up, d.lastLine = p.Up, p.At
 	}

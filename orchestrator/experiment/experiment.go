@@ -22,8 +22,9 @@ import (
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
-// closeWithin bounds the time that a fleet or hypervisor has to close once nobody waits for it any more.
-const closeWithin = 20 * time.Second
+// closeWithin bounds the time that a fleet or hypervisor has to close once nobody waits for it any more: longer than a
+// libvirt daemon may be away.
+const closeWithin = time.Minute
 
 // Config says what to run, where, and who is told.
 type Config struct {

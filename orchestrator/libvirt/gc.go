@@ -13,8 +13,6 @@ import (
 
 	golibvirt "github.com/digitalocean/go-libvirt"
 	"github.com/rs/zerolog"
-
-	"github.com/fleetfall/fleetfall/internal/process"
 )
 
 // A Leftover is what a run left whose process is gone.
@@ -36,21 +34,21 @@ func Leftovers(workRoot string) ([]Leftover, error) {
 		workRoot = DefaultWorkRoot()
 	}
 	entries, err := os.ReadDir(workRoot)
+	if err == nil {
+		err = checkOurs(workRoot)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, nil // no run has begun, or the last one has just ended
 	}
 	if err != nil {
 		return nil, fmt.Errorf("look for leftovers: %w", err)
 	}
-	if err := checkOurs(workRoot); err != nil {
-		return nil, err
-	}
 	var found []Leftover
 	for _, e := range entries {
 		l := Leftover{RunID: e.Name(), Dir: filepath.Join(workRoot, e.Name())}
-		if pid, ok := newOwner(e.Name()); ok {
-			// It was being made; its maker has started nothing yet.
-			if _, err := process.LookUp(pid); err != nil {
+		if maker, ok := freshOwner(e.Name()); ok {
+			// It was being made, or removed: its maker had nothing running.
+			if !maker.Alive() {
 				l.RunID, l.Why, l.known = "", "its maker is gone", true
 				found = append(found, l)
 			}
@@ -71,6 +69,9 @@ func Leftovers(workRoot string) ([]Leftover, error) {
 		default:
 			l.Why, l.RunDir, l.known = fmt.Sprintf("process %d is gone", o.Process.PID), o.RunDir, true
 			l.uri, l.store = o.URI, o.Store
+		}
+		if _, gone := os.Lstat(l.Dir); errors.Is(gone, fs.ErrNotExist) {
+			continue // its run has just ended
 		}
 		found = append(found, l)
 	}

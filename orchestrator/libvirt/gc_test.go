@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -131,7 +132,7 @@ func TestLeftoversOfWorkDirectories(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{fmt.Sprintf("%s%d-being001", newPrefix, self.PID), newPrefix + "4194399-undone01"} {
+	for _, name := range []string{freshName(self, "being001"), freshName(gone, "undone01")} {
 		if err := os.Mkdir(filepath.Join(root, name), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -143,13 +144,47 @@ func TestLeftoversOfWorkDirectories(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	if got, want := strings.Join(removed, " "), newPrefix+"4194399-undone01 noowner1 reboot01 reused01"; got != want {
+	if got, want := strings.Join(removed, " "), freshName(gone, "undone01")+" noowner1 reboot01 reused01"; got != want {
 		t.Errorf("removed %s, want %s", got, want)
 	}
 	left, err := os.ReadDir(root)
 	if err != nil || len(left) != 4 {
 		t.Errorf("left %v, %v", left, err)
 	}
+}
+
+// TestRunsThatEndAreNoLeftovers looks for leftovers while a run that is not killed begins and ends.
+func TestRunsThatEndAreNoLeftovers(t *testing.T) {
+	top, err := os.MkdirTemp("", "fft-") // shorter than t.TempDir
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(top)
+	root := filepath.Join(top, "l")
+	ctx, cancel := context.WithCancel(t.Context())
+	var looking sync.WaitGroup
+	looking.Go(func() {
+		for ctx.Err() == nil {
+			if found, err := Leftovers(root); err != nil || len(found) > 0 {
+				t.Errorf("%+v, %v", found, err)
+				cancel()
+			}
+		}
+	})
+	for n := 0; n < 100 && ctx.Err() == nil; n++ {
+		w, err := createWorkDir(Config{RunID: "brief001", WorkRoot: root}, account{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.remove(); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.remove(); err != nil {
+			t.Errorf("removed twice: %v", err)
+		}
+	}
+	cancel()
+	looking.Wait()
 }
 
 func TestSomebodyElsesRoot(t *testing.T) {

@@ -93,7 +93,7 @@ func (p *here) overlay(ctx context.Context, name, format, base string, size int6
 		if err := writeSparse(path, empty); err != nil {
 			return "", err
 		}
-		return path, p.account.own(path)
+		return path, p.openToQEMU(path)
 	}
 	args = append(args, path, fmt.Sprint(size))
 	if output, err := exec.CommandContext(ctx, "qemu-img", args...).CombinedOutput(); err != nil {
@@ -106,7 +106,7 @@ func (p *here) overlay(ctx context.Context, name, format, base string, size int6
 	p.mu.Lock()
 	p.overlays[key] = empty
 	p.mu.Unlock()
-	return path, p.account.own(path)
+	return path, p.openToQEMU(path)
 }
 
 // maxEmptyDisk is more than the bytes of any overlay in which nothing was written: tables for its size.
@@ -114,7 +114,7 @@ const maxEmptyDisk = 8 << 20
 
 // writeSparse makes a file of these bytes, with holes for blocks of zeros.
 func writeSparse(path string, data []byte) error {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
@@ -131,8 +131,8 @@ func (p *here) blank(_ context.Context, name string, size int64) (string, error)
 	return path, errors.Join(file.Truncate(size), file.Close(), p.openToQEMU(path))
 }
 
-// openToQEMU lets QEMU write to a file of which libvirt knows nothing. Whom a daemon that is not ours runs QEMU as is not
-// known: the file is then anybody's who knows its path.
+// openToQEMU lets QEMU use a file. As whom a daemon that is not ours runs it is not known, and files of which libvirt knows
+// nothing it does not give away either: then they are anybody's who knows their path, which has the run's random ID in it.
 func (p *here) openToQEMU(path string) error {
 	if p.foreign {
 		return os.Chmod(path, 0o666)
@@ -145,7 +145,7 @@ func (p *here) write(_ context.Context, name string, data []byte) (string, error
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		return "", err
 	}
-	return path, p.account.own(path)
+	return path, p.openToQEMU(path)
 }
 
 func (p *here) read(_ context.Context, name string, limit int64) ([]byte, error) {

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 
 	"github.com/fleetfall/fleetfall/internal/process"
@@ -50,9 +49,20 @@ type workDir struct {
 	owner owner
 }
 
+// freshName is what a run's work directory is called before it has an owner file, and when it has none any more.
+func freshName(p process.ID, runID string) string {
+	return fmt.Sprintf("%s%d-%d-%s", newPrefix, p.PID, p.Start, runID)
+}
+
+// freshOwner returns the process in such a name.
+func freshOwner(name string) (p process.ID, ok bool) {
+	n, err := fmt.Sscanf(name, newPrefix+"%d-%d-", &p.PID, &p.Start)
+	return p, n == 2 && err == nil
+}
+
 const (
 	ownerFile = "owner.json"
-	newPrefix = ".new-" // and the maker's pid and run ID: a work directory that has no owner file yet
+	newPrefix = ".new-" // see freshName
 )
 
 func createWorkDir(cfg Config, a account) (*workDir, error) {
@@ -81,7 +91,7 @@ func createWorkDir(cfg Config, a account) (*workDir, error) {
 		return nil, fmt.Errorf("work directory: %w", err)
 	}
 	w.owner = owner{RunID: cfg.RunID, Process: self, BootID: process.MachineBoot(), URI: cfg.URI, Store: cfg.Store, RunDir: cfg.RunDir}
-	fresh := filepath.Join(root, fmt.Sprintf("%s%d-%s", newPrefix, self.PID, cfg.RunID))
+	fresh := filepath.Join(root, freshName(self, cfg.RunID))
 	defer os.RemoveAll(fresh) // does nothing once it was renamed
 	for _, dir := range []string{"", "c/libvirt", "h", "r", "files", "sockets"} {
 		if err := os.MkdirAll(filepath.Join(fresh, dir), 0o711); err != nil {
@@ -160,20 +170,18 @@ func (w *workDir) socket(name string) string { return filepath.Join(w.path, "soc
 
 // remove removes the directory, and the root when no other run has one there.
 func (w *workDir) remove() error {
-	if err := os.RemoveAll(w.path); err != nil {
+	root := filepath.Dir(w.path)
+	// A directory of this name that is half removed would look like what a killed run left.
+	fresh := filepath.Join(root, freshName(w.owner.Process, w.owner.RunID))
+	if err := os.Rename(w.path, fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove work directory: %w", err)
 	}
-	_ = os.Remove(filepath.Dir(w.path)) // fails, rightly, while another run is there
+	if err := os.RemoveAll(fresh); err != nil {
+		return fmt.Errorf("remove work directory: %w", err)
+	}
+	_ = os.Remove(root) // fails, rightly, while another run is there
 	return nil
 }
 
 // domainPrefix begins the name of every domain of a run.
 func domainPrefix(runID string) string { return "ff-" + runID + "-" }
-
-// newOwner returns the process number in the name of a directory that was being made.
-func newOwner(name string) (pid int, ok bool) {
-	rest, ok := strings.CutPrefix(name, newPrefix)
-	number, _, _ := strings.Cut(rest, "-")
-	pid, err := strconv.Atoi(number)
-	return pid, ok && err == nil
-}
