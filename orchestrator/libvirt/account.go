@@ -2,10 +2,13 @@ package libvirt
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // nobody is the number of the account without any rights, on every Linux distribution.
@@ -31,6 +34,28 @@ func privateAccount() (account, error) {
 		}
 	}
 	return a, nil
+}
+
+// accountOf is that of a session daemon of another user's, who is known by the daemon's end of the connection: its QEMUs run
+// as that user. Only root reaches such a daemon. Of a system daemon, which is root itself, it is not known as whom it runs
+// QEMU: the account is ourselves then, as it is where the daemon is ours.
+func accountOf(c net.Conn) (account, error) {
+	raw, ok := c.(syscall.Conn)
+	if !ok {
+		return account{}, nil
+	}
+	control, err := raw.SyscallConn()
+	if err != nil {
+		return account{}, err
+	}
+	var peer *unix.Ucred
+	if e := control.Control(func(fd uintptr) { peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); e != nil {
+		err = e
+	}
+	if err != nil || peer.Uid == 0 || int(peer.Uid) == os.Getuid() || os.Getuid() != 0 {
+		return account{}, err
+	}
+	return account{uid: int(peer.Uid), gid: int(peer.Gid), other: true}, nil
 }
 
 func (a account) own(path string) error {

@@ -143,9 +143,27 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 			return h, err
 		}
 	} else {
-		h.place = &here{work: h.work, account: h.account, foreign: h.daemon == nil, cache: cfg.Cache, overlays: map[string][]byte{}}
+		if h.daemon == nil {
+			if err = h.serve(conn); err != nil {
+				return h, err
+			}
+		}
+		h.place = &here{work: h.work, account: h.account, foreign: h.daemon == nil && !h.account.other, cache: cfg.Cache, overlays: map[string][]byte{}}
 	}
 	return h, h.learnFacts(ctx)
+}
+
+// serve gives what QEMU has to write in to the user that a daemon which is not ours runs it as, where that is known.
+func (h *Hypervisor) serve(conn *connection) (err error) {
+	if h.account, err = accountOf(conn.link.Conn); err != nil {
+		return fmt.Errorf("open hypervisor: whose daemon is it: %w", err)
+	}
+	for _, dir := range []string{"files", "sockets"} {
+		if err := h.account.own(filepath.Join(h.work.path, dir)); err != nil {
+			return fmt.Errorf("open hypervisor: %w", err)
+		}
+	}
+	return nil
 }
 
 // Local tells whether the VMs run on this machine.

@@ -103,3 +103,25 @@ func TestTwoMachines(t *testing.T) {
 		t.Errorf("left on the machine: %q, %v", files, err)
 	}
 }
+
+// A session daemon that somebody else has started, as root's test does as nobody, on this machine: files and sockets are
+// given to its user.
+func TestDaemonOfAnother(t *testing.T) {
+	tiny, _ := images(t)
+	h := open(t, func(c *Config) { c.URI = listen(t).unix })
+	if p := prepare(t, h, tiny, "user"); !p.Copies {
+		t.Fatal(p.Reason)
+	}
+	r := start(t, h, tiny, 2, func(c *FleetConfig) {
+		for i := range c.Hosts {
+			c.Hosts[i].Architecture = "user"
+		}
+	})
+	r.bootAll(2)
+	r.do(fleet.Reset{Host: "host-1"})
+	if b := await[fleet.Booting](r, "host-1"); b.Cloned {
+		t.Error("a host that has run started as a copy")
+	}
+	await[fleet.Hello](r, "host-1")
+	r.close()
+}
