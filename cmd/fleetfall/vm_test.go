@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -10,143 +9,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/fleetfall/fleetfall/internal/capability"
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
 	"github.com/fleetfall/fleetfall/results"
 )
-
-// A process is fleetfall as a user runs it.
-type process struct {
-	t      *testing.T
-	cmd    *exec.Cmd
-	ended  chan struct{} // closed when it has ended
-	err    error         // of Wait; only once it has ended
-	dir    string        // of its results
-	stdout bytes.Buffer
-	stderr bytes.Buffer
-}
-
-// start runs the smoke scenario with results in dir, a new one if it is empty.
-func start(t *testing.T, dir string, args ...string) *process {
-	t.Helper()
-	capability.VMs(t)
-	if dir == "" {
-		dir = t.TempDir()
-	}
-	p := &process{t: t, dir: dir, ended: make(chan struct{})}
-	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
-	p.cmd = exec.CommandContext(ctx, "fleetfall", append([]string{"run", "testdata/smoke.hcl", "--results", dir}, args...)...)
-	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		p.err = p.cmd.Wait()
-		close(p.ended)
-	}()
-	t.Cleanup(func() {
-		cancel()
-		<-p.ended
-	})
-	return p
-}
-
-// wait returns the exit code, -1 for an end by a signal.
-func (p *process) wait() int {
-	p.t.Helper()
-	<-p.ended
-	var exit *exec.ExitError
-	if p.err != nil && !errors.As(p.err, &exit) {
-		p.t.Fatal(p.err)
-	}
-	return p.cmd.ProcessState.ExitCode()
-}
-
-// expect waits for the end with this code.
-func (p *process) expect(code int) {
-	p.t.Helper()
-	if got := p.wait(); got != code {
-		p.t.Fatalf("exit code %d, want %d\n%s\n%s", got, code, p.stdout.String(), p.stderr.String())
-	}
-}
-
-// await waits until the journal holds text.
-func (p *process) await(text string) {
-	p.t.Helper()
-	look := time.NewTicker(50 * time.Millisecond)
-	defer look.Stop()
-	give := time.After(4 * time.Minute)
-	for {
-		data, err := os.ReadFile(filepath.Join(p.dir, "latest", results.JournalFile))
-		if err == nil && bytes.Contains(data, []byte(text)) {
-			return
-		}
-		select {
-		case <-look.C:
-		case <-p.ended:
-			p.t.Fatalf("it ended before the journal held %q\n%s", text, p.stderr.String())
-		case <-give:
-			p.t.Fatalf("the journal never held %q\n%s", text, p.stderr.String())
-		}
-	}
-}
-
-func (p *process) read(name string) []byte {
-	p.t.Helper()
-	data, err := os.ReadFile(filepath.Join(p.dir, "latest", name))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return data
-}
-
-func (p *process) results() *results.Results {
-	p.t.Helper()
-	r, err := results.Decode(bytes.NewReader(p.read(results.ResultsFile)))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return r
-}
-
-// processesOf lists the processes of a run by its ID, which is in all their command lines.
-func processesOf(t *testing.T, run string) []string {
-	t.Helper()
-	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var found []string
-	for _, path := range lines {
-		data, err := os.ReadFile(path)
-		if err == nil && bytes.Contains(data, []byte(run)) {
-			found = append(found, strings.ReplaceAll(string(data), "\x00", " "))
-		}
-	}
-	return found
-}
-
-func expectNothingOf(t *testing.T, run string) {
-	t.Helper()
-	if left := processesOf(t, run); len(left) > 0 {
-		t.Errorf("processes of run %s are left: %q", run, left)
-	}
-	if left, err := filepath.Glob(filepath.Join(libvirt.DefaultWorkRoot(), "*"+run+"*")); err != nil || len(left) > 0 {
-		t.Errorf("files of run %s are left: %q, %v", run, left, err)
-	}
-}
-
-// runID is known once the journal is.
-func (p *process) runID() string {
-	p.t.Helper()
-	j, err := results.Read(bytes.NewReader(p.read(results.JournalFile)))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return j.RunID
-}
 
 func TestRun(t *testing.T) {
 	p := start(t, "")
@@ -246,9 +112,8 @@ func TestInterrupt(t *testing.T) {
 	if r.Run.Status != "interrupted" || r.Verdict != results.Inconclusive {
 		t.Errorf("status %q, verdict %q", r.Run.Status, r.Verdict)
 	}
-	j, err := results.Read(bytes.NewReader(p.read(results.JournalFile)))
-	if err != nil || j.Status != "interrupted" || j.Ending == nil || j.Trials[0].Status != "interrupted" {
-		t.Errorf("the journal is not whole: %v %+v", err, j)
+	if j := p.journal(); j.Status != "interrupted" || j.Ending == nil || j.Trials[0].Status != "interrupted" {
+		t.Errorf("the journal is not whole: %+v", j)
 	}
 }
 

@@ -44,6 +44,13 @@ type domainEvent struct {
 	detail int32                     // of a lifecycle event; its meaning depends on kind
 }
 
+// diskFailed tells whether QEMU could not write to a VM's disk. It then stops the VM, which looks as if its guest hung.
+func (e domainEvent) diskFailed() bool {
+	return e.kind == golibvirt.DomainEventSuspended && golibvirt.DomainEventSuspendedDetailType(e.detail) == golibvirt.DomainEventSuspendedIoerror
+}
+
+var errDiskFailed = errors.New("QEMU could not write to the VM's disk, and stopped the VM: no space left on its machine, or a broken disk")
+
 // connect opens a connection to the daemon at a URI, see parseURI, and subscribes to the events of all domains. Unless gone
 // is nil, the daemon may still be starting: it tries until ctx ends, or gone is closed. What the way there needs of files
 // lies in dir; "" is the system's place for such.

@@ -2,6 +2,7 @@ package libvirt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"syscall"
@@ -48,6 +49,7 @@ type host struct {
 	slot    bool            // holds one of the machine's boot slots
 	lost    bool            // its machine was given up
 	silent  bool            // its console has printed nothing in this boot
+	told    bool            // QEMU was told to end, and not by its guest
 	boot    int             // counts boots; a timer of an earlier one means nothing
 	cause   *console.Report
 	device  bool  // the panic device's event came, the console's report has not
@@ -235,7 +237,7 @@ func (h *host) create(ctx context.Context) error {
 func (h *host) begin(cloned bool) {
 	h.boot++
 	h.state = booting
-	h.cause, h.device = nil, false
+	h.cause, h.device, h.told = nil, false, false
 	h.emit(fleet.Booting{Mode: h.mode, Cloned: cloned})
 	h.remind(h.fleet.helloTimeout, "hello")
 	if h.silent = !cloned; h.silent {
@@ -250,6 +252,11 @@ func (h *host) domainEvent(ctx context.Context, e domainEvent) {
 		h.reset(ctx)
 	case e.kind == golibvirt.DomainEventCrashed && (h.state == booting || h.state == up):
 		h.devicePanic()
+	case e.diskFailed():
+		h.powerOff(ctx)
+		h.infra("write to disk", errDiskFailed)
+	case e.kind == golibvirt.DomainEventShutdown:
+		h.told = golibvirt.DomainEventShutdownDetailType(e.detail) == golibvirt.DomainEventShutdownHost
 	case e.kind == golibvirt.DomainEventStopped:
 		h.stopped(ctx, golibvirt.DomainEventStoppedDetailType(e.detail))
 	}
@@ -259,10 +266,12 @@ func (h *host) domainEvent(ctx context.Context, e domainEvent) {
 func (h *host) stopped(ctx context.Context, why golibvirt.DomainEventStoppedDetailType) {
 	ending := h.ending()
 	h.powerOff(ctx)
-	switch why {
-	case golibvirt.DomainEventStoppedShutdown:
+	switch {
+	case why == golibvirt.DomainEventStoppedShutdown && h.told:
+		h.infra("run domain", errors.New("QEMU was told to end by a signal"))
+	case why == golibvirt.DomainEventStoppedShutdown:
 		h.emit(fleet.PoweredOff{Reason: "guest"})
-	case golibvirt.DomainEventStoppedDestroyed:
+	case why == golibvirt.DomainEventStoppedDestroyed:
 		h.infra("run domain", fmt.Errorf("somebody else destroyed domain %s", h.domainName))
 	default:
 		h.infra("run domain", ending)

@@ -137,6 +137,8 @@ func (l *lifeline) catchUp(conn *connection) {
 			// Lost again: then all are looked at again.
 		case s == golibvirt.DomainCrashed, s == golibvirt.DomainPaused && golibvirt.DomainPausedReason(reason) == golibvirt.DomainPausedCrashed:
 			to.put(domainEvent{uuid: uuid, kind: golibvirt.DomainEventCrashed})
+		case s == golibvirt.DomainPaused && golibvirt.DomainPausedReason(reason) == golibvirt.DomainPausedIoerror:
+			to.put(domainEvent{uuid: uuid, kind: golibvirt.DomainEventSuspended, detail: int32(golibvirt.DomainEventSuspendedIoerror)})
 		}
 	}
 }

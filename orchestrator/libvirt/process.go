@@ -15,11 +15,16 @@ import (
 )
 
 // processesOf finds the processes of a run by what only they carry in their command line: a path in its work directory,
-// or QEMU's name of one of its guests.
+// or QEMU's name of one of its guests. A daemon that starts asks every QEMU there is what it can do, those of other
+// processors too.
 func processesOf(dir, runID string) ([]process.Running, error) {
-	programs := []string{"libvirtd", "virtlogd", "qemu-img", "qemu-system-x86_64", "qemu-kvm", "kvm"}
+	programs := []string{"libvirtd", "virtlogd", "kvm"}
 	return process.Find(func(args []string) bool {
-		return slices.Contains(programs, filepath.Base(args[0])) && slices.ContainsFunc(args, func(a string) bool {
+		program := filepath.Base(args[0])
+		if !slices.Contains(programs, program) && !strings.HasPrefix(program, "qemu-") {
+			return false
+		}
+		return slices.ContainsFunc(args, func(a string) bool {
 			return strings.Contains(a, dir+"/") || strings.HasPrefix(a, "guest="+domainPrefix(runID))
 		})
 	})

@@ -107,10 +107,15 @@ func (h *Hypervisor) prepareTemplate(ctx context.Context, image vmimages.Image, 
 			h.log.Warn().Err(err).Str("template", key).Msg("it could not be removed")
 		}
 	}
-	if t, err = h.makeTemplate(ctx, image, kind, key); err != nil {
-		return t, err
+	t, err = h.makeTemplate(ctx, image, kind, key)
+	if err == nil {
+		err = h.tryCopy(ctx, image, kind, t)
 	}
-	if err := h.tryCopy(ctx, image, kind, t); err != nil {
+	if err != nil {
+		// Hosts that boot instead may need the room. What cannot be removed, or was never there, goes with the run.
+		name := h.place.templateName(key, h.templateDomain(image, kind))
+		_ = h.place.remove(context.WithoutCancel(ctx), name+ramSuffix)
+		_ = h.place.remove(context.WithoutCancel(ctx), name+diskSuffix)
 		return t, err
 	}
 	if path, err := h.place.keep(ctx, t, key); err != nil {
@@ -235,6 +240,9 @@ func awaitQuestion(ctx context.Context, heard *inbox[any], asked <-chan protocol
 				case domainEvent:
 					if m.kind == golibvirt.DomainEventStopped || m.kind == golibvirt.DomainEventCrashed {
 						return protocol.Request{}, errors.New("its VM ended")
+					}
+					if m.diskFailed() {
+						return protocol.Request{}, errDiskFailed
 					}
 				}
 			}

@@ -15,6 +15,11 @@ variable "signed" {
   default = true
 }
 
+variable "boot" {
+  type    = string
+  default = "clone"
+}
+
 scenario "smoke" {
   seed          = 1
   deadline      = "4m"
@@ -33,17 +38,20 @@ guest {
 fleet "control" {
   architecture = "kernel"
   hosts        = 1
+  boot         = var.boot
   control      = true
 }
 
 fleet "kernel" {
   architecture = "kernel"
   hosts        = 1
+  boot         = var.boot
 }
 
 fleet "user" {
   architecture = "user"
   hosts        = 1
+  boot         = var.boot
 }
 
 update "bad" {
