@@ -111,7 +111,12 @@ func collect(ctx context.Context, l Leftover, log zerolog.Logger) error {
 		}
 		for _, uri := range uris {
 			// A daemon that is gone has no domain; a QEMU that outlived it is found by its command line.
-			if err := collectAt(ctx, uri, l.store, l.RunID); err != nil {
+			err := collectAt(ctx, uri, l.store, l.RunID)
+			if to, e := parseURI(uri); err != nil && e == nil && to.remote {
+				// Only that daemon reaches what is left there: it stays to be found.
+				return fmt.Errorf("%w; collect again once %s can be reached", err, uri)
+			}
+			if err != nil {
 				log.Debug().Err(err).Str("run", l.RunID).Str("uri", uri).Msg("nothing collected through libvirt")
 			}
 		}

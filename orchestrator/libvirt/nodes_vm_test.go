@@ -92,7 +92,16 @@ func TestTwoMachines(t *testing.T) {
 	if _, err := readOwner(h.work.path); err != nil {
 		t.Errorf("nothing tells gc of the machine that was given up: %v", err)
 	}
-	if err := collectAt(t.Context(), h.cfg.URI, h.cfg.Store, h.cfg.RunID); err != nil {
+	left := Leftover{RunID: h.cfg.RunID, Dir: h.work.path, known: true, uri: h.cfg.URI, store: h.cfg.Store}
+	two.kill()
+	if err := collect(t.Context(), left, h.log); err == nil {
+		t.Error("what is left on a machine that is away was collected")
+	}
+	if _, err := readOwner(h.work.path); err != nil {
+		t.Errorf("nothing tells gc of it any more: %v", err)
+	}
+	two.start(t)
+	if err := collect(t.Context(), left, h.log); err != nil {
 		t.Error(err)
 	}
 	if err := h.work.remove(); err != nil {
