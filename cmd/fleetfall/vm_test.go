@@ -15,6 +15,7 @@ import (
 )
 
 func TestRun(t *testing.T) {
+	t.Parallel() // its runs wait more than they work
 	p := start(t, "")
 	p.expect(exitMet)
 	r := p.results()
@@ -69,6 +70,7 @@ func TestRun(t *testing.T) {
 
 // TestWildcardIsHarmless changes one thing: the 21st criterion of the same update.
 func TestWildcardIsHarmless(t *testing.T) {
+	t.Parallel() // its runs wait more than they work
 	p := start(t, "", "--var", "criterion=any")
 	p.expect(exitMissed) // "the kernel fleet goes down" is missed, as it should be
 	for _, c := range p.results().Cells {
@@ -82,6 +84,7 @@ func TestWildcardIsHarmless(t *testing.T) {
 
 // TestUnsignedContentIsRefused by each agent, and said so.
 func TestUnsignedContentIsRefused(t *testing.T) {
+	t.Parallel() // its runs wait more than they work
 	p := start(t, "", "--var", "signed=false")
 	p.expect(exitMissed)
 	for _, c := range p.results().Cells {
@@ -100,6 +103,7 @@ func TestUnsignedContentIsRefused(t *testing.T) {
 }
 
 func TestInterrupt(t *testing.T) {
+	t.Parallel() // its runs wait more than they work
 	p := start(t, "", "--var", "revert_after=3m", "--var", "criterion=any")
 	p.await(`"what":"injected"`)
 	run := p.runID()
