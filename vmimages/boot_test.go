@@ -115,12 +115,13 @@ func converse(ctx context.Context, l net.Listener) (hello *protocol.Hello, beat 
 		}
 		reply := protocol.Reply{ID: request.ID, Boot: request.Boot}
 		switch {
-		case request.Hello != nil:
-			hello = request.Hello
+		case request.Identify != nil:
 			reply.Config = &protocol.Config{
 				Hostname: "host-1", Now: time.Unix(1e9, 0), Entropy: make([]byte, 32),
 				Beat: time.Second, Poll: time.Minute, Work: time.Second, Threat: time.Second,
 			}
+		case request.Hello != nil:
+			hello = request.Hello
 		case request.Beat != nil:
 			beat = request.Beat
 		}
