@@ -238,6 +238,9 @@ func (h *Hypervisor) Machine(ctx context.Context) (admission.Machine, error) {
 		return m, fmt.Errorf("look at machine %s: %w", h.cfg.Node, err)
 	}
 	m.Name, m.CPUs = h.cfg.Node, h.cpus
+	if h.daemon == nil {
+		m.Files = 0 // only a daemon of our own is known to have our limit on open files
+	}
 	// The daemon knows its machine by the hardware's UUID, however it is reached.
 	err = h.call(ctx, "ask for the machine's UUID", callTime, func(l *golibvirt.Libvirt) error {
 		text, err := l.ConnectGetCapabilities()

@@ -118,6 +118,9 @@ func TestTwoMachines(t *testing.T) {
 func TestDaemonOfAnother(t *testing.T) {
 	tiny, _ := images(t)
 	h := open(t, func(c *Config) { c.URI = listen(t).unix })
+	if m, err := h.Machine(t.Context()); err != nil || m.Files != 0 {
+		t.Errorf("machine %+v, %v: how many files another's daemon may open is not known", m, err)
+	}
 	if p := prepare(t, h, tiny, "user"); !p.Copies {
 		t.Fatal(p.Reason)
 	}

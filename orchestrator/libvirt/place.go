@@ -157,11 +157,7 @@ func (p *here) remove(_ context.Context, name string) error { return os.Remove(p
 func (p *here) templateName(_ string, d domain) string { return d.name }
 
 func (p *here) machine(context.Context) (admission.Machine, error) {
-	m, err := admission.ThisMachine()
-	if p.foreign {
-		m.Files = 0
-	}
-	return m, err
+	return admission.ThisMachine()
 }
 
 func (p *here) close(context.Context) error { return nil } // the work directory goes as a whole

@@ -131,72 +131,58 @@ func parseRemoteError(b []byte) error {
 	return e
 }
 
-// rpcCall makes one call on a connection of its own and returns the reply's payload. What the daemon says of its own
-// accord meanwhile is skipped.
+// rpcCall makes one call on a connection of its own and returns the reply's payload.
 func rpcCall(w io.Writer, r *bufio.Reader, procedure uint32, args []byte) ([]byte, error) {
-	if _, err := w.Write(appendFrame(nil, procedure, frameCall, statusOK, args)); err != nil {
-		return nil, err
-	}
-	for {
-		var b [headerSize]byte
-		if _, err := io.ReadFull(r, b[:]); err != nil {
-			return nil, err
-		}
-		h, err := parseHeader(&b)
-		if err != nil {
-			return nil, err
-		}
-		size := int(h.size - headerSize)
-		if h.kind != frameReply || h.program != remoteProgram || h.procedure != procedure || h.serial != oneCall {
-			if _, err := r.Discard(size); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		if size > maxTrouble {
-			return nil, fmt.Errorf("a reply of %d bytes to procedure %d, the limit is %d", size, procedure, maxTrouble)
-		}
-		payload := make([]byte, size)
-		if _, err := io.ReadFull(r, payload); err != nil {
-			return nil, err
-		}
-		if h.status != statusOK {
-			return nil, parseRemoteError(payload)
-		}
-		return payload, nil
-	}
+	reply, _, err := rpcExchange(w, r, procedure, args)
+	return reply, err
 }
 
 // rpcOpen is rpcCall for a call that opens a stream. The daemon may send data before its reply, in another thread: these
 // frames are returned.
 func rpcOpen(w io.Writer, r *bufio.Reader, procedure uint32, args []byte) (early []byte, err error) {
+	_, early, err = rpcExchange(w, r, procedure, args)
+	return early, err
+}
+
+// rpcExchange makes a call and reads up to its reply. What the daemon says of its own accord meanwhile is skipped; frames of
+// the stream that the call opens are kept, whole.
+func rpcExchange(w io.Writer, r *bufio.Reader, procedure uint32, args []byte) (reply, early []byte, err error) {
 	if _, err := w.Write(appendFrame(nil, procedure, frameCall, statusOK, args)); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for {
 		var b [headerSize]byte
 		if _, err := io.ReadFull(r, b[:]); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		h, err := parseHeader(&b)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		if len(early)+int(h.size) > maxFrame {
-			return nil, fmt.Errorf("no reply to procedure %d within %d bytes", procedure, maxFrame)
+		size := int(h.size - headerSize)
+		ours := h.program == remoteProgram && h.procedure == procedure && h.serial == oneCall
+		switch {
+		case !ours || h.kind != frameReply && h.kind != frameStream:
+			if _, err := r.Discard(size); err != nil {
+				return nil, nil, err
+			}
+			continue
+		case h.kind == frameReply && size > maxTrouble:
+			return nil, nil, fmt.Errorf("a reply of %d bytes to procedure %d, the limit is %d", size, procedure, maxTrouble)
+		case len(early)+int(h.size) > maxFrame:
+			return nil, nil, fmt.Errorf("no reply to procedure %d within %d bytes", procedure, maxFrame)
 		}
-		payload := make([]byte, h.size-headerSize)
+		payload := make([]byte, size)
 		if _, err := io.ReadFull(r, payload); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		switch {
-		case h.program != remoteProgram || h.procedure != procedure || h.serial != oneCall:
 		case h.kind == frameStream:
 			early = append(append(early, b[:]...), payload...)
-		case h.kind == frameReply && h.status != statusOK:
-			return nil, parseRemoteError(payload)
-		case h.kind == frameReply:
-			return early, nil
+		case h.status != statusOK:
+			return nil, nil, parseRemoteError(payload)
+		default:
+			return payload, early, nil
 		}
 	}
 }
