@@ -117,7 +117,7 @@ func converse(ctx context.Context, l net.Listener) (hello *protocol.Hello, beat 
 		switch {
 		case request.Identify != nil:
 			reply.Config = &protocol.Config{
-				Hostname: "host-1", Now: time.Unix(1e9, 0), Entropy: make([]byte, 32),
+				Hostname: "host-1", Now: 1e18, Entropy: make([]byte, 32),
 				Beat: time.Second, Poll: time.Minute, Work: time.Second, Threat: time.Second,
 			}
 		case request.Hello != nil:

@@ -12,23 +12,55 @@ import (
 
 const maxEntropy = 512 // bytes taken from a configuration
 
-// identify makes the machine the host that the configuration says it is. Entropy comes first: a copy of a template shares
-// its random numbers with all others until then.
-func identify(c protocol.Config, log *logger) {
+// An identity is what makes a machine one host: files that are opened before the machine asks who it is, so that the
+// copies of a template are spared that.
+type identity struct {
+	random int // the kernel's random numbers; -1 when they could not be opened
+	bootID int // the kernel's ID of this boot, which it makes when it is first read, of entropy that is this host's own
+	log    *logger
+}
+
+func newIdentity(log *logger) *identity {
+	open := func(path string, flags int) int {
+		fd, err := syscall.Open(path, flags|syscall.O_CLOEXEC, 0)
+		log.check("opening "+path, err)
+		if err != nil {
+			return -1
+		}
+		return fd
+	}
+	i := &identity{
+		random: open("/dev/random", syscall.O_WRONLY),
+		bootID: open("/proc/sys/kernel/random/boot_id", syscall.O_RDONLY),
+		log:    log,
+	}
+	// Nobody relies on these bytes. With the first that are said to be random the kernel changes its own code, which then
+	// has been done when the host's own arrive.
+	log.check("entropy", i.addEntropy(make([]byte, 32)))
+	return i
+}
+
+// assume makes the machine the host that the configuration says it is, and returns its boot ID. Entropy comes first: a
+// copy of a template shares its random numbers with all others until then.
+func (i *identity) assume(c protocol.Config) (boot string) {
 	if len(c.Entropy) > 0 {
-		log.check("entropy", addEntropy(c.Entropy))
+		i.log.check("entropy", i.addEntropy(c.Entropy))
 	}
 	if c.Hostname != "" {
-		log.check("host name", syscall.Sethostname([]byte(c.Hostname)))
+		i.log.check("host name", syscall.Sethostname([]byte(c.Hostname)))
 	}
-	if !c.Now.IsZero() {
-		now := syscall.NsecToTimeval(c.Now.UnixNano())
-		log.check("clock", syscall.Settimeofday(&now))
+	if c.Now != 0 {
+		now := syscall.NsecToTimeval(c.Now)
+		i.log.check("clock", syscall.Settimeofday(&now))
 	}
+	var text [64]byte
+	n, err := syscall.Read(i.bootID, text[:])
+	i.log.check("reading the boot ID", err)
+	return strings.TrimSpace(string(text[:max(0, n)]))
 }
 
 // addEntropy gives the kernel bytes that it may believe to be random, and has it use them from now on.
-func addEntropy(entropy []byte) error {
+func (i *identity) addEntropy(entropy []byte) error {
 	const (
 		rndAddEntropy = 0x40085203 // RNDADDENTROPY of linux/random.h
 		rndReseedCRNG = 0x5207     // RNDRESEEDCRNG: else the kernel goes on with what it had for up to a minute
@@ -39,21 +71,14 @@ func addEntropy(entropy []byte) error {
 	}
 	n := copy(pool.bytes[:], entropy)
 	pool.bits, pool.size = int32(8*n), int32(n)
-	device, err := os.OpenFile("/dev/random", os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	defer device.Close()
-	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, device.Fd(), rndAddEntropy, uintptr(unsafe.Pointer(&pool))); errno != 0 {
+	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(i.random), rndAddEntropy, uintptr(unsafe.Pointer(&pool))); errno != 0 {
 		return fmt.Errorf("RNDADDENTROPY: %w", errno)
 	}
-	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, device.Fd(), rndReseedCRNG, 0); errno != 0 {
+	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(i.random), rndReseedCRNG, 0); errno != 0 {
 		return fmt.Errorf("RNDRESEEDCRNG: %w", errno)
 	}
 	return nil
 }
-
-func bootID(log *logger) string { return kernelText("/proc/sys/kernel/random/boot_id", log) }
 
 func kernelRelease(log *logger) string { return kernelText("/proc/sys/kernel/osrelease", log) }
 

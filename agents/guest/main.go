@@ -12,6 +12,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"github.com/fleetfall/fleetfall/agents/protocol"
@@ -60,6 +61,12 @@ func run(ctx context.Context, log *logger) {
 		agent.awaitStart(ctx, startWait)
 	}
 
+	threats := &threats{dir: programsDir, agent: agent, tally: tally, log: log}
+	if !settings.safe() {
+		// Before anything else is known of the agent, so that the first beat says if the host is protected.
+		protect(log, "first threat", func() { threats.one(ctx) })
+	}
+
 	state, version := agent.status()
 	log.consoleOnly("the agent is %s with content %d", state, version)
 	greeting := greet(settings, disk, agent, log)
@@ -67,9 +74,13 @@ func run(ctx context.Context, log *logger) {
 	// The network comes up last, so that an agent that crashes the machine at boot does so before a remedy can arrive.
 	session := &session{transport: &port{file: openPort(ctx, log)}, log: log}
 	log.check("protocol", protocol.Rehearse())
+	identity := newIdentity(log)
+	syscall.Sync() // else each copy of a template writes what the template had not yet written
 	config := whoAmI(ctx, session, log)
-	identify(config, log)
-	session.boot = bootID(log) // which the kernel makes when it is first read: of entropy that is this host's own
+	if config.Copied {
+		tally.inherit()
+	}
+	session.boot = identity.assume(config)
 
 	orders := &orders{disk: disk, agent: agent, tally: tally}
 	session.orders = orders.carryOut
@@ -83,9 +94,6 @@ func run(ctx context.Context, log *logger) {
 		<-ctx.Done()
 		return
 	}
-	threats := &threats{dir: programsDir, agent: agent, tally: tally, log: log}
-	protect(log, "first threat", func() { threats.first(ctx) })
-
 	startBeats()
 	duty(ctx, log, "threats", func() { threats.run(ctx, config.Threat) })
 	duty(ctx, log, "workload", func() { work(ctx, config.Work, programsDir+"/work", tally) })

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -114,26 +116,66 @@ func TestPortSkipsWhatIsNotTheReply(t *testing.T) {
 	})
 }
 
+// newDevice makes a device with the given patience, and the file at its other end.
+func newDevice(t *testing.T, patience time.Duration) (*device, int) {
+	t.Helper()
+	ends, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Close(ends[0]) })
+	return &device{fd: ends[0], patience: patience}, ends[1]
+}
+
 func TestPortGivesUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ours, theirs := net.Pipe()
-		defer ours.Close()
-		go func() { _, _ = io.Copy(io.Discard, theirs) }() // takes requests and says nothing
-		p := &port{file: ours}
-		start := time.Now()
-		_, err := p.Exchange(protocol.Request{ID: 1, Boot: testBoot, Log: &protocol.Log{}})
-		if !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(start) != replyTimeout {
-			t.Errorf("error %v after %s, want a timeout after %s", err, time.Since(start), replyTimeout)
+	d, theirs := newDevice(t, 20*time.Millisecond)
+	p := &port{file: d}
+	if _, err := p.Exchange(protocol.Request{ID: 1, Boot: testBoot, Log: &protocol.Log{}}); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("error %v from a host that says nothing", err)
+	}
+	if err := syscall.Close(theirs); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Exchange(protocol.Request{ID: 2, Boot: testBoot, Log: &protocol.Log{}}); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("error %v when the host has closed its end", err)
+	}
+	long := protocol.Request{ID: 3, Boot: testBoot, Log: &protocol.Log{Text: strings.Repeat("x", protocol.MaxLine)}}
+	if _, err := p.Exchange(long); err == nil || !strings.Contains(err.Error(), "at most") {
+		t.Errorf("a request over the bound: %v", err)
+	}
+}
+
+// TestDeviceWaits: what does not fit at once is written as the other end reads, and what is not there yet is waited for.
+func TestDeviceWaits(t *testing.T) {
+	d, fd := newDevice(t, time.Minute)
+	if err := syscall.SetNonblock(fd, false); err != nil {
+		t.Fatal(err)
+	}
+	theirs := os.NewFile(uintptr(fd), "their end")
+	defer theirs.Close()
+	sent := bytes.Repeat([]byte("0123456789abcdef"), 1<<16) // more than any socket's buffer holds
+	read := make(chan []byte)
+	go func() {
+		got := make([]byte, len(sent))
+		_, err := io.ReadFull(theirs, got)
+		if err == nil {
+			_, err = theirs.Write([]byte("reply"))
 		}
-		theirs.Close()
-		if _, err := p.Exchange(protocol.Request{ID: 2, Boot: testBoot, Log: &protocol.Log{}}); err == nil {
-			t.Error("no error when the host has closed its end")
+		if err != nil {
+			t.Error(err)
 		}
-		long := protocol.Request{ID: 3, Boot: testBoot, Log: &protocol.Log{Text: strings.Repeat("x", protocol.MaxLine)}}
-		if _, err := p.Exchange(long); err == nil || !strings.Contains(err.Error(), "at most") {
-			t.Errorf("a request over the bound: %v", err)
-		}
-	})
+		read <- got
+	}()
+	if n, err := d.Write(sent); n != len(sent) || err != nil {
+		t.Errorf("wrote %d of %d bytes: %v", n, len(sent), err)
+	}
+	var reply [16]byte
+	if n, err := d.Read(reply[:]); err != nil || string(reply[:n]) != "reply" {
+		t.Errorf("read %q, %v", reply[:n], err)
+	}
+	if got := <-read; !bytes.Equal(got, sent) {
+		t.Error("the other end got something else")
+	}
 }
 
 func TestFindPort(t *testing.T) {

@@ -58,6 +58,15 @@ func (t *tally) threat(x protocol.Threat) {
 	note(&t.beat.Threats, x, maxThreats, &t.dropped)
 }
 
+// inherit marks what was noted so far as another machine's: the template's of which this one is a copy.
+func (t *tally) inherit() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := range t.beat.Threats {
+		t.beat.Threats[i].Inherited = true
+	}
+}
+
 func (t *tally) refusal(x protocol.Refusal) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

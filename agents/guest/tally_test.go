@@ -2,12 +2,24 @@ package main
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/fleetfall/fleetfall/agents/protocol"
 )
+
+func TestInheritedThreats(t *testing.T) {
+	tally := newTally()
+	tally.threat(protocol.Threat{ID: 1, Blocked: true})
+	tally.inherit()
+	tally.threat(protocol.Threat{ID: 2})
+	want := []protocol.Threat{{ID: 1, Blocked: true, Inherited: true}, {ID: 2}}
+	if beat, _ := tally.take(); !slices.Equal(beat.Threats, want) {
+		t.Errorf("threats %+v, want %+v", beat.Threats, want)
+	}
+}
 
 func TestTallyOfWork(t *testing.T) {
 	tally := newTally()

@@ -33,9 +33,6 @@ func threatKinds() []threatKind {
 	}
 }
 
-// first runs one threat before anything else is known of the agent, so that the first beat says if the host is protected.
-func (t *threats) first(ctx context.Context) { t.one(ctx) }
-
 // run runs a threat every so often, the kinds in turn, until ctx ends; none if every is 0.
 func (t *threats) run(ctx context.Context, every time.Duration) {
 	repeat(ctx, every, func() { t.one(ctx) })

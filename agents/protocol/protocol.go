@@ -76,11 +76,12 @@ type Beat struct {
 
 // Threat is the outcome of one synthetic threat.
 type Threat struct {
-	ID       uint64        `json:"id"`
-	What     string        `json:"what"`
-	Blocked  bool          `json:"blocked"`
-	Reported bool          `json:"reported"`
-	Latency  time.Duration `json:"latency_ns"`
+	ID        uint64        `json:"id"`
+	What      string        `json:"what"`
+	Blocked   bool          `json:"blocked"`
+	Reported  bool          `json:"reported"`
+	Latency   time.Duration `json:"latency_ns"`
+	Inherited bool          `json:"inherited,omitempty"` // of the template that this machine is a copy of
 }
 
 // Refusal is content that the agent would not load.
@@ -125,12 +126,13 @@ type Reply struct {
 // Config is all that is particular to one host.
 type Config struct {
 	Hostname string        `json:"hostname"`
-	Now      time.Time     `json:"now"` // the wall-clock time that the guest should show
+	Now      int64         `json:"now_unix_ns"` // the wall-clock time that the guest should show; 0 is its own
 	Entropy  []byte        `json:"entropy"`
 	Beat     time.Duration `json:"beat_ns"`
 	Poll     time.Duration `json:"poll_ns"`
 	Work     time.Duration `json:"work_ns"`
 	Threat   time.Duration `json:"threat_ns"`
+	Copied   bool          `json:"copied,omitempty"` // the machine that asked goes on as several: this is one of them
 }
 
 // ErrTooLong is returned by a LineReader for a line over its bound; the rest of that line is skipped.

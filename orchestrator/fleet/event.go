@@ -52,11 +52,12 @@ type (
 	}
 	// Threat is the outcome of one synthetic threat, as the guest program that ran it saw it.
 	Threat struct {
-		ID       uint64        `json:"id"`         // counts up within a boot
-		What     string        `json:"what"`       // the threat's kind, e.g. "exec"
-		Blocked  bool          `json:"blocked"`    // the kernel refused the execution: seen from outside the agent
-		Reported bool          `json:"reported"`   // the agent reported it
-		Latency  time.Duration `json:"latency_ns"` // from the attempt to the report, 0 if not reported
+		ID        uint64        `json:"id"`                  // counts up within a boot
+		What      string        `json:"what"`                // the threat's kind, e.g. "exec"
+		Blocked   bool          `json:"blocked"`             // the kernel refused the execution: seen from outside the agent
+		Reported  bool          `json:"reported"`            // the agent reported it
+		Latency   time.Duration `json:"latency_ns"`          // from the attempt to the report, 0 if not reported
+		Inherited bool          `json:"inherited,omitempty"` // it was the template's, of which this host is a copy: it tells of the host's state, and is no sample
 	}
 	// Fetched: the host's updater took the content that it is served.
 	Fetched struct {

@@ -26,6 +26,7 @@ const (
 type channel struct {
 	conn    net.Conn
 	service *service
+	copied  bool // the guest is a copy of a template
 	emit    func(fleet.Happening)
 	hello   func()                 // called after the Hello event of each boot
 	ask     func(protocol.Request) // called in the place of answering a guest who it is; may be nil
@@ -112,6 +113,7 @@ func (c *channel) identify(r protocol.Request) {
 		return
 	}
 	reply, _ := c.service.answer(r)
+	reply.Config.Copied = c.copied
 	_ = c.write(reply) // a guest that misses it asks again
 }
 
@@ -129,7 +131,7 @@ func (c *channel) tell(r protocol.Request, fresh bool) {
 		// What happened comes before the beat that tells of it: who judges the host by the beat then knows all of it.
 		b := r.Beat
 		for _, t := range b.Threats {
-			c.emit(fleet.Threat{ID: t.ID, What: clip(t.What, 64), Blocked: t.Blocked, Reported: t.Reported, Latency: t.Latency})
+			c.emit(fleet.Threat{ID: t.ID, What: clip(t.What, 64), Blocked: t.Blocked, Reported: t.Reported, Latency: t.Latency, Inherited: t.Inherited})
 		}
 		for _, f := range b.Refusals {
 			c.emit(fleet.ContentRefused{Version: f.Version, Reason: clip(f.Reason, maxText)})

@@ -30,7 +30,10 @@ type line struct {
 	hellos  chan bool
 }
 
-func talk(t *testing.T) *line {
+func talk(t *testing.T) *line { return talkTo(t, false) }
+
+// talkTo is talk to the channel of a guest that may be a copy.
+func talkTo(t *testing.T, copied bool) *line {
 	t.Helper()
 	listener, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
 	if err != nil {
@@ -48,7 +51,7 @@ func talk(t *testing.T) *line {
 	spec := fleet.HostSpec{Name: "h1", Tempo: fleet.Tempo{Beat: 1, Poll: 2, Work: 3, Threat: 4}}
 	l := &line{t: t, conn: guest, replies: protocol.NewLineReader(guest, protocol.MaxReply),
 		events: make(chan fleet.Happening, 1000), hellos: make(chan bool, 100)}
-	l.channel = &channel{conn: ours, service: &service{spec: spec},
+	l.channel = &channel{conn: ours, service: &service{spec: spec}, copied: copied,
 		emit: func(h fleet.Happening) { l.events <- h }, hello: func() { l.hellos <- true }}
 	ended := make(chan struct{})
 	go func() {
@@ -121,7 +124,7 @@ func (l *line) event() fleet.Happening {
 func TestChannelConversation(t *testing.T) {
 	l := talk(t)
 	r := l.identify()
-	if c := r.Config; c == nil || c.Hostname != "h1" || len(c.Entropy) != 32 || c.Beat != 1 || c.Poll != 2 || c.Work != 3 || c.Threat != 4 {
+	if c := r.Config; c == nil || c.Hostname != "h1" || len(c.Entropy) != 32 || c.Beat != 1 || c.Poll != 2 || c.Work != 3 || c.Threat != 4 || c.Copied {
 		t.Errorf("configuration %+v", r.Config)
 	}
 	if again := l.identify(); again.Config == nil || slices.Equal(again.Config.Entropy, r.Config.Entropy) {
@@ -158,7 +161,7 @@ func TestChannelConversation(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	l.send(protocol.Request{ID: 5, Boot: bootA, Beat: &protocol.Beat{
-		AgentState: "running", Threats: []protocol.Threat{{ID: 9, What: "exec", Blocked: true}},
+		AgentState: "running", Threats: []protocol.Threat{{ID: 9, What: "exec", Blocked: true, Inherited: true}},
 		Refusals: []protocol.Refusal{{Version: 5, Reason: "no"}}, Exits: []protocol.Exit{{Signal: 11}},
 		Done: []protocol.Done{{Order: "remove_content"}, {Order: "remove_content"}, {Order: "made up"}},
 	}})
@@ -166,12 +169,18 @@ func TestChannelConversation(t *testing.T) {
 		t.Errorf("an order was given twice: %v", r.Orders)
 	}
 	for _, want := range []fleet.Happening{
-		fleet.Threat{ID: 9, What: "exec", Blocked: true}, fleet.ContentRefused{Version: 5, Reason: "no"},
+		fleet.Threat{ID: 9, What: "exec", Blocked: true, Inherited: true}, fleet.ContentRefused{Version: 5, Reason: "no"},
 		fleet.AgentExit{Signal: 11}, fleet.Beat{BootID: bootA, AgentState: "running"}, fleet.OrderDone{Order: fleet.RemoveContent},
 	} {
 		if got := l.event(); got != want {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
+	}
+}
+
+func TestCopiesAreToldThatTheyAre(t *testing.T) {
+	if r := talkTo(t, true).identify(); !r.Config.Copied {
+		t.Errorf("configuration %+v", r.Config)
 	}
 }
 

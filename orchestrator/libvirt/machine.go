@@ -73,7 +73,7 @@ func (h *Hypervisor) createMachine(ctx context.Context, d domain, t *template, l
 	if m.serial, guest, err = h.place.connect(ctx, d, m.domain); err != nil {
 		return m, err
 	}
-	m.channel = &channel{conn: guest, service: l.service, emit: l.emit, ask: l.ask, hello: func() { l.inbox.put(saidHello{m}) }}
+	m.channel = &channel{conn: guest, service: l.service, copied: t != nil, emit: l.emit, ask: l.ask, hello: func() { l.inbox.put(saidHello{m}) }}
 	if t != nil {
 		m.channel.identify(t.question())
 	}

@@ -91,7 +91,7 @@ func (s *service) config() *protocol.Config {
 	entropy := make([]byte, 32)
 	rand.Read(entropy) // never fails
 	return &protocol.Config{
-		Hostname: s.spec.Name, Now: time.Now().UTC(), Entropy: entropy,
+		Hostname: s.spec.Name, Now: time.Now().UnixNano(), Entropy: entropy,
 		Beat: s.spec.Tempo.Beat, Poll: s.spec.Tempo.Poll, Work: s.spec.Tempo.Work, Threat: s.spec.Tempo.Threat,
 	}
 }

@@ -113,7 +113,7 @@ func (g *remoteGuest) answer(r protocol.Request, content string) {
 	switch {
 	case r.Identify != nil:
 		reply.Config = &protocol.Config{
-			Hostname: "h", Now: time.Now(), Beat: 50 * time.Millisecond, Poll: time.Second, Work: time.Second, Threat: time.Second,
+			Hostname: "h", Now: time.Now().UnixNano(), Beat: 50 * time.Millisecond, Poll: time.Second, Work: time.Second, Threat: time.Second,
 		}
 	case r.Hello != nil: // an answer of many frames
 		reply.Error = strings.Repeat("long ", 200_000)

@@ -158,6 +158,8 @@ func TestKernelStory(t *testing.T) {
 func TestUserStory(t *testing.T) {
 	y := newStory("user").begin("a", "b")
 	for _, h := range []string{"a", "b"} {
+		y.at(-5, h, fleet.Threat{Inherited: true}) // the template missed it: no sample of these hosts
+		y.at(-4, h, fleet.Threat{Blocked: true})
 		y.at(1, h, fleet.ContentRefused{Version: 2, Reason: "bad signature"})
 		y.at(2, h, fleet.AgentExit{Signal: 11}).at(3, h, fleet.Threat{}).at(3, h, beat())
 	}

@@ -155,7 +155,9 @@ func (h *reader) event(c *cell, e fleet.Event) {
 			h.sample.refused++
 		}
 	case fleet.Threat:
-		h.sample.seen = append(h.sample.seen, threat{at, w.Blocked || w.Reported})
+		if !w.Inherited { // else each copy of a template would count what happened once
+			h.sample.seen = append(h.sample.seen, threat{at, w.Blocked || w.Reported})
+		}
 	case fleet.Beat:
 		if at > 0 {
 			h.sample.workTime += w.WorkTotal
