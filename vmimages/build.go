@@ -175,8 +175,8 @@ func (b *builder) build(ctx context.Context) (Image, error) {
 // The parts of an image: paths in the scratch directory.
 type parts struct {
 	guest, kernelAgent, userAgent string
-	programs                      map[string]string // by name
-	modules                       []string          // in load order
+	programs                      map[string]string   // by name
+	modules                       map[string][]string // by link, in load order
 }
 
 // make makes the image's files in dir.
@@ -195,8 +195,11 @@ func (b *builder) make(ctx context.Context, p plan, dir string) error {
 	if err != nil {
 		return err
 	}
-	if parts.modules, err = linux.modules.loadOrder(b.recipe.Kernel.Modules); err != nil {
-		return err
+	parts.modules = map[string][]string{}
+	for link, wanted := range b.recipe.Kernel.Modules {
+		if parts.modules[link], err = linux.modules.loadOrder(wanted); err != nil {
+			return fmt.Errorf("modules for link %s: %w", link, err)
+		}
 	}
 	b.log("write the initramfs and the disk")
 	tree, modules, err := b.fillInitramfs(parts)

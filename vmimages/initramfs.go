@@ -62,7 +62,7 @@ func (t initramfs) write(to string) error {
 }
 
 // fillInitramfs lays out the image: see agents/guest for what it expects where.
-func (b *builder) fillInitramfs(p parts) (initramfs, []string, error) {
+func (b *builder) fillInitramfs(p parts) (initramfs, map[string][]string, error) {
 	t := initramfs{}
 	for _, d := range b.recipe.Initramfs.Directories {
 		t.dir(d, 0o755)
@@ -73,11 +73,13 @@ func (b *builder) fillInitramfs(p parts) (initramfs, []string, error) {
 	for name, file := range p.programs {
 		files["opt/fleetfall/"+name] = file
 	}
-	var modules []string
-	for _, file := range p.modules {
-		name := "lib/modules/" + path.Base(file)
-		files[name] = file
-		modules = append(modules, "/"+name)
+	modules := map[string][]string{}
+	for link, order := range p.modules {
+		for _, file := range order {
+			name := "lib/modules/" + path.Base(file)
+			files[name] = file
+			modules[link] = append(modules[link], "/"+name)
+		}
 	}
 	for _, name := range sortedKeys(files) {
 		mode := uint64(0o755)
@@ -88,7 +90,9 @@ func (b *builder) fillInitramfs(p parts) (initramfs, []string, error) {
 			return nil, nil, err
 		}
 	}
-	t.bytes("etc/fleetfall/modules", []byte(strings.Join(modules, "\n")+"\n"), 0o644)
+	for link, list := range modules {
+		t.bytes("etc/fleetfall/modules."+link, []byte(strings.Join(list, "\n")+"\n"), 0o644)
+	}
 	return t, modules, nil
 }
 

@@ -20,25 +20,25 @@ const (
 )
 
 const (
-	lockSchema   = 1
+	lockSchema   = 2       // modules by link
 	digestLetter = 12      // hexadecimal digits of the digest that name an image's directory
 	maxLockBytes = 1 << 20 // of a lock file
 )
 
 // A Lock says what an image was made of. It holds no time and no path of the machine, so that it repeats too.
 type Lock struct {
-	Schema         int               `json:"schema"` // 1
-	Name           string            `json:"name"`
-	Digest         string            `json:"digest"` // SHA-256 of the inputs
-	KernelRelease  string            `json:"kernel_release"`
-	Cmdline        []string          `json:"cmdline"`
-	ContentVersion uint64            `json:"content_version"` // of the channel file on the disk
-	Packages       []Package         `json:"packages"`        // sorted by name
-	Tools          []Tool            `json:"tools"`           // sorted by name
-	KernelConfig   map[string]string `json:"kernel_config"`   // "n" for what is not set
-	Modules        []string          `json:"modules"`         // paths in the image, in load order
-	Artefacts      []Artefact        `json:"artefacts"`
-	Inputs         map[string]string `json:"inputs"` // everything the digest is made of
+	Schema         int                 `json:"schema"` // 1
+	Name           string              `json:"name"`
+	Digest         string              `json:"digest"` // SHA-256 of the inputs
+	KernelRelease  string              `json:"kernel_release"`
+	Cmdline        []string            `json:"cmdline"`
+	ContentVersion uint64              `json:"content_version"` // of the channel file on the disk
+	Packages       []Package           `json:"packages"`        // sorted by name
+	Tools          []Tool              `json:"tools"`           // sorted by name
+	KernelConfig   map[string]string   `json:"kernel_config"`   // "n" for what is not set
+	Modules        map[string][]string `json:"modules"`         // paths in the image by the guest's link to its host, in load order
+	Artefacts      []Artefact          `json:"artefacts"`
+	Inputs         map[string]string   `json:"inputs"` // everything the digest is made of
 }
 
 // A Package is a Debian package that went into an image.

@@ -35,11 +35,12 @@ type recipe struct {
 }
 
 type kernelRecipe struct {
-	Package      string            `hcl:"package"` // "linux-image-*-FLAVOUR"; the headers' package matches alike
-	PackageRange hcl.Range         `hcl:"package,attr_range"`
-	Modules      []string          `hcl:"modules"` // what they depend on is added
-	Require      map[string]string `hcl:"require,optional"`
-	Record       []string          `hcl:"record,optional"`
+	Package      string              `hcl:"package"` // "linux-image-*-FLAVOUR"; the headers' package matches alike
+	PackageRange hcl.Range           `hcl:"package,attr_range"`
+	Modules      map[string][]string `hcl:"modules"` // by the guest's link to its host; what they depend on is added
+	ModulesRange hcl.Range           `hcl:"modules,attr_range"`
+	Require      map[string]string   `hcl:"require,optional"`
+	Record       []string            `hcl:"record,optional"`
 }
 
 type initramfsRecipe struct {
@@ -117,6 +118,9 @@ var (
 	uuidPattern    = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 )
 
+// links are the ways in which a guest may reach its host, see agents/guest.
+func links() []string { return []string{"mailbox", "port"} }
+
 func (r *recipe) check(fileName string, programs []string) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	wrong := func(at hcl.Range, summary, format string, args ...any) {
@@ -130,6 +134,11 @@ func (r *recipe) check(fileName string, programs []string) hcl.Diagnostics {
 	if !packagePattern.MatchString(r.Kernel.Package) {
 		wrong(r.Kernel.PackageRange, "Not a kernel package",
 			`The pattern %q must be "linux-image-*-" and a flavour, such as "linux-image-*-cloud-amd64".`, r.Kernel.Package)
+	}
+	for _, link := range sortedKeys(r.Kernel.Modules) {
+		if !slices.Contains(links(), link) {
+			wrong(r.Kernel.ModulesRange, "Unknown link", "Guests have no link %q to their host; they have: %s.", link, strings.Join(links(), ", "))
+		}
 	}
 	for _, d := range r.Initramfs.Directories {
 		if !plainName.MatchString(d) {

@@ -9,13 +9,17 @@ image "tiny" {
   #   cryptomgr.notests   no self-tests of ciphers: they are 1.8 s of a boot's 3.1 s on a virtual clock
   #   psi=0               no accounting of pressure, which nobody reads: it is a tenth of what each change of task costs
   #   tsc=nowatchdog      the time-stamp counter is not checked twice a second against a slower clock of the same QEMU
+  #   swiotlb=noforce     no 64 MiB for devices that cannot reach all memory, which a slot for more memory makes it think of
   #   GODEBUG=…           which the kernel hands to the guest program: no signals from Go's scheduler to itself, which come
   #                       whenever an emulated CPU is slow, and cost more there than what they interrupt
-  cmdline = ["console=ttyS0", "quiet", "panic=0", "oops=panic", "cryptomgr.notests", "psi=0", "tsc=nowatchdog", "GODEBUG=asyncpreemptoff=1"]
+  cmdline = ["console=ttyS0", "quiet", "panic=0", "oops=panic", "cryptomgr.notests", "psi=0", "tsc=nowatchdog", "swiotlb=noforce", "GODEBUG=asyncpreemptoff=1"]
 
   kernel {
     package = "linux-image-*-cloud-amd64" # of the release whose headers are installed
-    modules = ["virtio_pci", "virtio_blk", "virtio_console", "pvpanic_mmio"]
+    modules = {
+      port    = ["virtio_pci", "virtio_blk", "virtio_console", "pvpanic_mmio"]
+      mailbox = ["nfit", "nd_pmem", "pvpanic_mmio"]
+    }
 
     # What the agents and the testbed rely on. A kernel configured otherwise is refused.
     require = {

@@ -13,11 +13,12 @@ import (
 
 // What the image holds, and where.
 const (
-	modulesFile  = "/etc/fleetfall/modules" // one path of a kernel module a line, in load order
+	modulesFiles = "/etc/fleetfall/modules." // and the link's name: one path of a kernel module a line, in load order
 	kernelAgent  = "/agent/kernel.ko"
 	userAgent    = "/agent/user"
 	programsDir  = "/opt/fleetfall"
-	dataDevice   = "/dev/vda"
+	virtioDisk   = "/dev/vda"
+	memoryDisk   = "/dev/pmem0"
 	contentDir   = "/data/content"
 	agentDevice  = "/dev/fleetfall-agent"
 	dataOptions  = "noinit_itable,no_prefetch_block_bitmaps" // what ext4 does of its own accord seconds after a mount
@@ -32,8 +33,12 @@ const (
 func boot(ctx context.Context, a *agent, log *logger) settings {
 	mountKernelFilesystems(log)
 	set := readSettings("/proc/cmdline", log)
-	loadModules(modulesFile, log)
-	log.check("mount "+dataDevice, mount(dataDevice, "/data", "ext4", dataOptions))
+	loadModules(modulesFiles+set.link, log)
+	device := virtioDisk
+	if set.link == mailboxLink {
+		device = memoryDisk
+	}
+	log.check("mount "+device, mount(device, "/data", "ext4", dataOptions))
 	if set.agent() {
 		a.starting()
 		if set.architecture == kernelArchitecture {

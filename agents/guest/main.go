@@ -72,7 +72,7 @@ func run(ctx context.Context, log *logger) {
 	greeting := greet(settings, disk, agent, log)
 
 	// The network comes up last, so that an agent that crashes the machine at boot does so before a remedy can arrive.
-	session := &session{transport: &port{file: openPort(ctx, log)}, log: log}
+	session := &session{transport: openTransport(ctx, settings.link, log), log: log}
 	log.check("protocol", protocol.Rehearse())
 	identity := newIdentity(log)
 	syscall.Sync() // else each copy of a template writes what the template had not yet written

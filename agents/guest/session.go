@@ -17,6 +17,14 @@ type transport interface {
 	Exchange(protocol.Request) (protocol.Reply, error)
 }
 
+// openTransport opens the way to the host that this machine has.
+func openTransport(ctx context.Context, link string, log *logger) transport {
+	if link == mailboxLink {
+		return openMailbox(ctx, log)
+	}
+	return &port{file: openPort(ctx, log)}
+}
+
 // A session is this boot's conversation with the host: one request at a time, repeated until it is answered.
 type session struct {
 	transport transport

@@ -12,12 +12,15 @@ const (
 	kernelArchitecture = "kernel"
 	userArchitecture   = "user"
 	noArchitecture     = "none"
+	portLink           = "port"    // to the host, over a virtio-serial port; the disk is a virtio disk
+	mailboxLink        = "mailbox" // over shared memory; the disk is memory too
 )
 
 // settings are what the host decided before this boot, by the kernel command line.
 type settings struct {
 	mode         string // normalMode or safeMode
 	architecture string // of the agent
+	link         string // portLink or mailboxLink
 }
 
 func (s settings) safe() bool { return s.mode == safeMode }
@@ -33,10 +36,10 @@ func readSettings(path string, log *logger) settings {
 	return parseSettings(string(data), log)
 }
 
-// parseSettings reads fleetfall.mode and fleetfall.architecture. What is missing or unknown is logged and replaced by
-// the choice that does least: a normal boot without an agent.
+// parseSettings reads fleetfall.mode, fleetfall.architecture and fleetfall.link. What is missing or unknown is logged and
+// replaced by the choice that does least: a normal boot without an agent, with a port.
 func parseSettings(commandLine string, log *logger) settings {
-	s := settings{mode: normalMode, architecture: noArchitecture}
+	s := settings{mode: normalMode, architecture: noArchitecture, link: portLink}
 	for _, word := range strings.Fields(commandLine) {
 		key, value, _ := strings.Cut(word, "=")
 		switch key {
@@ -52,6 +55,12 @@ func parseSettings(commandLine string, log *logger) settings {
 				continue
 			}
 			s.architecture = value
+		case "fleetfall.link":
+			if value != portLink && value != mailboxLink {
+				log.printf("kernel command line: %s: want %s or %s", word, portLink, mailboxLink)
+				continue
+			}
+			s.link = value
 		}
 	}
 	return s

@@ -12,13 +12,13 @@ func TestParseSettings(t *testing.T) {
 		agent bool
 		logs  string // part of what is logged; "" for nothing
 	}{
-		{"console=ttyS0 quiet fleetfall.architecture=kernel fleetfall.mode=normal\n", settings{"normal", "kernel"}, true, ""},
-		{"fleetfall.architecture=user fleetfall.mode=safe", settings{"safe", "user"}, false, ""},
-		{"fleetfall.architecture=none", settings{"normal", "none"}, false, ""},
-		{"fleetfall.mode=safe fleetfall.mode=normal fleetfall.architecture=user", settings{"normal", "user"}, true, ""},
-		{"", settings{"normal", "none"}, false, ""},
-		{"fleetfall.architecture=cloud", settings{"normal", "none"}, false, "fleetfall.architecture=cloud: want kernel"},
-		{"fleetfall.mode", settings{"normal", "none"}, false, "fleetfall.mode: want normal"},
+		{"console=ttyS0 quiet fleetfall.architecture=kernel fleetfall.mode=normal\n", settings{"normal", "kernel", "port"}, true, ""},
+		{"fleetfall.architecture=user fleetfall.mode=safe", settings{"safe", "user", "port"}, false, ""},
+		{"fleetfall.architecture=none", settings{"normal", "none", "port"}, false, ""},
+		{"fleetfall.mode=safe fleetfall.mode=normal fleetfall.architecture=user", settings{"normal", "user", "port"}, true, ""},
+		{"", settings{"normal", "none", "port"}, false, ""},
+		{"fleetfall.architecture=cloud", settings{"normal", "none", "port"}, false, "fleetfall.architecture=cloud: want kernel"},
+		{"fleetfall.mode", settings{"normal", "none", "port"}, false, "fleetfall.mode: want normal"},
 	} {
 		var console strings.Builder
 		got := parseSettings(c.line, newLogger(&console))

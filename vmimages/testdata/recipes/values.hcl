@@ -3,7 +3,7 @@ image "other" {
   cmdline     = ["quiet"]
   kernel {
     package = "linux-image-amd64"
-    modules = ["virtio_blk"]
+    modules = { port = ["virtio_blk"], modem = ["virtio_net"] }
   }
   initramfs {
     directories = ["proc", "../etc"]

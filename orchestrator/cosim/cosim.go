@@ -1,0 +1,168 @@
+// Package cosim keeps the time of hosts that each have a clock of their own: conservative co-simulation, after Chandy,
+// Misra and Bryant.
+//
+// A host runs by itself until it asks for something, and then stands still until it is answered. It gets to know of others
+// by answers alone. So that no answer has to be taken back, one is given only when nothing that it may depend on can still
+// come: what one host does at t is visible to others from t + lookahead on, and a host that asks at r may be answered once
+// every other host is known to have come as far as r - lookahead. Until then all of them may run, on as many CPUs as there
+// are, and what comes out does not depend on which of them was quicker.
+//
+// The package is a data structure: it starts nothing and waits for nothing, and it imports nothing of ours.
+package cosim
+
+import (
+	"cmp"
+	"container/heap"
+	"math"
+	"time"
+)
+
+// Never is later than any time.
+const Never = time.Duration(math.MaxInt64)
+
+// An Item is something that happens at a time, of a host or, with an empty name, of none.
+type Item[T any] struct {
+	At   time.Duration
+	Host string
+	What T
+
+	number int // of the put
+}
+
+// A Coordinator holds what is known of the hosts' clocks, and what is to happen. Its zero value has no lookahead and no
+// hosts; use New. It is for one goroutine.
+type Coordinator[T any] struct {
+	lookahead time.Duration
+	now       time.Duration
+	clocks    map[string]clock // of the hosts whose time goes on
+	items     items[T]
+	puts      int
+}
+
+// A clock is that of a host whose time goes on.
+type clock struct {
+	at     time.Duration // nothing new comes of the host before this
+	asking bool          // it stands still there
+}
+
+// New returns a Coordinator at time 0. The lookahead is above 0: with none, no two hosts could ever run at once.
+func New[T any](lookahead time.Duration) *Coordinator[T] {
+	return &Coordinator[T]{lookahead: lookahead, clocks: map[string]clock{}}
+}
+
+// Now is the time of the item that was taken last.
+func (c *Coordinator[T]) Now() time.Duration { return c.now }
+
+// Visible is the time from which on hosts may know of what is decided now.
+func (c *Coordinator[T]) Visible() time.Duration { return c.now + c.lookahead }
+
+// Runs tells that a host runs, from this time on.
+func (c *Coordinator[T]) Runs(host string, from time.Duration) {
+	c.clocks[host] = clock{at: from}
+}
+
+// Reached tells that the clock of a host that runs was seen at this time, and the host has not asked for anything.
+func (c *Coordinator[T]) Reached(host string, at time.Duration) {
+	if k, ok := c.clocks[host]; ok && !k.asking {
+		c.clocks[host] = clock{at: max(k.at, at)}
+	}
+}
+
+// Asks tells that a host stands still at this time until it is answered, which Runs tells. The time is returned: it is no
+// earlier than any that the host is known to have reached, whatever it says itself.
+func (c *Coordinator[T]) Asks(host string, at time.Duration) time.Duration {
+	at = max(at, c.clocks[host].at, c.now)
+	c.clocks[host] = clock{at: at, asking: true}
+	return at
+}
+
+// Stops tells that nothing more comes of a host by itself.
+func (c *Coordinator[T]) Stops(host string) { delete(c.clocks, host) }
+
+// Put adds an item; at a time that has passed it happens now.
+func (c *Coordinator[T]) Put(at time.Duration, host string, what T) {
+	c.puts++
+	heap.Push(&c.items, Item[T]{max(at, c.now), host, what, c.puts})
+}
+
+// Take takes the next item, once nothing can come before it: false as long as something can, or when there is none.
+// Items are ordered by time, then by host, then as they were put.
+func (c *Coordinator[T]) Take() (Item[T], bool) {
+	if !c.due() {
+		return Item[T]{}, false
+	}
+	item := heap.Pop(&c.items).(Item[T])
+	c.now = item.At
+	return item, true
+}
+
+// Answerable returns the host that has asked first among those that may be answered now. As long as an item can be taken
+// there is none: it may be what an answer depends on.
+func (c *Coordinator[T]) Answerable() (host string, at time.Duration, ok bool) {
+	if c.due() {
+		return "", 0, false
+	}
+	at = Never
+	for h, k := range c.clocks {
+		if k.asking && (k.at < at || k.at == at && h < host) {
+			host, at = h, k.at
+		}
+	}
+	if frontier, _ := c.frontier(); host == "" || at-c.lookahead > frontier {
+		return "", 0, false
+	}
+	return host, at, true
+}
+
+// due tells whether an item can be taken. At the frontier's own time the order of hosts decides: an answer that the first
+// of them has still to get may put an item there.
+func (c *Coordinator[T]) due() bool {
+	if len(c.items) == 0 {
+		return false
+	}
+	first := c.items[0]
+	at, host := c.frontier()
+	return first.At < at || first.At == at && first.Host <= host
+}
+
+// frontier is the time up to which everything that happens is known, and the first of the hosts that are no further.
+func (c *Coordinator[T]) frontier() (at time.Duration, host string) {
+	at = Never
+	for h, k := range c.clocks {
+		if k.at < at || k.at == at && h < host {
+			at, host = k.at, h
+		}
+	}
+	return at, host
+}
+
+// Behind lists the hosts that run, and whose clock was last seen before a time: what holds others up. The order is any.
+func (c *Coordinator[T]) Behind(t time.Duration) []string {
+	var hosts []string
+	for h, k := range c.clocks {
+		if !k.asking && k.at < t {
+			hosts = append(hosts, h)
+		}
+	}
+	return hosts
+}
+
+// items is a heap, the earliest first.
+type items[T any] []Item[T]
+
+func (q items[T]) Len() int { return len(q) }
+
+func (q items[T]) Less(i, j int) bool {
+	return cmp.Or(cmp.Compare(q[i].At, q[j].At), cmp.Compare(q[i].Host, q[j].Host), cmp.Compare(q[i].number, q[j].number)) < 0
+}
+
+func (q items[T]) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+
+func (q *items[T]) Push(item any) { *q = append(*q, item.(Item[T])) }
+
+func (q *items[T]) Pop() any {
+	old := *q
+	last := old[len(old)-1]
+	*q = old[:len(old)-1]
+	return last
+}
