@@ -5,8 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/fleetfall/fleetfall/agents/protocol"
@@ -21,32 +19,17 @@ const (
 	guestBurst   = 512 << 10       // bytes that it may send at once
 )
 
-// A channel answers the requests of one VM. Everything that it reads comes from a guest that may be dying or hostile:
-// it is bounded in size and rate, and none of it is fatal.
+// A channel answers the requests of one VM over a connection. Everything that it reads comes from a guest that may be dying
+// or hostile: it is bounded in size and rate, and none of it is fatal.
 type channel struct {
-	conn    net.Conn
-	service *service
-	copied  bool // the guest is a copy of a template
-	emit    func(fleet.Happening)
-	hello   func()                 // called after the Hello event of each boot
-	ask     func(protocol.Request) // called in the place of answering a guest who it is; may be nil
-	heard   atomic.Int64           // requests of the current boot so far
-
-	mu      sync.Mutex
-	boot    string // ID of the boot that said hello; empty before
-	expired string // ID of the boot before, of a guest that restarted itself: what is left of it is not answered
+	conversation
+	conn net.Conn
+	ask  func(protocol.Request) // called in the place of answering a guest who it is; may be nil
 
 	junk     int // bytes of garbage not yet told
 	junkWhy  string
 	junkTold time.Time
 	broken   bool // the last reply was cut
-}
-
-// booted tells whether the current boot said hello.
-func (c *channel) booted() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.boot != ""
 }
 
 // serve answers until the connection ends; ctx only ends its waits.
@@ -75,81 +58,21 @@ func (c *channel) serve(ctx context.Context) {
 }
 
 func (c *channel) answer(r protocol.Request, size int) {
-	c.mu.Lock()
-	stale, fresh, known := r.Boot == c.expired, false, r.Boot == c.boot
-	if r.Hello != nil && !stale && !known {
-		if c.boot != "" {
-			c.expired = c.boot
-		}
-		c.boot, fresh = r.Boot, true
-		c.heard.Store(0)
-	}
-	c.mu.Unlock()
-	switch {
-	case r.Identify != nil:
-		c.identify(r)
-		return
-	case stale:
-		return
-	case fresh:
-		c.service.booted()
-	case !known:
-		c.garbage(size, "a request before hello")
-		_ = c.write(protocol.Reply{ID: r.ID, Boot: r.Boot, Error: "say hello first"})
-		return
-	}
-	c.heard.Add(1)
-	c.tell(r, fresh)
-	reply, fetched := c.service.answer(r)
-	if err := c.write(reply); err == nil && fetched != nil {
-		c.emit(fetched)
-	}
-}
-
-// identify tells a guest who it is: one that has asked or, if it is a copy, whose template has.
-func (c *channel) identify(r protocol.Request) {
-	if c.ask != nil {
+	if r.Identify != nil && c.ask != nil {
 		c.ask(r)
 		return
 	}
-	reply, _ := c.service.answer(r)
-	reply.Config.Copied = c.copied
-	_ = c.write(reply) // a guest that misses it asks again
-}
-
-// tell turns a request into events.
-func (c *channel) tell(r protocol.Request, fresh bool) {
-	switch {
-	case r.Hello != nil && fresh: // a guest that missed the reply says hello again
-		h := r.Hello
-		c.emit(fleet.Hello{
-			BootID: clip(r.Boot, maxText), Mode: fleet.BootMode(clip(h.Mode, 16)), Architecture: clip(h.Architecture, 32),
-			ContentVersion: h.ContentVersion, AgentState: clip(h.AgentState, 32), Uptime: r.Uptime, Kernel: clip(h.Kernel, 128),
-		})
-		c.hello()
-	case r.Beat != nil:
-		// What happened comes before the beat that tells of it: who judges the host by the beat then knows all of it.
-		b := r.Beat
-		for _, t := range b.Threats {
-			c.emit(fleet.Threat{ID: t.ID, What: clip(t.What, 64), Blocked: t.Blocked, Reported: t.Reported, Latency: t.Latency, Inherited: t.Inherited})
-		}
-		for _, f := range b.Refusals {
-			c.emit(fleet.ContentRefused{Version: f.Version, Reason: clip(f.Reason, maxText)})
-		}
-		for _, x := range b.Exits {
-			c.emit(fleet.AgentExit{Signal: x.Signal, Code: x.Code, Restart: x.Restart})
-		}
-		c.emit(fleet.Beat{
-			BootID: clip(r.Boot, maxText), AgentState: clip(b.AgentState, 32), ContentVersion: b.ContentVersion,
-			WorkUnits: b.WorkUnits, WorkMax: b.WorkMax, WorkTotal: b.WorkTotal, WorkFailed: b.WorkFailed, Uptime: r.Uptime,
-		})
-		for _, d := range b.Done {
-			if c.service.done(fleet.Order(d.Order)) { // else made up, or told twice
-				c.emit(fleet.OrderDone{Order: fleet.Order(d.Order), Error: clip(d.Error, maxText)})
-			}
-		}
-	case r.Log != nil:
-		c.emit(fleet.GuestLog{Text: clip(r.Log.Text, maxText)})
+	answer, wrong := c.take(r)
+	if wrong != "" {
+		c.garbage(size, wrong)
+	}
+	if answer == nil {
+		return
+	}
+	reply, fetched := answer()
+	// A guest that misses a reply asks again.
+	if err := c.write(reply); err == nil && fetched != nil {
+		c.emit(fetched)
 	}
 }
 

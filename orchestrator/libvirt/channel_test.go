@@ -51,8 +51,8 @@ func talkTo(t *testing.T, copied bool) *line {
 	spec := fleet.HostSpec{Name: "h1", Tempo: fleet.Tempo{Beat: 1, Poll: 2, Work: 3, Threat: 4}}
 	l := &line{t: t, conn: guest, replies: protocol.NewLineReader(guest, protocol.MaxReply),
 		events: make(chan fleet.Happening, 1000), hellos: make(chan bool, 100)}
-	l.channel = &channel{conn: ours, service: &service{spec: spec}, copied: copied,
-		emit: func(h fleet.Happening) { l.events <- h }, hello: func() { l.hellos <- true }}
+	l.channel = &channel{conn: ours, conversation: conversation{service: &service{spec: spec}, copied: copied,
+		emit: func(h fleet.Happening) { l.events <- h }, hello: func() { l.hellos <- true }}}
 	ended := make(chan struct{})
 	go func() {
 		l.channel.serve(t.Context())
@@ -294,11 +294,11 @@ func FuzzRequest(f *testing.F) {
 		ours, guest := net.Pipe()
 		go io.Copy(io.Discard, guest) // ends when the pipe is closed
 		defer ours.Close()
-		c := &channel{conn: ours, service: &service{}, hello: func() {}, emit: func(h fleet.Happening) {
+		c := &channel{conn: ours, conversation: conversation{service: &service{}, hello: func() {}, emit: func(h fleet.Happening) {
 			if g, ok := h.(fleet.Garbage); ok && (g.Bytes <= 0 || len(g.Reason) > 2*maxText) {
 				t.Errorf("%+v", g)
 			}
-		}}
+		}}}
 		lines := protocol.NewLineReader(strings.NewReader(string(data)), protocol.MaxLine)
 		for line, err := lines.Next(); err == nil; line, err = lines.Next() {
 			if r, err := protocol.ParseRequest(line); err == nil {

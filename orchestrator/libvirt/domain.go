@@ -1,8 +1,10 @@
 package libvirt
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
 	"libvirt.org/go/libvirtxml"
@@ -34,12 +36,29 @@ type domain struct {
 	ram           string // path of a file that is the guest's memory; empty for memory of its own
 	share         bool   // what the guest writes goes into that file, not into a copy of its pages
 	copied        bool   // it starts from a template's state and never boots: it needs no kernel
+	virtual       *virtualParts
+}
+
+// virtualParts are what a VM on the virtual clock has, in the place of a virtio disk and a channel.
+type virtualParts struct {
+	mailbox  string    // path of the memory that it shares with us, see protocol.Mailbox
+	bell     string    // path of the socket that serves its floppy drive, see bell
+	diskSize int64     // bytes of its disk, which is memory: a file that is mapped
+	start    time.Time // what its hardware clock shows at first
+}
+
+// link is what the guest calls its way to us, see agents/guest.
+func (d domain) link() string {
+	if d.virtual != nil {
+		return "mailbox"
+	}
+	return "port"
 }
 
 // cmdline is the guest kernel's command line.
 func (d domain) cmdline() string {
 	words := append([]string(nil), d.image.Cmdline...)
-	words = append(words, "fleetfall.architecture="+d.architecture, "fleetfall.mode="+string(d.mode))
+	words = append(words, "fleetfall.architecture="+d.architecture, "fleetfall.mode="+string(d.mode), "fleetfall.link="+d.link())
 	return strings.Join(words, " ")
 }
 
@@ -101,6 +120,12 @@ func (d domain) xml() (string, error) {
 		// it takes to start a VM; without this capability it asks for all of them at once.
 		QEMUCapabilities: &libvirtxml.DomainQEMUCapabilities{Del: []libvirtxml.DomainQEMUCapabilitiesEntry{{Name: "cpu-unavailable-features"}}},
 	}
+	var extra []string // arguments of QEMU's for which libvirt has no words
+	if d.virtual != nil {
+		x.Devices.Disks, x.Devices.Channels = nil, nil
+		x.Devices.Controllers = x.Devices.Controllers[:1]
+		extra = d.virtualArguments()
+	}
 	if d.copied {
 		// QEMU keeps the kernel in memory for as long as it runs: 14 MiB for each copy.
 		x.OS.Kernel, x.OS.Initrd, x.OS.Cmdline = "", "", ""
@@ -111,16 +136,48 @@ func (d domain) xml() (string, error) {
 			share = "on"
 		}
 		// libvirt has no name for "this file": of two -machine options the later one wins.
-		x.QEMUCommandline = &libvirtxml.DomainQEMUCommandline{Args: []libvirtxml.DomainQEMUCommandlineArg{
-			{Value: "-object"}, {Value: fmt.Sprintf("memory-backend-file,id=%s,size=%d,mem-path=%s,share=%s", ramBlock, d.memory, qemuValue(d.ram), share)},
-			{Value: "-machine"}, {Value: "memory-backend=" + ramBlock},
-		}}
+		extra = append(extra, "-object", memoryFile(ramBlock, d.ram, d.memory, share), "-machine", "memory-backend="+ramBlock)
+	}
+	if len(extra) > 0 {
+		x.QEMUCommandline = &libvirtxml.DomainQEMUCommandline{}
+		for _, value := range extra {
+			x.QEMUCommandline.Args = append(x.QEMUCommandline.Args, libvirtxml.DomainQEMUCommandlineArg{Value: value})
+		}
 	}
 	text, err := x.Marshal()
 	if err != nil {
 		return "", fmt.Errorf("domain %s: %w", d.name, err)
 	}
 	return text, nil
+}
+
+// instructionShift makes the virtual clock count 2 ns for each instruction.
+const instructionShift = 1
+
+// virtualArguments are QEMU's arguments for a VM on the virtual clock: it counts instructions, and leaps over the time in
+// which its guest has nothing to do.
+func (d domain) virtualArguments() []string {
+	v := d.virtual
+	drive, _ := json.Marshal(map[string]any{ // never fails
+		"driver": "nbd", "node-name": "bell", "read-only": true, "server": map[string]string{"type": "unix", "path": v.bell},
+	})
+	return []string{
+		"-icount", fmt.Sprintf("shift=%d,sleep=off", instructionShift),
+		"-rtc", "base=" + v.start.UTC().Format("2006-01-02T15:04:05") + ",clock=vm",
+		// The disk is memory, so that nobody waits for it: what an idle guest waits for by an interrupt comes after a leap.
+		"-machine", "nvdimm=on", "-m", fmt.Sprintf("size=%dk,slots=1,maxmem=%dk", d.memory>>10, (d.memory+v.diskSize+spareMemory)>>10),
+		"-object", memoryFile("disk", d.disk, v.diskSize, "on"), "-device", "nvdimm,memdev=disk",
+		"-object", memoryFile("mailbox", v.mailbox, protocol.MailboxSize, "on"), "-device", "ivshmem-plain,memdev=mailbox,bus=pcie.0,addr=2",
+		"-blockdev", string(drive), "-device", "isa-fdc,id=fdc", "-device", "floppy,bus=fdc.0,unit=0,drive=bell,drive-type=144",
+	}
+}
+
+// spareMemory is address space, and no memory, for QEMU to align a disk in.
+const spareMemory = 1 << 30
+
+// memoryFile is memory of a guest that is a file.
+func memoryFile(id, path string, size int64, share string) string {
+	return fmt.Sprintf("memory-backend-file,id=%s,size=%d,mem-path=%s,share=%s", id, size, qemuValue(path), share)
 }
 
 // ramBlock is what QEMU calls the memory of a guest that is a file.

@@ -19,7 +19,9 @@ import (
 
 // FleetConfig describes a fleet.
 type FleetConfig struct {
-	Cell         string // what the fleet is for, shown by tools that list domains
+	Cell         string      // what the fleet is for, shown by tools that list domains
+	Clock        fleet.Clock // what the fleet's time is made of; "" is the wall clock
+	Seed         uint64      // of the guests' entropy on the virtual clock
 	Hosts        []fleet.HostSpec
 	Images       map[string]vmimages.Image // by the name that HostSpec.Image has
 	ConsoleDir   string                    // consoles are kept in <ConsoleDir>/<host>/console.log; "" keeps none
@@ -72,7 +74,18 @@ func (h *Hypervisor) NewFleet(cfg FleetConfig) (fleet.Fleet, error) { return Mac
 
 // NewFleet makes a fleet of VMs that are off. It checks all that can be checked before a boot. The accelerator is what
 // each machine's last Probe found, emulation if there was none.
-func (m Machines) NewFleet(cfg FleetConfig) (fleet.Fleet, error) { return newFleet(m, cfg, "") }
+func (m Machines) NewFleet(cfg FleetConfig) (fleet.Fleet, error) {
+	if cfg.Clock != fleet.VirtualClock {
+		return newFleet(m, cfg, "")
+	}
+	if err := check(m, cfg); err != nil {
+		return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
+	}
+	if len(m) > 1 {
+		return nil, fmt.Errorf("fleet %s: the virtual clock needs memory that is shared with the guests, and these are on %d machines", cfg.Cell, len(m))
+	}
+	return newVirtualFleet(m[0], cfg)
+}
 
 // newFleet is NewFleet, under another accelerator than the machines' own if one is given.
 func newFleet(machines Machines, cfg FleetConfig, accelerator string) (_ *vmFleet, err error) {
@@ -134,7 +147,7 @@ func (m Machines) of(node string) *Hypervisor {
 }
 
 // join makes a fleet one of the hypervisor's, and returns its number there.
-func (h *Hypervisor) join(f *vmFleet) (int, error) {
+func (h *Hypervisor) join(f fleet.Fleet) (int, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {

@@ -283,25 +283,32 @@ func channelFile(t *testing.T, version uint64, name string) []byte {
 	return file
 }
 
+// TestConform runs the conformance suite on each clock.
 func TestConform(t *testing.T) {
 	tiny, _ := images(t)
 	h := open(t)
-	fleettest.Conform(t, fleettest.Backend{
-		New: func(t *testing.T, specs []fleet.HostSpec) fleet.Fleet {
-			f, err := h.NewFleet(FleetConfig{Cell: t.Name(), Hosts: specs, Images: map[string]vmimages.Image{"tiny": tiny}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return f
-		},
-		Content: func(t *testing.T, version uint64, deadly bool) []byte {
-			if deadly {
-				return channelFile(t, version, "field_count")
-			}
-			return channelFile(t, version, "none")
-		},
-		Patience: 90 * time.Second,
-	})
+	for _, clock := range []fleet.Clock{fleet.WallClock, fleet.VirtualClock} {
+		t.Run(string(clock), func(t *testing.T) {
+			fleettest.Conform(t, fleettest.Backend{
+				New: func(t *testing.T, specs []fleet.HostSpec) fleet.Fleet {
+					f, err := h.NewFleet(FleetConfig{
+						Cell: t.Name(), Clock: clock, Hosts: specs, Images: map[string]vmimages.Image{"tiny": tiny},
+					})
+					if err != nil {
+						t.Fatal(err)
+					}
+					return f
+				},
+				Content: func(t *testing.T, version uint64, deadly bool) []byte {
+					if deadly {
+						return channelFile(t, version, "field_count")
+					}
+					return channelFile(t, version, "none")
+				},
+				Patience: 90 * time.Second,
+			})
+		})
+	}
 }
 
 // The image as shipped, and what the testbed is for: signed content that takes the kernel agent's host down.

@@ -374,10 +374,15 @@ func (h *host) settle() {
 }
 
 func (h *host) emitPanic(source string, r console.Report) {
-	h.emit(fleet.Panic{
+	h.emit(panicOf(source, r))
+}
+
+// panicOf is the event of a panic that was told by the source, with the cause that the console gave.
+func panicOf(source string, r console.Report) fleet.Panic {
+	return fleet.Panic{
 		Source: source, Title: r.Title, Type: r.Type, Module: r.Module, Function: r.Function, Offset: r.Offset,
 		Excerpt: strings.Join(r.Excerpt, "\n"),
-	})
+	}
 }
 
 func (h *host) infra(op string, err error) {

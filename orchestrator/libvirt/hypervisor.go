@@ -25,6 +25,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/internal/tool"
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
+	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -84,7 +85,7 @@ type Hypervisor struct {
 
 	mu        sync.Mutex
 	routes    map[golibvirt.UUID]*inbox[any] // who hears of a domain
-	fleets    map[*vmFleet]bool
+	fleets    map[fleet.Fleet]bool
 	templates map[templateKind]*template
 	images    map[string]vmimages.Image // as QEMU finds them, by digest
 	made      int                       // fleets so far; a part of their domains' names
@@ -102,7 +103,7 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 		return nil, fmt.Errorf("open hypervisor: run ID %q: want 6 to 16 lower-case letters and digits", cfg.RunID)
 	}
 	h = &Hypervisor{
-		cfg: cfg, log: cfg.Log, routes: make(map[golibvirt.UUID]*inbox[any]), fleets: make(map[*vmFleet]bool),
+		cfg: cfg, log: cfg.Log, routes: make(map[golibvirt.UUID]*inbox[any]), fleets: make(map[fleet.Fleet]bool),
 		templates: make(map[templateKind]*template), images: make(map[string]vmimages.Image),
 	}
 	if cfg.URI != "" {
@@ -268,7 +269,7 @@ func (h *Hypervisor) route(uuid golibvirt.UUID, to *inbox[any]) {
 	}
 }
 
-func (h *Hypervisor) forget(f *vmFleet) {
+func (h *Hypervisor) forget(f fleet.Fleet) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.fleets, f)
@@ -392,7 +393,7 @@ func (h *Hypervisor) qemuLastWords(domain string) string {
 func (h *Hypervisor) Close(ctx context.Context) error {
 	h.mu.Lock()
 	h.closed = true
-	open := make([]*vmFleet, 0, len(h.fleets))
+	open := make([]fleet.Fleet, 0, len(h.fleets))
 	for f := range h.fleets {
 		open = append(open, f)
 	}

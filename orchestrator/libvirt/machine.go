@@ -23,7 +23,8 @@ type machine struct {
 	hypervisor *Hypervisor
 	domain     golibvirt.Domain
 	serial     net.Conn
-	channel    *channel
+	channel    *channel // nil on the virtual clock, which has a mailbox instead
+	mailbox    *mailbox
 	pid        int         // of its QEMU; 0 when that is not known
 	spoke      atomic.Bool // its console printed something
 	readers    sync.WaitGroup
@@ -36,6 +37,7 @@ type listener struct {
 	service *service
 	emit    func(fleet.Happening)  // what the guest said
 	ask     func(protocol.Request) // asked by a guest who it is; nil to have it answered
+	rung    func(*machine)         // on the virtual clock: the guest stands still and wants an answer
 }
 
 // createMachine makes a domain that stands still, connected to its console and channel: before its first instruction or,
@@ -43,19 +45,29 @@ type listener struct {
 // its readers.
 func (h *Hypervisor) createMachine(ctx context.Context, d domain, t *template, l listener) (m *machine, err error) {
 	h.place.lines(&d)
+	var box *mailbox
+	if d.virtual != nil {
+		d.guest = ""
+		if box, err = h.newMailbox(ctx, &d); err != nil {
+			return nil, err
+		}
+	}
 	rand.Read(d.uuid[:])                                            // never fails
 	d.uuid[6], d.uuid[8] = d.uuid[6]&0x0f|0x40, d.uuid[8]&0x3f|0x80 // version 4, RFC 9562
-	xml, err := d.xml()
-	if err != nil {
-		return nil, err
+	m = &machine{hypervisor: h, domain: golibvirt.Domain{Name: d.name, UUID: d.uuid}, mailbox: box}
+	if box != nil {
+		box.rung.Store(func() { l.rung(m) })
 	}
-	m = &machine{hypervisor: h, domain: golibvirt.Domain{Name: d.name, UUID: d.uuid}}
 	h.route(d.uuid, l.inbox)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, m.destroy(ctx))
 		}
 	}()
+	xml, err := d.xml()
+	if err != nil {
+		return m, err
+	}
 	// Not cut short by ctx: libvirt would go on with a domain that nobody knows of.
 	create := context.WithoutCancel(ctx)
 	if t == nil {
@@ -73,11 +85,15 @@ func (h *Hypervisor) createMachine(ctx context.Context, d domain, t *template, l
 	if m.serial, guest, err = h.place.connect(ctx, d, m.domain); err != nil {
 		return m, err
 	}
-	m.channel = &channel{conn: guest, service: l.service, copied: t != nil, emit: l.emit, ask: l.ask, hello: func() { l.inbox.put(saidHello{m}) }}
-	if t != nil {
-		m.channel.identify(t.question())
+	if guest != nil {
+		m.channel = &channel{conn: guest, ask: l.ask, conversation: conversation{
+			service: l.service, copied: t != nil, emit: l.emit, hello: func() { l.inbox.put(saidHello{m}) },
+		}}
+		if t != nil {
+			m.channel.answer(t.question(), 0)
+		}
+		m.readers.Go(func() { m.channel.serve(ctx) })
 	}
-	m.readers.Go(func() { m.channel.serve(ctx) })
 	m.readers.Go(func() {
 		readConsole(m.serial, func(chunk []byte) {
 			if m.spoke.CompareAndSwap(false, true) {
@@ -126,6 +142,9 @@ func (m *machine) destroy(ctx context.Context) error {
 	if m.channel != nil {
 		_ = m.channel.conn.Close()
 	}
+	if m.mailbox != nil {
+		m.mailbox.bell.close() // a CPU that stands still holds QEMU up
+	}
 	destroy := func() error {
 		return m.hypervisor.call(ctx, "destroy domain", createTime, func(l *golibvirt.Libvirt) error {
 			return l.DomainDestroy(m.domain)
@@ -136,6 +155,9 @@ func (m *machine) destroy(ctx context.Context) error {
 		err = destroy()
 	}
 	m.readers.Wait()
+	if m.mailbox != nil {
+		err = errors.Join(err, m.mailbox.close(ctx))
+	}
 	orphans.reap()
 	orphans.forget(m.pid)
 	if isGone(err) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -73,6 +74,9 @@ func (p *here) connect(ctx context.Context, d domain, _ golibvirt.Domain) (seria
 	if serial, err = dialer.DialContext(ctx, "unix", d.serial); err != nil {
 		return nil, nil, fmt.Errorf("connect to console: %w", err)
 	}
+	if d.guest == "" {
+		return serial, nil, nil
+	}
 	if guest, err = dialer.DialContext(ctx, "unix", d.guest); err != nil {
 		return serial, nil, fmt.Errorf("connect to channel: %w", err)
 	}
@@ -106,6 +110,25 @@ func (p *here) overlay(ctx context.Context, name, format, base string, size int6
 	p.mu.Lock()
 	p.overlays[key] = empty
 	p.mu.Unlock()
+	return path, p.openToQEMU(path)
+}
+
+// copyDisk makes a file of a host that begins as another does.
+func (p *here) copyDisk(name, from string) (string, error) {
+	path := p.path(name)
+	source, err := os.Open(from)
+	if err != nil {
+		return "", err
+	}
+	defer source.Close()
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return "", err
+	}
+	size, err := io.Copy(&sparseWriter{file: file}, source)
+	if err = errors.Join(err, file.Truncate(size), file.Close()); err != nil {
+		return "", err
+	}
 	return path, p.openToQEMU(path)
 }
 

@@ -18,6 +18,7 @@ const (
 // A service is what a host's guest is given when it asks: it outlives the host's boots.
 type service struct {
 	spec fleet.HostSpec
+	self func() (now time.Time, entropy []byte) // what a guest is to believe that asks who it is; nil for the machine's own
 
 	mu      sync.Mutex
 	version uint64
@@ -26,9 +27,17 @@ type service struct {
 	given   []fleet.Order // sent, and not yet answered
 }
 
-func (s *service) serve(a fleet.Serve) error {
+// checkServe refuses what no updater could be given.
+func checkServe(a fleet.Serve) error {
 	if len(a.Content) == 0 || len(a.Content) > maxContent {
 		return fmt.Errorf("serve content of %d bytes to %s: want 1 to %d: %w", len(a.Content), a.Host, maxContent, fleet.ErrUnsupported)
+	}
+	return nil
+}
+
+func (s *service) serve(a fleet.Serve) error {
+	if err := checkServe(a); err != nil {
+		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -88,10 +97,20 @@ func (s *service) answer(r protocol.Request) (reply protocol.Reply, fetched flee
 
 // config is what makes a machine this host, with entropy of its own each time.
 func (s *service) config() *protocol.Config {
-	entropy := make([]byte, 32)
-	rand.Read(entropy) // never fails
+	self := s.self
+	if self == nil {
+		self = ownSelf
+	}
+	now, entropy := self()
 	return &protocol.Config{
-		Hostname: s.spec.Name, Now: time.Now().UnixNano(), Entropy: entropy,
+		Hostname: s.spec.Name, Now: now.UnixNano(), Entropy: entropy,
 		Beat: s.spec.Tempo.Beat, Poll: s.spec.Tempo.Poll, Work: s.spec.Tempo.Work, Threat: s.spec.Tempo.Threat,
 	}
+}
+
+// ownSelf is this machine's time and randomness.
+func ownSelf() (time.Time, []byte) {
+	entropy := make([]byte, 32)
+	rand.Read(entropy) // never fails
+	return time.Now(), entropy
 }

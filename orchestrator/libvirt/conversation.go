@@ -1,0 +1,99 @@
+package libvirt
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/fleetfall/fleetfall/agents/protocol"
+	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+)
+
+// A conversation is what one VM's guest says and is told, whichever way the words go.
+type conversation struct {
+	service *service
+	copied  bool // the guest is a copy of a template
+	emit    func(fleet.Happening)
+	hello   func()       // called after the Hello event of each boot
+	heard   atomic.Int64 // requests of the current boot so far
+
+	mu      sync.Mutex
+	boot    string // ID of the boot that said hello; empty before
+	expired string // ID of the boot before, of a guest that restarted itself: what is left of it is not answered
+}
+
+// booted tells whether the current boot said hello.
+func (c *conversation) booted() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.boot != ""
+}
+
+// take turns a request into events. It returns the making of its answer, with the event of the answer's being sent if there
+// is one; nil where none is due. wrong says what is not as it should be.
+func (c *conversation) take(r protocol.Request) (answer func() (protocol.Reply, fleet.Happening), wrong string) {
+	c.mu.Lock()
+	stale, fresh, known := r.Boot == c.expired, false, r.Boot == c.boot
+	if r.Hello != nil && !stale && !known {
+		if c.boot != "" {
+			c.expired = c.boot
+		}
+		c.boot, fresh = r.Boot, true
+		c.heard.Store(0)
+	}
+	c.mu.Unlock()
+	switch {
+	case r.Identify != nil:
+		return func() (protocol.Reply, fleet.Happening) {
+			reply, _ := c.service.answer(r)
+			reply.Config.Copied = c.copied
+			return reply, nil
+		}, ""
+	case stale:
+		return nil, ""
+	case fresh:
+		c.service.booted()
+	case !known:
+		return func() (protocol.Reply, fleet.Happening) {
+			return protocol.Reply{ID: r.ID, Boot: r.Boot, Error: "say hello first"}, nil
+		}, "a request before hello"
+	}
+	c.heard.Add(1)
+	c.tell(r, fresh)
+	return func() (protocol.Reply, fleet.Happening) { return c.service.answer(r) }, ""
+}
+
+// tell turns a request into events.
+func (c *conversation) tell(r protocol.Request, fresh bool) {
+	switch {
+	case r.Hello != nil && fresh: // a guest that missed the reply says hello again
+		h := r.Hello
+		c.emit(fleet.Hello{
+			BootID: clip(r.Boot, maxText), Mode: fleet.BootMode(clip(h.Mode, 16)), Architecture: clip(h.Architecture, 32),
+			ContentVersion: h.ContentVersion, AgentState: clip(h.AgentState, 32), Uptime: r.Uptime, Kernel: clip(h.Kernel, 128),
+		})
+		c.hello()
+	case r.Beat != nil:
+		// What happened comes before the beat that tells of it: who judges the host by the beat then knows all of it.
+		b := r.Beat
+		for _, t := range b.Threats {
+			c.emit(fleet.Threat{ID: t.ID, What: clip(t.What, 64), Blocked: t.Blocked, Reported: t.Reported, Latency: t.Latency, Inherited: t.Inherited})
+		}
+		for _, f := range b.Refusals {
+			c.emit(fleet.ContentRefused{Version: f.Version, Reason: clip(f.Reason, maxText)})
+		}
+		for _, x := range b.Exits {
+			c.emit(fleet.AgentExit{Signal: x.Signal, Code: x.Code, Restart: x.Restart})
+		}
+		c.emit(fleet.Beat{
+			BootID: clip(r.Boot, maxText), AgentState: clip(b.AgentState, 32), ContentVersion: b.ContentVersion,
+			WorkUnits: b.WorkUnits, WorkMax: b.WorkMax, WorkTotal: b.WorkTotal, WorkFailed: b.WorkFailed, Uptime: r.Uptime,
+		})
+		for _, d := range b.Done {
+			if c.service.done(fleet.Order(d.Order)) { // else made up, or told twice
+				c.emit(fleet.OrderDone{Order: fleet.Order(d.Order), Error: clip(d.Error, maxText)})
+			}
+		}
+	case r.Log != nil:
+		c.emit(fleet.GuestLog{Text: clip(r.Log.Text, maxText)})
+	}
+}

@@ -1,0 +1,253 @@
+package libvirt
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/fleetfall/fleetfall/orchestrator/admission"
+	"github.com/fleetfall/fleetfall/orchestrator/cosim"
+	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+)
+
+// Lookahead is how long it takes on the virtual clock until what is decided reaches a host: an action, content to be
+// served, an order. What one host does at t, others can feel from t + Lookahead on. It is what allows hosts to run side by
+// side, and it is short against all that people and updaters do.
+const Lookahead = 100 * time.Millisecond
+
+// virtualEpoch is what the clocks of guests show at the start of a fleet on the virtual clock: the time at which channel
+// file 291 was released, so that a repeated run's logs are the same.
+var virtualEpoch = time.Date(2024, time.July, 19, 4, 9, 0, 0, time.UTC)
+
+// lookEvery is how often, on the wall clock, the clocks of hosts are looked at that others wait for.
+const lookEvery = 50 * time.Millisecond
+
+// A virtualFleet is a fleet.Fleet of VMs on the virtual clock. Everything is decided by whoever calls Next; each host's VM
+// is made and ended by a goroutine of the host's own.
+type virtualFleet struct {
+	hypervisor  *Hypervisor
+	place       *here
+	cfg         FleetConfig
+	accelerator string
+	limit       time.Duration // for a hello, see FleetConfig.HelloTimeout
+	log         zerolog.Logger
+	hosts       map[string]*virtualHost
+	slots       chan struct{} // one item for each host that boots: wall time only, which no event depends on
+	inbox       *inbox[any]
+
+	turn  sync.Mutex // held by who decides
+	clock *cosim.Coordinator[happening]
+	out   []fleet.Event // come before anything else
+
+	ctx    context.Context // ends when the fleet is closed
+	cancel context.CancelFunc
+	alive  sync.WaitGroup
+	ended  chan struct{}
+	once   sync.Once
+}
+
+// A happening is an event to be told, or something to be done, at a time of the fleet's.
+type happening struct {
+	boot int // of the host; it does not happen any more in a later one
+	what fleet.Happening
+	do   func()
+}
+
+// anyBoot is the number of a happening that concerns the host itself.
+const anyBoot = -1
+
+// newVirtualFleet makes a fleet of VMs that are off. The configuration has been checked.
+func newVirtualFleet(h *Hypervisor, cfg FleetConfig) (_ *virtualFleet, err error) {
+	accelerator := h.Facts().Accelerator.Name
+	place, local := h.place.(*here)
+	switch {
+	case accelerator == KVM:
+		return nil, fmt.Errorf("fleet %s: the virtual clock counts the instructions of emulated CPUs, and these are run by KVM", cfg.Cell)
+	case !local:
+		return nil, fmt.Errorf("fleet %s: the virtual clock needs memory that is shared with the guests, and these are on another machine", cfg.Cell)
+	}
+	f := &virtualFleet{
+		hypervisor: h, place: place, cfg: cfg, accelerator: cmp.Or(accelerator, TCG),
+		limit: cmp.Or(cfg.HelloTimeout, defaultHello), log: h.log.With().Str("cell", cfg.Cell).Logger(),
+		hosts: map[string]*virtualHost{}, inbox: newInbox[any](), clock: cosim.New[happening](Lookahead), ended: make(chan struct{}),
+		slots: make(chan struct{}, cmp.Or(cfg.MaxBoots, admission.BootsAtOnce(admission.Machine{CPUs: h.cpus}))),
+	}
+	number, err := h.join(f)
+	if err != nil {
+		return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
+	}
+	f.ctx, f.cancel = context.WithCancel(context.Background())
+	for _, spec := range cfg.Hosts {
+		host, err := newVirtualHost(f, spec, fmt.Sprintf("%s%d-%s", domainPrefix(h.cfg.RunID), number, spec.Name))
+		if err != nil {
+			for _, made := range f.hosts {
+				err = errors.Join(err, made.log.close())
+			}
+			f.cancel()
+			h.forget(f)
+			return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
+		}
+		f.hosts[spec.Name] = host
+	}
+	for _, host := range f.hosts {
+		f.alive.Go(func() { host.work(f.ctx) })
+	}
+	return f, nil
+}
+
+// Caps implements fleet.Fleet.
+func (f *virtualFleet) Caps() fleet.Caps {
+	return fleet.Caps{
+		Backend: "libvirt", Accelerator: f.accelerator, Clock: fleet.VirtualClock,
+		Architectures: slices.Clone(architectures), Actions: fleet.ActionKinds(),
+	}
+}
+
+// Do implements fleet.Fleet. What it asks for reaches the host after the lookahead.
+func (f *virtualFleet) Do(ctx context.Context, a fleet.Action) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if f.ctx.Err() != nil {
+		return fleet.ErrClosed
+	}
+	f.turn.Lock()
+	defer f.turn.Unlock()
+	h := f.hosts[a.Target()]
+	if h == nil {
+		return fmt.Errorf("%s %q: %w", a.Kind(), a.Target(), fleet.ErrUnknownHost)
+	}
+	at := f.clock.Visible()
+	switch a := a.(type) {
+	case fleet.Boot:
+		if a.Mode != fleet.Normal && a.Mode != fleet.Safe {
+			return fmt.Errorf("boot %s into mode %q: %w", a.Host, a.Mode, fleet.ErrUnsupported)
+		}
+		h.power(at, func() { h.boot(at, a.Mode) })
+	case fleet.Reset:
+		h.power(at, func() { h.boot(at, h.mode) })
+	case fleet.PowerOff:
+		h.power(at, func() {
+			h.powerOff()
+			f.clock.Put(at, a.Host, happening{boot: anyBoot, what: fleet.PoweredOff{Reason: "requested"}})
+		})
+	case fleet.Serve:
+		if err := checkServe(a); err != nil {
+			return err
+		}
+		h.change(at, func() { _ = h.service.serve(a) })
+	case fleet.Tell:
+		h.change(at, func() {
+			if err := h.service.tell(a); err != nil {
+				f.log.Warn().Err(err).Str("host", a.Host).Msg("an order is not given")
+			}
+		})
+	default:
+		return fmt.Errorf("%s: %w", a.Kind(), fleet.ErrUnsupported)
+	}
+	return nil
+}
+
+// After implements fleet.Fleet.
+func (f *virtualFleet) After(d time.Duration, tag string) {
+	f.turn.Lock()
+	defer f.turn.Unlock()
+	f.clock.Put(f.clock.Now()+d, "", happening{boot: anyBoot, what: fleet.TimerFired{Tag: tag}})
+}
+
+// Next implements fleet.Fleet. It advances the fleet's clock: hosts run while it waits.
+func (f *virtualFleet) Next(ctx context.Context) (fleet.Event, error) {
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	for {
+		if f.ctx.Err() != nil {
+			return fleet.Event{}, fleet.ErrClosed
+		}
+		if err := ctx.Err(); err != nil {
+			return fleet.Event{}, err
+		}
+		if e, ok := f.advance(); ok {
+			return e, nil
+		}
+		select {
+		case <-f.inbox.ready:
+		case <-f.hypervisor.line.gone:
+			return fleet.Event{At: f.clock.Now(), What: fleet.InfraFailed{Op: "watch domains", Reason: f.hypervisor.line.reason().Error()}}, nil
+		case <-look.C:
+			f.look()
+		case <-ctx.Done():
+		case <-f.ctx.Done():
+		}
+	}
+}
+
+// advance does all that can be done now, up to the next event.
+func (f *virtualFleet) advance() (fleet.Event, bool) {
+	f.turn.Lock()
+	defer f.turn.Unlock()
+	for {
+		for m, ok := f.inbox.take(); ok; m, ok = f.inbox.take() {
+			f.hear(m)
+		}
+		item, ok := f.clock.Take()
+		if !ok {
+			name, at, ok := f.clock.Answerable()
+			if !ok {
+				return fleet.Event{}, false
+			}
+			f.hosts[name].answer(at)
+			continue
+		}
+		if h := f.hosts[item.Host]; h != nil && item.What.boot != anyBoot && item.What.boot != h.boots {
+			continue // of a boot that is over
+		}
+		if item.What.do != nil {
+			item.What.do()
+		}
+		if item.What.what != nil {
+			return fleet.Event{At: item.At, Host: item.Host, What: item.What.what}, true
+		}
+	}
+}
+
+// look asks for the time of hosts that others wait for: one that boots, or hangs, says nothing of it itself.
+func (f *virtualFleet) look() {
+	f.turn.Lock()
+	defer f.turn.Unlock()
+	for _, name := range f.clock.Behind(cosim.Never) {
+		f.hosts[name].look()
+	}
+}
+
+// Close implements fleet.Fleet. When ctx ends before everything is gone it says so; it can then be called again.
+func (f *virtualFleet) Close(ctx context.Context) error {
+	f.once.Do(func() {
+		f.cancel()
+		go func() {
+			defer close(f.ended)
+			f.turn.Lock() // nobody is in the middle of answering
+			f.turn.Unlock()
+			f.alive.Wait()
+			f.hypervisor.forget(f)
+		}()
+	})
+	select {
+	case <-f.ended:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("close fleet %s: %w", f.cfg.Cell, ctx.Err())
+	}
+}
+
+// entropy is what the kernel of a host gets in a boot: another for each, and the same in each run of the same seed.
+func (f *virtualFleet) entropy(host string, boot int) []byte {
+	sum := sha256.Sum256(fmt.Appendf(nil, "fleetfall entropy %d %q %d", f.cfg.Seed, host, boot))
+	return sum[:]
+}

@@ -1,0 +1,440 @@
+package libvirt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	golibvirt "github.com/digitalocean/go-libvirt"
+
+	"github.com/fleetfall/fleetfall/agents/protocol"
+	"github.com/fleetfall/fleetfall/orchestrator/console"
+	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+)
+
+// A virtualHost is one VM of a fleet on the virtual clock, over all of its boots. What is below the line belongs to who has
+// the fleet's turn; the VM itself is made and ended by work, one job after the other.
+type virtualHost struct {
+	fleet      *virtualFleet
+	spec       fleet.HostSpec
+	domainName string
+	log        *serialLog
+	service    *service
+	jobs       *inbox[func(context.Context)]
+
+	disk    string   // of work: path of the file, empty before there is one
+	current *machine // of work: to be ended
+
+	// ------
+	state   state
+	mode    fleet.BootMode
+	boots   int           // counts changes of power
+	began   time.Duration // when the present boot began
+	machine *machine      // of the present boot; nil when there is none yet
+	talk    *conversation
+	asked   asked
+	pending []change // what reaches the host in the future: its service's, by time
+	powers  []time.Duration
+	slot    bool
+	looking bool // its clock is being looked at
+	cause   *console.Report
+	device  *time.Duration // when the panic device said that the kernel panicked
+}
+
+// asked is what a host stands still for.
+type asked struct {
+	number uint64
+	answer func() (protocol.Reply, fleet.Happening)
+}
+
+// A change is something that a guest may know of from a time on.
+type change struct {
+	at time.Duration
+	do func()
+}
+
+// Messages to whoever has the fleet's turn, besides domainEvent and those to a host.
+type (
+	created struct { // the VM of a boot is there, and about to run
+		h    *virtualHost
+		boot int
+		m    *machine
+	}
+	broke struct { // the testbed failed a host
+		h    *virtualHost
+		boot int
+		op   string
+		err  error
+	}
+	rang struct { // a guest stands still
+		m      *machine
+		number uint64
+		line   []byte
+		err    error
+	}
+	sighted struct { // the clock of a machine was read: the time since it was switched on
+		m    *machine
+		time time.Duration
+		err  error
+		dead bool // the machine stands still there for good
+	}
+)
+
+func newVirtualHost(f *virtualFleet, spec fleet.HostSpec, domainName string) (*virtualHost, error) {
+	log, err := openSerialLog(f.cfg.ConsoleDir, spec.Name)
+	if err != nil {
+		return nil, err
+	}
+	h := &virtualHost{
+		fleet: f, spec: spec, domainName: domainName, log: log, service: &service{spec: spec}, mode: fleet.Normal,
+		jobs: newInbox[func(context.Context)](),
+	}
+	h.service.self = func() (time.Time, []byte) {
+		return virtualEpoch.Add(f.clock.Now()), f.entropy(spec.Name, h.boots)
+	}
+	return h, nil
+}
+
+// work does what takes long, until ctx ends.
+func (h *virtualHost) work(ctx context.Context) {
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-h.jobs.ready:
+			for job, ok := h.jobs.take(); ok && ctx.Err() == nil; job, ok = h.jobs.take() {
+				job(ctx)
+			}
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), createTime)
+	defer cancel()
+	if err := errors.Join(h.destroy(ctx), h.log.close()); err != nil {
+		h.fleet.log.Warn().Err(err).Str("host", h.spec.Name).Msg("end host")
+	}
+}
+
+func (h *virtualHost) destroy(ctx context.Context) error {
+	m := h.current
+	h.current = nil
+	if m == nil {
+		return nil
+	}
+	return m.destroy(ctx)
+}
+
+// power has something done to the host's power at a time.
+func (h *virtualHost) power(at time.Duration, do func()) {
+	h.powers = append(h.powers, at)
+	h.fleet.clock.Put(at, h.spec.Name, happening{boot: anyBoot, do: func() {
+		h.powers = slices.DeleteFunc(h.powers, func(t time.Duration) bool { return t <= at })
+		do()
+	}})
+}
+
+// change has the host's service changed at a time.
+func (h *virtualHost) change(at time.Duration, do func()) {
+	h.pending = append(h.pending, change{at, do})
+}
+
+// put has an event happen in the present boot.
+func (h *virtualHost) put(at time.Duration, what fleet.Happening) {
+	h.fleet.clock.Put(at, h.spec.Name, happening{boot: h.boots, what: what})
+}
+
+// powerOff takes the VM away, if there is one. Its disk stays.
+func (h *virtualHost) powerOff() {
+	h.boots++
+	h.state, h.machine, h.talk, h.asked, h.cause, h.device = off, nil, nil, asked{}, nil, nil
+	h.fleet.clock.Stops(h.spec.Name)
+	h.freeSlot()
+	boot := h.boots
+	h.jobs.put(func(ctx context.Context) {
+		if err := h.destroy(context.WithoutCancel(ctx)); err != nil {
+			h.fleet.inbox.put(broke{h, boot, "power host off", err})
+		}
+	})
+}
+
+// boot switches the host on, after switching it off.
+func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
+	h.powerOff()
+	h.state, h.mode, h.began = booting, mode, at
+	h.put(at, fleet.Booting{Mode: mode})
+	h.fleet.clock.Runs(h.spec.Name, at)
+	boot := h.boots
+	h.fleet.clock.Put(at+h.fleet.limit, h.spec.Name, happening{boot: boot, do: func() {
+		if h.state == booting {
+			h.freeSlot()
+			h.put(at+h.fleet.limit, fleet.BootFailed{Reason: fmt.Sprintf("no hello within %v", h.fleet.limit), Excerpt: h.log.end()})
+		}
+	}})
+	h.jobs.put(func(ctx context.Context) {
+		select {
+		case h.fleet.slots <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		if err := h.create(ctx, boot, at, mode); err != nil {
+			<-h.fleet.slots
+			if ctx.Err() == nil {
+				h.fleet.inbox.put(broke{h, boot, "boot host", errors.Join(err, h.destroy(context.WithoutCancel(ctx)))})
+			}
+		}
+	})
+}
+
+// create makes the VM of a boot and lets it run. Its slot is freed when somebody hears of the boot's end.
+func (h *virtualHost) create(ctx context.Context, boot int, at time.Duration, mode fleet.BootMode) error {
+	f := h.fleet
+	image, err := f.hypervisor.image(ctx, f.cfg.Images[h.spec.Image])
+	if err != nil {
+		return err
+	}
+	if h.disk == "" {
+		if h.disk, err = f.place.copyDisk(h.domainName+".disk", image.Disk); err != nil {
+			return fmt.Errorf("create disk: %w", err)
+		}
+	}
+	if err := h.log.restart("power on, mode " + string(mode)); err != nil {
+		return err
+	}
+	d := domain{
+		name: h.domainName, title: f.cfg.Cell + " " + h.spec.Name, accelerator: f.accelerator, image: image,
+		architecture: h.spec.Architecture, mode: mode, memory: h.spec.MemoryBytes, disk: h.disk,
+		virtual: &virtualParts{diskSize: image.DiskSize, start: virtualEpoch.Add(at)},
+	}
+	m, err := f.hypervisor.createMachine(ctx, d, nil, listener{inbox: f.inbox, log: h.log, rung: func(m *machine) {
+		number, line, err := m.mailbox.memory.Request()
+		f.inbox.put(rang{m, number, line, err})
+	}})
+	if err != nil {
+		return err
+	}
+	h.current = m
+	f.inbox.put(created{h, boot, m})
+	if err := m.resume(ctx); err != nil {
+		return err
+	}
+	f.hypervisor.recordCommandLine(h.domainName)
+	return nil
+}
+
+// freeSlot lets another host boot.
+func (h *virtualHost) freeSlot() {
+	if h.slot {
+		h.slot = false
+		<-h.fleet.slots
+	}
+}
+
+// hear takes in what a machine did.
+func (f *virtualFleet) hear(message any) {
+	switch m := message.(type) {
+	case created:
+		h := m.h
+		if m.boot != h.boots {
+			<-f.slots // it is ended by a job that waits already
+			return
+		}
+		h.machine, h.slot = m.m, true
+		h.talk = &conversation{service: h.service, hello: func() {
+			h.state = up
+			h.freeSlot()
+		}}
+	case broke:
+		if m.boot == m.h.boots {
+			m.h.infra(m.op, m.err)
+		}
+	case rang:
+		if h := f.of(m.m); h != nil {
+			h.rang(m)
+		}
+	case sighted:
+		if h := f.of(m.m); h != nil {
+			h.sighted(m)
+		}
+	case crashed:
+		if h := f.of(m.m); h != nil && m.report.Panicked && h.state != stopped {
+			h.cause = &m.report
+			h.panicked()
+		}
+	case failed:
+		if h := f.of(m.m); h != nil {
+			h.infra(m.op, m.err)
+		}
+	case domainEvent:
+		for _, h := range f.hosts {
+			if h.machine != nil && h.machine.domain.UUID == m.uuid {
+				h.domainEvent(m)
+			}
+		}
+	case due:
+		if h := f.hosts[m.what]; h != nil && m.boot == h.boots && h.device != nil {
+			h.settle()
+		}
+	}
+}
+
+// of returns the host whose present machine this is; nil when it is none's any more.
+func (f *virtualFleet) of(m *machine) *virtualHost {
+	for _, h := range f.hosts {
+		if h.machine == m {
+			return h
+		}
+	}
+	return nil
+}
+
+// rang: the guest stands still. What it says happens at the time that its clock shows.
+func (h *virtualHost) rang(m rang) {
+	if m.err != nil {
+		h.refuse(len(m.line), m.number, m.err.Error())
+		return
+	}
+	r, err := protocol.ParseRequest(m.line)
+	if err != nil {
+		h.refuse(len(m.line), m.number, err.Error())
+		return
+	}
+	// The time-stamp counter counts the nanoseconds of the virtual clock from when the machine was switched on.
+	at := h.fleet.clock.Asks(h.spec.Name, h.began+time.Duration(min(r.TSC, 1<<60)))
+	h.talk.emit = func(what fleet.Happening) { h.put(at, what) }
+	answer, wrong := h.talk.take(r)
+	if wrong != "" {
+		h.put(at, fleet.Garbage{Bytes: len(m.line), Reason: clip(wrong, maxText)})
+	}
+	if answer == nil { // left of an earlier boot of the guest's own making: it is told so
+		answer = func() (protocol.Reply, fleet.Happening) {
+			return protocol.Reply{ID: r.ID, Boot: r.Boot, Error: "this boot is over"}, nil
+		}
+	}
+	h.asked = asked{m.number, answer}
+}
+
+// refuse answers what is no request. Its time is not known better than that of the last one.
+func (h *virtualHost) refuse(size int, number uint64, why string) {
+	at := h.fleet.clock.Asks(h.spec.Name, 0)
+	h.put(at, fleet.Garbage{Bytes: max(1, size), Reason: clip(why, maxText)})
+	h.asked = asked{number, func() (protocol.Reply, fleet.Happening) { return protocol.Reply{Error: clip(why, maxText)}, nil }}
+}
+
+// answer lets the guest that asked at this time go on, with all that has reached it by then.
+func (h *virtualHost) answer(at time.Duration) {
+	if h.machine == nil || h.asked.answer == nil || slices.ContainsFunc(h.powers, func(t time.Duration) bool { return t <= at }) {
+		// Its power is cut before: it stands still until then, and nothing is heard of it.
+		h.fleet.clock.Stops(h.spec.Name)
+		return
+	}
+	h.pending = slices.DeleteFunc(h.pending, func(c change) bool {
+		if c.at > at {
+			return false
+		}
+		c.do()
+		return true
+	})
+	reply, fetched := h.asked.answer()
+	h.asked = asked{h.asked.number, nil}
+	if fetched != nil {
+		h.put(at, fetched)
+	}
+	if c := reply.Config; c != nil {
+		c.Now = virtualEpoch.Add(at).UnixNano()
+	}
+	line, err := protocol.AppendLine(nil, reply)
+	if err == nil {
+		err = h.machine.mailbox.memory.Answer(h.asked.number, line)
+	}
+	if err == nil {
+		err = h.machine.mailbox.bell.answer()
+	}
+	h.fleet.clock.Runs(h.spec.Name, at)
+	if err != nil {
+		// QEMU has ended, of which libvirt will tell more.
+		h.fleet.log.Debug().Err(err).Str("host", h.spec.Name).Msg("a guest is not answered")
+	}
+}
+
+// domainEvent takes an event of the host's present domain.
+func (h *virtualHost) domainEvent(e domainEvent) {
+	switch {
+	case e.reboot:
+		h.boot(h.fleet.clock.Now(), h.mode)
+	case e.kind == golibvirt.DomainEventCrashed && (h.state == booting || h.state == up) && h.device == nil:
+		h.readClock(true)
+	case e.kind == golibvirt.DomainEventStopped && golibvirt.DomainEventStoppedDetailType(e.detail) == golibvirt.DomainEventStoppedShutdown:
+		h.powerOff()
+		h.put(h.fleet.clock.Now(), fleet.PoweredOff{Reason: "guest"})
+	case e.kind == golibvirt.DomainEventStopped:
+		h.infra("run domain", fmt.Errorf("QEMU ended: %s", h.fleet.hypervisor.qemuLastWords(h.domainName)))
+	}
+}
+
+// sighted: the clock of a machine was read.
+func (h *virtualHost) sighted(m sighted) {
+	if !m.dead {
+		h.looking = false
+		if m.err == nil {
+			h.fleet.clock.Reached(h.spec.Name, h.began+m.time)
+		}
+		return
+	}
+	if m.err != nil {
+		h.infra("read the clock of a machine that panicked", m.err)
+		return
+	}
+	at := h.began + m.time
+	h.device = &at
+	h.panicked()
+	if h.device != nil { // the cause may still be on its way through the console's socket
+		what, boot := due{h.spec.Name, h.boots}, h.boots
+		_ = boot
+		time.AfterFunc(consoleSettle, func() { h.fleet.inbox.put(what) })
+	}
+}
+
+// panicked tells of a panic once it is known when it was, and why.
+func (h *virtualHost) panicked() {
+	if h.device == nil || h.cause == nil {
+		return
+	}
+	at := max(*h.device, h.fleet.clock.Now())
+	h.fleet.clock.Stops(h.spec.Name)
+	h.put(at, panicOf("device", *h.cause))
+	h.state, h.device, h.cause, h.asked = stopped, nil, nil, asked{}
+	h.freeSlot()
+}
+
+// settle tells of a panic whose cause did not come.
+func (h *virtualHost) settle() {
+	h.cause = &console.Report{Title: "panic without a word on the console", Type: console.TypeUnknown}
+	for _, r := range h.log.settle() {
+		h.cause = &r // the last, even if it was cut short before its panic
+	}
+	h.panicked()
+}
+
+// infra: the testbed failed the host.
+func (h *virtualHost) infra(op string, err error) {
+	h.powerOff()
+	h.put(h.fleet.clock.Now(), fleet.InfraFailed{Op: op, Reason: err.Error()})
+}
+
+// look has the clock of a host read that runs.
+func (h *virtualHost) look() {
+	if h.machine == nil || h.looking || h.device != nil || h.asked.answer != nil {
+		return
+	}
+	h.looking = true
+	h.readClock(false)
+}
+
+// readClock has the present machine's clock read, without waiting for it.
+func (h *virtualHost) readClock(dead bool) {
+	m, f, start := h.machine, h.fleet, virtualEpoch.Add(h.began)
+	f.alive.Go(func() {
+		t, err := m.virtualTime(f.ctx, start.Truncate(time.Second))
+		f.inbox.put(sighted{m, t, err, dead})
+	})
+}
