@@ -88,6 +88,7 @@ func (l *loader) decode(expanded hcl.Body, end hcl.Range) *script {
 		s.guest(&section{l: l, ctx: l.ctx, what: "guest"})
 	}
 	s.plan.Variables = append(s.plan.Variables, l.settings...)
+	s.overrideClock(l)
 	return s
 }
 
@@ -115,9 +116,24 @@ func (s *script) scenario(sec *section) {
 	s.plan.Deadline = sec.duration("deadline", time.Second, maxDuration, maxDuration)
 	s.plan.Repeat = int(sec.integer("repeat", 1, maxRepeat, 1))
 	s.plan.Backend = sec.choice("backend", "libvirt", "backends", backends())
+	s.plan.Clock = sec.choice("clock", "", "clocks", clocks)
 	s.plan.StableFor = sec.duration("stable_for", time.Millisecond, maxDuration, 30*time.Second)
 	s.plan.Liveness = sec.duration("liveness", time.Millisecond, maxDuration, 30*time.Second)
 	s.plan.Latency = sec.duration("latency_bound", time.Millisecond, maxDuration, 5*time.Second)
+}
+
+// overrideClock puts the clock that was asked for from outside in the place of the scenario's.
+func (s *script) overrideClock(l *loader) {
+	from := source{origin: "--clock", text: l.opts.Clock}
+	switch {
+	case from.text == "":
+	case slices.Contains(clocks, from.text):
+		s.plan.Clock = from.text
+	default:
+		from.text = shorten(from.text)
+		l.keep(from.origin, []byte(from.text))
+		l.errorf(from.start(), "Unknown clock", "There is no clock %q.%s", from.text, hint(from.text, "clocks", clocks))
+	}
 }
 
 func backends() []string {

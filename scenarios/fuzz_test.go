@@ -61,6 +61,9 @@ func checkLoad(t *testing.T, src []byte, opts Options) {
 			t.Errorf("cell %s boots %q", c.ID, c.Fleet.Boot)
 		}
 	}
+	if plan.Clock != "" && !slices.Contains(clocks, plan.Clock) {
+		t.Errorf("the plan has the clock %q", plan.Clock)
+	}
 	checkNodes(t, plan.Nodes)
 	if control == 0 || control == len(plan.Cells) {
 		t.Errorf("%d of %d cells are control", control, len(plan.Cells))
@@ -168,6 +171,7 @@ scenario "s" {
   deadline    = var.span
   description = var.text
   seed        = var.any
+  clock       = var.text
 }
 fleet "f" {
   for_each     = var.list

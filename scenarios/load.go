@@ -27,6 +27,7 @@ type Options struct {
 	Vars     map[string]string // values of variables by name, from --var; they win over all others
 	VarFiles []string          // paths of files of name = value; a later one wins over an earlier one
 	Environ  []string          // as os.Environ: FLEETFALL_VAR_name=value; VarFiles win over it
+	Clock    string            // ClockVirtual or ClockWall, from --clock: wins over the scenario's; empty says nothing
 
 	// Files, when not nil, is given every source that was read, by the name that ranges call it: what Render needs.
 	Files map[string]*hcl.File

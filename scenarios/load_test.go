@@ -34,8 +34,8 @@ func golden(t *testing.T, path string, got []byte) {
 	}
 }
 
-// options reads the options that a test scenario asks for in its first lines: "# --var a=b", "# --var-file path" and
-// "# --env NAME=value".
+// options reads the options that a test scenario asks for in its first lines: "# --var a=b", "# --var-file path",
+// "# --clock name" and "# --env NAME=value".
 func options(src []byte) Options {
 	opts := Options{Vars: map[string]string{}, Files: map[string]*hcl.File{}}
 	for line := range strings.Lines(string(src)) {
@@ -48,6 +48,8 @@ func options(src []byte) Options {
 			opts.Vars[name] = text
 		case flag == "--var-file":
 			opts.VarFiles = append(opts.VarFiles, value)
+		case flag == "--clock":
+			opts.Clock = value
 		case flag == "--env":
 			opts.Environ = append(opts.Environ, value)
 		}
@@ -115,6 +117,9 @@ func TestPlans(t *testing.T) {
 			}
 			if diff := cmp.Diff(plan.Cells, again.Cells); diff != "" {
 				t.Errorf("the resolved source gives other cells (-plan +resolved):\n%s", diff)
+			}
+			if again.Clock != plan.Clock {
+				t.Errorf("the resolved source gives the clock %q, the plan has %q", again.Clock, plan.Clock)
 			}
 			if diff := cmp.Diff(plan.Nodes, again.Nodes, cmpopts.IgnoreFields(Node{}, "At")); diff != "" {
 				t.Errorf("the resolved source gives other hosts (-plan +resolved):\n%s", diff)

@@ -13,6 +13,7 @@ import (
 var (
 	architectures = []string{"kernel", "none", "user"}
 	boots         = []string{bootClone, bootCold}
+	clocks        = []string{ClockVirtual, ClockWall}
 	strategies    = []string{noStrategy, safeMode}
 	selectorKeys  = []string{"architecture", "fleet", "recovery", "rollout", "update"}
 	// mitigations is empty: a mitigation that no agent has would be a claim that no run bears out.

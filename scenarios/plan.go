@@ -10,7 +10,8 @@ type Plan struct {
 	Seed        uint64    `json:"seed"`
 	Deadline    Duration  `json:"deadline"` // after the injection; hosts not back by then are censored
 	Repeat      int       `json:"repeat"`
-	Backend     string    `json:"backend"` // "libvirt"
+	Backend     string    `json:"backend"`         // "libvirt"
+	Clock       string    `json:"clock,omitempty"` // what the fleets' time is made of: ClockVirtual or ClockWall; empty leaves it to the machine
 	StableFor   Duration  `json:"stable_for"`
 	Liveness    Duration  `json:"liveness"`      // no beat for this long: hung
 	Latency     Duration  `json:"latency_bound"` // a workload unit slower than this: degraded
@@ -22,6 +23,12 @@ type Plan struct {
 	Source      string    `json:"source"`    // the file's text
 	SourceName  string    `json:"source_name"`
 }
+
+// The clocks that a scenario can ask for. An empty [Plan.Clock] asks for none of them.
+const (
+	ClockVirtual = "virtual" // counts the guests' instructions: does not depend on the machine's speed, and needs emulated CPUs
+	ClockWall    = "wall"    // passes as it does for us: contention on the machine stretches times
+)
 
 // A Setting is a variable with its value as HCL text.
 type Setting struct {

@@ -4,10 +4,11 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hashicorp/hcl/v2/hclwrite"
+	"github.com/zclconf/go-cty/cty"
 )
 
-// Resolved is the plan's source with the value that each variable had in the place of its default, so that the file
-// alone says what was run, and runs it again.
+// Resolved is the plan's source with the value that each variable had in the place of its default, and with the clock
+// that was asked for from outside, so that the file alone says what was run, and runs it again.
 func Resolved(p *Plan) []byte {
 	file, diags := hclwrite.ParseConfig([]byte(p.Source), p.SourceName, hcl.InitialPos)
 	if diags.HasErrors() {
@@ -37,5 +38,22 @@ func Resolved(p *Plan) []byte {
 		}
 		block.Body().SetAttributeRaw("default", raw)
 	}
+	resolveClock(file, p)
 	return hclwrite.Format(file.Bytes())
+}
+
+// resolveClock writes the plan's clock into the scenario block, unless the source gives it by itself, perhaps by a
+// variable, which is then still one.
+func resolveClock(file *hclwrite.File, p *Plan) {
+	if p.Clock == "" {
+		return
+	}
+	if alone, _ := Load(p.SourceName, file.Bytes(), Options{}); alone != nil && alone.Clock == p.Clock {
+		return
+	}
+	for _, block := range file.Body().Blocks() {
+		if block.Type() == "scenario" {
+			block.Body().SetAttributeValue("clock", cty.StringVal(p.Clock))
+		}
+	}
 }

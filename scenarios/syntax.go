@@ -61,7 +61,7 @@ var language = blockType{blocks: []blockType{
 		{"description", false, `description = "What it shows."`}, {"seed", false, `seed = 291`},
 		{"deadline", true, `deadline = "30m"`}, {"repeat", false, `repeat = 3`}, {"backend", false, `backend = "libvirt"`},
 		{"stable_for", false, `stable_for = "30s"`}, {"liveness", false, `liveness = "30s"`},
-		{"latency_bound", false, `latency_bound = "5s"`},
+		{"latency_bound", false, `latency_bound = "5s"`}, {"clock", false, `clock = "virtual"`},
 	}},
 	{name: "update", label: "name", needed: true, attrs: []attribute{
 		{"at", true, `at = "30s"`}, {"fault", false, `fault = "field_count"`}, {"revert_after", false, `revert_after = "78m"`},

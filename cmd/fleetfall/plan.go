@@ -58,6 +58,12 @@ func printPlan(c *cobra.Command, plan *scenarios.Plan) error {
 	write(out, "Assumed: %s to boot a host, %s to start a copy of a booted one, %d at a time, %d MiB for each VM besides its "+
 		"guest's memory.\n", e.Assumptions.Boot, e.Assumptions.Clone, e.Assumptions.BootsAtOnce,
 		int64(e.Assumptions.HostOverhead)>>20)
+	switch plan.Clock {
+	case scenarios.ClockVirtual:
+		write(out, "Clock: virtual. The times above are its own; how long it takes to run them depends on the machine.\n")
+	case scenarios.ClockWall:
+		write(out, "Clock: wall\n")
+	}
 	for _, n := range plan.Nodes {
 		write(out, "On: %s, %s\n", n.Name, n.URI)
 	}

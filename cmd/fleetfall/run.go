@@ -27,19 +27,20 @@ results as JSON, the HTML report and every host's console. Without --connect a p
 the run, and stopped after it.
 
 With --resume it goes on with a run that was killed, interrupted or failed: RUN is its directory, its journal, its ID, or
-"latest". Scenario and variables are the run's own; trials that are finished are not run again.
+"latest". Scenario, variables and clock are the run's own; trials that are finished are not run again.
 
 Exit codes: 0 all expectations met, 1 one missed, 2 the scenario is wrong, 3 nothing can be concluded, 130 interrupted.`,
 		Example: `  fleetfall run channel-file-291
   fleetfall run my.hcl --var hosts=8 --connect qemu:///system
+  fleetfall run channel-file-291 --clock virtual
   fleetfall run --resume latest`,
 		Args: func(c *cobra.Command, args []string) error {
 			if !c.Flags().Changed("resume") {
 				return cobra.ExactArgs(1)(c, args)
 			}
-			for _, flag := range []string{"var", "var-file"} {
-				if c.Flags().Changed(flag) {
-					return fmt.Errorf("--%s does not go with --resume: a run goes on with the variables that it began with", flag)
+			for _, f := range []struct{ flag, what string }{{"var", "variables"}, {"var-file", "variables"}, {"clock", "clock"}} {
+				if c.Flags().Changed(f.flag) {
+					return fmt.Errorf("--%s does not go with --resume: a run goes on with the %s that it began with", f.flag, f.what)
 				}
 			}
 			if len(args) > 0 {

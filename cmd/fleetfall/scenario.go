@@ -15,16 +15,26 @@ import (
 type scenarioFlags struct {
 	vars     []string
 	varFiles []string
+	clock    string
 }
 
 func (f *scenarioFlags) add(c *cobra.Command) {
 	c.Flags().StringArrayVar(&f.vars, "var", nil, "set a variable of the scenario, as name=value (may be repeated)")
 	c.Flags().StringArrayVar(&f.varFiles, "var-file", nil, "file of name = value lines (may be repeated)")
+	c.Flags().StringVar(&f.clock, "clock", "", "`virtual|wall`, in the place of the scenario's clock. On the virtual clock time is counted in the guests' "+
+		"instructions, so that hours pass in minutes and figures do not depend on the machine; it needs emulated CPUs")
+	clocks := cobra.FixedCompletions([]string{scenarios.ClockVirtual, scenarios.ClockWall}, cobra.ShellCompDirectiveNoFileComp)
+	if err := c.RegisterFlagCompletionFunc("clock", clocks); err != nil {
+		panic(err) // only for a flag that is not there
+	}
 }
 
 // load reads the scenario and prints all that is wrong with it.
 func (f *scenarioFlags) load(c *cobra.Command, o *options, name string) (*scenarios.Plan, error) {
-	opts := scenarios.Options{Vars: map[string]string{}, VarFiles: f.varFiles, Environ: os.Environ(), Files: map[string]*hcl.File{}}
+	opts := scenarios.Options{Vars: map[string]string{}, VarFiles: f.varFiles, Environ: os.Environ(), Clock: f.clock, Files: map[string]*hcl.File{}}
+	if c.Flags().Changed("clock") && f.clock == "" {
+		return nil, usage(fmt.Errorf("--clock %q: want %s or %s", f.clock, scenarios.ClockVirtual, scenarios.ClockWall))
+	}
 	for _, v := range f.vars {
 		key, value, ok := strings.Cut(v, "=")
 		if !ok || key == "" {

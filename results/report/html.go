@@ -53,6 +53,7 @@ type page struct {
 	Deadline     string
 	StableFor    string
 	Liveness     string
+	ClockMeaning string
 	RunState     string
 	Resumed      string
 	Waves        []string // sentences
@@ -144,6 +145,7 @@ func newPage(r *results.Results) (*page, error) {
 		Labels:    labels(r.Cells), Columns: len(r.Cells) + 1,
 		TableWidth: template.CSS(fmt.Sprintf("%drem", 9+14*len(r.Cells))), States: states(), Definitions: shownMetrics(r.Cells),
 	}
+	p.ClockMeaning = clockMeaning(r.Provenance.Clock)
 	p.Retried, p.Lost, p.Changed = retried(r), invalidCount(r), changedFacts(r)
 	if p.Title == "" {
 		p.Title = "unnamed scenario"

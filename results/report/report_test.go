@@ -150,6 +150,26 @@ func TestHostileText(t *testing.T) {
 	}
 }
 
+// The page says at its top what the run's clock means for its times.
+func TestClockMeaning(t *testing.T) {
+	const wall = "Times are of the wall clock: contention on the machine stretches them."
+	const virtual = "Times are of the virtual clock, counted in instructions of the guests: they do not depend on the machine&#39;s speed."
+	for clock, want := range map[string]string{"wall": wall, "virtual": virtual, "": "", "sundial": ""} {
+		r := outage()
+		r.Provenance.Clock = clock
+		var b bytes.Buffer
+		if err := HTML(&b, r); err != nil {
+			t.Fatal(err)
+		}
+		header, _, _ := strings.Cut(b.String(), "<nav")
+		for _, sentence := range []string{wall, virtual} {
+			if strings.Contains(header, sentence) != (sentence == want) {
+				t.Errorf("clock %q: the header should say %q", clock, want)
+			}
+		}
+	}
+}
+
 func TestTerminalWidth(t *testing.T) {
 	for name, r := range fixtures() {
 		for _, width := range []int{0, 40, 61, 80, 120, 200} {

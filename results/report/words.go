@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fleetfall/fleetfall/results"
+	"github.com/fleetfall/fleetfall/scenarios"
 )
 
 // labels are short names for the cells: of fleet, update, rollout and recovery those that tell them apart.
@@ -136,6 +137,17 @@ func runState(r *results.Results) string {
 		return "The run failed" + reason + ". What follows covers what was recorded until then."
 	}
 	return "The run ended as “" + oneLine(r.Run.Status) + "”" + reason + "."
+}
+
+// clockMeaning says what a run's times depend on; it is empty for a clock that is not known.
+func clockMeaning(clock string) string {
+	switch clock {
+	case scenarios.ClockWall:
+		return "Times are of the wall clock: contention on the machine stretches them."
+	case scenarios.ClockVirtual:
+		return "Times are of the virtual clock, counted in instructions of the guests: they do not depend on the machine's speed."
+	}
+	return ""
 }
 
 // finding says in words what happened to a cell.
