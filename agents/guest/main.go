@@ -123,7 +123,10 @@ func greet(set settings, d *disk, a *agent, log *logger) protocol.Hello {
 		log.printf("content on the disk: %v", err)
 	}
 	state, _ := a.status()
+	stamp, tsc, err := stampKernelLog("/dev/kmsg")
+	log.check("kernel's log", err)
 	return protocol.Hello{
+		LogTime: stamp, LogTSC: tsc,
 		Mode:           set.mode,
 		Architecture:   set.architecture,
 		ContentVersion: version,

@@ -3,10 +3,11 @@ package console
 import (
 	"regexp"
 	"strings"
+	"time"
 )
 
 var (
-	timestamp = regexp.MustCompile(`\[ *\d+\.\d{6}\](?:\[ *[TC]\d+\])? `)
+	timestamp = regexp.MustCompile(`\[ *(\d+)\.(\d{6})\](?:\[ *[TC]\d+\])? `)
 	// "RIP: 0010:ff_evaluate+0x1b3/0x2a0 [agentk]", "RIP: 0010:0x0"; 0033 is user space.
 	instruction = regexp.MustCompile(`^RIP: 0010:(\S+)(?: \[([^\]\s]+)\])?`)
 	symbol      = regexp.MustCompile(`^([A-Za-z_][\w.$]*)\+(0x[0-9a-f]+/0x[0-9a-f]+)$`)
@@ -105,7 +106,8 @@ type crash struct {
 	panicked                 bool // the kernel gave up
 	complete                 bool // nothing that follows belongs to it
 	reason                   string
-	inPanic                  bool // in the panic's trace: the next frame called panic()
+	at                       time.Duration // the stamp of that
+	inPanic                  bool          // in the panic's trace: the next frame called panic()
 }
 
 // take reads one kernel message that belongs to the crash: line as printed, text without its timestamp.
@@ -236,7 +238,7 @@ func (c *crash) report() Report {
 	}
 	return Report{
 		Title: title, Type: c.kind, Module: c.module, Function: c.function, Offset: c.offset,
-		Excerpt: c.excerpt, Panicked: c.panicked,
+		Excerpt: c.excerpt, Panicked: c.panicked, At: c.at,
 	}
 }
 

@@ -8,7 +8,9 @@ package console
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
+	"time"
 	"unicode"
 )
 
@@ -21,6 +23,8 @@ type Report struct {
 	Offset   string   // of the faulting instruction within Function and Function's size, e.g. "0x1b3/0x2a0"
 	Excerpt  []string // the lines it was parsed from, printable, at most maxExcerpt
 	Panicked bool     // the kernel gave up; false for what it survived, e.g. an oops without oops=panic
+
+	At time.Duration // the kernel's own stamp of its giving up; 0 when it did not
 }
 
 // Types of crash.
@@ -131,6 +135,7 @@ func (p *Parser) take(line string, done []Report) []Report {
 	p.open.take(line, text, what, isCause)
 	if isPanic {
 		p.open.blame(reason)
+		p.open.at = stamp(line)
 	}
 	return p.finish(p.open.complete || p.open.lines >= maxOpen, done)
 }
@@ -154,6 +159,18 @@ func kernelText(line string) (string, bool) {
 		return "", false
 	}
 	return strings.TrimRight(line[all[len(all)-1][1]:], " \r\t"), true
+}
+
+// stamp returns the last kernel timestamp of a line that has one.
+func stamp(line string) time.Duration {
+	all := timestamp.FindAllStringSubmatch(line, -1)
+	last := all[len(all)-1]
+	seconds, err := strconv.ParseInt(last[1], 10, 32)
+	if err != nil { // no kernel has run that long
+		return 0
+	}
+	micros, _ := strconv.ParseInt(last[2], 10, 32) // has six digits
+	return time.Duration(seconds)*time.Second + time.Duration(micros)*time.Microsecond
 }
 
 // printable makes a line of a guest fit for logs and reports.

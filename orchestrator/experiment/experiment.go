@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/fleetfall/fleetfall/orchestrator"
+	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
 	"github.com/fleetfall/fleetfall/results"
 	"github.com/fleetfall/fleetfall/results/report"
@@ -83,6 +84,7 @@ type run struct {
 	images   map[string]vmimages.Image
 	machines libvirt.Machines
 	ready    map[hostKind][]libvirt.Preparation // for each machine
+	clock    fleet.Clock                        // of the fleets, once it is known how guests run
 	placed   map[string][][]string              // by a cell's ID: for each wave, the machine of each host
 	waves    map[string]int                     // parts of a cell's fleet, by its ID, where there is more than one
 	started  time.Time

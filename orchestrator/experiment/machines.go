@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
+	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
 	"github.com/fleetfall/fleetfall/scenarios"
 )
@@ -74,7 +75,18 @@ func (r *run) getReady(ctx context.Context) error {
 			}
 			r.Step(fmt.Sprintf("accelerator %s: %s", accelerator.Name, accelerator.Reason))
 		}
+	}
+	if err := r.chooseClock(); err != nil {
+		return err
+	}
+	r.Step(fmt.Sprintf("clock %s", r.clock))
+	for _, m := range r.machines {
+		node := m.Facts().Node
 		for _, kind := range r.kinds() {
+			if r.clock == fleet.VirtualClock {
+				r.ready[kind] = append(r.ready[kind], libvirt.Preparation{Node: node, Reason: "there are no templates on the virtual clock"})
+				continue
+			}
 			r.Step(of("preparing "+kind.architecture+" hosts: one is booted to a point where it can be copied, unless one was before", node))
 			p, err := m.Prepare(ctx, r.images[kind.image], kind.architecture, int64(kind.memory))
 			if err != nil {
@@ -88,6 +100,24 @@ func (r *run) getReady(ctx context.Context) error {
 			r.ready[kind] = append(r.ready[kind], p)
 		}
 	}
+	return nil
+}
+
+// chooseClock decides what the fleets' time is made of, now that it is known how guests' instructions are executed.
+func (r *run) chooseClock() error {
+	r.clock = fleet.WallClock
+	if r.Plan.Clock != scenarios.ClockVirtual {
+		return nil
+	}
+	for _, m := range r.machines {
+		if err := m.CanCount(); err != nil {
+			return fmt.Errorf("clock \"virtual\": %w; ask for clock \"wall\"", err)
+		}
+	}
+	if len(r.machines) > 1 {
+		return fmt.Errorf("clock \"virtual\": it is one machine's, and the plan has %d; ask for clock \"wall\"", len(r.machines))
+	}
+	r.clock = fleet.VirtualClock
 	return nil
 }
 

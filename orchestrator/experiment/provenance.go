@@ -24,7 +24,9 @@ func (r *run) provenance() results.Provenance {
 		{Name: "fleetfall", Value: r.Version},
 		{Name: "go", Value: runtime.Version()},
 		{Name: "seed", Value: strconv.FormatUint(r.Plan.Seed, 10)},
-		{Name: "clock", Value: string(fleet.WallClock)},
+	}
+	if r.clock == fleet.VirtualClock {
+		facts = append(facts, results.Fact{Name: "lookahead", Value: fmt.Sprintf("%v: what one host does at t reaches others from t + %v on", libvirt.Lookahead, libvirt.Lookahead)})
 	}
 	for i, m := range r.machines {
 		f := m.Facts()
@@ -49,7 +51,7 @@ func (r *run) provenance() results.Provenance {
 			Value: fmt.Sprintf("%s, kernel %s, %d bytes, %s", image.Digest, image.KernelRelease, image.Bytes, strings.Join(image.Cmdline, " ")),
 		})
 	}
-	return results.Provenance{Clock: string(fleet.WallClock), Facts: facts}
+	return results.Provenance{Clock: string(r.clock), Facts: facts}
 }
 
 // firstBoots says how hosts of one kind start, and what is known of what they take.

@@ -87,7 +87,7 @@ func (r *run) trial(ctx context.Context, hypervisor fleets, trial orchestrator.T
 	r.consoles[name] = trial.Number
 	deadlines := r.deadlines(kindOf(trial.Cell.Fleet))
 	f, err := hypervisor.NewFleet(libvirt.FleetConfig{
-		Cell: name, Hosts: trial.Hosts, Images: r.images, ConsoleDir: consoles,
+		Cell: name, Clock: r.clock, Seed: trial.Seed, Hosts: trial.Hosts, Images: r.images, ConsoleDir: consoles,
 		HelloTimeout: deadlines.Hello, FirstByte: deadlines.FirstByte,
 	})
 	if err != nil {

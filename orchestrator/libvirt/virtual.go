@@ -44,7 +44,9 @@ type virtualFleet struct {
 
 	turn  sync.Mutex // held by who decides
 	clock *cosim.Coordinator[happening]
-	out   []fleet.Event // come before anything else
+	// logOffset places the stamps of kernels' logs in their boots. It is the last guest's that has told: boots of one image
+	// differ by microseconds, and a host that panics while it boots has told nothing.
+	logOffset time.Duration
 
 	ctx    context.Context // ends when the fleet is closed
 	cancel context.CancelFunc
@@ -63,18 +65,24 @@ type happening struct {
 // anyBoot is the number of a happening that concerns the host itself.
 const anyBoot = -1
 
+// CanCount tells why VMs cannot run on the virtual clock here; nil when they can.
+func (h *Hypervisor) CanCount() error {
+	switch {
+	case h.Facts().Accelerator.Name == KVM:
+		return errors.New("the virtual clock counts the instructions of emulated CPUs, and here they are run by KVM")
+	case h.remote():
+		return errors.New("the virtual clock needs memory that is shared with the guests, and they are on another machine")
+	}
+	return nil
+}
+
 // newVirtualFleet makes a fleet of VMs that are off. The configuration has been checked.
 func newVirtualFleet(h *Hypervisor, cfg FleetConfig) (_ *virtualFleet, err error) {
-	accelerator := h.Facts().Accelerator.Name
-	place, local := h.place.(*here)
-	switch {
-	case accelerator == KVM:
-		return nil, fmt.Errorf("fleet %s: the virtual clock counts the instructions of emulated CPUs, and these are run by KVM", cfg.Cell)
-	case !local:
-		return nil, fmt.Errorf("fleet %s: the virtual clock needs memory that is shared with the guests, and these are on another machine", cfg.Cell)
+	if err := h.CanCount(); err != nil {
+		return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
 	}
 	f := &virtualFleet{
-		hypervisor: h, place: place, cfg: cfg, accelerator: cmp.Or(accelerator, TCG),
+		hypervisor: h, place: h.place.(*here), cfg: cfg, accelerator: cmp.Or(h.Facts().Accelerator.Name, TCG),
 		limit: cmp.Or(cfg.HelloTimeout, defaultHello), log: h.log.With().Str("cell", cfg.Cell).Logger(),
 		hosts: map[string]*virtualHost{}, inbox: newInbox[any](), clock: cosim.New[happening](Lookahead), ended: make(chan struct{}),
 		slots: make(chan struct{}, cmp.Or(cfg.MaxBoots, admission.BootsAtOnce(admission.Machine{CPUs: h.cpus}))),
@@ -221,6 +229,9 @@ func (f *virtualFleet) advance() (fleet.Event, bool) {
 func (f *virtualFleet) look() {
 	f.turn.Lock()
 	defer f.turn.Unlock()
+	if f.ctx.Err() != nil {
+		return
+	}
 	for _, name := range f.clock.Behind(cosim.Never) {
 		f.hosts[name].look()
 	}

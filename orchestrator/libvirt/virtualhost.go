@@ -40,7 +40,8 @@ type virtualHost struct {
 	slot    bool
 	looking bool // its clock is being looked at
 	cause   *console.Report
-	device  *time.Duration // when the panic device said that the kernel panicked
+	device  bool          // the panic device said that the kernel panicked
+	last    time.Duration // when the guest asked last, or was switched on
 }
 
 // asked is what a host stands still for.
@@ -78,7 +79,6 @@ type (
 		m    *machine
 		time time.Duration
 		err  error
-		dead bool // the machine stands still there for good
 	}
 )
 
@@ -146,7 +146,7 @@ func (h *virtualHost) put(at time.Duration, what fleet.Happening) {
 // powerOff takes the VM away, if there is one. Its disk stays.
 func (h *virtualHost) powerOff() {
 	h.boots++
-	h.state, h.machine, h.talk, h.asked, h.cause, h.device = off, nil, nil, asked{}, nil, nil
+	h.state, h.machine, h.talk, h.asked, h.cause, h.device = off, nil, nil, asked{}, nil, false
 	h.fleet.clock.Stops(h.spec.Name)
 	h.freeSlot()
 	boot := h.boots
@@ -160,7 +160,7 @@ func (h *virtualHost) powerOff() {
 // boot switches the host on, after switching it off.
 func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 	h.powerOff()
-	h.state, h.mode, h.began = booting, mode, at
+	h.state, h.mode, h.began, h.last = booting, mode, at, at
 	h.put(at, fleet.Booting{Mode: mode})
 	h.fleet.clock.Runs(h.spec.Name, at)
 	boot := h.boots
@@ -239,10 +239,7 @@ func (f *virtualFleet) hear(message any) {
 			return
 		}
 		h.machine, h.slot = m.m, true
-		h.talk = &conversation{service: h.service, hello: func() {
-			h.state = up
-			h.freeSlot()
-		}}
+		h.talk = &conversation{service: h.service, hello: func() { h.state = up }}
 	case broke:
 		if m.boot == m.h.boots {
 			m.h.infra(m.op, m.err)
@@ -271,7 +268,7 @@ func (f *virtualFleet) hear(message any) {
 			}
 		}
 	case due:
-		if h := f.hosts[m.what]; h != nil && m.boot == h.boots && h.device != nil {
+		if h := f.hosts[m.what]; h != nil && m.boot == h.boots && h.device {
 			h.settle()
 		}
 	}
@@ -289,6 +286,7 @@ func (f *virtualFleet) of(m *machine) *virtualHost {
 
 // rang: the guest stands still. What it says happens at the time that its clock shows.
 func (h *virtualHost) rang(m rang) {
+	h.freeSlot() // before it is answered: that may have to wait for those who wait for the slot
 	if m.err != nil {
 		h.refuse(len(m.line), m.number, m.err.Error())
 		return
@@ -300,8 +298,12 @@ func (h *virtualHost) rang(m rang) {
 	}
 	// The time-stamp counter counts the nanoseconds of the virtual clock from when the machine was switched on.
 	at := h.fleet.clock.Asks(h.spec.Name, h.began+time.Duration(min(r.TSC, 1<<60)))
+	h.last = at
 	h.talk.emit = func(what fleet.Happening) { h.put(at, what) }
 	answer, wrong := h.talk.take(r)
+	if r.Hello != nil && r.Hello.LogTSC > 0 {
+		h.fleet.logOffset = h.talk.logOffset
+	}
 	if wrong != "" {
 		h.put(at, fleet.Garbage{Bytes: len(m.line), Reason: clip(wrong, maxText)})
 	}
@@ -361,8 +363,13 @@ func (h *virtualHost) domainEvent(e domainEvent) {
 	switch {
 	case e.reboot:
 		h.boot(h.fleet.clock.Now(), h.mode)
-	case e.kind == golibvirt.DomainEventCrashed && (h.state == booting || h.state == up) && h.device == nil:
-		h.readClock(true)
+	case e.kind == golibvirt.DomainEventCrashed && (h.state == booting || h.state == up) && !h.device:
+		h.device = true
+		h.panicked()
+		if h.device { // the cause may still be on its way through the console's socket
+			what := due{h.spec.Name, h.boots}
+			time.AfterFunc(consoleSettle, func() { h.fleet.inbox.put(what) })
+		}
 	case e.kind == golibvirt.DomainEventStopped && golibvirt.DomainEventStoppedDetailType(e.detail) == golibvirt.DomainEventStoppedShutdown:
 		h.powerOff()
 		h.put(h.fleet.clock.Now(), fleet.PoweredOff{Reason: "guest"})
@@ -373,36 +380,29 @@ func (h *virtualHost) domainEvent(e domainEvent) {
 
 // sighted: the clock of a machine was read.
 func (h *virtualHost) sighted(m sighted) {
-	if !m.dead {
-		h.looking = false
-		if m.err == nil {
-			h.fleet.clock.Reached(h.spec.Name, h.began+m.time)
-		}
-		return
-	}
+	h.looking = false
 	if m.err != nil {
-		h.infra("read the clock of a machine that panicked", m.err)
 		return
 	}
-	at := h.began + m.time
-	h.device = &at
-	h.panicked()
-	if h.device != nil { // the cause may still be on its way through the console's socket
-		what, boot := due{h.spec.Name, h.boots}, h.boots
-		_ = boot
-		time.AfterFunc(consoleSettle, func() { h.fleet.inbox.put(what) })
+	h.fleet.clock.Reached(h.spec.Name, h.began+m.time)
+	if m.time > h.fleet.limit { // it may never ask, and the time in which it has failed may not come before others boot
+		h.freeSlot()
 	}
 }
 
-// panicked tells of a panic once it is known when it was, and why.
+// panicked tells of a panic once it is known that it was, and why. Its time is the kernel's own stamp: the machine's clock
+// may have leapt while it stopped.
 func (h *virtualHost) panicked() {
-	if h.device == nil || h.cause == nil {
+	if !h.device || h.cause == nil {
 		return
 	}
-	at := max(*h.device, h.fleet.clock.Now())
+	at := h.last
+	if h.cause.At > 0 {
+		at = max(at, h.began+h.fleet.logOffset+h.cause.At)
+	}
 	h.fleet.clock.Stops(h.spec.Name)
 	h.put(at, panicOf("device", *h.cause))
-	h.state, h.device, h.cause, h.asked = stopped, nil, nil, asked{}
+	h.state, h.device, h.cause, h.asked = stopped, false, nil, asked{}
 	h.freeSlot()
 }
 
@@ -423,18 +423,13 @@ func (h *virtualHost) infra(op string, err error) {
 
 // look has the clock of a host read that runs.
 func (h *virtualHost) look() {
-	if h.machine == nil || h.looking || h.device != nil || h.asked.answer != nil {
+	if h.machine == nil || h.looking || h.device || h.asked.answer != nil {
 		return
 	}
 	h.looking = true
-	h.readClock(false)
-}
-
-// readClock has the present machine's clock read, without waiting for it.
-func (h *virtualHost) readClock(dead bool) {
 	m, f, start := h.machine, h.fleet, virtualEpoch.Add(h.began)
 	f.alive.Go(func() {
 		t, err := m.virtualTime(f.ctx, start.Truncate(time.Second))
-		f.inbox.put(sighted{m, t, err, dead})
+		f.inbox.put(sighted{m, t, err})
 	})
 }

@@ -3,6 +3,7 @@ package libvirt
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/big"
 	"strconv"
@@ -20,7 +21,7 @@ const (
 
 // virtualTime reads how long a machine has run on its virtual clock, from outside and whatever its guest does: the hardware
 // clock counts whole seconds, and the power-management timer what is left of them. start is what the hardware clock showed
-// when the machine was switched on. Of a machine that runs it is a time that has been.
+// when the machine was switched on. It is of a machine that runs, and a time that has been; of one that stands still, errStopped is returned.
 func (m *machine) virtualTime(ctx context.Context, start time.Time) (t time.Duration, err error) {
 	err = m.hypervisor.call(ctx, "read the virtual clock", callTime, func(l *golibvirt.Libvirt) error {
 		before, err := hardwareClock(l, m.domain)
@@ -35,6 +36,14 @@ func (m *machine) virtualTime(ctx context.Context, start time.Time) (t time.Dura
 		if err != nil {
 			return err
 		}
+		status, err := l.QEMUDomainMonitorCommand(m.domain, `{"execute":"query-status"}`, 0)
+		if err != nil {
+			return err
+		}
+		// A machine that has just stopped may have leapt over time that it never lived through.
+		if !strings.Contains(status, `"running":true`) && !strings.Contains(status, `"running": true`) {
+			return errStopped
+		}
 		t = before.Sub(start)
 		if before.Equal(after) {
 			t = inSecond(t, ticks)
@@ -43,6 +52,8 @@ func (m *machine) virtualTime(ctx context.Context, start time.Time) (t time.Dura
 	})
 	return t, err
 }
+
+var errStopped = errors.New("the machine stands still")
 
 // inSecond is the time within the second that begins at t at which the timer shows these ticks; t when it does not.
 func inSecond(t time.Duration, ticks uint32) time.Duration {
