@@ -23,7 +23,7 @@ func stampKernelLog(path string) (stamp time.Duration, tsc uint64, err error) {
 	}
 	const words = "fleetfall: what time is it?"
 	tsc = rdtsc()
-	if _, err := syscall.Write(fd, []byte(debug+words)); err != nil {
+	if _, err := syscall.Write(fd, []byte(debug+words+"\n")); err != nil {
 		return 0, 0, fmt.Errorf("write to %s: %w", path, err)
 	}
 	var record [1024]byte

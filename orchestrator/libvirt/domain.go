@@ -162,6 +162,8 @@ func (d domain) virtualArguments() []string {
 		"driver": "nbd", "node-name": "bell", "read-only": true, "server": map[string]string{"type": "unix", "path": v.bell},
 	})
 	return []string{
+		// Kernels take the machine's UUID for entropy: a boot should be the same each time until it asks who it is.
+		"-smbios", "type=1,uuid=f1ee7fa1-1000-4000-8000-000000000000",
 		"-icount", fmt.Sprintf("shift=%d,sleep=off", instructionShift),
 		"-rtc", "base=" + v.start.UTC().Format("2006-01-02T15:04:05") + ",clock=vm",
 		// The disk is memory, so that nobody waits for it: what an idle guest waits for by an interrupt comes after a leap.
