@@ -1,0 +1,141 @@
+package libvirt
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/vmimages"
+)
+
+// A poll is what a host's updater was given, and when.
+type poll struct {
+	host    string
+	version uint64
+	at      time.Duration
+}
+
+// gated runs hosts on the virtual clock that are served deadly content at once, and harmless content as soon as the first of
+// them has crashed. It returns the first crash, and each host's first poll that gave it anything.
+func gated(t *testing.T, h *Hypervisor, image vmimages.Image, seed uint64, hosts int) (crash time.Duration, polls []poll) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	cfg := FleetConfig{Cell: t.Name(), Clock: fleet.VirtualClock, Seed: seed, Images: map[string]vmimages.Image{image.Name: image}}
+	for i := range hosts {
+		cfg.Hosts = append(cfg.Hosts, fleet.HostSpec{
+			Name: fmt.Sprintf("host-%d", i), Architecture: "kernel", Image: image.Name, MemoryBytes: 96 << 20,
+			Tempo: fleet.Tempo{Beat: time.Second, Poll: 3 * time.Second, Work: 500 * time.Millisecond, Threat: time.Second},
+		})
+	}
+	f, err := h.NewFleet(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := f.Close(context.WithoutCancel(ctx)); err != nil {
+			t.Error(err)
+		}
+	}()
+	all := func(action func(host string) fleet.Action) {
+		for _, s := range cfg.Hosts {
+			if err := f.Do(ctx, action(s.Name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	serve := func(version uint64, fault string) {
+		file := channelFile(t, version, fault)
+		all(func(host string) fleet.Action { return fleet.Serve{Host: host, Version: version, Content: file} })
+	}
+	all(func(host string) fleet.Action { return fleet.Boot{Host: host, Mode: fleet.Normal} })
+	up, last := 0, time.Duration(0)
+	for len(polls) < hosts {
+		e, err := f.Next(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.At < last {
+			t.Errorf("%v comes after an event at %v", e, last)
+		}
+		last = e.At
+		switch w := e.What.(type) {
+		case fleet.Hello:
+			if up++; up == hosts {
+				serve(2, "field_count")
+			}
+		case fleet.Panic:
+			if crash == 0 {
+				crash = e.At
+				serve(3, "none")
+			}
+		case fleet.Fetched:
+			if !slices.ContainsFunc(polls, func(p poll) bool { return p.host == e.Host }) {
+				polls = append(polls, poll{e.Host, w.Version, e.At})
+			}
+		case fleet.InfraFailed, fleet.BootFailed:
+			t.Fatalf("%v", e)
+		}
+	}
+	slices.SortFunc(polls, func(a, b poll) int { return cmp.Compare(a.host, b.host) })
+	return crash, polls
+}
+
+// TestCauseBeforeEffect: a gate that halts a rollout at the first crash stops exactly those hosts whose poll lies later than
+// the crash and the lookahead.
+func TestCauseBeforeEffect(t *testing.T) {
+	tiny, _ := images(t)
+	h := open(t)
+	hit, spared := 0, 0
+	for seed := range uint64(3) {
+		crash, polls := gated(t, h, tiny, seed, 4)
+		for _, p := range polls {
+			want := uint64(2)
+			if p.at >= crash+Lookahead {
+				want = 3
+				spared++
+			} else {
+				hit++
+			}
+			if p.version != want {
+				t.Errorf("seed %d: %s polled %v after the first crash and got version %d, want %d", seed, p.host, p.at-crash, p.version, want)
+			}
+		}
+		t.Logf("seed %d: crash at %v, polls %v", seed, crash, polls)
+	}
+	if hit == 0 || spared == 0 {
+		t.Errorf("%d polls before the gate had closed and %d after: nothing was tested", hit, spared)
+	}
+}
+
+// tolerance is how far the times of two runs of the same seed may differ: what is left, see ARCHITECTURE.md, is below a
+// millisecond.
+const tolerance = 2 * time.Millisecond
+
+// TestTheSameTwice runs the same seed on an idle machine and on a busy one.
+func TestTheSameTwice(t *testing.T) {
+	tiny, _ := images(t)
+	h := open(t)
+	crash, polls := gated(t, h, tiny, 7, 3)
+	ctx, idle := context.WithCancel(t.Context())
+	defer idle()
+	for range h.CPUs() {
+		go func() {
+			for ctx.Err() == nil {
+			}
+		}()
+	}
+	crashAgain, pollsAgain := gated(t, h, tiny, 7, 3)
+	near := func(a, b time.Duration) bool { return (a - b).Abs() <= tolerance }
+	if !near(crash, crashAgain) {
+		t.Errorf("the first crash was at %v, on a busy machine at %v", crash, crashAgain)
+	}
+	if !slices.EqualFunc(polls, pollsAgain, func(a, b poll) bool { return a.host == b.host && a.version == b.version && near(a.at, b.at) }) {
+		t.Errorf("polls %v, on a busy machine %v", polls, pollsAgain)
+	}
+	t.Logf("crash %v and %v, polls %v and %v", crash, crashAgain, polls, pollsAgain)
+}
