@@ -106,7 +106,7 @@ type crash struct {
 	panicked                 bool // the kernel gave up
 	complete                 bool // nothing that follows belongs to it
 	reason                   string
-	at                       time.Duration // the stamp of that
+	at                       time.Duration // the stamp of the first line
 	inPanic                  bool          // in the panic's trace: the next frame called panic()
 }
 

@@ -24,7 +24,7 @@ type Report struct {
 	Excerpt  []string // the lines it was parsed from, printable, at most maxExcerpt
 	Panicked bool     // the kernel gave up; false for what it survived, e.g. an oops without oops=panic
 
-	At time.Duration // the kernel's own stamp of its giving up; 0 when it did not
+	At time.Duration // the kernel's own stamp of the first line: when it went wrong, before the kernel printed all that
 }
 
 // Types of crash.
@@ -127,7 +127,7 @@ func (p *Parser) take(line string, done []Report) []Report {
 		done = p.finish(true, done)
 	}
 	if p.open == nil && (isCause || isPanic) {
-		p.open = &crash{}
+		p.open = &crash{at: stamp(line)}
 	}
 	if p.open == nil {
 		return done
@@ -135,7 +135,6 @@ func (p *Parser) take(line string, done []Report) []Report {
 	p.open.take(line, text, what, isCause)
 	if isPanic {
 		p.open.blame(reason)
-		p.open.at = stamp(line)
 	}
 	return p.finish(p.open.complete || p.open.lines >= maxOpen, done)
 }

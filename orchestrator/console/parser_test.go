@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -185,5 +186,17 @@ func BenchmarkParse(b *testing.B) {
 	b.SetBytes(int64(len(data)))
 	for b.Loop() {
 		Parse(data)
+	}
+}
+
+// TestStamp: a crash is stamped when it went wrong, not when all of it was printed.
+func TestStamp(t *testing.T) {
+	text := "[    1.000001] BUG: unable to handle page fault for address: 0000000000000008\n[   10.900000] Kernel panic - not syncing: Fatal exception\n"
+	reports := Parse([]byte(text))
+	if len(reports) != 1 || !reports[0].Panicked || reports[0].At != time.Second+time.Microsecond {
+		t.Errorf("%+v", reports)
+	}
+	if reports := Parse([]byte("[99999999999999.000001] Kernel panic - not syncing: x\n")); len(reports) != 1 || reports[0].At != 0 {
+		t.Errorf("a stamp that no kernel makes: %+v", reports)
 	}
 }

@@ -390,8 +390,8 @@ func (h *virtualHost) sighted(m sighted) {
 	}
 }
 
-// panicked tells of a panic once it is known that it was, and why. Its time is the kernel's own stamp: the machine's clock
-// may have leapt while it stopped.
+// panicked tells of a panic once it is known that it was, and why. Its time is the kernel's own stamp of the fault: what the
+// kernel prints after that takes it a time that is not the same each time, and the machine's clock may leap as it stops.
 func (h *virtualHost) panicked() {
 	if !h.device || h.cause == nil {
 		return
