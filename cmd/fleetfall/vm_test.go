@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -175,4 +177,36 @@ func TestUnreachableLibvirt(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(p.dir, "latest", results.JournalFile)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a run that never began left a journal: %v", err)
 	}
+}
+
+// TestVirtualClock runs the smallest scenario twice on the virtual clock, side by side: its figures are those of the real
+// outage, and the same.
+func TestVirtualClock(t *testing.T) {
+	t.Parallel()
+	first, second := start(t, "", "--clock", "virtual"), start(t, "", "--clock", "virtual")
+	first.expect(exitMet)
+	second.expect(exitMet)
+	a, b := first.results(), second.results()
+	if a.Provenance.Clock != "virtual" {
+		t.Errorf("provenance says clock %q", a.Provenance.Clock)
+	}
+	for i, c := range a.Cells {
+		for name, m := range c.Metrics {
+			again := b.Cells[i].Metrics[name]
+			if (m.Value == nil) != (again.Value == nil) || m.Value != nil && math.Abs(*m.Value-*again.Value) > 0.005 {
+				t.Errorf("%s: %s is %s, and in another run of the same seed %s", c.ID, name, told(m), told(again))
+			}
+		}
+	}
+	if m := a.Cells[1].Metrics["boot_loops"]; m.Value == nil || *m.Value < 1 {
+		t.Errorf("kernel: boot loops %s, want at least one", told(m))
+	}
+}
+
+// told is a metric in words.
+func told(m results.Metric) string {
+	if m.Value == nil {
+		return "none (" + m.Note + ")"
+	}
+	return fmt.Sprint(*m.Value, " ", m.Unit)
 }
