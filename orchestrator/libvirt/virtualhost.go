@@ -147,6 +147,7 @@ func (h *virtualHost) put(at time.Duration, what fleet.Happening) {
 func (h *virtualHost) powerOff() {
 	h.boots++
 	h.state, h.machine, h.talk, h.asked, h.cause, h.device = off, nil, nil, asked{}, nil, false
+	h.looking = false // what is still to be heard of that is another machine's
 	h.fleet.clock.Stops(h.spec.Name)
 	h.freeSlot()
 	boot := h.boots
@@ -176,8 +177,11 @@ func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 		case <-ctx.Done():
 			return
 		}
-		if err := h.create(ctx, boot, at, mode); err != nil {
+		told, err := h.create(ctx, boot, at, mode)
+		if !told {
 			<-h.fleet.slots
+		}
+		if err != nil {
 			if ctx.Err() == nil {
 				h.fleet.inbox.put(broke{h, boot, "boot host", errors.Join(err, h.destroy(context.WithoutCancel(ctx)))})
 			}
@@ -185,20 +189,20 @@ func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 	})
 }
 
-// create makes the VM of a boot and lets it run. Its slot is freed when somebody hears of the boot's end.
-func (h *virtualHost) create(ctx context.Context, boot int, at time.Duration, mode fleet.BootMode) error {
+// create makes the VM of a boot and lets it run. told says that whoever has the turn knows of the VM: the slot is theirs then.
+func (h *virtualHost) create(ctx context.Context, boot int, at time.Duration, mode fleet.BootMode) (told bool, err error) {
 	f := h.fleet
 	image, err := f.hypervisor.image(ctx, f.cfg.Images[h.spec.Image])
 	if err != nil {
-		return err
+		return false, err
 	}
 	if h.disk == "" {
 		if h.disk, err = f.place.copyDisk(h.domainName+".disk", image.Disk); err != nil {
-			return fmt.Errorf("create disk: %w", err)
+			return false, fmt.Errorf("create disk: %w", err)
 		}
 	}
 	if err := h.log.restart("power on, mode " + string(mode)); err != nil {
-		return err
+		return false, err
 	}
 	d := domain{
 		name: h.domainName, title: f.cfg.Cell + " " + h.spec.Name, accelerator: f.accelerator, image: image,
@@ -210,15 +214,15 @@ func (h *virtualHost) create(ctx context.Context, boot int, at time.Duration, mo
 		f.inbox.put(rang{m, number, line, err})
 	}})
 	if err != nil {
-		return err
+		return false, err
 	}
 	h.current = m
 	f.inbox.put(created{h, boot, m})
 	if err := m.resume(ctx); err != nil {
-		return err
+		return true, err
 	}
 	f.hypervisor.recordCommandLine(h.domainName)
-	return nil
+	return true, nil
 }
 
 // freeSlot lets another host boot.
@@ -384,11 +388,15 @@ func (h *virtualHost) sighted(m sighted) {
 	if m.err != nil {
 		return
 	}
-	h.fleet.clock.Reached(h.spec.Name, h.began+m.time)
+	h.fleet.clock.Reached(h.spec.Name, h.began+m.time-traceTime)
 	if m.time > h.fleet.limit { // it may never ask, and the time in which it has failed may not come before others boot
 		h.freeSlot()
 	}
 }
+
+// traceTime is more than a kernel takes from the fault that it stamps to its giving up, after all of it was printed: only what is
+// longer ago than that has happened without a panic for sure.
+const traceTime = time.Second
 
 // panicked tells of a panic once it is known that it was, and why. Its time is the kernel's own stamp of the fault: what the
 // kernel prints after that takes it a time that is not the same each time, and the machine's clock may leap as it stops.
