@@ -22,8 +22,9 @@ const (
 // virtualTime reads how long a machine has run on its virtual clock, from outside and whatever its guest does: the hardware
 // clock counts whole seconds, and the power-management timer what is left of them. start is what the hardware clock showed
 // when the machine was switched on. It is of a machine that runs, and a time that has been; of one that stands still, errStopped is returned.
-func (m *machine) virtualTime(ctx context.Context, start time.Time) (t time.Duration, err error) {
-	err = m.hypervisor.call(ctx, "read the virtual clock", callTime, func(l *golibvirt.Libvirt) error {
+func (m *machine) virtualTime(ctx context.Context, start time.Time) (time.Duration, error) {
+	var t time.Duration
+	err := m.hypervisor.call(ctx, "read the virtual clock", callTime, func(l *golibvirt.Libvirt) error {
 		before, err := hardwareClock(l, m.domain)
 		if err != nil {
 			return err
@@ -50,7 +51,10 @@ func (m *machine) virtualTime(ctx context.Context, start time.Time) (t time.Dura
 		}
 		return nil
 	})
-	return t, err
+	if err != nil { // the call may go on without us
+		return 0, err
+	}
+	return t, nil
 }
 
 var errStopped = errors.New("the machine stands still")
