@@ -243,8 +243,8 @@ func (f *virtualFleet) Close(ctx context.Context) error {
 		f.cancel()
 		go func() {
 			defer close(f.ended)
-			f.turn.Lock() // nobody is in the middle of answering
-			f.turn.Unlock()
+			f.turn.Lock() // nobody answers a guest whose memory is being given back
+			defer f.turn.Unlock()
 			f.alive.Wait()
 			f.hypervisor.forget(f)
 		}()
