@@ -27,7 +27,7 @@ const (
 
 // A Lock says what an image was made of. It holds no time and no path of the machine, so that it repeats too.
 type Lock struct {
-	Schema         int                 `json:"schema"` // 1
+	Schema         int                 `json:"schema"` // lockSchema
 	Name           string              `json:"name"`
 	Digest         string              `json:"digest"` // SHA-256 of the inputs
 	KernelRelease  string              `json:"kernel_release"`

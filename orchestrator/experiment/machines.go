@@ -109,13 +109,8 @@ func (r *run) chooseClock() error {
 	if r.Plan.Clock != scenarios.ClockVirtual {
 		return nil
 	}
-	for _, m := range r.machines {
-		if err := m.CanCount(); err != nil {
-			return fmt.Errorf("clock \"virtual\": %w; ask for clock \"wall\"", err)
-		}
-	}
-	if len(r.machines) > 1 {
-		return fmt.Errorf("clock \"virtual\": it is one machine's, and the plan has %d; ask for clock \"wall\"", len(r.machines))
+	if err := r.machines.CanCount(); err != nil {
+		return fmt.Errorf("clock \"virtual\": %w; ask for clock \"wall\"", err)
 	}
 	r.clock = fleet.VirtualClock
 	return nil

@@ -3,7 +3,6 @@ package libvirt
 import (
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/fleetfall/fleetfall/agents/protocol"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
@@ -16,10 +15,6 @@ type conversation struct {
 	emit    func(fleet.Happening)
 	hello   func()       // called after the Hello event of each boot
 	heard   atomic.Int64 // requests of the current boot so far
-
-	// logOffset is how much later the time-stamp counter of this guest's boot shows a nanosecond than the kernel's log does,
-	// where the counter counts them: on the virtual clock.
-	logOffset time.Duration
 
 	mu      sync.Mutex
 	boot    string // ID of the boot that said hello; empty before
@@ -72,7 +67,6 @@ func (c *conversation) tell(r protocol.Request, fresh bool) {
 	switch {
 	case r.Hello != nil && fresh: // a guest that missed the reply says hello again
 		h := r.Hello
-		c.logOffset = time.Duration(min(h.LogTSC, 1<<60)) - h.LogTime
 		c.emit(fleet.Hello{
 			BootID: clip(r.Boot, maxText), Mode: fleet.BootMode(clip(h.Mode, 16)), Architecture: clip(h.Architecture, 32),
 			ContentVersion: h.ContentVersion, AgentState: clip(h.AgentState, 32), Uptime: r.Uptime, Kernel: clip(h.Kernel, 128),

@@ -81,8 +81,8 @@ func (m Machines) NewFleet(cfg FleetConfig) (fleet.Fleet, error) {
 	if err := check(m, cfg); err != nil {
 		return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
 	}
-	if len(m) > 1 {
-		return nil, fmt.Errorf("fleet %s: the virtual clock needs memory that is shared with the guests, and these are on %d machines", cfg.Cell, len(m))
+	if err := m.CanCount(); err != nil {
+		return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
 	}
 	return newVirtualFleet(m[0], cfg)
 }

@@ -44,7 +44,7 @@ type virtualFleet struct {
 
 	turn  sync.Mutex // held by who decides
 	clock *cosim.Coordinator[happening]
-	// logOffset places the stamps of kernels' logs in their boots. It is the last guest's that has told: boots of one image
+	// logOffset places the stamps of kernels' logs in their boots: how much later the time-stamp counter shows a nanosecond. It is the last guest's that has told: boots of one image
 	// differ by microseconds, and a host that panics while it boots has told nothing.
 	logOffset time.Duration
 
@@ -76,11 +76,16 @@ func (h *Hypervisor) CanCount() error {
 	return nil
 }
 
-// newVirtualFleet makes a fleet of VMs that are off. The configuration has been checked.
-func newVirtualFleet(h *Hypervisor, cfg FleetConfig) (_ *virtualFleet, err error) {
-	if err := h.CanCount(); err != nil {
-		return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
+// CanCount tells why a fleet that is spread over these machines cannot be on the virtual clock; nil when it can.
+func (m Machines) CanCount() error {
+	if len(m) > 1 {
+		return fmt.Errorf("the virtual clock is one machine's, and here are %d", len(m))
 	}
+	return m[0].CanCount()
+}
+
+// newVirtualFleet makes a fleet of VMs that are off. The configuration has been checked, and that they can count.
+func newVirtualFleet(h *Hypervisor, cfg FleetConfig) (_ *virtualFleet, err error) {
 	f := &virtualFleet{
 		hypervisor: h, place: h.place.(*here), cfg: cfg, accelerator: cmp.Or(h.Facts().Accelerator.Name, TCG),
 		limit: cmp.Or(cfg.HelloTimeout, defaultHello), log: h.log.With().Str("cell", cfg.Cell).Logger(),

@@ -92,7 +92,7 @@ func newVirtualHost(f *virtualFleet, spec fleet.HostSpec, domainName string) (*v
 		jobs: newInbox[func(context.Context)](),
 	}
 	h.service.self = func() (time.Time, []byte) {
-		return virtualEpoch.Add(f.clock.Now()), f.entropy(spec.Name, h.boots)
+		return virtualEpoch.Add(h.last), f.entropy(spec.Name, h.boots)
 	}
 	return h, nil
 }
@@ -181,10 +181,8 @@ func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 		if !told {
 			<-h.fleet.slots
 		}
-		if err != nil {
-			if ctx.Err() == nil {
-				h.fleet.inbox.put(broke{h, boot, "boot host", errors.Join(err, h.destroy(context.WithoutCancel(ctx)))})
-			}
+		if err != nil && ctx.Err() == nil {
+			h.fleet.inbox.put(broke{h, boot, "boot host", errors.Join(err, h.destroy(context.WithoutCancel(ctx)))})
 		}
 	})
 }
@@ -305,8 +303,8 @@ func (h *virtualHost) rang(m rang) {
 	h.last = at
 	h.talk.emit = func(what fleet.Happening) { h.put(at, what) }
 	answer, wrong := h.talk.take(r)
-	if r.Hello != nil && r.Hello.LogTSC > 0 {
-		h.fleet.logOffset = h.talk.logOffset
+	if hello := r.Hello; hello != nil && hello.LogTSC > 0 {
+		h.fleet.logOffset = time.Duration(min(hello.LogTSC, 1<<60)) - hello.LogTime
 	}
 	if wrong != "" {
 		h.put(at, fleet.Garbage{Bytes: len(m.line), Reason: clip(wrong, maxText)})
@@ -340,17 +338,15 @@ func (h *virtualHost) answer(at time.Duration) {
 		c.do()
 		return true
 	})
-	reply, fetched := h.asked.answer()
-	h.asked = asked{h.asked.number, nil}
+	question := h.asked
+	h.asked = asked{}
+	reply, fetched := question.answer()
 	if fetched != nil {
 		h.put(at, fetched)
 	}
-	if c := reply.Config; c != nil {
-		c.Now = virtualEpoch.Add(at).UnixNano()
-	}
 	line, err := protocol.AppendLine(nil, reply)
 	if err == nil {
-		err = h.machine.mailbox.memory.Answer(h.asked.number, line)
+		err = h.machine.mailbox.memory.Answer(question.number, line)
 	}
 	if err == nil {
 		err = h.machine.mailbox.bell.answer()
