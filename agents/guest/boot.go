@@ -30,9 +30,7 @@ const (
 // boot brings the machine up to the point where an operating system configures its network. The order is the field's,
 // and matters: the kernel's agent starts first of all programs, with the newest content on the disk, and sees every
 // execution from then on. What fails is logged and the boot goes on, as far as it can.
-func boot(ctx context.Context, a *agent, log *logger) settings {
-	mountKernelFilesystems(log)
-	set := readSettings("/proc/cmdline", log)
+func boot(ctx context.Context, set settings, a *agent, log *logger) {
 	loadModules(modulesFiles+set.link, log)
 	device := virtioDisk
 	if set.link == mailboxLink {
@@ -49,7 +47,6 @@ func boot(ctx context.Context, a *agent, log *logger) settings {
 		_, err := execute(programsDir + "/service")
 		log.check("boot service", err)
 	}
-	return set
 }
 
 func mountKernelFilesystems(log *logger) {

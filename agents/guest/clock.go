@@ -9,6 +9,9 @@ import (
 // rdtsc reads the time-stamp counter.
 func rdtsc() uint64
 
+// spin lets ticks of the time-stamp counter pass, and does nothing that depends on when it is interrupted.
+func spin(ticks uint64)
+
 // uptime is the kernel's monotonic clock, which starts with the kernel.
 func uptime() time.Duration {
 	const clockMonotonic = 1

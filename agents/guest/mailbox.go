@@ -31,7 +31,7 @@ func (m *mailbox) Exchange(r protocol.Request) (protocol.Reply, error) {
 	if err != nil {
 		return protocol.Reply{}, err
 	}
-	for {
+	for { // as often as the host holds this machine
 		number, err := m.memory.Ask(line)
 		if err != nil {
 			return protocol.Reply{}, err
@@ -46,11 +46,13 @@ func (m *mailbox) Exchange(r protocol.Request) (protocol.Reply, error) {
 			}
 			return reply, err
 		}
-		if !m.memory.Held() {
+		held := m.memory.Held()
+		if held == 0 {
 			return protocol.Reply{}, errors.New("the host has not answered")
 		}
-		for m.memory.Held() { // a template stands still in here, and each of its copies, with memory of its own, asks for itself
-		}
+		// While it rings, nobody can stop this machine to copy it. Here it can be stopped anywhere: each copy, with memory of its own,
+		// goes on asking at the same tick.
+		spin(held)
 	}
 }
 

@@ -5,9 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
-	"unsafe"
 
 	"github.com/fleetfall/fleetfall/agents/protocol"
 )
@@ -54,16 +52,24 @@ func TestMailboxWaitsAndAsksAgain(t *testing.T) {
 	rings := 0
 	m := newMailbox(func(box protocol.Mailbox) error {
 		rings++
-		if rings == 1 {
-			box.Hold()
-			go atomic.StoreUint64((*uint64)(unsafe.Pointer(&box[32])), 0) // as it is in the memory of a copy of this machine
+		if rings < 3 {
+			box.Hold(100)
 			return nil
 		}
 		reply(t, box, protocol.Reply{ID: 4, Boot: testBoot})
 		return nil
 	})
-	if _, err := m.Exchange(protocol.Request{ID: 4, Boot: testBoot}); err != nil || rings != 2 {
+	if _, err := m.Exchange(protocol.Request{ID: 4, Boot: testBoot}); err != nil || rings != 3 {
 		t.Errorf("%v after %d rings", err, rings)
+	}
+}
+
+func TestSpin(t *testing.T) {
+	const ticks = 1 << 20
+	before := rdtsc()
+	spin(ticks)
+	if passed := rdtsc() - before; passed < ticks {
+		t.Errorf("%d ticks have passed, want %d", passed, ticks)
 	}
 }
 

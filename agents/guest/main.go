@@ -53,7 +53,15 @@ func run(ctx context.Context, log *logger) {
 	tally := newTally()
 	disk := &disk{dir: contentDir}
 	agent := newAgent(tally, log)
-	settings := boot(ctx, agent, log)
+	mountKernelFilesystems(log)
+	settings := readSettings("/proc/cmdline", log)
+	// Over shared memory a machine can ask from the start, and is copied before it has touched a disk, at every boot. Over a port
+	// it is copied once, on the disk that all hosts begin with, after all that a boot is.
+	var me *member
+	if settings.link == mailboxLink {
+		me = join(ctx, settings, log)
+	}
+	boot(ctx, settings, agent, log)
 
 	if settings.agent() && settings.architecture == userArchitecture {
 		agent.starting()
@@ -71,17 +79,14 @@ func run(ctx context.Context, log *logger) {
 	log.consoleOnly("the agent is %s with content %d", state, version)
 	greeting := greet(settings, disk, agent, log)
 
-	// The network comes up last, so that an agent that crashes the machine at boot does so before a remedy can arrive.
-	session := &session{transport: openTransport(ctx, settings.link, log), log: log}
-	log.check("protocol", protocol.Rehearse())
-	identity := newIdentity(log)
-	syscall.Sync() // else each copy of a template writes what the template had not yet written
-	config := whoAmI(ctx, session, log)
-	if config.Copied {
-		tally.inherit()
+	// The updater's network comes up last, so that an agent that crashes the machine at boot does so before a remedy can arrive.
+	if me == nil {
+		syscall.Sync() // else each copy of a template writes what the template had not yet written
+		if me = join(ctx, settings, log); me.config.Copied {
+			tally.inherit()
+		}
 	}
-	session.boot = identity.assume(config)
-
+	session, config := me.session, me.config
 	orders := &orders{disk: disk, agent: agent, tally: tally}
 	session.orders = orders.carryOut
 	hello(ctx, session, greeting, log)
@@ -102,10 +107,28 @@ func run(ctx context.Context, log *logger) {
 	<-ctx.Done()
 }
 
+// A member is a machine that knows which host of the fleet it is.
+type member struct {
+	session *session
+	config  protocol.Config
+}
+
+// join asks who this machine is, and makes it that.
+func join(ctx context.Context, set settings, log *logger) *member {
+	m := &member{session: &session{transport: openTransport(ctx, set.link, log), log: log}}
+	log.check("protocol", protocol.Rehearse())
+	identity := newIdentity(log)
+	stamp, tsc, err := stampKernelLog("/dev/kmsg")
+	log.check("kernel's log", err)
+	m.config = whoAmI(ctx, m.session, protocol.Identify{LogTime: stamp, LogTSC: tsc}, log)
+	m.session.boot = identity.assume(m.config)
+	return m
+}
+
 // whoAmI asks the host what this machine is to be. A template stands still in here, and so each of its copies begins here.
-func whoAmI(ctx context.Context, s *session, log *logger) protocol.Config {
+func whoAmI(ctx context.Context, s *session, question protocol.Identify, log *logger) protocol.Config {
 	for {
-		reply, err := s.call(ctx, protocol.Request{Identify: &protocol.Identify{}})
+		reply, err := s.call(ctx, protocol.Request{Identify: &question})
 		if err == nil && reply.Config != nil {
 			return *reply.Config
 		}
@@ -123,10 +146,7 @@ func greet(set settings, d *disk, a *agent, log *logger) protocol.Hello {
 		log.printf("content on the disk: %v", err)
 	}
 	state, _ := a.status()
-	stamp, tsc, err := stampKernelLog("/dev/kmsg")
-	log.check("kernel's log", err)
 	return protocol.Hello{
-		LogTime: stamp, LogTSC: tsc,
 		Mode:           set.mode,
 		Architecture:   set.architecture,
 		ContentVersion: version,

@@ -211,7 +211,7 @@ func TestWhoAmIUntilConfigured(t *testing.T) {
 			return protocol.Reply{Config: &protocol.Config{Hostname: "host-7"}}, nil
 		})
 		s.boot = ""
-		if c := whoAmI(t.Context(), s, newLogger(t.Output())); c.Hostname != "host-7" || asked != 2 {
+		if c := whoAmI(t.Context(), s, protocol.Identify{}, newLogger(t.Output())); c.Hostname != "host-7" || asked != 2 {
 			t.Errorf("configuration %+v after %d requests", c, asked)
 		}
 	})

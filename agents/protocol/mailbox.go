@@ -14,7 +14,7 @@ import (
 //	   8  bytes of the request
 //	  16  number of the request that was answered, by the host
 //	  24  bytes of the reply
-//	  32  not zero: the guest is to wait, and then to ask again
+//	  32  not zero: for how many ticks of its time-stamp counter the guest is to wait, and then to ask again
 //	4 KiB  the request, at most MaxLine bytes
 //	1 MiB  the reply, at most MaxReply bytes
 //
@@ -55,8 +55,8 @@ func (m Mailbox) Reply(number uint64) (line []byte, ok bool) {
 	return m[boxRepliesAt:][:size:size], true
 }
 
-// Held tells whether the guest has to wait, without ringing, before it asks again.
-func (m Mailbox) Held() bool { return atomic.LoadUint64(m.word(boxHeld)) != 0 }
+// Held is for how many ticks of its time-stamp counter the guest has to wait, without ringing, before it asks again; 0 when it has not.
+func (m Mailbox) Held() uint64 { return atomic.LoadUint64(m.word(boxHeld)) }
 
 // Request is what the guest asks, for a host that was rung for. The bytes are a copy: a guest may change its own at any time.
 func (m Mailbox) Request() (number uint64, line []byte, err error) {
@@ -76,8 +76,10 @@ func (m Mailbox) Answer(number uint64, line []byte) error {
 	copy(m[boxRepliesAt:], line)
 	atomic.StoreUint64(m.word(boxReply), uint64(len(line)))
 	atomic.StoreUint64(m.word(boxAnswered), number)
+	atomic.StoreUint64(m.word(boxHeld), 0)
 	return nil
 }
 
-// Hold makes the guest wait when it goes on, until its memory says otherwise.
-func (m Mailbox) Hold() { atomic.StoreUint64(m.word(boxHeld), 1) }
+// Hold, in the place of Answer, makes the guest wait for so many ticks of its time-stamp counter when it goes on, and ask again.
+// It is how a machine is held where it can be copied: see agents/guest.
+func (m Mailbox) Hold(ticks uint64) { atomic.StoreUint64(m.word(boxHeld), ticks) }

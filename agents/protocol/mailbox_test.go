@@ -29,11 +29,14 @@ func TestMailbox(t *testing.T) {
 			t.Errorf("reply of %d bytes, %v", len(got), ok)
 		}
 	}
-	if box.Held() {
+	if box.Held() != 0 {
 		t.Error("held by nobody")
 	}
-	if box.Hold(); !box.Held() {
+	if box.Hold(7); box.Held() != 7 {
 		t.Error("not held")
+	}
+	if err := box.Answer(1, nil); err != nil || box.Held() != 0 {
+		t.Errorf("%v; held for %d ticks after the answer", err, box.Held())
 	}
 }
 

@@ -41,7 +41,10 @@ type Request struct {
 // Identify is the first request of a boot: who am I? Up to here a guest has read nothing that is particular to one host,
 // its boot ID included, so that a machine which stands still in this question can be copied: each copy gets an answer of
 // its own, and is another host.
-type Identify struct{}
+type Identify struct {
+	LogTime time.Duration `json:"log_time_ns"` // a stamp in the kernel's log …
+	LogTSC  uint64        `json:"log_tsc"`     // … and the time-stamp counter at that moment; 0 when that is not known
+}
 
 // Hello is the second request of a boot.
 type Hello struct {
@@ -50,9 +53,6 @@ type Hello struct {
 	ContentVersion uint64 `json:"content_version"` // on the disk
 	AgentState     string `json:"agent_state"`
 	Kernel         string `json:"kernel"` // release
-
-	LogTime time.Duration `json:"log_time_ns"` // a stamp in the kernel's log …
-	LogTSC  uint64        `json:"log_tsc"`     // … and the time-stamp counter at that moment; 0 when that is not known
 }
 
 // Agent states, as Hello.AgentState and Beat.AgentState.
@@ -216,7 +216,7 @@ func ParseRequest(line []byte) (Request, error) {
 		return Request{}, fmt.Errorf("request %d asks who it is and has a boot ID", r.ID)
 	case r.Identify == nil && len(r.Boot) != 36:
 		return Request{}, fmt.Errorf("request %d has a boot ID of %d characters, want 36", r.ID, len(r.Boot))
-	case r.Uptime < 0, r.Hello != nil && r.Hello.LogTime < 0:
+	case r.Uptime < 0, r.Identify != nil && r.Identify.LogTime < 0:
 		return Request{}, fmt.Errorf("request %d has a negative uptime", r.ID)
 	}
 	if b := r.Beat; b != nil {

@@ -83,12 +83,8 @@ func (r *run) getReady(ctx context.Context) error {
 	for _, m := range r.machines {
 		node := m.Facts().Node
 		for _, kind := range r.kinds() {
-			if r.clock == fleet.VirtualClock {
-				r.ready[kind] = append(r.ready[kind], libvirt.Preparation{Node: node, Reason: "there are no templates on the virtual clock"})
-				continue
-			}
 			r.Step(of("preparing "+kind.architecture+" hosts: one is booted to a point where it can be copied, unless one was before", node))
-			p, err := m.Prepare(ctx, r.images[kind.image], kind.architecture, int64(kind.memory))
+			p, err := m.Prepare(ctx, r.images[kind.image], kind.architecture, int64(kind.memory), r.clock)
 			if err != nil {
 				return err
 			}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"time"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
 	"libvirt.org/go/libvirtxml"
@@ -41,10 +40,9 @@ type domain struct {
 
 // virtualParts are what a VM on the virtual clock has, in the place of a virtio disk and a channel.
 type virtualParts struct {
-	mailbox  string    // path of the memory that it shares with us, see protocol.Mailbox
-	bell     string    // path of the socket that serves its floppy drive, see bell
-	diskSize int64     // bytes of its disk, which is memory: a file that is mapped
-	start    time.Time // what its hardware clock shows at first
+	mailbox  string // path of the memory that it shares with us, see protocol.Mailbox
+	bell     string // path of the socket that serves its floppy drive, see bell
+	diskSize int64  // bytes of its disk, which is memory: a file that is mapped
 }
 
 // link is what the guest calls its way to us, see agents/guest.
@@ -165,11 +163,11 @@ func (d domain) virtualArguments() []string {
 		// Kernels take the machine's UUID for entropy: a boot should be the same each time until it asks who it is.
 		"-smbios", "type=1,uuid=f1ee7fa1-1000-4000-8000-000000000000",
 		"-icount", fmt.Sprintf("shift=%d,sleep=off", instructionShift),
-		"-rtc", "base=" + v.start.UTC().Format("2006-01-02T15:04:05") + ",clock=vm",
+		"-rtc", "base=" + virtualEpoch.Format("2006-01-02T15:04:05") + ",clock=vm",
 		// The disk is memory, so that nobody waits for it: what an idle guest waits for by an interrupt comes after a leap.
 		"-machine", "nvdimm=on", "-m", fmt.Sprintf("size=%dk,slots=1,maxmem=%dk", d.memory>>10, (d.memory+v.diskSize+spareMemory)>>10),
 		"-object", memoryFile("disk", d.disk, v.diskSize, "on"), "-device", "nvdimm,memdev=disk",
-		"-object", memoryFile("mailbox", v.mailbox, protocol.MailboxSize, "on"), "-device", "ivshmem-plain,memdev=mailbox,bus=pcie.0,addr=2",
+		"-object", memoryFile("mailbox", v.mailbox, protocol.MailboxSize, "on"), "-device", "ivshmem-plain,memdev=mailbox,master=on,bus=pcie.0,addr=2",
 		"-blockdev", string(drive), "-device", "isa-fdc,id=fdc", "-device", "floppy,bus=fdc.0,unit=0,drive=bell,drive-type=144",
 	}
 }

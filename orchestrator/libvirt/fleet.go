@@ -74,7 +74,15 @@ func (h *Hypervisor) NewFleet(cfg FleetConfig) (fleet.Fleet, error) { return Mac
 
 // NewFleet makes a fleet of VMs that are off. It checks all that can be checked before a boot. The accelerator is what
 // each machine's last Probe found, emulation if there was none.
-func (m Machines) NewFleet(cfg FleetConfig) (fleet.Fleet, error) {
+func (m Machines) NewFleet(cfg FleetConfig) (fleet.Fleet, error) { return m.newVMs(cfg) }
+
+// vms are a fleet of either kind.
+type vms interface {
+	fleet.Fleet
+	domainOf(host string) string // what libvirt calls a host
+}
+
+func (m Machines) newVMs(cfg FleetConfig) (vms, error) {
 	if cfg.Clock != fleet.VirtualClock {
 		return newFleet(m, cfg, "")
 	}
@@ -86,6 +94,8 @@ func (m Machines) NewFleet(cfg FleetConfig) (fleet.Fleet, error) {
 	}
 	return newVirtualFleet(m[0], cfg)
 }
+
+func (f *vmFleet) domainOf(host string) string { return f.hosts[host].domainName }
 
 // newFleet is NewFleet, under another accelerator than the machines' own if one is given.
 func newFleet(machines Machines, cfg FleetConfig, accelerator string) (_ *vmFleet, err error) {
@@ -122,7 +132,7 @@ func newFleet(machines Machines, cfg FleetConfig, accelerator string) (_ *vmFlee
 			fleet: f, hypervisor: h, slots: slots[h], spec: spec, image: cfg.Images[spec.Image], mode: fleet.Normal, inbox: newInbox[any](),
 			domainName:  fmt.Sprintf("%s%d-%s", domainPrefix(h.cfg.RunID), number[h], spec.Name),
 			accelerator: cmp.Or(accelerator, h.Facts().Accelerator.Name),
-			service:     &service{spec: spec}, log: log, template: h.templateFor(spec),
+			service:     &service{spec: spec}, log: log, template: h.templateFor(spec, fleet.WallClock, fleet.Normal),
 		}
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())

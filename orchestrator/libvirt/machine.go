@@ -114,6 +114,12 @@ func (h *Hypervisor) createMachine(ctx context.Context, d domain, t *template, l
 	return m, nil
 }
 
+// heardRing is what a machine's guest wants that has rung.
+func (m *machine) heardRing() rang {
+	number, line, err := m.mailbox.memory.Request()
+	return rang{m, number, line, err}
+}
+
 // start has libvirt start a domain, which then stands still.
 func (h *Hypervisor) start(ctx context.Context, d domain, xml string) error {
 	return h.call(ctx, "create domain", createTime, func(l *golibvirt.Libvirt) error {

@@ -18,12 +18,13 @@ import (
 
 // A template is a host that was booted to the point before it becomes one in particular: its guest has asked who it is,
 // and stands still. Hosts are started as copies of it: they map its memory and own the pages that they write to, and have
-// disks of their own on top of its disk.
+// disks of their own. On the wall clock a guest asks at the end of its boot, and a host's first boot is a copy whose disk lies on top
+// of the template's. On the virtual clock it asks before it has touched a disk, and every boot of a host is a copy: see door.go.
 type template struct {
 	kept  keptTemplate
 	state []byte // of the devices, as a copy starts from it
 	ram   string // path of the file that holds the guest's memory, in the run's work directory
-	disk  string // path of the disk that copies' disks lie on, likewise
+	disk  string // path of the disk that copies' disks lie on, likewise; empty on the virtual clock
 	from  string // where it is from, for people
 }
 
@@ -37,6 +38,13 @@ type templateKind struct {
 	image        string // name
 	architecture string
 	memory       int64 // bytes
+	clock        fleet.Clock
+	mode         fleet.BootMode // of the boot
+}
+
+// kindOf is what hosts of a spec are copies of, when they boot into a mode on a clock.
+func kindOf(s fleet.HostSpec, clock fleet.Clock, mode fleet.BootMode) templateKind {
+	return templateKind{s.Image, s.Architecture, s.MemoryBytes, clock, mode}
 }
 
 // A Boot is what one boot took, from power-on, on this machine as busy as it was.
@@ -55,12 +63,29 @@ type Preparation struct {
 	Own      int64  // bytes that a copy had in memory that no other shares, at its first beat; 0 when not known
 }
 
-// Prepare finds or makes the template for hosts of this image, architecture and memory, and tries a copy of it. Fleets that
-// are made from now on start such hosts as copies. When that is impossible they boot, and the Preparation says why.
+// Prepare finds or makes the templates for hosts of this image, architecture and memory on a clock, and tries a copy of each. Fleets
+// that are made from now on start such hosts as copies. When that is impossible they boot, and the Preparation says why.
 //
 // The error is ctx's, or that of a testbed that cannot run VMs at all.
-func (h *Hypervisor) Prepare(ctx context.Context, image vmimages.Image, architecture string, memory int64) (Preparation, error) {
-	kind := templateKind{image.Name, architecture, memory}
+func (h *Hypervisor) Prepare(ctx context.Context, image vmimages.Image, architecture string, memory int64, clock fleet.Clock) (Preparation, error) {
+	modes := []fleet.BootMode{fleet.Normal}
+	if clock == fleet.VirtualClock {
+		modes = append(modes, fleet.Safe)
+	}
+	var first Preparation
+	for i, mode := range modes {
+		p, err := h.prepareKind(ctx, image, templateKind{image.Name, architecture, memory, clock, mode})
+		if err != nil || !p.Copies {
+			return p, err
+		}
+		if i == 0 {
+			first = p
+		}
+	}
+	return first, nil
+}
+
+func (h *Hypervisor) prepareKind(ctx context.Context, image vmimages.Image, kind templateKind) (Preparation, error) {
 	t, err := h.prepareTemplate(ctx, image, kind)
 	p := Preparation{Node: h.cfg.Node}
 	if t != nil {
@@ -76,10 +101,14 @@ func (h *Hypervisor) Prepare(ctx context.Context, image vmimages.Image, architec
 		return p, nil
 	}
 	p.Copies = true
+	return p, nil
+}
+
+// setTemplate makes hosts of a kind copies of a template; with nil, boot.
+func (h *Hypervisor) setTemplate(kind templateKind, t *template) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.templates[kind] = t
-	return p, nil
 }
 
 // prepareTemplate returns a template of which a copy was tried. With an error, the template is what is known of the boot.
@@ -133,23 +162,28 @@ const (
 	saveSuffix = ".save"
 )
 
-// templateFor is the template that a host's first boot is a copy of; nil when it is a real boot.
-func (h *Hypervisor) templateFor(s fleet.HostSpec) *template {
+// templateFor is the template that a boot of a host is a copy of: on the wall clock, its first. nil when it is a real boot.
+func (h *Hypervisor) templateFor(s fleet.HostSpec, clock fleet.Clock, mode fleet.BootMode) *template {
 	if s.Cold {
 		return nil
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.templates[templateKind{s.Image, s.Architecture, s.MemoryBytes}]
+	return h.templates[kindOf(s, clock, mode)]
 }
 
 // templateDomain is the VM that is to become a template, without its files.
 func (h *Hypervisor) templateDomain(image vmimages.Image, kind templateKind) domain {
-	return domain{
+	d := domain{
 		name:  fmt.Sprintf("%st-%s-%s-%d", domainPrefix(h.cfg.RunID), kind.image, kind.architecture, kind.memory>>20),
 		title: "template", accelerator: h.Facts().Accelerator.Name,
-		image: image, architecture: kind.architecture, mode: fleet.Normal, memory: kind.memory, share: true,
+		image: image, architecture: kind.architecture, mode: kind.mode, memory: kind.memory, share: true,
 	}
+	if kind.clock == fleet.VirtualClock {
+		d.name += "-" + string(kind.mode)
+		d.virtual = &virtualParts{diskSize: image.DiskSize}
+	}
+	return d
 }
 
 // templateKey names a template by all that it depends on. It changes with the domain's own description, and so with
@@ -159,6 +193,11 @@ func (h *Hypervisor) templateKey(image vmimages.Image, kind templateKind) (strin
 	d := h.templateDomain(image, kind)
 	h.place.lines(&d)
 	d.name, d.disk, d.serial, d.guest, d.ram = "t", "/disk", "/serial", "/guest", "/ram"
+	door := ""
+	if d.virtual != nil {
+		d.virtual.mailbox, d.virtual.bell = "/mailbox", "/bell"
+		door = fmt.Sprintf("door %d %d", doorHolds, doorTicks)
+	}
 	xml, err := d.xml()
 	if err != nil {
 		return "", err
@@ -169,8 +208,8 @@ func (h *Hypervisor) templateKey(image vmimages.Image, kind templateKind) (strin
 			emulator = fmt.Sprintf("%s %d %v", program, info.Size(), info.ModTime().UTC())
 		}
 	}
-	key := sha256.Sum256(fmt.Appendf(nil, "%d %q %q %q %q %q %q %q %q", templateSchema, image.Digest, image.Disk, xml, f.QEMU, f.Libvirt,
-		f.CPU, f.Accelerator.Name, emulator))
+	key := sha256.Sum256(fmt.Appendf(nil, "%d %q %q %q %q %q %q %q %q %q", templateSchema, image.Digest, image.Disk, xml, f.QEMU, f.Libvirt,
+		f.CPU, f.Accelerator.Name, emulator, door))
 	return fmt.Sprintf("%s-%s-%x", kind.image, kind.architecture, key[:8]), nil
 }
 
@@ -178,7 +217,15 @@ func (h *Hypervisor) templateKey(image vmimages.Image, kind templateKind) (strin
 func (h *Hypervisor) makeTemplate(ctx context.Context, image vmimages.Image, kind templateKind, key string) (t *template, err error) {
 	d := h.templateDomain(image, kind)
 	files := h.place.templateName(key, d)
-	if d.disk, err = h.place.overlay(ctx, files+diskSuffix, "raw", image.Disk, image.DiskSize); err != nil {
+	t = &template{from: "booted for this run"}
+	if d.virtual == nil {
+		d.disk, err = h.place.overlay(ctx, files+diskSuffix, "raw", image.Disk, image.DiskSize)
+		t.disk = d.disk
+	} else { // a disk that is never looked at
+		d.disk, err = h.place.blank(ctx, files+diskSuffix, image.DiskSize)
+		defer func() { err = errors.Join(err, h.place.remove(context.WithoutCancel(ctx), files+diskSuffix)) }()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("make template: %w", err)
 	}
 	if d.ram, err = h.place.blank(ctx, files+ramSuffix, kind.memory); err != nil {
@@ -195,6 +242,7 @@ func (h *Hypervisor) makeTemplate(ctx context.Context, image vmimages.Image, kin
 		default:
 		}
 	}}
+	l.rung = func(m *machine) { l.inbox.put(m.heardRing()) }
 	m, err := h.createMachine(ctx, d, nil, l)
 	if err != nil {
 		return nil, fmt.Errorf("make template: %w", err)
@@ -204,12 +252,17 @@ func (h *Hypervisor) makeTemplate(ctx context.Context, image vmimages.Image, kin
 	if err := m.resume(ctx); err != nil {
 		return nil, fmt.Errorf("make template: %w", err)
 	}
-	t = &template{ram: d.ram, disk: d.disk, from: "booted for this run"}
-	question, err := awaitQuestion(ctx, l.inbox, asked, begin, &t.kept.Boot)
+	t.ram = d.ram
+	if d.virtual == nil {
+		var question protocol.Request
+		question, err = awaitQuestion(ctx, l.inbox, asked, begin, &t.kept.Boot)
+		t.kept.Question = question.ID
+	} else {
+		t.kept.Door, err = h.stopAtDoor(ctx, m, l.inbox, begin, &t.kept.Boot)
+	}
 	if err != nil {
 		return t, fmt.Errorf("make template: %w\n%s", err, log.end())
 	}
-	t.kept.Question = question.ID
 	if t.kept.Overhead, err = h.privateMemory(d.name); err != nil {
 		h.log.Debug().Err(err).Msg("QEMU's own memory is not known")
 	}
@@ -232,28 +285,36 @@ func awaitQuestion(ctx context.Context, heard *inbox[any], asked <-chan protocol
 			return protocol.Request{}, context.Cause(ctx)
 		case <-heard.ready:
 			for message, ok := heard.take(); ok; message, ok = heard.take() {
-				switch m := message.(type) {
-				case spoke:
-					b.FirstByte = time.Since(begin)
-				case crashed:
-					return protocol.Request{}, fmt.Errorf("the guest crashed: %s", m.report.Title)
-				case domainEvent:
-					if m.kind == golibvirt.DomainEventStopped || m.kind == golibvirt.DomainEventCrashed {
-						return protocol.Request{}, errors.New("its VM ended")
-					}
-					if m.diskFailed() {
-						return protocol.Request{}, errDiskFailed
-					}
+				if err := b.note(message, begin); err != nil {
+					return protocol.Request{}, err
 				}
 			}
 		}
 	}
 }
 
+// note takes what is heard of a template's boot beside its question; an error is why nothing will come of it.
+func (b *Boot) note(message any, begin time.Time) error {
+	switch m := message.(type) {
+	case spoke:
+		b.FirstByte = time.Since(begin)
+	case crashed:
+		return fmt.Errorf("the guest crashed: %s", m.report.Title)
+	case domainEvent:
+		if m.kind == golibvirt.DomainEventStopped || m.kind == golibvirt.DomainEventCrashed {
+			return errors.New("its VM ended")
+		}
+		if m.diskFailed() {
+			return errDiskFailed
+		}
+	}
+	return nil
+}
+
 // templateTime is how long a template's boot may take.
 const templateTime = 3 * time.Minute
 
-// save stops the VM, whose memory is a shared file, and returns the state of its devices. The VM is gone then.
+// save stops the VM, unless it stands still already, and returns the state of its devices. Its memory is a shared file. The VM is gone then.
 func (h *Hypervisor) save(ctx context.Context, m *machine) ([]byte, error) {
 	name := m.domain.Name + saveSuffix
 	err := h.call(ctx, "save template", createTime, func(l *golibvirt.Libvirt) error {
@@ -299,17 +360,20 @@ func (h *Hypervisor) tryCopy(ctx context.Context, image vmimages.Image, kind tem
 		Name: "copy", Image: kind.image, Architecture: kind.architecture, MemoryBytes: kind.memory,
 		Tempo: fleet.Tempo{Beat: time.Minute, Poll: time.Minute, Work: time.Minute, Threat: time.Minute},
 	}
-	f, err := newFleet(Machines{h}, FleetConfig{Cell: "copy", Images: map[string]vmimages.Image{image.Name: image}, Hosts: []fleet.HostSpec{spec}, HelloTimeout: templateTime}, "")
+	cfg := FleetConfig{Cell: "copy", Clock: kind.clock, Images: map[string]vmimages.Image{image.Name: image}, Hosts: []fleet.HostSpec{spec}, HelloTimeout: templateTime}
+	h.setTemplate(kind, t)
+	f, err := Machines{h}.newVMs(cfg)
 	if err != nil {
 		return fmt.Errorf("try a copy: %w", err)
 	}
 	defer func() {
 		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), createTime)
 		defer cancel()
-		err = errors.Join(err, f.Close(cleanup))
+		if err = errors.Join(err, f.Close(cleanup)); err != nil {
+			h.setTemplate(kind, nil)
+		}
 	}()
-	f.hosts[spec.Name].template = t
-	if err := f.Do(ctx, fleet.Boot{Host: spec.Name, Mode: fleet.Normal}); err != nil {
+	if err := f.Do(ctx, fleet.Boot{Host: spec.Name, Mode: kind.mode}); err != nil {
 		return fmt.Errorf("try a copy: %w", err)
 	}
 	for {
@@ -319,7 +383,7 @@ func (h *Hypervisor) tryCopy(ctx context.Context, image vmimages.Image, kind tem
 		}
 		switch what := e.What.(type) {
 		case fleet.Beat: // it has said hello, and has done what every guest does at its start
-			if t.kept.Own, err = h.privateMemory(f.hosts[spec.Name].domainName); err != nil {
+			if t.kept.Own, err = h.privateMemory(f.domainOf(spec.Name)); err != nil {
 				h.log.Debug().Err(err).Msg("a copy's memory is not known")
 			}
 			return nil

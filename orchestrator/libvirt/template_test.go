@@ -22,7 +22,7 @@ func prepare(t *testing.T, h *Hypervisor, image vmimages.Image, architecture str
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	p, err := h.Prepare(ctx, image, architecture, 96<<20)
+	p, err := h.Prepare(ctx, image, architecture, 96<<20, fleet.WallClock)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestCopies(t *testing.T) {
 		if !p.Copies || p.Reason != "booted for this run" || p.Boot.FirstByte <= 0 || p.Boot.Asked <= p.Boot.FirstByte {
 			t.Fatalf("%+v", p)
 		}
-		template := h.templates[templateKind{tiny.Name, architecture, 96 << 20}]
+		template := h.templates[templateKind{tiny.Name, architecture, 96 << 20, fleet.WallClock, fleet.Normal}]
 		memory, err := os.ReadFile(template.ram)
 		if err != nil {
 			t.Fatal(err)
@@ -213,7 +213,7 @@ func TestNoCopies(t *testing.T) {
 
 	// What is to be the memory of the template cannot be made.
 	const architecture = "user"
-	inTheWay := h.place.path(h.templateDomain(tiny, templateKind{tiny.Name, architecture, 96 << 20}).name + ramSuffix)
+	inTheWay := h.place.path(h.templateDomain(tiny, templateKind{tiny.Name, architecture, 96 << 20, fleet.WallClock, fleet.Normal}).name + ramSuffix)
 	if err := os.Mkdir(inTheWay, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +240,7 @@ func TestKeptTemplate(t *testing.T) {
 		t.Helper()
 		h := open(t, func(c *Config) { c.Cache = cache })
 		p := prepare(t, h, tiny, architecture)
-		key, err := h.templateKey(tiny, templateKind{tiny.Name, architecture, 96 << 20})
+		key, err := h.templateKey(tiny, templateKind{tiny.Name, architecture, 96 << 20, fleet.WallClock, fleet.Normal})
 		if err != nil {
 			t.Fatal(err)
 		}

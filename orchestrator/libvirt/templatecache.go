@@ -19,7 +19,7 @@ import (
 
 // The files of a kept template, in <cache>/templates/<key>.
 const (
-	templateSchema = 1
+	templateSchema = 2
 	templateFile   = "template.json" // a keptTemplate
 	ramFile        = "memory"
 	stateFile      = "state"
@@ -36,7 +36,8 @@ const (
 type keptTemplate struct {
 	Schema   int                 `json:"schema"`
 	Key      string              `json:"key"`
-	Question uint64              `json:"question"` // ID of the request that the guest waits in
+	Question uint64              `json:"question"` // ID of the request that the guest waits in, on the wall clock
+	Door     door                `json:"door"`     // where it waits, on the virtual clock
 	Boot     Boot                `json:"boot"`
 	Overhead int64               `json:"overhead"` // see Preparation
 	Own      int64               `json:"own"`
@@ -70,9 +71,12 @@ func (p *here) template(ctx context.Context, key string, d domain) (*template, e
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	t := &template{kept: kept, ram: p.path(d.name + ramSuffix), disk: p.path(d.name + diskSuffix), from: "kept in " + dir}
+	t := &template{kept: kept, ram: p.path(d.name + ramSuffix), from: "kept in " + dir}
+	if d.virtual == nil {
+		t.disk = p.path(d.name + diskSuffix)
+	}
 	var state bytes.Buffer
-	for name, to := range map[string]string{ramFile: t.ram, templateDisk: t.disk} {
+	for name, to := range t.files() {
 		if err := p.unpack(ctx, filepath.Join(dir, name), to, kept.Files[name]); err != nil {
 			return nil, err
 		}
@@ -84,6 +88,15 @@ func (p *here) template(ctx context.Context, key string, d domain) (*template, e
 	now := time.Now()
 	_ = os.Chtimes(dir, now, now) // who may not write to the cache leaves it as it is
 	return t, nil
+}
+
+// files are the paths of a template's files, by their names where it is kept.
+func (t *template) files() map[string]string {
+	files := map[string]string{ramFile: t.ram}
+	if t.disk != "" {
+		files[templateDisk] = t.disk
+	}
+	return files
 }
 
 // unpack copies one file of a kept template to where QEMU may write to it.
@@ -117,7 +130,7 @@ func (p *here) keep(ctx context.Context, t *template, key string) (string, error
 	}
 	defer os.RemoveAll(fresh) // does nothing once it was renamed
 	t.kept.Schema, t.kept.Key, t.kept.Files = templateSchema, key, map[string]fileSeal{}
-	for name, from := range map[string]string{ramFile: t.ram, templateDisk: t.disk} {
+	for name, from := range t.files() {
 		if t.kept.Files[name], err = packTemplate(ctx, from, filepath.Join(fresh, name)); err != nil {
 			return "", err
 		}

@@ -23,7 +23,8 @@ import (
 const Lookahead = 100 * time.Millisecond
 
 // virtualEpoch is what the clocks of guests show at the start of a fleet on the virtual clock: the time at which channel
-// file 291 was released, so that a repeated run's logs are the same.
+// file 291 was released, so that a repeated run's logs are the same. The hardware clock of each machine shows it when it is switched
+// on; guests are told the fleet's time when they ask who they are.
 var virtualEpoch = time.Date(2024, time.July, 19, 4, 9, 0, 0, time.UTC)
 
 // lookEvery is how often, on the wall clock, the clocks of hosts are looked at that others wait for.
@@ -44,9 +45,6 @@ type virtualFleet struct {
 
 	turn  sync.Mutex // held by who decides
 	clock *cosim.Coordinator[happening]
-	// logOffset places the stamps of kernels' logs in their boots: how much later the time-stamp counter shows a nanosecond. It is the last guest's that has told: boots of one image
-	// differ by microseconds, and a host that panics while it boots has told nothing.
-	logOffset time.Duration
 
 	ctx    context.Context // ends when the fleet is closed
 	cancel context.CancelFunc
@@ -114,6 +112,8 @@ func newVirtualFleet(h *Hypervisor, cfg FleetConfig) (_ *virtualFleet, err error
 	}
 	return f, nil
 }
+
+func (f *virtualFleet) domainOf(host string) string { return f.hosts[host].domainName }
 
 // Caps implements fleet.Fleet.
 func (f *virtualFleet) Caps() fleet.Caps {

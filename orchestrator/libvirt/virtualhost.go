@@ -32,6 +32,7 @@ type virtualHost struct {
 	mode    fleet.BootMode
 	boots   int           // counts changes of power
 	began   time.Duration // when the present boot began
+	logLag  time.Duration // how much later in it the time-stamp counter shows what a stamp of the kernel's log shows
 	machine *machine      // of the present boot; nil when there is none yet
 	talk    *conversation
 	asked   asked
@@ -161,9 +162,13 @@ func (h *virtualHost) powerOff() {
 // boot switches the host on, after switching it off.
 func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 	h.powerOff()
-	h.state, h.mode, h.began, h.last = booting, mode, at, at
-	h.put(at, fleet.Booting{Mode: mode})
+	h.state, h.mode, h.began, h.last, h.logLag = booting, mode, at, at, 0
+	t := h.fleet.hypervisor.templateFor(h.spec, fleet.VirtualClock, mode)
+	h.put(at, fleet.Booting{Mode: mode, Cloned: t != nil})
 	h.fleet.clock.Runs(h.spec.Name, at)
+	if t != nil { // it goes on from there
+		h.fleet.clock.Reached(h.spec.Name, at+t.kept.Door.Asked)
+	}
 	boot := h.boots
 	h.fleet.clock.Put(at+h.fleet.limit, h.spec.Name, happening{boot: boot, do: func() {
 		if h.state == booting {
@@ -177,7 +182,7 @@ func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 		case <-ctx.Done():
 			return
 		}
-		told, err := h.create(ctx, boot, at, mode)
+		told, err := h.create(ctx, boot, mode, t)
 		if !told {
 			<-h.fleet.slots
 		}
@@ -187,8 +192,8 @@ func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 	})
 }
 
-// create makes the VM of a boot and lets it run. told says that whoever has the turn knows of the VM: the slot is theirs then.
-func (h *virtualHost) create(ctx context.Context, boot int, at time.Duration, mode fleet.BootMode) (told bool, err error) {
+// create makes the VM of a boot, a copy of the template if there is one, and lets it run. told says that whoever has the turn knows of the VM: the slot is theirs then.
+func (h *virtualHost) create(ctx context.Context, boot int, mode fleet.BootMode, t *template) (told bool, err error) {
 	f := h.fleet
 	image, err := f.hypervisor.image(ctx, f.cfg.Images[h.spec.Image])
 	if err != nil {
@@ -205,11 +210,16 @@ func (h *virtualHost) create(ctx context.Context, boot int, at time.Duration, mo
 	d := domain{
 		name: h.domainName, title: f.cfg.Cell + " " + h.spec.Name, accelerator: f.accelerator, image: image,
 		architecture: h.spec.Architecture, mode: mode, memory: h.spec.MemoryBytes, disk: h.disk,
-		virtual: &virtualParts{diskSize: image.DiskSize, start: virtualEpoch.Add(at)},
+		virtual: &virtualParts{diskSize: image.DiskSize},
 	}
-	m, err := f.hypervisor.createMachine(ctx, d, nil, listener{inbox: f.inbox, log: h.log, rung: func(m *machine) {
-		number, line, err := m.mailbox.memory.Request()
-		f.inbox.put(rang{m, number, line, err})
+	holds := doorHolds
+	if t != nil {
+		d.ram, d.copied, holds = t.ram, true, t.kept.Door.Holds
+	}
+	m, err := f.hypervisor.createMachine(ctx, d, t, listener{inbox: f.inbox, log: h.log, rung: func(m *machine) {
+		if !m.mailbox.held(&holds) {
+			f.inbox.put(m.heardRing())
+		}
 	}})
 	if err != nil {
 		return false, err
@@ -303,8 +313,8 @@ func (h *virtualHost) rang(m rang) {
 	h.last = at
 	h.talk.emit = func(what fleet.Happening) { h.put(at, what) }
 	answer, wrong := h.talk.take(r)
-	if hello := r.Hello; hello != nil && hello.LogTSC > 0 {
-		h.fleet.logOffset = time.Duration(min(hello.LogTSC, 1<<60)) - hello.LogTime
+	if i := r.Identify; i != nil && i.LogTSC > 0 {
+		h.logLag = time.Duration(min(i.LogTSC, 1<<60)) - i.LogTime
 	}
 	if wrong != "" {
 		h.put(at, fleet.Garbage{Bytes: len(m.line), Reason: clip(wrong, maxText)})
@@ -402,7 +412,7 @@ func (h *virtualHost) panicked() {
 	}
 	at := h.last
 	if h.cause.At > 0 {
-		at = max(at, h.began+h.fleet.logOffset+h.cause.At)
+		at = max(at, h.began+h.logLag+h.cause.At)
 	}
 	h.fleet.clock.Stops(h.spec.Name)
 	h.put(at, panicOf("device", *h.cause))
@@ -431,9 +441,9 @@ func (h *virtualHost) look() {
 		return
 	}
 	h.looking = true
-	m, f, start := h.machine, h.fleet, virtualEpoch.Add(h.began)
+	m, f := h.machine, h.fleet
 	f.alive.Go(func() {
-		t, err := m.virtualTime(f.ctx, start.Truncate(time.Second))
+		t, err := m.virtualTime(f.ctx)
 		f.inbox.put(sighted{m, t, err})
 	})
 }

@@ -20,9 +20,8 @@ const (
 )
 
 // virtualTime reads how long a machine has run on its virtual clock, from outside and whatever its guest does: the hardware
-// clock counts whole seconds, and the power-management timer what is left of them. start is what the hardware clock showed
-// when the machine was switched on. It is of a machine that runs, and a time that has been; of one that stands still, errStopped is returned.
-func (m *machine) virtualTime(ctx context.Context, start time.Time) (time.Duration, error) {
+// clock counts whole seconds since virtualEpoch, and the power-management timer what is left of them. It is of a machine that runs, and a time that has been; of one that stands still, errStopped is returned.
+func (m *machine) virtualTime(ctx context.Context) (time.Duration, error) {
 	var t time.Duration
 	err := m.hypervisor.call(ctx, "read the virtual clock", callTime, func(l *golibvirt.Libvirt) error {
 		before, err := hardwareClock(l, m.domain)
@@ -45,7 +44,7 @@ func (m *machine) virtualTime(ctx context.Context, start time.Time) (time.Durati
 		if !strings.Contains(status, `"running":true`) && !strings.Contains(status, `"running": true`) {
 			return errStopped
 		}
-		t = before.Sub(start)
+		t = before.Sub(virtualEpoch)
 		if before.Equal(after) {
 			t = inSecond(t, ticks)
 		}

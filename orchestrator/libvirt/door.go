@@ -1,0 +1,99 @@
+package libvirt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	golibvirt "github.com/digitalocean/go-libvirt"
+
+	"github.com/fleetfall/fleetfall/agents/protocol"
+)
+
+// Machines on the virtual clock are copied at a door: a boot's first request, in which a guest asks who it is before it has touched
+// its disk. Up to there all boots of an image are the same, whatever became of the host, so each boot of a host goes on from
+// a template that stands there; the machine's clock, which the template's state holds, says how long it has run.
+//
+// As long as a guest rings, QEMU can do nothing else, and be stopped just as little. So every boot, also one that is no copy and
+// one that becomes a template, is held at the door a number of times, each for a time in which the guest does nothing. In one of
+// these it is stopped; its copies are held for the times that are left. So the door takes the same time in each of them, to the tick.
+const (
+	doorHolds = 8    // times that a boot is held
+	doorTicks = 4000 // ns of the virtual clock for which it is, each time
+)
+
+// doorPace is how long, on the wall clock, a template is let stand at each ring: time for its being stopped to be asked for.
+const doorPace = 20 * time.Millisecond
+
+var errDoor = errors.New("the guest could not be stopped while it waited")
+
+// A door is what a machine that stands there knows, and its copies need to know.
+type door struct {
+	Asked time.Duration `json:"asked_ns"` // what its clock showed when it first asked
+	Holds int           `json:"holds"`    // times that its copies are still to be held
+}
+
+// stopAtDoor lets a machine run up to the door, and stops it there. inbox is its listener's.
+func (h *Hypervisor) stopAtDoor(ctx context.Context, m *machine, inbox *inbox[any], begin time.Time, b *Boot) (door, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, templateTime, fmt.Errorf("the guest did not come to the door within %v", templateTime))
+	defer cancel()
+	type stopped struct{ err error }
+	type answer struct{}
+	d := door{Holds: doorHolds}
+	for {
+		select {
+		case <-ctx.Done():
+			return d, context.Cause(ctx)
+		case <-inbox.ready:
+		}
+		for message, ok := inbox.take(); ok; message, ok = inbox.take() {
+			switch heard := message.(type) {
+			case rang:
+				switch {
+				case heard.err != nil:
+					return d, heard.err
+				case d.Holds == 0:
+					return d, errDoor
+				case d.Holds == doorHolds:
+					r, err := protocol.ParseRequest(heard.line)
+					if err != nil {
+						return d, err
+					}
+					if r.Identify == nil {
+						return d, errors.New("its first request was not who it is")
+					}
+					b.Asked, d.Asked = time.Since(begin), time.Duration(min(r.TSC, 1<<60))
+					go func() {
+						inbox.put(stopped{h.call(ctx, "stop at the door", createTime, func(l *golibvirt.Libvirt) error {
+							return l.DomainSuspend(m.domain)
+						})})
+					}()
+				}
+				d.Holds--
+				time.AfterFunc(doorPace, func() { inbox.put(answer{}) })
+			case answer:
+				m.mailbox.memory.Hold(doorTicks)
+				if err := m.mailbox.bell.answer(); err != nil {
+					return d, err
+				}
+			case stopped:
+				return d, heard.err
+			default:
+				if err := b.note(message, begin); err != nil {
+					return d, err
+				}
+			}
+		}
+	}
+}
+
+// held has a guest that rings held at the door for as many times as are left, and tells whether it was.
+func (m *mailbox) held(left *int) bool {
+	if *left == 0 {
+		return false
+	}
+	*left--
+	m.memory.Hold(doorTicks)
+	return m.bell.answer() == nil // else QEMU has ended, and libvirt will say more
+}
