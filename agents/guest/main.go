@@ -54,9 +54,12 @@ func run(ctx context.Context, log *logger) {
 	disk := &disk{dir: contentDir}
 	agent := newAgent(tally, log)
 	mountKernelFilesystems(log)
+	rest(log)
 	settings := readSettings("/proc/cmdline", log)
-	// Over shared memory a machine can ask from the start, and is copied before it has touched a disk, at every boot. Over a port
-	// it is copied once, on the disk that all hosts begin with, after all that a boot is.
+	loadModules(modulesFiles+settings.link, log)
+	// Over shared memory a machine asks before it mounts its disk, and is copied there at every boot. (The kernel has looked for
+	// partitions on it, and remembers nothing else.) Over a port it is copied once, on the disk that all hosts begin with, after all
+	// that a boot is.
 	var me *member
 	if settings.link == mailboxLink {
 		me = join(ctx, settings, log)

@@ -111,7 +111,7 @@ func measureFleets(ctx context.Context, image vmimages.Image, n int, add func(..
 		return "", err
 	}
 	defer func() { err = errors.Join(err, closing(ctx, t.hypervisor.Close)) }()
-	for _, measure := range []func(context.Context, *testbed, int) ([]row, error){starts, hundred} {
+	for _, measure := range append([]measurement{starts, hundred}, virtual()...) {
 		rows, err := measure(ctx, t, n)
 		if err != nil {
 			return "", err

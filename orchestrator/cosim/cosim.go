@@ -136,11 +136,21 @@ func (c *Coordinator[T]) frontier() (at time.Duration, host string) {
 	return at, host
 }
 
-// Behind lists the hosts that run, and whose clock was last seen before a time: what holds others up. The order is any.
-func (c *Coordinator[T]) Behind(t time.Duration) []string {
+// Waited lists the hosts that run, and that somebody waits for: the next item cannot be taken, or nobody who asks be answered,
+// before their clocks are seen further on. The order is any.
+func (c *Coordinator[T]) Waited() []string {
+	next, first := Never, Never
+	if len(c.items) > 0 {
+		next = c.items[0].At
+	}
+	for _, k := range c.clocks {
+		if k.asking {
+			first = min(first, k.at)
+		}
+	}
 	var hosts []string
 	for h, k := range c.clocks {
-		if !k.asking && k.at < t {
+		if !k.asking && (k.at <= next && next < Never || k.at < first-c.lookahead && first < Never) {
 			hosts = append(hosts, h)
 		}
 	}

@@ -50,14 +50,25 @@ func TestAnswersWaitForHostsThatMayMatter(t *testing.T) {
 	if host, _, ok := c.Answerable(); ok {
 		t.Errorf("%s may be answered before what slow does up to 5 ms is known", host)
 	}
-	if got := c.Behind(15 * ms); !slices.Equal(got, []string{"slow"}) {
-		t.Errorf("behind: %q", got)
+	if got := c.Waited(); !slices.Equal(got, []string{"slow"}) {
+		t.Errorf("waited for: %q", got)
 	}
 	c.Reached("slow", 5*ms)
+	if got := c.Waited(); len(got) > 0 {
+		t.Errorf("%q are waited for, and quick may be answered", got)
+	}
+	c.Put(5*ms, "", "timer")
+	if got := c.Waited(); !slices.Equal(got, []string{"slow"}) {
+		t.Errorf("waited for: %q, and there is a timer that slow may yet come before", got)
+	}
+	c.Reached("slow", 6*ms)
+	if i, ok := c.Take(); !ok || i.What != "timer" {
+		t.Errorf("took %+v, %v", i, ok)
+	}
 	if host, at, ok := c.Answerable(); !ok || host != "quick" || at != 15*ms {
 		t.Errorf("%s at %v, %v", host, at, ok)
 	}
-	c.Put(4*ms, "slow", "crash")
+	c.Put(6*ms, "slow", "crash")
 	if host, _, ok := c.Answerable(); ok {
 		t.Errorf("%s may be answered before an item is taken that it may depend on", host)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/fleetfall/fleetfall/agents/protocol"
 )
 
-// Machines on the virtual clock are copied at a door: a boot's first request, in which a guest asks who it is before it has touched
+// Machines on the virtual clock are copied at a door: a boot's first request, in which a guest asks who it is before it has mounted
 // its disk. Up to there all boots of an image are the same, whatever became of the host, so each boot of a host goes on from
 // a template that stands there; the machine's clock, which the template's state holds, says how long it has run.
 //

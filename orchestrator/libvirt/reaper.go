@@ -55,6 +55,15 @@ func (r *reaper) follow(pid int) {
 	r.alive[pid] = true
 }
 
+// kill ends a QEMU that was followed and runs. What is nobody's any more is left alone: its number may be another's.
+func (r *reaper) kill(pid int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.alive[pid] {
+		_ = syscall.Kill(pid, syscall.SIGKILL) // fails only where libvirt has to end it, and will
+	}
+}
+
 // reap takes away every QEMU that was followed and has ended, and returns how many. Other children are waited for by who
 // started them.
 func (r *reaper) reap() (n int) {

@@ -19,7 +19,7 @@ import (
 // A template is a host that was booted to the point before it becomes one in particular: its guest has asked who it is,
 // and stands still. Hosts are started as copies of it: they map its memory and own the pages that they write to, and have
 // disks of their own. On the wall clock a guest asks at the end of its boot, and a host's first boot is a copy whose disk lies on top
-// of the template's. On the virtual clock it asks before it has touched a disk, and every boot of a host is a copy: see door.go.
+// of the template's. On the virtual clock it asks before it has mounted a disk, and every boot of a host is a copy: see door.go.
 type template struct {
 	kept  keptTemplate
 	state []byte // of the devices, as a copy starts from it
@@ -221,8 +221,8 @@ func (h *Hypervisor) makeTemplate(ctx context.Context, image vmimages.Image, kin
 	if d.virtual == nil {
 		d.disk, err = h.place.overlay(ctx, files+diskSuffix, "raw", image.Disk, image.DiskSize)
 		t.disk = d.disk
-	} else { // a disk that is never looked at
-		d.disk, err = h.place.blank(ctx, files+diskSuffix, image.DiskSize)
+	} else { // a disk of which nothing is kept
+		d.disk, err = h.place.(*here).copyDisk(files+diskSuffix, image.Disk)
 		defer func() { err = errors.Join(err, h.place.remove(context.WithoutCancel(ctx), files+diskSuffix)) }()
 	}
 	if err != nil {

@@ -27,7 +27,8 @@ const Lookahead = 100 * time.Millisecond
 // on; guests are told the fleet's time when they ask who they are.
 var virtualEpoch = time.Date(2024, time.July, 19, 4, 9, 0, 0, time.UTC)
 
-// lookEvery is how often, on the wall clock, the clocks of hosts are looked at that others wait for.
+// lookEvery is how often, on the wall clock, the clocks of hosts are looked at that others have waited for all the while: a look
+// costs QEMU more than a question.
 const lookEvery = 50 * time.Millisecond
 
 // A virtualFleet is a fleet.Fleet of VMs on the virtual clock. Everything is decided by whoever calls Next; each host's VM
@@ -42,6 +43,7 @@ type virtualFleet struct {
 	hosts       map[string]*virtualHost
 	slots       chan struct{} // one item for each host that boots: wall time only, which no event depends on
 	inbox       *inbox[any]
+	looks       *time.Ticker // when to look, see lookEvery
 
 	turn  sync.Mutex // held by who decides
 	clock *cosim.Coordinator[happening]
@@ -88,6 +90,7 @@ func newVirtualFleet(h *Hypervisor, cfg FleetConfig) (_ *virtualFleet, err error
 		hypervisor: h, place: h.place.(*here), cfg: cfg, accelerator: cmp.Or(h.Facts().Accelerator.Name, TCG),
 		limit: cmp.Or(cfg.HelloTimeout, defaultHello), log: h.log.With().Str("cell", cfg.Cell).Logger(),
 		hosts: map[string]*virtualHost{}, inbox: newInbox[any](), clock: cosim.New[happening](Lookahead), ended: make(chan struct{}),
+		looks: time.NewTicker(lookEvery),
 		slots: make(chan struct{}, cmp.Or(cfg.MaxBoots, admission.BootsAtOnce(admission.Machine{CPUs: h.cpus}))),
 	}
 	number, err := h.join(f)
@@ -177,8 +180,6 @@ func (f *virtualFleet) After(d time.Duration, tag string) {
 
 // Next implements fleet.Fleet. It advances the fleet's clock: hosts run while it waits.
 func (f *virtualFleet) Next(ctx context.Context) (fleet.Event, error) {
-	look := time.NewTicker(lookEvery)
-	defer look.Stop()
 	for {
 		if f.ctx.Err() != nil {
 			return fleet.Event{}, fleet.ErrClosed
@@ -193,7 +194,7 @@ func (f *virtualFleet) Next(ctx context.Context) (fleet.Event, error) {
 		case <-f.inbox.ready:
 		case <-f.hypervisor.line.gone:
 			return fleet.Event{At: f.clock.Now(), What: fleet.InfraFailed{Op: "watch domains", Reason: f.hypervisor.line.reason().Error()}}, nil
-		case <-look.C:
+		case <-f.looks.C:
 			f.look()
 		case <-ctx.Done():
 		case <-f.ctx.Done():
@@ -237,7 +238,7 @@ func (f *virtualFleet) look() {
 	if f.ctx.Err() != nil {
 		return
 	}
-	for _, name := range f.clock.Behind(cosim.Never) {
+	for _, name := range f.clock.Waited() {
 		f.hosts[name].look()
 	}
 }
@@ -246,6 +247,7 @@ func (f *virtualFleet) look() {
 func (f *virtualFleet) Close(ctx context.Context) error {
 	f.once.Do(func() {
 		f.cancel()
+		f.looks.Stop()
 		go func() {
 			defer close(f.ended)
 			f.turn.Lock() // nobody answers a guest whose memory is being given back

@@ -40,6 +40,8 @@ type virtualHost struct {
 	powers  []time.Duration
 	slot    bool
 	looking bool // its clock is being looked at
+	awaited int  // answers that it had been given when somebody last waited for it
+	answers int  // that it has been given
 	cause   *console.Report
 	device  bool          // the panic device said that the kernel panicked
 	last    time.Duration // when the guest asked last, or was switched on
@@ -350,6 +352,7 @@ func (h *virtualHost) answer(at time.Duration) {
 	})
 	question := h.asked
 	h.asked = asked{}
+	h.answers++
 	reply, fetched := question.answer()
 	if fetched != nil {
 		h.put(at, fetched)
@@ -435,9 +438,13 @@ func (h *virtualHost) infra(op string, err error) {
 	h.put(h.fleet.clock.Now(), fleet.InfraFailed{Op: op, Reason: err.Error()})
 }
 
-// look has the clock of a host read that runs.
+// look has the clock of a host read that runs, and has been waited for since the last look.
 func (h *virtualHost) look() {
 	if h.machine == nil || h.looking || h.device || h.asked.answer != nil {
+		return
+	}
+	if h.awaited != h.answers {
+		h.awaited = h.answers
 		return
 	}
 	h.looking = true

@@ -5,34 +5,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/big"
-	"strconv"
 	"strings"
 	"time"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
 )
 
-const (
-	powerTimerPort = 0x608   // of the q35 machine's ACPI power-management timer, after its firmware has set it up
-	powerTimerRate = 3579545 // ticks a second of the virtual clock; ACPI specification 6.4, 4.8.2.1
-	powerTimerBits = 24
-)
-
 // virtualTime reads how long a machine has run on its virtual clock, from outside and whatever its guest does: the hardware
-// clock counts whole seconds since virtualEpoch, and the power-management timer what is left of them. It is of a machine that runs, and a time that has been; of one that stands still, errStopped is returned.
+// clock counts whole seconds since virtualEpoch. It is of a machine that runs, and a time that has been; of one that stands still,
+// errStopped is returned.
 func (m *machine) virtualTime(ctx context.Context) (time.Duration, error) {
 	var t time.Duration
 	err := m.hypervisor.call(ctx, "read the virtual clock", callTime, func(l *golibvirt.Libvirt) error {
-		before, err := hardwareClock(l, m.domain)
-		if err != nil {
-			return err
-		}
-		ticks, err := powerTimer(l, m.domain)
-		if err != nil {
-			return err
-		}
-		after, err := hardwareClock(l, m.domain)
+		now, err := hardwareClock(l, m.domain)
 		if err != nil {
 			return err
 		}
@@ -44,10 +29,7 @@ func (m *machine) virtualTime(ctx context.Context) (time.Duration, error) {
 		if !strings.Contains(status, `"running":true`) && !strings.Contains(status, `"running": true`) {
 			return errStopped
 		}
-		t = before.Sub(virtualEpoch)
-		if before.Equal(after) {
-			t = inSecond(t, ticks)
-		}
+		t = now.Sub(virtualEpoch)
 		return nil
 	})
 	if err != nil { // the call may go on without us
@@ -57,19 +39,6 @@ func (m *machine) virtualTime(ctx context.Context) (time.Duration, error) {
 }
 
 var errStopped = errors.New("the machine stands still")
-
-// inSecond is the time within the second that begins at t at which the timer shows these ticks; t when it does not.
-func inSecond(t time.Duration, ticks uint32) time.Duration {
-	const wrap = 1 << powerTimerBits
-	at := new(big.Int).Mul(big.NewInt(int64(t)), big.NewInt(powerTimerRate))
-	begin := at.Div(at, big.NewInt(int64(time.Second))).Int64() // ticks at t
-	more := (int64(ticks) - begin%wrap + wrap) % wrap
-	if more > powerTimerRate {
-		return t
-	}
-	return t + time.Duration(more)*time.Second/powerTimerRate
-}
-
 // hardwareClock reads what a machine's real-time clock shows.
 func hardwareClock(l *golibvirt.Libvirt, d golibvirt.Domain) (time.Time, error) {
 	text, err := l.QEMUDomainMonitorCommand(d, `{"execute":"qom-get","arguments":{"path":"/machine","property":"rtc-time"}}`, 0)
@@ -93,17 +62,3 @@ func hardwareClock(l *golibvirt.Libvirt, d golibvirt.Domain) (time.Time, error) 
 	return time.Date(1900+r.Year, time.Month(1+r.Month), r.Day, r.Hour, r.Minute, r.Second, 0, time.UTC), nil
 }
 
-// powerTimer reads a machine's power-management timer.
-func powerTimer(l *golibvirt.Libvirt, d golibvirt.Domain) (uint32, error) {
-	const human = 1 // VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP
-	text, err := l.QEMUDomainMonitorCommand(d, fmt.Sprintf("i /w %#x", powerTimerPort), human)
-	if err != nil {
-		return 0, err
-	}
-	_, value, _ := strings.Cut(text, "= 0x") // "portl[0x0608] = 0x0053ae57"
-	ticks, err := strconv.ParseUint(strings.TrimSpace(value), 16, 32)
-	if err != nil {
-		return 0, fmt.Errorf("QEMU says %q of its timer: %w", text, err)
-	}
-	return uint32(ticks) % (1 << powerTimerBits), nil
-}
