@@ -54,7 +54,8 @@ type Header struct {
 	RunID      string          `json:"run_id"`
 	Started    time.Time       `json:"started"`
 	Plan       *scenarios.Plan `json:"plan"`
-	Waves      map[string]int  `json:"waves,omitempty"` // parts of a cell's fleet, by its ID, where there is more than one
+	Waves      map[string]int  `json:"waves,omitempty"`   // parts of a cell's fleet, by its ID, where there is more than one
+	Replays    string          `json:"replays,omitempty"` // ID of the run whose events these are; "" for one on hosts
 	Provenance Provenance      `json:"provenance"`
 }
 
@@ -62,6 +63,7 @@ type Header struct {
 type Resumption struct {
 	Started    time.Time  `json:"started"`
 	Provenance Provenance `json:"provenance"`
+	Trials     int        `json:"-"` // that had begun before
 }
 
 // A TrialHeader begins a trial.

@@ -47,6 +47,7 @@ type Run struct {
 	Duration float64 `json:"duration"` // s of wall-clock time, of all parts that came to an end of their own
 	Status   string  `json:"status"`   // "complete", "interrupted" (also killed) or "failed"
 	Reason   string  `json:"reason,omitempty"`
+	Replays  string  `json:"replays,omitempty"` // ID of the run whose recorded events these figures are of
 	Resumed  []Part  `json:"resumed,omitempty"` // times that it was taken up again, in order
 }
 

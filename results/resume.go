@@ -11,6 +11,8 @@ import (
 var (
 	// ErrComplete is wrapped by Resume's error for a run that came to its end.
 	ErrComplete = errors.New("the run is complete: there is nothing to resume")
+	// ErrReplay is wrapped by Resume's error for the journal of a replay.
+	ErrReplay = errors.New("it is a replay, of which nothing was run: replay the run itself again")
 	// ErrWriting is wrapped by the error for a journal that another process writes.
 	ErrWriting = errors.New("a fleetfall that still runs is writing it")
 )
@@ -27,7 +29,7 @@ func lock(f *os.File) error {
 // Resume opens the journal of a run that did not come to its end, to go on with it, and returns what it holds so far. A last
 // line that was never wholly written is cut off. The first entry to append is one of KindResume.
 //
-// The error wraps ErrComplete or ErrWriting where that is the reason; the file is then as it was.
+// The error wraps ErrComplete, ErrReplay or ErrWriting where that is the reason; the file is then as it was.
 func Resume(path string) (*Writer, *Journal, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0)
 	if err != nil {
@@ -48,6 +50,8 @@ func takeUp(f *os.File) (*Journal, error) {
 	switch {
 	case err != nil:
 		return nil, err
+	case j.Replays != "":
+		return nil, ErrReplay
 	case j.Status == StatusComplete:
 		return nil, ErrComplete
 	}
@@ -70,6 +74,7 @@ func (j *Journal) resume(e Entry, byNumber map[int]*TrialRecord) error {
 	if err := json.Unmarshal(e.Data, &r); err != nil {
 		return fmt.Errorf("resumption: %w", err)
 	}
+	r.Trials = len(j.Trials)
 	j.Resumed = append(j.Resumed, r)
 	j.Status, j.Reason, j.Ending = StatusInterrupted, noEnd, nil
 	for _, t := range byNumber {

@@ -55,6 +55,7 @@ type page struct {
 	Liveness     string
 	ClockMeaning string
 	RunState     string
+	Replayed     string
 	Resumed      string
 	Waves        []string // sentences
 	Retried      string
@@ -138,7 +139,7 @@ func newPage(r *results.Results) (*page, error) {
 	}
 	p := &page{
 		Results: r, CSS: template.CSS(css), Patterns: template.HTML(patterns),
-		Title: oneLine(r.Scenario.Name), Started: when(r.Run.Started), RunState: runState(r), Resumed: resumed(r), Waves: wavesOf(r), VerdictText: verdict(r),
+		Title: oneLine(r.Scenario.Name), Started: when(r.Run.Started), RunState: runState(r), Replayed: replayed(r), Resumed: resumed(r), Waves: wavesOf(r), VerdictText: verdict(r),
 		Deadline:  seconds(time.Duration(r.Scenario.Deadline).Seconds()),
 		StableFor: seconds(time.Duration(r.Scenario.StableFor).Seconds()),
 		Liveness:  seconds(time.Duration(r.Scenario.Liveness).Seconds()),

@@ -18,6 +18,9 @@ func Markdown(w io.Writer, r *results.Results) error {
 	if s := runState(r); s != "" {
 		fmt.Fprintf(&b, "\n> %s\n", md(s))
 	}
+	if s := replayed(r); s != "" {
+		fmt.Fprintf(&b, "\n> %s\n", md(s))
+	}
 	if s := resumed(r); s != "" {
 		fmt.Fprintf(&b, "\n> %s\n", md(s))
 	}

@@ -45,6 +45,9 @@ func (t *terminal) draw(r *results.Results) {
 	if s := runState(r); s != "" {
 		t.line("", statusColor(results.Inconclusive), s)
 	}
+	if s := replayed(r); s != "" {
+		t.line("", faint, s)
+	}
 	if s := resumed(r); s != "" {
 		t.line("", faint, s)
 	}
