@@ -101,7 +101,7 @@ func outcome(c *cobra.Command, finished *experiment.Finished, err error) error {
 		return &exitError{code: exitInterrupted, err: errors.New("interrupted before anything was begun")}
 	case c.Context().Err() != nil:
 		return &exitError{code: exitInterrupted, err: fmt.Errorf("interrupted; the journal is whole, and fleetfall run --resume %s goes on", finished.Dir)}
-	case errors.Is(err, results.ErrComplete):
+	case errors.Is(err, results.ErrComplete), errors.Is(err, results.ErrReplay):
 		return usage(err)
 	case err != nil:
 		return infra(err)

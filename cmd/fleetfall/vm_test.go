@@ -68,6 +68,16 @@ func TestRun(t *testing.T) {
 			t.Errorf("%s came out differently", name)
 		}
 	}
+	expectReplay(t, p)
+}
+
+// expectReplay has the run replayed: everything is decided again as it was on VMs.
+func expectReplay(t *testing.T, p *process) {
+	t.Helper()
+	out, err := exec.Command("fleetfall", "replay", "latest", "--results", p.dir).CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte("all decisions and metrics are the same")) {
+		t.Errorf("replay: %v\n%s", err, out)
+	}
 }
 
 // TestWildcardIsHarmless changes one thing: the 21st criterion of the same update.
@@ -201,6 +211,7 @@ func TestVirtualClock(t *testing.T) {
 	if m := a.Cells[1].Metrics["boot_loops"]; m.Value == nil || *m.Value < 1 {
 		t.Errorf("kernel: boot loops %s, want at least one", told(m))
 	}
+	expectReplay(t, first)
 }
 
 // told is a metric in words.
