@@ -129,7 +129,7 @@ func TestReplayWritesTheSameJournal(t *testing.T) {
 	}
 }
 
-// edited replays the kernel trial of a run whose journal was changed by edit.
+// edited replays a run whose journal was changed by edit.
 func edited(t *testing.T, edit func(journal string) string) *Replayed {
 	t.Helper()
 	root := t.TempDir()
@@ -204,6 +204,19 @@ func TestReplayFindsOtherDecisions(t *testing.T) {
 				t.Errorf("changed metrics %v, want the kernel cell's: its trial was not replayed to its end", r.Changed)
 			}
 		})
+	}
+}
+
+// TestReplayOfALostEnd: the process was killed before it could write that its last trial had settled. What is not in the
+// journal did not happen, now either.
+func TestReplayOfALostEnd(t *testing.T) {
+	r := edited(t, func(journal string) string { return journal[:strings.LastIndex(journal, `{"k":"trial_end"`)] })
+	j, err := results.ReadFile(filepath.Join(r.Dir, results.JournalFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last := j.Trials[len(j.Trials)-1]; !r.Same() || last.Status != orchestrator.Interrupted || last.Reason != "the journal has no end for it" {
+		t.Errorf("the last trial is %s: %s; %+v", last.Status, last.Reason, r)
 	}
 }
 

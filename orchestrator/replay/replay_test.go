@@ -183,6 +183,20 @@ func TestDivergence(t *testing.T) {
 	}
 }
 
+// TestTimeOfDecisions: what is decided now is decided at the latest event, and was recorded then.
+func TestTimeOfDecisions(t *testing.T) {
+	for step, want := range map[int]string{
+		2: `at 1s, after 1 events: recorded is mark "ready" at 1.5s, and now mark "ready"`,
+		4: `at 2s, after 2 events: recorded is action reset {"host":"a"} at 2.5s, and now action reset {"host":"a"}`,
+	} {
+		rec := recorded()
+		rec.Steps[step].At += s / 2
+		if d := play(t, rec, asRecorded); d == nil || d.Error() != want {
+			t.Errorf("it says\n%v\nwant\n%s", d, want)
+		}
+	}
+}
+
 // TestWallClock: a timer may fire late there, and still not early.
 func TestWallClock(t *testing.T) {
 	rec := recorded()
@@ -238,6 +252,17 @@ func TestBrokenOff(t *testing.T) {
 	f.End(2*s, "interrupted", "another signal")
 	if d := f.Divergence(); d != nil {
 		t.Errorf("%v", d)
+	}
+}
+
+// TestEndBeforeItBreaksOff: the recording goes on.
+func TestEndBeforeItBreaksOff(t *testing.T) {
+	rec := recorded()
+	rec.Broken = true
+	f := replay.New(rec, nil)
+	f.End(0, rec.Status, "")
+	if f.Divergence() == nil {
+		t.Error("an end at the very start was taken for that of the recording")
 	}
 }
 
