@@ -28,6 +28,7 @@ type Trial struct {
 	Wave        int // part of the fleet, from 1; 0 when the fleet is whole
 	Waves       int // parts in all; 0 when the fleet is whole
 	Attempt     int // 2 when it is run again after an invalid one; else 0
+	Verifies    int // number of the trial of which this is the second run, under load; 0 for a trial of its own
 	Seed        uint64
 	Hosts       []fleet.HostSpec
 	ReadyWithin time.Duration // all hosts must be up and judged by then, or the trial is invalid
@@ -71,7 +72,7 @@ func Recorded(p *scenarios.Plan, number int, h results.TrialHeader) (Trial, erro
 		if c.ID == h.Cell {
 			return Trial{
 				Number: number, Plan: p, Cell: c, Repeat: h.Repeat, Wave: h.Wave, Waves: h.Waves, Attempt: h.Attempt,
-				Seed: h.Seed, Hosts: h.Hosts, ReadyWithin: readyIn(len(h.Hosts)),
+				Verifies: h.Verifies, Seed: h.Seed, Hosts: h.Hosts, ReadyWithin: readyIn(len(h.Hosts)),
 			}, nil
 		}
 	}

@@ -64,14 +64,15 @@ func (t *TrialRecord) Steps() []Step {
 	steps := make([]Step, 0, len(t.Events)+len(t.Decisions))
 	decisions := t.Decisions
 	for n := 0; ; n++ {
-		for ; len(decisions) > 0 && decisions[0].Events <= n; decisions = decisions[1:] {
+		last := n == len(t.Events)
+		for ; len(decisions) > 0 && (last || decisions[0].Events <= n); decisions = decisions[1:] {
 			s := Step{At: decisions[0].At, Action: decisions[0].Action, Mark: decisions[0].Mark}
 			if s.Action != nil {
 				s.Host = s.Action.Target()
 			}
 			steps = append(steps, s)
 		}
-		if n == len(t.Events) {
+		if last {
 			return steps
 		}
 		steps = append(steps, Step{At: t.Events[n].At, Host: t.Events[n].Host, Event: t.Events[n].What})

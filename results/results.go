@@ -24,6 +24,9 @@ type Results struct {
 	Comparisons  []Comparison  `json:"comparisons"`
 	Expectations []Expectation `json:"expectations"`
 	Verdict      Status        `json:"verdict"`
+
+	// Verification has each trial of a run with verification, in the order of cells; it is empty for any other run.
+	Verification []Verification `json:"verification,omitempty"`
 }
 
 // Scenario is what was asked.

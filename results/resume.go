@@ -90,9 +90,10 @@ func (t *TrialRecord) counts() bool { return t.Status == "settled" || t.Status =
 type place struct {
 	cell         string
 	repeat, wave int
+	again        bool // it is the second run of a verification
 }
 
-func (t *TrialRecord) place() place { return place{t.Cell, t.Repeat, t.Wave} }
+func (t *TrialRecord) place() place { return place{t.Cell, t.Repeat, t.Wave, t.Verifies != 0} }
 
 // supersede marks the trials whose place a later one has taken.
 func (j *Journal) supersede() {
@@ -106,10 +107,11 @@ func (j *Journal) supersede() {
 }
 
 // Finished tells whether a trial need not be run any more: it came to an end that counts, or it was invalid when it was run
-// again. A trial that was invalid in its first attempt still has its second.
-func (j *Journal) Finished(cell string, repeat, wave int) bool {
+// again. A trial that was invalid in its first attempt still has its second. again asks for its second run in a
+// verification.
+func (j *Journal) Finished(cell string, repeat, wave int, again bool) bool {
 	for _, t := range j.Trials {
-		if t.place() == (place{cell, repeat, wave}) && (t.counts() || t.Status == "invalid" && t.Attempt == 2) {
+		if t.place() == (place{cell, repeat, wave, again}) && (t.counts() || t.Status == "invalid" && t.Attempt == 2) {
 			return true
 		}
 	}
@@ -117,10 +119,20 @@ func (j *Journal) Finished(cell string, repeat, wave int) bool {
 }
 
 // Attempt is that of the next trial in this place, as in TrialHeader: 2 when one was invalid already, else 0.
-func (j *Journal) Attempt(cell string, repeat, wave int) int {
+func (j *Journal) Attempt(cell string, repeat, wave int, again bool) int {
 	for _, t := range j.Trials {
-		if t.place() == (place{cell, repeat, wave}) && t.Status == "invalid" {
+		if t.place() == (place{cell, repeat, wave, again}) && t.Status == "invalid" {
 			return 2
+		}
+	}
+	return 0
+}
+
+// Counted is the number of the trial in this place that figures rest on; 0 when there is none.
+func (j *Journal) Counted(cell string, repeat, wave int) int {
+	for _, t := range j.Trials {
+		if t.place() == (place{cell, repeat, wave, false}) && t.counts() {
+			return t.Number
 		}
 	}
 	return 0

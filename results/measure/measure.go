@@ -45,7 +45,7 @@ func Compute(j *results.Journal) *results.Results {
 	for _, c := range p.Cells {
 		m := newCell(p, c)
 		for _, t := range j.Trials {
-			if t.Cell == c.ID {
+			if t.Cell == c.ID && t.Verifies == 0 {
 				m.add(t)
 			}
 		}
@@ -54,6 +54,7 @@ func Compute(j *results.Journal) *results.Results {
 	}
 	r.Comparisons = compare(p, samples)
 	r.Expectations, r.Verdict = judge(p, r)
+	r.Verification = verifications(j)
 	return r
 }
 
