@@ -60,6 +60,9 @@ type page struct {
 	Waves        []string // sentences
 	Retried      string
 	Lost         int // host samples
+	Unreliable   string
+	VerifiedHow  string
+	Verified     []verified
 	Changed      []results.Fact
 	VerdictText  string
 	Findings     []cellFinding
@@ -148,6 +151,7 @@ func newPage(r *results.Results) (*page, error) {
 	}
 	p.ClockMeaning = clockMeaning(r.Provenance.Clock)
 	p.Retried, p.Lost, p.Changed = retried(r), invalidCount(r), changedFacts(r)
+	p.Unreliable, p.VerifiedHow, p.Verified = unreliable(r), verifiedHow(r), verification(r)
 	if p.Title == "" {
 		p.Title = "unnamed scenario"
 	}
