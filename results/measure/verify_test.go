@@ -206,25 +206,3 @@ func TestOneLostEntryIsOneDifference(t *testing.T) {
 		}
 	}
 }
-
-// FuzzVerifyText: whatever a guest says is compared with itself as the same, and with anything else the same both ways.
-func FuzzVerifyText(f *testing.F) {
-	for _, text := range []string{"", "[   12.345678] BUG", "[12.3456789]", "[ 999999999.999999]", "[", "[]", "\xff[1.000000]", "[ 1.000001][ 2.000002]"} {
-		f.Add(text, text+" ")
-	}
-	f.Fuzz(func(t *testing.T, a, b string) {
-		compare := func(first, second string) results.Verification {
-			j := twice(nil)
-			i := nth[fleet.Fetched](j.Trials[0], 0)
-			j.Trials[0].Events[i].What, j.Trials[1].Events[i].What = fleet.GuestLog{Text: first}, fleet.GuestLog{Text: second}
-			return verified(t, j)
-		}
-		if v := compare(a, a); v.Status != results.Identical {
-			t.Errorf("%q with itself: %+v", a, v)
-		}
-		one, other := compare(a, b), compare(b, a)
-		if one.Status != other.Status || one.Timed != other.Timed || one.Changed != other.Changed || one.Largest != other.Largest {
-			t.Errorf("%q and %q: %+v, and the other way round %+v", a, b, one, other)
-		}
-	})
-}
