@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/results"
 	"github.com/fleetfall/fleetfall/scenarios"
 )
 
@@ -27,6 +28,7 @@ type Trial struct {
 	Wave        int // part of the fleet, from 1; 0 when the fleet is whole
 	Waves       int // parts in all; 0 when the fleet is whole
 	Attempt     int // 2 when it is run again after an invalid one; else 0
+	Verifies    int // number of the trial of which this is the second run, under load; 0 for a trial of its own
 	Seed        uint64
 	Hosts       []fleet.HostSpec
 	ReadyWithin time.Duration // all hosts must be up and judged by then, or the trial is invalid
@@ -53,12 +55,28 @@ func Trials(p *scenarios.Plan, waves map[string]int) []Trial {
 				}
 				t.Hosts, hosts = hosts[:size:size], hosts[size:]
 				t.Seed = deriveSeed(p.Seed, cell.ID, repeat, t.Wave)
-				t.ReadyWithin = readyWithin + time.Duration(size)*readyWithinHost
+				t.ReadyWithin = readyIn(size)
 				trials = append(trials, t)
 			}
 		}
 	}
 	return trials
+}
+
+// readyIn is how long a fleet of so many hosts may take to be ready.
+func readyIn(hosts int) time.Duration { return readyWithin + time.Duration(hosts)*readyWithinHost }
+
+// Recorded is the trial that a journal's header of one describes.
+func Recorded(p *scenarios.Plan, number int, h results.TrialHeader) (Trial, error) {
+	for _, c := range p.Cells {
+		if c.ID == h.Cell {
+			return Trial{
+				Number: number, Plan: p, Cell: c, Repeat: h.Repeat, Wave: h.Wave, Waves: h.Waves, Attempt: h.Attempt,
+				Verifies: h.Verifies, Seed: h.Seed, Hosts: h.Hosts, ReadyWithin: readyIn(len(h.Hosts)),
+			}, nil
+		}
+	}
+	return Trial{}, fmt.Errorf("trial %d: the plan has no cell %q", number, h.Cell)
 }
 
 // hostsOf are the hosts of a cell's whole fleet. Their names sort as they are numbered.

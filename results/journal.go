@@ -54,7 +54,9 @@ type Header struct {
 	RunID      string          `json:"run_id"`
 	Started    time.Time       `json:"started"`
 	Plan       *scenarios.Plan `json:"plan"`
-	Waves      map[string]int  `json:"waves,omitempty"` // parts of a cell's fleet, by its ID, where there is more than one
+	Waves      map[string]int  `json:"waves,omitempty"`   // parts of a cell's fleet, by its ID, where there is more than one
+	Replays    string          `json:"replays,omitempty"` // ID of the run whose events these are; "" for one on hosts
+	Verify     *Verify         `json:"verify,omitempty"`  // each trial is run twice; nil when it is not
 	Provenance Provenance      `json:"provenance"`
 }
 
@@ -62,17 +64,21 @@ type Header struct {
 type Resumption struct {
 	Started    time.Time  `json:"started"`
 	Provenance Provenance `json:"provenance"`
+	Trials     int        `json:"-"` // that had begun before
 }
 
 // A TrialHeader begins a trial.
 type TrialHeader struct {
-	Cell    string           `json:"cell"`
-	Repeat  int              `json:"repeat"`            // counts from 0
-	Wave    int              `json:"wave,omitempty"`    // part of the fleet, from 1; 0 when the fleet is whole
-	Waves   int              `json:"waves,omitempty"`   // parts in all; 0 when the fleet is whole
-	Attempt int              `json:"attempt,omitempty"` // 2 when it is run again after an invalid one; else 0
-	Seed    uint64           `json:"seed"`
-	Hosts   []fleet.HostSpec `json:"hosts"`
+	Cell    string `json:"cell"`
+	Repeat  int    `json:"repeat"`            // counts from 0
+	Wave    int    `json:"wave,omitempty"`    // part of the fleet, from 1; 0 when the fleet is whole
+	Waves   int    `json:"waves,omitempty"`   // parts in all; 0 when the fleet is whole
+	Attempt int    `json:"attempt,omitempty"` // 2 when it is run again after an invalid one; else 0
+	// Verifies is the number of the trial of which this is the second run, under load, to be compared with it; 0 for a
+	// trial of its own. It is in no figure.
+	Verifies int              `json:"verifies,omitempty"`
+	Seed     uint64           `json:"seed"`
+	Hosts    []fleet.HostSpec `json:"hosts"`
 }
 
 // An Ending is what can be said of a run only after it.

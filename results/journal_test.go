@@ -83,8 +83,47 @@ func TestJournalRoundTrip(t *testing.T) {
 	if diff := cmp.Diff(everything(), got); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
+	decided := []Decision{
+		{At: 100, Events: len(got), Mark: MarkInjected},
+		{At: 101, Events: len(got), Action: fleet.Serve{Host: "a", Version: 2}}, // the content is not in the journal
+	}
+	if diff := cmp.Diff(decided, trial.Decisions); diff != "" {
+		t.Errorf("decisions (-want +got):\n%s", diff)
+	}
 	if trial.Status != "settled" || trial.End != 102 || trial.Marks[MarkInjected] != 100 || trial.Seed != 7 {
 		t.Errorf("trial %+v", trial)
+	}
+}
+
+// TestSteps: events and decisions come back in the order in which they were written.
+func TestSteps(t *testing.T) {
+	path := filepath.Join(t.TempDir(), JournalFile)
+	w, err := Create(path, header())
+	if err != nil {
+		t.Fatal(err)
+	}
+	trial, err := w.Trial(1, TrialHeader{Cell: "c"})
+	event := func(at time.Duration, host string, what fleet.Happening) error {
+		return trial.Event(fleet.Event{At: at, Host: host, What: what})
+	}
+	if err := errors.Join(err,
+		trial.Action(0, fleet.Reset{Host: "a"}), trial.Action(0, fleet.Reset{Host: "b"}), event(1, "b", fleet.Fetched{Version: 2}),
+		trial.Mark(1, MarkReady), event(1, "", fleet.TimerFired{Tag: "t"}), event(2, "a", fleet.Fetched{Version: 3}),
+		trial.Action(2, fleet.Reset{Host: "b"}), w.Close(),
+	); err != nil {
+		t.Fatal(err)
+	}
+	j, err := ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Step{
+		{Host: "a", Action: fleet.Reset{Host: "a"}}, {Host: "b", Action: fleet.Reset{Host: "b"}},
+		{At: 1, Host: "b", Event: fleet.Fetched{Version: 2}}, {At: 1, Mark: MarkReady}, {At: 1, Event: fleet.TimerFired{Tag: "t"}},
+		{At: 2, Host: "a", Event: fleet.Fetched{Version: 3}}, {At: 2, Host: "b", Action: fleet.Reset{Host: "b"}},
+	}
+	if diff := cmp.Diff(want, j.Trials[0].Steps()); diff != "" {
+		t.Errorf("steps (-want +got):\n%s", diff)
 	}
 }
 

@@ -32,6 +32,7 @@ type TrialRecord struct {
 	TrialHeader
 	Number     int
 	Events     []fleet.Event // in order, timers included
+	Decisions  []Decision    // in order
 	Marks      map[string]time.Duration
 	End        time.Duration // of the last entry
 	Status     string        // "settled", "deadline", "invalid" or "interrupted"; "interrupted" for a trial without an end
@@ -39,6 +40,43 @@ type TrialRecord struct {
 	Superseded bool // it came to no end that counts, and a later trial has taken its place: it is in no figure
 
 	over bool // the run was resumed after it
+}
+
+// A Decision is what the orchestrator did in a trial: an action or, when that is nil, a mark.
+type Decision struct {
+	At     time.Duration
+	Events int          // of the trial that came before it
+	Action fleet.Action // as the journal has it: without the content of a Serve
+	Mark   string
+}
+
+// A Step is one entry of a trial between its header and its end: one of Event, Action and Mark is set.
+type Step struct {
+	At     time.Duration
+	Host   string
+	Event  fleet.Happening
+	Action fleet.Action
+	Mark   string
+}
+
+// Steps are the trial's events and decisions in the order in which they were recorded.
+func (t *TrialRecord) Steps() []Step {
+	steps := make([]Step, 0, len(t.Events)+len(t.Decisions))
+	decisions := t.Decisions
+	for n := 0; ; n++ {
+		last := n == len(t.Events)
+		for ; len(decisions) > 0 && (last || decisions[0].Events <= n); decisions = decisions[1:] {
+			s := Step{At: decisions[0].At, Action: decisions[0].Action, Mark: decisions[0].Mark}
+			if s.Action != nil {
+				s.Host = s.Action.Target()
+			}
+			steps = append(steps, s)
+		}
+		if last {
+			return steps
+		}
+		steps = append(steps, Step{At: t.Events[n].At, Host: t.Events[n].Host, Event: t.Events[n].What})
+	}
 }
 
 // ReadFile reads the journal at path.
@@ -169,11 +207,14 @@ func (j *Journal) add(line []byte, first bool, byNumber map[int]*TrialRecord) er
 		}
 		t.Events = append(t.Events, fleet.Event{At: e.At, Host: e.Host, What: what})
 	case KindAction:
-		if _, err := fleet.DecodeAction(e.What, e.Data); err != nil {
+		action, err := fleet.DecodeAction(e.What, e.Data)
+		if err != nil {
 			return err
 		}
+		t.Decisions = append(t.Decisions, Decision{At: e.At, Events: len(t.Events), Action: action})
 	case KindMark:
 		t.Marks[e.What] = e.At
+		t.Decisions = append(t.Decisions, Decision{At: e.At, Events: len(t.Events), Mark: e.What})
 	case KindTrialEnd:
 		t.Status, t.Reason = e.What, e.Reason
 	default:

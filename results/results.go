@@ -24,6 +24,9 @@ type Results struct {
 	Comparisons  []Comparison  `json:"comparisons"`
 	Expectations []Expectation `json:"expectations"`
 	Verdict      Status        `json:"verdict"`
+
+	// Verification has each trial of a run with verification, in the order of cells; it is empty for any other run.
+	Verification []Verification `json:"verification,omitempty"`
 }
 
 // Scenario is what was asked.
@@ -47,6 +50,7 @@ type Run struct {
 	Duration float64 `json:"duration"` // s of wall-clock time, of all parts that came to an end of their own
 	Status   string  `json:"status"`   // "complete", "interrupted" (also killed) or "failed"
 	Reason   string  `json:"reason,omitempty"`
+	Replays  string  `json:"replays,omitempty"` // ID of the run whose recorded events these figures are of
 	Resumed  []Part  `json:"resumed,omitempty"` // times that it was taken up again, in order
 }
 

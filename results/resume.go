@@ -11,6 +11,8 @@ import (
 var (
 	// ErrComplete is wrapped by Resume's error for a run that came to its end.
 	ErrComplete = errors.New("the run is complete: there is nothing to resume")
+	// ErrReplay is wrapped by Resume's error for the journal of a replay.
+	ErrReplay = errors.New("it is a replay, of which nothing was run: replay the run itself again")
 	// ErrWriting is wrapped by the error for a journal that another process writes.
 	ErrWriting = errors.New("a fleetfall that still runs is writing it")
 )
@@ -27,7 +29,7 @@ func lock(f *os.File) error {
 // Resume opens the journal of a run that did not come to its end, to go on with it, and returns what it holds so far. A last
 // line that was never wholly written is cut off. The first entry to append is one of KindResume.
 //
-// The error wraps ErrComplete or ErrWriting where that is the reason; the file is then as it was.
+// The error wraps ErrComplete, ErrReplay or ErrWriting where that is the reason; the file is then as it was.
 func Resume(path string) (*Writer, *Journal, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0)
 	if err != nil {
@@ -48,6 +50,8 @@ func takeUp(f *os.File) (*Journal, error) {
 	switch {
 	case err != nil:
 		return nil, err
+	case j.Replays != "":
+		return nil, ErrReplay
 	case j.Status == StatusComplete:
 		return nil, ErrComplete
 	}
@@ -70,6 +74,7 @@ func (j *Journal) resume(e Entry, byNumber map[int]*TrialRecord) error {
 	if err := json.Unmarshal(e.Data, &r); err != nil {
 		return fmt.Errorf("resumption: %w", err)
 	}
+	r.Trials = len(j.Trials)
 	j.Resumed = append(j.Resumed, r)
 	j.Status, j.Reason, j.Ending = StatusInterrupted, noEnd, nil
 	for _, t := range byNumber {
@@ -85,9 +90,10 @@ func (t *TrialRecord) counts() bool { return t.Status == "settled" || t.Status =
 type place struct {
 	cell         string
 	repeat, wave int
+	again        bool // it is the second run of a verification
 }
 
-func (t *TrialRecord) place() place { return place{t.Cell, t.Repeat, t.Wave} }
+func (t *TrialRecord) place() place { return place{t.Cell, t.Repeat, t.Wave, t.Verifies != 0} }
 
 // supersede marks the trials whose place a later one has taken.
 func (j *Journal) supersede() {
@@ -101,10 +107,11 @@ func (j *Journal) supersede() {
 }
 
 // Finished tells whether a trial need not be run any more: it came to an end that counts, or it was invalid when it was run
-// again. A trial that was invalid in its first attempt still has its second.
-func (j *Journal) Finished(cell string, repeat, wave int) bool {
+// again. A trial that was invalid in its first attempt still has its second. again asks for its second run in a
+// verification.
+func (j *Journal) Finished(cell string, repeat, wave int, again bool) bool {
 	for _, t := range j.Trials {
-		if t.place() == (place{cell, repeat, wave}) && (t.counts() || t.Status == "invalid" && t.Attempt == 2) {
+		if t.place() == (place{cell, repeat, wave, again}) && (t.counts() || t.Status == "invalid" && t.Attempt == 2) {
 			return true
 		}
 	}
@@ -112,10 +119,20 @@ func (j *Journal) Finished(cell string, repeat, wave int) bool {
 }
 
 // Attempt is that of the next trial in this place, as in TrialHeader: 2 when one was invalid already, else 0.
-func (j *Journal) Attempt(cell string, repeat, wave int) int {
+func (j *Journal) Attempt(cell string, repeat, wave int, again bool) int {
 	for _, t := range j.Trials {
-		if t.place() == (place{cell, repeat, wave}) && t.Status == "invalid" {
+		if t.place() == (place{cell, repeat, wave, again}) && t.Status == "invalid" {
 			return 2
+		}
+	}
+	return 0
+}
+
+// Counted is the number of the trial in this place that figures rest on; 0 when there is none.
+func (j *Journal) Counted(cell string, repeat, wave int) int {
+	for _, t := range j.Trials {
+		if t.place() == (place{cell, repeat, wave, false}) && t.counts() {
+			return t.Number
 		}
 	}
 	return 0

@@ -114,7 +114,7 @@ func TestResumeCutsOffWhatWasNotWhollyWritten(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(j.Trials) != 2 || !j.Finished("a", 0, 0) || j.Finished("b", 0, 0) {
+		if len(j.Trials) != 2 || !j.Finished("a", 0, 0, false) || j.Finished("b", 0, 0, false) {
 			t.Errorf("trials %+v", j.Trials)
 		}
 		if err := errors.Join(w.Append(Entry{Kind: KindResume}, Resumption{}), w.Close()); err != nil {
@@ -223,10 +223,10 @@ func TestFinished(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := j.Finished("c", 0, 0); got != c.finished {
+			if got := j.Finished("c", 0, 0, false); got != c.finished {
 				t.Errorf("finished is %v, want %v", got, c.finished)
 			}
-			if got := j.Attempt("c", 0, 0); got != c.attempt {
+			if got := j.Attempt("c", 0, 0, false); got != c.attempt {
 				t.Errorf("the next attempt is %d, want %d", got, c.attempt)
 			}
 		})

@@ -16,7 +16,7 @@ const (
 	SummaryFile    = "summary.md"
 	ScenarioFile   = "scenario.hcl"
 	ProvenanceFile = "provenance.json"
-	HostsDir       = "hosts" // <cell>-<repeat>[-wave<n>][-trial<replaced>]/<host>/console.log below it
+	HostsDir       = "hosts" // <cell>-<repeat>[-wave<n>][-again][-trial<replaced>]/<host>/console.log below it
 )
 
 // CreateRunDir makes <root>/runs/<scenario>-<time>-<id>.

@@ -78,7 +78,7 @@ func (d *display) line(format string, args ...any) {
 // watch is told of each change in a trial.
 func (d *display) watch(p orchestrator.Progress) {
 	name := trialName(p.Trial)
-	if place := fmt.Sprint(p.Trial.Cell.ID, p.Trial.Repeat, p.Trial.Wave); place != d.place {
+	if place := fmt.Sprint(p.Trial.Cell.ID, p.Trial.Repeat, p.Trial.Wave, p.Trial.Verifies); place != d.place {
 		d.place = place
 		d.nth++
 	}
@@ -124,11 +124,15 @@ func (d *display) watch(p orchestrator.Progress) {
 	}
 }
 
-// trialName is the cell's, with the wave and the attempt where there is more than one.
+// trialName is the cell's, with the wave and the attempt where there is more than one, and whether it is the second run of a
+// verification.
 func trialName(t orchestrator.Trial) string {
 	name := t.Cell.ID
 	if t.Wave > 0 {
 		name += fmt.Sprintf(" wave %d/%d", t.Wave, t.Waves)
+	}
+	if t.Verifies > 0 {
+		name += " again, under load"
 	}
 	if t.Attempt > 0 {
 		name += fmt.Sprintf(" attempt %d", t.Attempt)

@@ -17,6 +17,7 @@ import (
 func runCommand(o *options) *cobra.Command {
 	var scenario scenarioFlags
 	var uri, resume string
+	var verify bool
 	c := &cobra.Command{
 		Use:   "run SCENARIO | run --resume RUN",
 		Short: "run a scenario on virtual machines and report what came out",
@@ -29,16 +30,23 @@ the run, and stopped after it.
 With --resume it goes on with a run that was killed, interrupted or failed: RUN is its directory, its journal, its ID, or
 "latest". Scenario, variables and clock are the run's own; trials that are finished are not run again.
 
-Exit codes: 0 all expectations met, 1 one missed, 2 the scenario is wrong, 3 nothing can be concluded, 130 interrupted.`,
+With --verify, on the virtual clock alone, every trial is run a second time at once, while as many processes as there are
+CPUs keep the machine busy, and the two recordings are compared entry by entry: events, actions, marks and the end. Times
+may differ by the tolerance that the report states, anything else not at all. The second runs are in no figure. A run that
+began with --verify goes on with it when it is resumed.
+
+Exit codes: 0 all expectations met, 1 one missed, 2 the scenario is wrong, 3 nothing can be concluded, also because a
+trial came out differently under load, 130 interrupted.`,
 		Example: `  fleetfall run channel-file-291
   fleetfall run my.hcl --var hosts=8 --connect qemu:///system
   fleetfall run channel-file-291 --clock virtual
+  fleetfall run channel-file-291 --clock virtual --verify
   fleetfall run --resume latest`,
 		Args: func(c *cobra.Command, args []string) error {
 			if !c.Flags().Changed("resume") {
 				return cobra.ExactArgs(1)(c, args)
 			}
-			for _, f := range []struct{ flag, what string }{{"var", "variables"}, {"var-file", "variables"}, {"clock", "clock"}} {
+			for _, f := range []struct{ flag, what string }{{"var", "variables"}, {"var-file", "variables"}, {"clock", "clock"}, {"verify", "verification"}} {
 				if c.Flags().Changed(f.flag) {
 					return fmt.Errorf("--%s does not go with --resume: a run goes on with the %s that it began with", f.flag, f.what)
 				}
@@ -50,7 +58,7 @@ Exit codes: 0 all expectations met, 1 one missed, 2 the scenario is wrong, 3 not
 		},
 		ValidArgsFunction: completeScenario,
 		RunE: func(c *cobra.Command, args []string) error {
-			cfg := experiment.Config{Results: o.results, URI: uri, Cache: cacheDir(o), Version: version()}
+			cfg := experiment.Config{Results: o.results, URI: uri, Cache: cacheDir(o), Version: version(), Verify: verify}
 			var err error
 			if c.Flags().Changed("resume") {
 				if cfg.Resume, err = results.FindRun(o.results, resume); err != nil {
@@ -83,6 +91,7 @@ Exit codes: 0 all expectations met, 1 one missed, 2 the scenario is wrong, 3 not
 	scenario.add(c)
 	c.Flags().StringVar(&uri, "connect", "", "URI of a running libvirt daemon, e.g. qemu:///system (default: a private one)")
 	c.Flags().StringVar(&resume, "resume", "", "go on with a run that did not come to its end: its directory, ID, or \"latest\"")
+	c.Flags().BoolVar(&verify, "verify", false, "run each trial a second time under load on all CPUs, and compare the recordings; needs the virtual clock")
 	if err := c.RegisterFlagCompletionFunc("resume", o.completeRun); err != nil {
 		panic(err) // only for a flag that is not there
 	}
@@ -101,9 +110,16 @@ func outcome(c *cobra.Command, finished *experiment.Finished, err error) error {
 		return &exitError{code: exitInterrupted, err: errors.New("interrupted before anything was begun")}
 	case c.Context().Err() != nil:
 		return &exitError{code: exitInterrupted, err: fmt.Errorf("interrupted; the journal is whole, and fleetfall run --resume %s goes on", finished.Dir)}
-	case errors.Is(err, results.ErrComplete):
+	case errors.Is(err, results.ErrComplete), errors.Is(err, results.ErrReplay), errors.Is(err, experiment.ErrWallClock):
 		return usage(err)
 	case err != nil:
+		return infra(err)
+	}
+	if unreliable := finished.Results.Unreliable(); len(unreliable) > 0 {
+		err := fmt.Errorf("the testbed cannot be relied upon: %s", unreliable[0])
+		if more := len(unreliable) - 1; more > 0 {
+			err = fmt.Errorf("%w, and %d more", err, more)
+		}
 		return infra(err)
 	}
 	switch finished.Results.Verdict {

@@ -68,6 +68,16 @@ func TestRun(t *testing.T) {
 			t.Errorf("%s came out differently", name)
 		}
 	}
+	expectReplay(t, p)
+}
+
+// expectReplay has the run replayed: everything is decided again as it was on VMs.
+func expectReplay(t *testing.T, p *process) {
+	t.Helper()
+	out, err := exec.Command("fleetfall", "replay", "latest", "--results", p.dir).CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte("all decisions and metrics are the same")) {
+		t.Errorf("replay: %v\n%s", err, out)
+	}
 }
 
 // TestWildcardIsHarmless changes one thing: the 21st criterion of the same update.
@@ -179,11 +189,11 @@ func TestUnreachableLibvirt(t *testing.T) {
 	}
 }
 
-// TestVirtualClock runs the smallest scenario twice on the virtual clock, side by side: its figures are those of the real
-// outage, and the same.
+// TestVirtualClock runs the smallest scenario twice on the virtual clock, side by side, the first time with verification: its
+// figures are those of the real outage, and the same, however busy the machine is.
 func TestVirtualClock(t *testing.T) {
 	t.Parallel()
-	first, second := start(t, "", "--clock", "virtual"), start(t, "", "--clock", "virtual")
+	first, second := start(t, "", "--clock", "virtual", "--verify"), start(t, "", "--clock", "virtual")
 	first.expect(exitMet)
 	second.expect(exitMet)
 	a, b := first.results(), second.results()
@@ -201,6 +211,18 @@ func TestVirtualClock(t *testing.T) {
 	if m := a.Cells[1].Metrics["boot_loops"]; m.Value == nil || *m.Value < 1 {
 		t.Errorf("kernel: boot loops %s, want at least one", told(m))
 	}
+	for i, v := range a.Verification {
+		if v.Cell != a.Cells[i].ID || v.Status != results.Identical && v.Status != results.Within || v.Entries < 40 {
+			t.Errorf("%v, of %d entries", v, v.Entries)
+		}
+	}
+	if len(a.Verification) != 3 || len(a.Cells[1].Trials) != 1 {
+		t.Errorf("%d verifications, and %d trials of the kernel cell, want 3 and 1", len(a.Verification), len(a.Cells[1].Trials))
+	}
+	if said := first.stderr.String(); !strings.Contains(said, "again, under load") || !strings.Contains(said, "[6/6]") {
+		t.Errorf("it does not say what it runs again:\n%s", said)
+	}
+	expectReplay(t, first)
 }
 
 // told is a metric in words.

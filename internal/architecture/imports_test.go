@@ -33,6 +33,7 @@ var rules = []rule{
 	{"orchestrator/admission", []string{"internal/process"}, "what fits is arithmetic: it knows neither scenarios nor backends"},
 	{"orchestrator/cosim", nil, "time is arithmetic: it knows neither hosts nor what happens to them"},
 	{"orchestrator/libvirt", []string{"orchestrator/fleet", "orchestrator/cosim", "orchestrator/console", "orchestrator/admission", "vmimages", "agents/protocol", "agents/content", "internal/tool", "internal/process"}, "a backend knows no scenario and no result"},
+	{"orchestrator/replay", []string{"orchestrator/fleet"}, "a backend knows no scenario and no result, a recorded one neither"},
 	{"vmimages", []string{"agents", "internal/tool"}, "an image knows nothing of what is done to it"},
 	{"results/stats", nil, "numbers in, numbers out"},
 	{"results/measure", []string{"results/stats", "results", "orchestrator/fleet", "orchestrator/health", "scenarios"}, "figures come from the journal alone"},

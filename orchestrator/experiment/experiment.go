@@ -32,6 +32,7 @@ type Config struct {
 	Plan    *scenarios.Plan // nil when a run is resumed
 	Results string          // directory of results, e.g. "results"
 	Resume  string          // directory of a run that did not come to its end, to go on with it; "" begins a new one
+	Verify  bool            // run each trial twice, the second time under load; of a resumed run its journal says so
 	URI     string          // of the libvirt daemon; "" for a private one
 	Cache   string          // of images
 	Version string          // of fleetfall, for provenance
@@ -86,6 +87,7 @@ type run struct {
 	ready    map[hostKind][]libvirt.Preparation // for each machine
 	clock    fleet.Clock                        // of the fleets, once it is known how guests run
 	placed   map[string][][]string              // by a cell's ID: for each wave, the machine of each host
+	verify   *results.Verify                    // nil when trials are run once
 	waves    map[string]int                     // parts of a cell's fleet, by its ID, where there is more than one
 	started  time.Time
 	before   *results.Journal // of a run that is resumed, as far as it came; nil for a new one
@@ -101,6 +103,9 @@ func (r *run) prepare(ctx context.Context) error {
 		if err := r.takeUp(); err != nil {
 			return err
 		}
+	}
+	if err := r.checkVerify(); err != nil {
+		return err
 	}
 	if r.before == nil {
 		// What cannot fit is refused at once. Whether the rest does is known when the machines are, and what a host takes.
@@ -184,7 +189,7 @@ func (r *run) begin(p results.Provenance) (err error) {
 		return r.journal.Append(results.Entry{Kind: results.KindResume}, results.Resumption{Started: r.started, Provenance: p})
 	}
 	r.journal, err = results.Create(filepath.Join(r.dir, results.JournalFile), results.Header{
-		RunID: r.id, Started: r.started, Plan: r.Plan, Waves: r.waves, Provenance: p,
+		RunID: r.id, Started: r.started, Plan: r.Plan, Waves: r.waves, Verify: r.verify, Provenance: p,
 	})
 	if err != nil {
 		return err

@@ -90,7 +90,7 @@ func newRun(t *testing.T, cfg Config) *run {
 }
 
 // finish runs the trials, and ends the journal unless it is to look like that of a killed run.
-func (r *run) finish(t *testing.T, ctx context.Context, b *testbed, kill bool) *results.Journal {
+func (r *run) finish(t *testing.T, ctx context.Context, b fleets, kill bool) *results.Journal {
 	t.Helper()
 	facts := []results.Fact{{Name: "accelerator", Value: "none"}, {Name: imageFact("tiny"), Value: "abc, kernel 6"}}
 	if err := r.begin(results.Provenance{Facts: facts}); err != nil {
@@ -125,6 +125,9 @@ func told(j *results.Journal) []string {
 		}
 		if t.Attempt > 0 {
 			line += fmt.Sprintf(" attempt %d", t.Attempt)
+		}
+		if t.Verifies > 0 {
+			line += fmt.Sprintf(" verifies %d", t.Verifies)
 		}
 		if t.Superseded {
 			line += " superseded"

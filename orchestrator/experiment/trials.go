@@ -20,24 +20,40 @@ type fleets interface {
 	NewFleet(cfg libvirt.FleetConfig) (fleet.Fleet, error)
 }
 
-// trials runs all trials that are not finished. One that the testbed failed is run once more, at once.
+// trials runs all trials that are not finished and, in a run with verification, each of them once more under load.
 func (r *run) trials(ctx context.Context, hypervisor fleets) error {
 	left := r.remaining()
-	r.Begin(len(left))
+	r.Begin(r.count(left))
 	for _, trial := range left {
-		out, err := r.trial(ctx, hypervisor, trial)
-		if err == nil && out.Status == orchestrator.Invalid && trial.Attempt == 0 {
-			trial.Attempt = 2
-			_, err = r.trial(ctx, hypervisor, trial)
+		if trial.Verifies == 0 {
+			out, err := r.attempts(ctx, hypervisor, trial)
+			if err != nil {
+				return err
+			}
+			if r.verify == nil || out.Status == orchestrator.Invalid {
+				continue
+			}
+			trial.Verifies, trial.Attempt = r.number, 0
 		}
-		if err != nil {
+		if err := r.again(ctx, hypervisor, trial); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// remaining lists the trials that a resumed run still has to run; those of a new one are all.
+// attempts runs a trial, and once more at once if the testbed failed it.
+func (r *run) attempts(ctx context.Context, hypervisor fleets, trial orchestrator.Trial) (orchestrator.Outcome, error) {
+	out, err := r.trial(ctx, hypervisor, trial)
+	if err == nil && out.Status == orchestrator.Invalid && trial.Attempt == 0 {
+		trial.Attempt = 2
+		out, err = r.trial(ctx, hypervisor, trial)
+	}
+	return out, err
+}
+
+// remaining lists the trials that a resumed run still has to run; those of a new one are all. One of which only the second
+// run is missing says so.
 func (r *run) remaining() []orchestrator.Trial {
 	left := orchestrator.Trials(r.Plan, r.waves)
 	for _, t := range left {
@@ -49,9 +65,12 @@ func (r *run) remaining() []orchestrator.Trial {
 		return left
 	}
 	all := len(left)
-	left = slices.DeleteFunc(left, func(t orchestrator.Trial) bool { return r.before.Finished(t.Cell.ID, t.Repeat, t.Wave) })
+	left = slices.DeleteFunc(left, func(t orchestrator.Trial) bool {
+		return r.before.Finished(t.Cell.ID, t.Repeat, t.Wave, false) && r.verifying(t) == 0
+	})
 	for i, t := range left {
-		left[i].Attempt = r.before.Attempt(t.Cell.ID, t.Repeat, t.Wave)
+		left[i].Verifies = r.verifying(t)
+		left[i].Attempt = r.before.Attempt(t.Cell.ID, t.Repeat, t.Wave, left[i].Verifies != 0)
 	}
 	if n := all - len(left); n > 0 {
 		r.Step(fmt.Sprintf("skipping %d of %d trials that are finished", n, all))
@@ -73,12 +92,12 @@ func (r *run) trial(ctx context.Context, hypervisor fleets, trial orchestrator.T
 	trial.Number = r.number
 	rec, err := r.journal.Trial(trial.Number, results.TrialHeader{
 		Cell: trial.Cell.ID, Repeat: trial.Repeat, Wave: trial.Wave, Waves: trial.Waves, Attempt: trial.Attempt,
-		Seed: trial.Seed, Hosts: trial.Hosts,
+		Verifies: trial.Verifies, Seed: trial.Seed, Hosts: trial.Hosts,
 	})
 	if err != nil {
 		return out, err
 	}
-	name := placeName(trial.Cell.ID, trial.Repeat, trial.Wave)
+	name := placeName(trial.Cell.ID, trial.Repeat, trial.Wave, trial.Verifies != 0)
 	consoles := filepath.Join(r.dir, results.HostsDir, name)
 	err = r.setAside(name, consoles)
 	if err != nil {
@@ -97,11 +116,15 @@ func (r *run) trial(ctx context.Context, hypervisor fleets, trial orchestrator.T
 	return trial.Run(ctx, f, rec, r.Watch)
 }
 
-// placeName names what a trial fills, in the names of files: cell, repeat, and the wave of a fleet that is not whole.
-func placeName(cell string, repeat, wave int) string {
+// placeName names what a trial fills, in the names of files: cell, repeat, the wave of a fleet that is not whole, and that it
+// is a second run.
+func placeName(cell string, repeat, wave int, again bool) string {
 	name := fmt.Sprintf("%s-%d", strings.ReplaceAll(cell, "/", "_"), repeat)
 	if wave > 0 {
 		name += fmt.Sprintf("-wave%d", wave)
+	}
+	if again {
+		name += "-again"
 	}
 	return name
 }

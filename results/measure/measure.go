@@ -27,7 +27,7 @@ func Compute(j *results.Journal) *results.Results {
 			Name: p.Scenario, Description: p.Description, Seed: p.Seed, Deadline: p.Deadline, StableFor: p.StableFor,
 			Liveness: p.Liveness, Repeat: p.Repeat, Variables: notNil(p.Variables), SourceName: p.SourceName, Source: p.Source,
 		},
-		Run:        results.Run{ID: j.RunID, Started: j.Started.UTC().Format(time.RFC3339), Status: j.Status, Reason: j.Reason},
+		Run:        results.Run{ID: j.RunID, Started: j.Started.UTC().Format(time.RFC3339), Status: j.Status, Reason: j.Reason, Replays: j.Replays},
 		Provenance: j.Provenance,
 		Cells:      []results.Cell{}, Comparisons: []results.Comparison{}, Expectations: []results.Expectation{},
 	}
@@ -45,7 +45,7 @@ func Compute(j *results.Journal) *results.Results {
 	for _, c := range p.Cells {
 		m := newCell(p, c)
 		for _, t := range j.Trials {
-			if t.Cell == c.ID {
+			if t.Cell == c.ID && t.Verifies == 0 {
 				m.add(t)
 			}
 		}
@@ -54,6 +54,7 @@ func Compute(j *results.Journal) *results.Results {
 	}
 	r.Comparisons = compare(p, samples)
 	r.Expectations, r.Verdict = judge(p, r)
+	r.Verification = verifications(j)
 	return r
 }
 

@@ -55,10 +55,14 @@ type page struct {
 	Liveness     string
 	ClockMeaning string
 	RunState     string
+	Replayed     string
 	Resumed      string
 	Waves        []string // sentences
 	Retried      string
 	Lost         int // host samples
+	Unreliable   string
+	VerifiedHow  string
+	Verified     []verified
 	Changed      []results.Fact
 	VerdictText  string
 	Findings     []cellFinding
@@ -138,7 +142,7 @@ func newPage(r *results.Results) (*page, error) {
 	}
 	p := &page{
 		Results: r, CSS: template.CSS(css), Patterns: template.HTML(patterns),
-		Title: oneLine(r.Scenario.Name), Started: when(r.Run.Started), RunState: runState(r), Resumed: resumed(r), Waves: wavesOf(r), VerdictText: verdict(r),
+		Title: oneLine(r.Scenario.Name), Started: when(r.Run.Started), RunState: runState(r), Replayed: replayed(r), Resumed: resumed(r), Waves: wavesOf(r), VerdictText: verdict(r),
 		Deadline:  seconds(time.Duration(r.Scenario.Deadline).Seconds()),
 		StableFor: seconds(time.Duration(r.Scenario.StableFor).Seconds()),
 		Liveness:  seconds(time.Duration(r.Scenario.Liveness).Seconds()),
@@ -147,6 +151,7 @@ func newPage(r *results.Results) (*page, error) {
 	}
 	p.ClockMeaning = clockMeaning(r.Provenance.Clock)
 	p.Retried, p.Lost, p.Changed = retried(r), invalidCount(r), changedFacts(r)
+	p.Unreliable, p.VerifiedHow, p.Verified = unreliable(r), verifiedHow(r), verification(r)
 	if p.Title == "" {
 		p.Title = "unnamed scenario"
 	}

@@ -18,6 +18,12 @@ func Markdown(w io.Writer, r *results.Results) error {
 	if s := runState(r); s != "" {
 		fmt.Fprintf(&b, "\n> %s\n", md(s))
 	}
+	if s := unreliable(r); s != "" {
+		fmt.Fprintf(&b, "\n> %s\n", md(s))
+	}
+	if s := replayed(r); s != "" {
+		fmt.Fprintf(&b, "\n> %s\n", md(s))
+	}
 	if s := resumed(r); s != "" {
 		fmt.Fprintf(&b, "\n> %s\n", md(s))
 	}
@@ -62,6 +68,12 @@ func Markdown(w io.Writer, r *results.Results) error {
 	}
 	if n := invalidCount(r); n > 0 {
 		fmt.Fprintf(&b, "\n%s failed for reasons of the testbed, and %s left out.\n", count(n, "host sample"), isAre(n))
+	}
+	if how := verifiedHow(r); how != "" {
+		fmt.Fprintf(&b, "\n%s\n\n", md(how))
+	}
+	for _, v := range verification(r) {
+		fmt.Fprintf(&b, "- %s **%s**: %s\n", statusSign(v.Status), md(v.Label), md(v.Text))
 	}
 	fmt.Fprintf(&b, "\n%s\n", md(footer(r)))
 	if _, err := io.WriteString(w, b.String()); err != nil {

@@ -25,6 +25,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 func fixtures() map[string]*results.Results {
 	return map[string]*results.Results{
 		"outage": outage(), "interrupted": interrupted(), "nothing": nothing(), "hostile": hostile(), "hundred": hundred(),
+		"verified": verifiedTwice(),
 	}
 }
 
@@ -78,10 +79,13 @@ func TestGolden(t *testing.T) {
 func hostile() *results.Results {
 	const attack = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'><svg onload=alert(3)>" +
 		"\x1b[2J\x1b]0;owned\x07\x1b]8;;http://x\x1b\\\u202e\x00\xff`|**[x](http://evil.example)** @someone \r\n{{.}} ${x} &lt;"
-	r := outage()
+	r := verifiedTwice()
 	replaceStrings(reflect.ValueOf(r).Elem(), attack)
 	// These choose what is shown, and keep their meaning here so that all of it is.
 	r.Verdict, r.Run.Status = results.Missed, "complete"
+	for i, v := range verifiedTwice().Verification {
+		r.Verification[i].Status = v.Status
+	}
 	for i := range r.Cells {
 		original := outage().Cells[i]
 		for name, m := range original.Metrics {
@@ -147,6 +151,42 @@ func TestHostileText(t *testing.T) {
 	}
 	if !utf8.Valid(page.Bytes()) || !utf8.Valid(plain.Bytes()) || !utf8.Valid(summary.Bytes()) {
 		t.Error("not UTF-8")
+	}
+}
+
+// TestVerification: the page says what the second runs came to, at its top only what cannot be relied upon.
+func TestVerification(t *testing.T) {
+	page := func(r *results.Results) (header, whole string) {
+		var b bytes.Buffer
+		if err := HTML(&b, r); err != nil {
+			t.Fatal(err)
+		}
+		header, _, _ = strings.Cut(b.String(), "<main")
+		return header, b.String()
+	}
+	r := verifiedTwice()
+	const warning = "1 of 6 trials came out differently when the machine was busy"
+	header, whole := page(r)
+	if !strings.Contains(header, warning) {
+		t.Error("the header does not warn of a trial that differs")
+	}
+	for _, want := range []string{
+		"times may differ by 2 ms, nothing else may",
+		"<strong>control</strong>: identical in all 2 003 lines",
+		"<strong>kernel</strong>: the same but for times: in 4 of 2 003 lines, by at most 1.996 ms; 2 panics printed at another speed",
+		"<strong>user</strong>: repeat 1 differs: beat of user-1 at 1m40s",
+		"repeat 2 was not verified: its second run was invalid",
+	} {
+		if !strings.Contains(strings.ReplaceAll(whole, "\u2009", " "), want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	r.Verification = r.Verification[:4]
+	if header, _ := page(r); strings.Contains(header, "busy") {
+		t.Error("the header warns of trials that came out the same")
+	}
+	if _, whole := page(outage()); strings.Contains(whole, "busy") {
+		t.Error("a run without verification speaks of it")
 	}
 }
 

@@ -9,6 +9,14 @@ import (
 	"github.com/fleetfall/fleetfall/results"
 )
 
+// replayed says of which run the figures are, when they are not of hosts of their own; it is empty for any other run.
+func replayed(r *results.Results) string {
+	if r.Run.Replays == "" {
+		return ""
+	}
+	return "This is a replay of run " + oneLine(r.Run.Replays) + ": what happened was recorded then, and nothing was run again."
+}
+
 // resumed says when a run was taken up again, and what was other by then; it is empty for one that went through.
 func resumed(r *results.Results) string {
 	var parts []string

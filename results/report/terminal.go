@@ -45,6 +45,12 @@ func (t *terminal) draw(r *results.Results) {
 	if s := runState(r); s != "" {
 		t.line("", statusColor(results.Inconclusive), s)
 	}
+	if s := unreliable(r); s != "" {
+		t.line("", statusColor(results.Missed), s)
+	}
+	if s := replayed(r); s != "" {
+		t.line("", faint, s)
+	}
 	if s := resumed(r); s != "" {
 		t.line("", faint, s)
 	}
@@ -61,6 +67,13 @@ func (t *terminal) draw(r *results.Results) {
 		t.b.WriteString("\n")
 		t.line("", statusColor(results.Inconclusive),
 			fmt.Sprintf("%s failed for reasons of the testbed, and %s left out", count(n, "host sample"), isAre(n)))
+	}
+	if how := verifiedHow(r); how != "" {
+		t.b.WriteString("\n")
+		t.line("", faint, how)
+	}
+	for _, v := range verification(r) {
+		t.line("  ", statusColor(v.Status), statusSign(v.Status)+" "+v.Label+": "+v.Text)
 	}
 	if len(r.Expectations) > 0 {
 		t.b.WriteString("\n")
