@@ -63,6 +63,8 @@ func printPlan(c *cobra.Command, plan *scenarios.Plan) error {
 		write(out, "Clock: virtual. The times above are its own; how long it takes to run them depends on the machine.\n")
 	case scenarios.ClockWall:
 		write(out, "Clock: wall\n")
+	default:
+		write(out, "Clock: virtual where guests are emulated, on one machine; else wall. On the virtual clock the times above are its own.\n")
 	}
 	for _, n := range plan.Nodes {
 		write(out, "On: %s, %s\n", n.Name, n.URI)

@@ -79,7 +79,6 @@ func (r *run) getReady(ctx context.Context) error {
 	if err := r.chooseClock(); err != nil {
 		return err
 	}
-	r.Step(fmt.Sprintf("clock %s", r.clock))
 	for _, m := range r.machines {
 		node := m.Facts().Node
 		for _, kind := range r.kinds() {
@@ -89,8 +88,11 @@ func (r *run) getReady(ctx context.Context) error {
 				return err
 			}
 			how := "start as copies of one that has booted"
-			if !p.Copies {
+			switch {
+			case !p.Copies:
 				how = "boot, each for itself, because copies are impossible here"
+			case r.clock == fleet.VirtualClock:
+				how = "boot from where one has come before it mounts its disk"
 			}
 			r.Step(fmt.Sprintf("%s hosts %s: %s", kind.architecture, how, p.Reason))
 			r.ready[kind] = append(r.ready[kind], p)
@@ -99,16 +101,30 @@ func (r *run) getReady(ctx context.Context) error {
 	return nil
 }
 
-// chooseClock decides what the fleets' time is made of, now that it is known how guests' instructions are executed.
+// chooseClock decides what the fleets' time is made of, now that it is known how guests' instructions are executed: what was asked
+// for or, in a run that is resumed, what it began with; else the virtual clock where there can be one.
 func (r *run) chooseClock() error {
+	asked := r.Plan.Clock
+	if r.before != nil {
+		asked = r.before.Provenance.Clock
+	}
 	r.clock = fleet.WallClock
-	if r.Plan.Clock != scenarios.ClockVirtual {
+	if asked == scenarios.ClockWall {
+		r.Step("clock wall")
 		return nil
 	}
-	if err := r.machines.CanCount(); err != nil {
+	err := r.machines.CanCount()
+	switch {
+	case err == nil:
+		r.clock = fleet.VirtualClock
+		r.Step("clock virtual")
+	case r.verify != nil:
+		return fmt.Errorf("%w; and %w", ErrWallClock, err)
+	case asked == scenarios.ClockVirtual:
 		return fmt.Errorf("clock \"virtual\": %w; ask for clock \"wall\"", err)
+	default:
+		r.Step("clock wall: " + err.Error())
 	}
-	r.clock = fleet.VirtualClock
 	return nil
 }
 
@@ -193,8 +209,12 @@ func (r *run) needs() []admission.Need {
 	return all
 }
 
-// deadlines are how long boots of a kind of host may take on the slowest of the machines.
+// deadlines are how long boots of a kind of host may take on the slowest of the machines. On the virtual clock none depends on how
+// fast that is, and they are the backend's.
 func (r *run) deadlines(kind hostKind) admission.Deadlines {
+	if r.clock == fleet.VirtualClock {
+		return admission.Deadlines{}
+	}
 	var slowest admission.Deadlines
 	for i, p := range r.ready[kind] {
 		cpus := r.machines[i].CPUs()

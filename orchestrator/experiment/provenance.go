@@ -38,7 +38,7 @@ func (r *run) provenance() results.Provenance {
 			results.Fact{Name: of("machine", f.Node), Value: fmt.Sprintf("%d CPUs, %s, kernel %s", m.CPUs(), f.CPU, f.Kernel)},
 		)
 		for _, kind := range r.kinds() {
-			facts = append(facts, results.Fact{Name: of("first boots of "+kind.architecture+" hosts", f.Node), Value: firstBoots(r.ready[kind][i])})
+			facts = append(facts, results.Fact{Name: of(r.bootsName()+" of "+kind.architecture+" hosts", f.Node), Value: r.boots(r.ready[kind][i])})
 		}
 	}
 	if m, err := admission.ThisMachine(); err == nil {
@@ -54,11 +54,22 @@ func (r *run) provenance() results.Provenance {
 	return results.Provenance{Clock: string(r.clock), Facts: facts}
 }
 
-// firstBoots says how hosts of one kind start, and what is known of what they take.
-func firstBoots(p libvirt.Preparation) string {
+// bootsName names the boots that can be copies: on the wall clock a host's first.
+func (r *run) bootsName() string {
+	if r.clock == fleet.VirtualClock {
+		return "boots"
+	}
+	return "first boots"
+}
+
+// boots says how hosts of one kind start, and what is known of what they take.
+func (r *run) boots(p libvirt.Preparation) string {
 	text := "copies of a template, unless a fleet is to boot cold"
-	if !p.Copies {
+	switch {
+	case !p.Copies:
 		text = "cold: " + p.Reason
+	case r.clock == fleet.VirtualClock:
+		text = "go on from a template that is about to mount its disk, unless a fleet is to boot cold: the same to the nanosecond"
 	}
 	if p.Boot.Asked > 0 {
 		text += fmt.Sprintf("; a cold boot took %.1f s to the guest's first request", p.Boot.Asked.Seconds())

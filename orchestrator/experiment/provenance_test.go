@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
 	"github.com/fleetfall/fleetfall/results"
 )
@@ -28,17 +29,19 @@ func TestLoadIsAShare(t *testing.T) {
 	}
 }
 
-func TestFirstBootsSaysWhyThereAreNoCopies(t *testing.T) {
+func TestBootsSaysWhyThereAreNoCopies(t *testing.T) {
 	for _, c := range []struct {
-		p    libvirt.Preparation
-		want string
+		clock fleet.Clock
+		p     libvirt.Preparation
+		want  string
 	}{
-		{libvirt.Preparation{Copies: true, Reason: "kept in /x"}, "copies of a template, unless a fleet is to boot cold"},
-		{libvirt.Preparation{Reason: "try a copy: no"}, "cold: try a copy: no"},
-		{libvirt.Preparation{Reason: "no", Boot: libvirt.Boot{Asked: 2.5e9}, Overhead: 90 << 20, Own: 30 << 20},
+		{fleet.WallClock, libvirt.Preparation{Copies: true, Reason: "kept in /x"}, "copies of a template, unless a fleet is to boot cold"},
+		{fleet.VirtualClock, libvirt.Preparation{Copies: true}, "go on from a template that is about to mount its disk, unless a fleet is to boot cold: the same to the nanosecond"},
+		{fleet.VirtualClock, libvirt.Preparation{Reason: "try a copy: no"}, "cold: try a copy: no"},
+		{fleet.WallClock, libvirt.Preparation{Reason: "no", Boot: libvirt.Boot{Asked: 2.5e9}, Overhead: 90 << 20, Own: 30 << 20},
 			"cold: no; a cold boot took 2.5 s to the guest's first request, and QEMU 90 MiB besides the guest's memory; a copy had 30 MiB of its own at its first beat"},
 	} {
-		if got := firstBoots(c.p); got != c.want {
+		if got := (&run{clock: c.clock}).boots(c.p); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
 		}
 	}

@@ -24,7 +24,7 @@ func (r *run) checkVerify() error {
 	if r.before == nil && r.Verify {
 		r.verify = &results.Verify{Tolerance: libvirt.Tolerance}
 	}
-	if r.verify != nil && r.Plan.Clock != scenarios.ClockVirtual {
+	if r.verify != nil && r.Plan.Clock == scenarios.ClockWall {
 		return fmt.Errorf("%w; ask for clock %q", ErrWallClock, scenarios.ClockVirtual)
 	}
 	return nil

@@ -31,7 +31,7 @@ type domain struct {
 	mode          fleet.BootMode
 	memory        int64  // bytes
 	disk          string // path of the overlay
-	serial, guest string // paths of the sockets of console and channel; empty for a terminal, and a socket of libvirt's choice
+	serial, guest string // paths of the sockets of console and channel; empty for a terminal, and a socket of libvirt's choice; on the virtual clock the console's is that of a pipe
 	ram           string // path of a file that is the guest's memory; empty for memory of its own
 	share         bool   // what the guest writes goes into that file, not into a copy of its pages
 	copied        bool   // it starts from a template's state and never boots: it needs no kernel
@@ -121,6 +121,7 @@ func (d domain) xml() (string, error) {
 	var extra []string // arguments of QEMU's for which libvirt has no words
 	if d.virtual != nil {
 		x.Devices.Disks, x.Devices.Channels = nil, nil
+		x.Devices.Serials[0].Source = &libvirtxml.DomainChardevSource{Pipe: &libvirtxml.DomainChardevSourcePipe{Path: d.serial}}
 		x.Devices.Controllers = x.Devices.Controllers[:1]
 		extra = d.virtualArguments()
 	}

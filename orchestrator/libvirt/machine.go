@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -22,7 +23,7 @@ import (
 type machine struct {
 	hypervisor *Hypervisor
 	domain     golibvirt.Domain
-	serial     net.Conn
+	serial     io.ReadCloser
 	channel    *channel // nil on the virtual clock, which has a mailbox instead
 	mailbox    *mailbox
 	pid        int         // of its QEMU; 0 when that is not known

@@ -18,11 +18,20 @@ type mailbox struct {
 	rung   atomic.Value // of func(): called when the guest stands still and wants an answer
 	place  place
 	name   string // of the memory's file
+	pipe   string // the machine's console, see pipe.go
 }
 
 // newMailbox makes what the domain shares with us, and names it in the domain.
 func (h *Hypervisor) newMailbox(ctx context.Context, d *domain) (_ *mailbox, err error) {
-	m := &mailbox{place: h.place, name: d.name + mailboxSuffix}
+	m := &mailbox{place: h.place, name: d.name + mailboxSuffix, pipe: d.serial}
+	if err := makePipe(m.pipe); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			removePipe(m.pipe)
+		}
+	}()
 	if d.virtual.mailbox, err = h.place.blank(ctx, m.name, protocol.MailboxSize); err != nil {
 		return nil, fmt.Errorf("make mailbox: %w", err)
 	}
@@ -59,5 +68,6 @@ const mailboxSuffix = ".mailbox"
 // close gives the memory back. Nobody may use it any more, and the VM is gone.
 func (m *mailbox) close(ctx context.Context) error {
 	m.bell.close()
+	removePipe(m.pipe)
 	return errors.Join(syscall.Munmap(m.memory), m.place.remove(context.WithoutCancel(ctx), m.name))
 }

@@ -27,7 +27,7 @@ type place interface {
 	// lines says in a domain how its console and channel are to be reached.
 	lines(d *domain)
 	// connect reaches them, once the domain is there.
-	connect(ctx context.Context, d domain, created golibvirt.Domain) (serial, guest net.Conn, err error)
+	connect(ctx context.Context, d domain, created golibvirt.Domain) (serial io.ReadCloser, guest net.Conn, err error)
 	// overlay makes a disk of size bytes on top of the file at path base, which is "raw" or "qcow2", and returns its path.
 	overlay(ctx context.Context, name, format, base string, size int64) (path string, err error)
 	// blank makes a file of size zero bytes that QEMU may write to, and returns its path.
@@ -69,13 +69,14 @@ func (p *here) lines(d *domain) {
 	d.serial, d.guest = p.work.socket(d.name+".tty"), p.work.socket(d.name+".vsp")
 }
 
-func (p *here) connect(ctx context.Context, d domain, _ golibvirt.Domain) (serial, guest net.Conn, err error) {
+func (p *here) connect(ctx context.Context, d domain, _ golibvirt.Domain) (serial io.ReadCloser, guest net.Conn, err error) {
+	if d.virtual != nil {
+		serial, err = openPipe(d.serial)
+		return serial, nil, err
+	}
 	var dialer net.Dialer
 	if serial, err = dialer.DialContext(ctx, "unix", d.serial); err != nil {
 		return nil, nil, fmt.Errorf("connect to console: %w", err)
-	}
-	if d.guest == "" {
-		return serial, nil, nil
 	}
 	if guest, err = dialer.DialContext(ctx, "unix", d.guest); err != nil {
 		return serial, nil, fmt.Errorf("connect to channel: %w", err)

@@ -52,7 +52,7 @@ var damages = []struct {
 	}, "template another-one-0123456789abcdef in the place of"},
 	{"a description of another version", func(t *testing.T, dir string) {
 		rewrite(t, dir, func(k *keptTemplate) { k.Schema++ })
-	}, "schema 2, this fleetfall reads 1"},
+	}, "schema 3, this fleetfall reads 2"},
 	{"a description without files", func(t *testing.T, dir string) {
 		rewrite(t, dir, func(k *keptTemplate) { k.Files = nil })
 	}, "is damaged"},

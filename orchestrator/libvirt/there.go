@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -91,7 +92,7 @@ func (p *there) ship(ctx context.Context, from, name string) error {
 // lines leaves it to libvirt where sockets lie; it opens consoles only of terminals.
 func (p *there) lines(d *domain) { d.serial, d.guest = "", "" }
 
-func (p *there) connect(ctx context.Context, _ domain, created golibvirt.Domain) (serial, guest net.Conn, err error) {
+func (p *there) connect(ctx context.Context, _ domain, created golibvirt.Domain) (serial io.ReadCloser, guest net.Conn, err error) {
 	conn, err := p.h.line.connection(ctx)
 	if err != nil {
 		return nil, nil, err

@@ -39,6 +39,7 @@ func (m *machine) virtualTime(ctx context.Context) (time.Duration, error) {
 }
 
 var errStopped = errors.New("the machine stands still")
+
 // hardwareClock reads what a machine's real-time clock shows.
 func hardwareClock(l *golibvirt.Libvirt, d golibvirt.Domain) (time.Time, error) {
 	text, err := l.QEMUDomainMonitorCommand(d, `{"execute":"qom-get","arguments":{"path":"/machine","property":"rtc-time"}}`, 0)
@@ -61,4 +62,3 @@ func hardwareClock(l *golibvirt.Libvirt, d golibvirt.Domain) (time.Time, error) 
 	r := answer.Return
 	return time.Date(1900+r.Year, time.Month(1+r.Month), r.Day, r.Hour, r.Minute, r.Second, 0, time.UTC), nil
 }
-
