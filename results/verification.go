@@ -29,7 +29,6 @@ type Verification struct {
 	Reason     string  `json:"reason,omitempty"`     // why it is unverified
 	Entries    int     `json:"entries"`              // that were compared, of the trial that has more
 	Timed      int     `json:"timed"`                // that differ in times alone
-	Printed    int     `json:"printed"`              // that differ only in when a kernel printed the lines of its last words
 	Changed    int     `json:"changed"`              // that differ in more, or are there once only
 	Largest    float64 `json:"largest"`              // s; difference of times
 	Tolerance  float64 `json:"tolerance"`            // s

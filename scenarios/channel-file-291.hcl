@@ -17,22 +17,18 @@
 #   user     the interpreter in a process, under a supervisor that restarts it
 #
 # Run it:             fleetfall run channel-file-291
-# At the real pace:   fleetfall run channel-file-291 --var revert_after=78m --var deadline=12h \
-#                       --var 'hands_on=lognormal("15m", 0.5)' --var notice=30m
+# At the real pace:   fleetfall run channel-file-291 --var pace=real
 # With more hosts:    fleetfall run channel-file-291 --var hosts=20
 
 scenario "channel-file-291" {
   description   = "A signed, well-formed update that matches on a 21st field, of which the sensor supplies 20."
   seed          = 291
   repeat        = var.repeat
-  deadline      = var.deadline      # after the injection; hosts not back by then are censored, never "recovered"
-  stable_for    = var.stable_for    # a host is back once it has been available for as long as this
-  liveness      = var.liveness      # a host that runs and sends no beat for as long as this is hung
-  latency_bound = var.latency_bound # a host whose workload is slower than this is degraded
+  deadline      = coalesce(var.deadline, local.pace.deadline)     # after the injection; hosts not back by then are censored, never "recovered"
+  stable_for    = coalesce(var.stable_for, local.pace.stable_for) # a host is back once it has been available for as long as this
+  liveness      = coalesce(var.liveness, local.pace.liveness)     # a host that runs and sends no beat for as long as this is hung
+  latency_bound = var.latency_bound                               # a host whose workload is slower than this is degraded
 }
-
-# The outage took days. The defaults below keep its order of events and shrink its waits, so that a cell takes about a
-# minute on emulated machines; every pace is a variable.
 
 variable "hosts" {
   type        = number
@@ -46,58 +42,10 @@ variable "repeat" {
   description = "How often each cell is run, each time with a seed of its own."
 }
 
-variable "at" {
-  type        = duration
-  default     = "8s"
-  description = "When the update is shipped, after the fleet is ready: the time to see what is normal."
-}
-
-variable "revert_after" {
-  type        = duration
-  default     = "12s"
-  description = "How long after that the vendor pulls it. It was 78m."
-}
-
-variable "deadline" {
-  type        = duration
-  default     = "3m"
-  description = "How long after the injection hosts have to come back."
-}
-
 variable "technicians" {
   type        = number
   default     = 2
   description = "How many hosts can be worked on at the same time."
-}
-
-variable "hands_on" {
-  type        = distribution
-  default     = lognormal("4s", 0.3)
-  description = "A technician's time for one host, besides its boots."
-}
-
-variable "notice" {
-  type        = duration
-  default     = "2s"
-  description = "From a host's boot loop to its place in the technicians' queue."
-}
-
-variable "restart" {
-  type        = duration
-  default     = "1s"
-  description = "From a panic to the host's automatic restart."
-}
-
-variable "stable_for" {
-  type        = duration
-  default     = "6s"
-  description = "How long a host must be available to count as back."
-}
-
-variable "liveness" {
-  type        = duration
-  default     = "20s"
-  description = "How long a host may be silent before it counts as hung."
 }
 
 variable "latency_bound" {
@@ -106,13 +54,85 @@ variable "latency_bound" {
   description = "How long one unit of the workload may take before its host counts as degraded."
 }
 
+# The outage took days. The short pace keeps its order of events and shrinks its waits, so that a cell takes about a minute
+# of its own time; the real one is that of the day, and is for the virtual clock. Each time can also be given by itself.
+
+variable "pace" {
+  type        = string
+  default     = "short"
+  description = "short, or real."
+}
+
+locals {
+  pace = {
+    short = {
+      at       = "8s", revert_after = "12s", deadline = "3m", stable_for = "6s", liveness = "20s"
+      hands_on = lognormal("4s", 0.3), notice = "2s", restart = "1s"
+      beat     = "1s", poll = "2s", work = "1s", threat = "2s"
+    }
+    real = {
+      at       = "10m", revert_after = "78m", deadline = "12h", stable_for = "5m", liveness = "2m"
+      hands_on = lognormal("15m", 0.5), notice = "30m", restart = "2m"
+      beat     = "10s", poll = "30s", work = "10s", threat = "30s"
+    }
+  }[var.pace]
+}
+
+variable "at" {
+  type        = duration
+  default     = null
+  description = "When the update is shipped, after the fleet is ready: the time to see what is normal."
+}
+
+variable "revert_after" {
+  type        = duration
+  default     = null
+  description = "How long after that the vendor pulls it."
+}
+
+variable "deadline" {
+  type        = duration
+  default     = null
+  description = "How long after the injection hosts have to come back."
+}
+
+variable "hands_on" {
+  type        = distribution
+  default     = null
+  description = "A technician's time for one host, besides its boots."
+}
+
+variable "notice" {
+  type        = duration
+  default     = null
+  description = "From a host's boot loop to its place in the technicians' queue."
+}
+
+variable "restart" {
+  type        = duration
+  default     = null
+  description = "From a panic to the host's automatic restart."
+}
+
+variable "stable_for" {
+  type        = duration
+  default     = null
+  description = "How long a host must be available to count as back."
+}
+
+variable "liveness" {
+  type        = duration
+  default     = null
+  description = "How long a host may be silent before it counts as hung."
+}
+
 # What the guests do, and how often: a sign of life; a poll for new content; a unit of work, which is one program
 # execution; and a synthetic threat that the agent should detect.
 guest {
-  beat   = "1s"
-  poll   = "2s"
-  work   = "1s"
-  threat = "2s"
+  beat   = local.pace.beat
+  poll   = local.pace.poll
+  work   = local.pace.work
+  threat = local.pace.threat
 }
 
 fleet "control" {
@@ -132,8 +152,8 @@ fleet "user" {
 }
 
 update "rapid-response" {
-  at           = var.at
-  revert_after = var.revert_after
+  at           = coalesce(var.at, local.pace.at)
+  revert_after = coalesce(var.revert_after, local.pace.revert_after)
 
   # 21 fields declared, 20 supplied. The criterion is the one on the 21st; with "any", a wildcard, the update is harmless,
   # as all those before it were.
@@ -149,9 +169,9 @@ rollout "everyone" {}
 recovery "technicians" {
   strategy    = "safe_mode"
   technicians = var.technicians
-  hands_on    = var.hands_on
-  notice      = var.notice
-  restart     = var.restart
+  hands_on    = coalesce(var.hands_on, local.pace.hands_on)
+  notice      = coalesce(var.notice, local.pace.notice)
+  restart     = coalesce(var.restart, local.pace.restart)
 }
 
 expect "every kernel-mode host goes down" {

@@ -70,8 +70,8 @@ func (b *underLoad) NewFleet(cfg libvirt.FleetConfig) (fleet.Fleet, error) {
 func verifying(t *testing.T, root string) *run {
 	t.Helper()
 	r := newRun(t, Config{Plan: virtualPlan(t), Results: root, Verify: true})
-	if err := r.checkVerify(); err != nil {
-		t.Fatal(err)
+	if err := r.checkVerify(); err != nil || r.verify.Tolerance != libvirt.Tolerance {
+		t.Fatalf("%v; %+v", err, r.verify)
 	}
 	return r
 }
@@ -79,6 +79,7 @@ func verifying(t *testing.T, root string) *run {
 // TestVerifyRunsEachTrialTwice, the second time and only then under load, and tells a run that is slower then.
 func TestVerifyRunsEachTrialTwice(t *testing.T) {
 	r := verifying(t, t.TempDir())
+	r.verify.Tolerance = time.Millisecond
 	begun := 0
 	r.Begin = func(n int) { begun = n }
 	var watched []int
@@ -105,7 +106,7 @@ func TestVerifyRunsEachTrialTwice(t *testing.T) {
 	if left := loadProcesses(t); len(left) > 0 {
 		t.Errorf("left: %+v", left)
 	}
-	if j.Verify == nil || j.Verify.Tolerance != libvirt.Tolerance {
+	if j.Verify == nil || j.Verify.Tolerance != time.Millisecond {
 		t.Errorf("the header says %+v", j.Verify)
 	}
 	v := measure.Compute(j).Verification
@@ -173,18 +174,53 @@ func TestVerifiedRunIsReplayed(t *testing.T) {
 
 // TestVerifyNeedsTheVirtualClock, and says so before anything is made.
 func TestVerifyNeedsTheVirtualClock(t *testing.T) {
-	for _, clock := range []string{"", scenarios.ClockWall} {
-		root := filepath.Join(t.TempDir(), "results")
-		plan := smallPlan(t)
-		plan.Clock = clock
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel() // nothing else would be refused before an image is built
-		finished, err := Run(ctx, Config{Plan: plan, Results: root, Verify: true})
-		if finished != nil || !errors.Is(err, ErrWallClock) || !strings.Contains(err.Error(), `ask for clock "virtual"`) {
-			t.Errorf("clock %q: %v", clock, err)
+	root := filepath.Join(t.TempDir(), "results")
+	plan := smallPlan(t)
+	plan.Clock = scenarios.ClockWall
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // nothing else would be refused before an image is built
+	finished, err := Run(ctx, Config{Plan: plan, Results: root, Verify: true})
+	if finished != nil || !errors.Is(err, ErrWallClock) || !strings.Contains(err.Error(), `ask for clock "virtual"`) {
+		t.Error(err)
+	}
+	if _, err := os.Stat(root); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("something was made: %v", err)
+	}
+}
+
+// TestChooseClock: what is asked for, what a run began with, and else what there can be.
+func TestChooseClock(t *testing.T) {
+	one, several := libvirt.Machines{{}}, libvirt.Machines{{}, {}}
+	for _, c := range []struct {
+		name          string
+		asked, before string
+		verify        bool
+		machines      libvirt.Machines
+		want          fleet.Clock
+		wrong         string
+	}{
+		{name: "nothing is said", machines: one, want: fleet.VirtualClock},
+		{name: "nothing is said, and there can be none", machines: several, want: fleet.WallClock},
+		{name: "wall", asked: "wall", machines: one, want: fleet.WallClock},
+		{name: "virtual", asked: "virtual", machines: one, want: fleet.VirtualClock},
+		{name: "virtual, and there can be none", asked: "virtual", machines: several, wrong: `one machine's, and here are 2; ask for clock "wall"`},
+		{name: "verification, and there can be none", verify: true, machines: several, wrong: "one machine's, and here are 2"},
+		{name: "it began on the wall clock", before: "wall", machines: one, want: fleet.WallClock},
+		{name: "it began on the virtual clock", before: "virtual", machines: several, wrong: "one machine's, and here are 2"},
+	} {
+		r := &run{Config: Config{Plan: &scenarios.Plan{Clock: c.asked}, Step: func(string) {}}, machines: c.machines}
+		if c.before != "" {
+			r.before = &results.Journal{Header: results.Header{Provenance: results.Provenance{Clock: c.before}}}
 		}
-		if _, err := os.Stat(root); !errors.Is(err, os.ErrNotExist) {
-			t.Errorf("clock %q: something was made: %v", clock, err)
+		if c.verify {
+			r.verify = &results.Verify{}
+		}
+		err := r.chooseClock()
+		switch {
+		case c.wrong == "" && (err != nil || r.clock != c.want):
+			t.Errorf("%s: %s, %v", c.name, r.clock, err)
+		case c.wrong != "" && (err == nil || !strings.Contains(err.Error(), c.wrong) || errors.Is(err, ErrWallClock) != c.verify):
+			t.Errorf("%s: %v", c.name, err)
 		}
 	}
 }

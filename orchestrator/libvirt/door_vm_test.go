@@ -49,16 +49,21 @@ func life(t *testing.T, h *Hypervisor, image vmimages.Image, d time.Duration, co
 	}
 }
 
+// prepareVirtual makes templates of hosts on the virtual clock.
+func prepareVirtual(t *testing.T, h *Hypervisor, image vmimages.Image) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	if p, err := h.Prepare(ctx, image, "kernel", 96<<20, fleet.VirtualClock); err != nil || !p.Copies {
+		t.Fatalf("%+v, %v", p, err)
+	}
+}
+
 // TestDoor: a boot that goes on from a template is, to the nanosecond, the boot that a machine goes through by itself.
 func TestDoor(t *testing.T) {
 	tiny, _ := images(t)
 	h := open(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-	defer cancel()
-	p, err := h.Prepare(ctx, tiny, "kernel", 96<<20, fleet.VirtualClock)
-	if err != nil || !p.Copies {
-		t.Fatalf("%+v, %v", p, err)
-	}
+	prepareVirtual(t, h, tiny)
 	const seconds = 10
 	boots := map[bool][]fleet.Event{}
 	for _, cold := range []bool{true, false} {

@@ -1,7 +1,5 @@
 package libvirt
 
-import "time"
-
-// Tolerance is how far the times of the same thing may differ in two runs of one seed on the virtual clock. It is measured,
-// on idle machines and on busy ones: what is left, see ARCHITECTURE.md, is below a millisecond.
-const Tolerance = 2 * time.Millisecond
+// Tolerance is how far the times of the same thing may differ in two runs of one seed on the virtual clock, in nanoseconds: not
+// at all. What a guest does depends on its instructions alone, and what it is told on their order in time.
+const Tolerance = 0

@@ -13,7 +13,6 @@ type difference struct {
 	at      time.Duration // of the earlier one
 	time    time.Duration // the largest difference of their times
 	content bool          // more than times differs
-	printed bool          // something within differs, if only when the kernel printed it
 	a, b    *entry        // one of them may be nil
 }
 
@@ -36,7 +35,7 @@ func align(a, b []entry) []difference {
 			}
 			continue
 		}
-		if d := pair(&a[0], &b[0]); d.content || d.printed || d.time > 0 {
+		if d := pair(&a[0], &b[0]); d.content || d.time > 0 {
 			out = append(out, d)
 		}
 		a, b = a[1:], b[1:]
@@ -69,7 +68,6 @@ func pair(a, b *entry) difference {
 	if bytes.Equal(a.data, b.data) {
 		return d
 	}
-	d.printed = true
 	d.content = len(changedFields(a, b)) > 0 || len(a.times) != len(b.times)
 	for i := range min(len(a.times), len(b.times)) {
 		if a.times[i].field == b.times[i].field {

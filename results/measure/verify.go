@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -68,10 +67,8 @@ func verify(first, second *results.TrialRecord, tolerance time.Duration) results
 			switch {
 			case d.content:
 				v.Changed++
-			case d.time > 0:
-				v.Timed++
 			default:
-				v.Printed++
+				v.Timed++
 			}
 			if (d.content || d.time > tolerance) && (worst == nil || d.at < worst.at) {
 				worst = &d
@@ -141,28 +138,18 @@ func newEntry(at time.Duration, stream, what string, payload any) entry {
 		e.fields = nil
 	}
 	for name, value := range e.fields {
-		switch value := value.(type) {
-		case json.Number:
-			if strings.HasSuffix(name, "_ns") { // so are all durations in a journal
-				if n, err := value.Int64(); err == nil {
-					e.times = append(e.times, stamp{name, time.Duration(n)})
-					delete(e.fields, name)
-				}
-			}
-		case string:
-			e.fields[name] = unstamped(value)
+		number, ok := value.(json.Number)
+		if !ok || !strings.HasSuffix(name, "_ns") { // so are all durations in a journal
+			continue
+		}
+		if n, err := number.Int64(); err == nil {
+			e.times = append(e.times, stamp{name, time.Duration(n)})
+			delete(e.fields, name)
 		}
 	}
 	slices.SortFunc(e.times, func(a, b stamp) int { return cmp.Compare(a.field, b.field) })
 	return e
 }
-
-// kernelStamp is the time since its boot that a kernel puts before each line of its log.
-var kernelStamp = regexp.MustCompile(`\[ *\d{1,9}\.\d{6}\]`)
-
-// unstamped takes the kernel's stamps out of a text. They are not compared: a kernel waits for the other end of its console,
-// which is a busy machine's, so that they tell how fast somebody read. When it failed is the event's own time.
-func unstamped(text string) string { return kernelStamp.ReplaceAllLiteralString(text, "[]") }
 
 func streams(all []entry) map[string][]entry {
 	byName := map[string][]entry{}

@@ -297,7 +297,7 @@ func verifiedTwice() *results.Results {
 	of(0, 1, results.Verification{Status: results.Identical})
 	of(0, 2, results.Verification{Status: results.Identical})
 	of(1, 1, results.Verification{Status: results.Within, Timed: 3, Largest: 0.000712})
-	of(1, 2, results.Verification{Status: results.Within, Timed: 1, Printed: 2, Largest: 0.001996})
+	of(1, 2, results.Verification{Status: results.Within, Timed: 1, Largest: 0.001996})
 	of(2, 1, results.Verification{Status: results.Differs, Timed: 2, Changed: 1, Largest: 0.25,
 		Difference: "beat of user-1 at 1m40s, in the second run at 1m40.25s; work_units is 1, in the second run 7"})
 	of(2, 2, results.Verification{Status: results.Unverified, Reason: "its second run was invalid: create domain: cannot allocate memory"})

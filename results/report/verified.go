@@ -36,10 +36,10 @@ func verification(r *results.Results) []verified {
 func verifiedCell(label string, trials []results.Verification) verified {
 	out := verified{Label: label, Status: results.Met}
 	var parts []string
-	within, entries, timed, printed := 0, 0, 0, 0
+	within, entries, timed := 0, 0, 0
 	largest := 0.0
 	for _, v := range trials {
-		entries, timed, printed, largest = entries+v.Entries, timed+v.Timed, printed+v.Printed, max(largest, v.Largest)
+		entries, timed, largest = entries+v.Entries, timed+v.Timed, max(largest, v.Largest)
 		switch v.Status {
 		case results.Identical:
 		case results.Within:
@@ -63,9 +63,6 @@ func verifiedCell(label string, trials []results.Verification) verified {
 		parts = append(parts, fmt.Sprintf("the same but for times: in %d of %s, by at most %s", timed, count(entries, "line"), largestOf(largest)))
 	default:
 		parts = append(parts, fmt.Sprintf("the same in all %s", count(entries, "line")))
-	}
-	if printed > 0 {
-		parts[len(parts)-1] += fmt.Sprintf("; %s printed at another speed", count(printed, "panic"))
 	}
 	out.Text = strings.Join(parts, "; ")
 	return out
@@ -105,6 +102,11 @@ func verifiedHow(r *results.Results) string {
 	if len(r.Verification) == 0 {
 		return ""
 	}
-	return "Every trial was run a second time with all CPUs kept busy, and compared line by line of the journal: times may differ by " +
-		largestOf(r.Verification[0].Tolerance) + ", nothing else may. Second runs are in no figure."
+	how := "Every trial was run a second time with all CPUs kept busy, and compared line by line of the journal: "
+	if t := r.Verification[0].Tolerance; t > 0 {
+		how += "times may differ by " + largestOf(t) + ", nothing else may."
+	} else {
+		how += "nothing may differ, times to the nanosecond included."
+	}
+	return how + " Second runs are in no figure."
 }
