@@ -23,8 +23,12 @@ const (
 	doorTicks = 4000 // ns of the virtual clock for which it is, each time
 )
 
-// doorPace is how long, on the wall clock, a template is let stand at each ring: time for its being stopped to be asked for.
-const doorPace = 20 * time.Millisecond
+const (
+	// On the wall clock, how long a template is let stand at each ring: time for its being stopped to be asked for.
+	doorPace = 50 * time.Millisecond
+	// How often one is made that could not be stopped, which happens on a machine that is very busy.
+	doorTries = 3
+)
 
 var errDoor = errors.New("the guest could not be stopped while it waited")
 

@@ -136,7 +136,11 @@ func (h *Hypervisor) prepareTemplate(ctx context.Context, image vmimages.Image, 
 			h.log.Warn().Err(err).Str("template", key).Msg("it could not be removed")
 		}
 	}
-	t, err = h.makeTemplate(ctx, image, kind, key)
+	for range doorTries {
+		if t, err = h.makeTemplate(ctx, image, kind, key); !errors.Is(err, errDoor) {
+			break
+		}
+	}
 	if err == nil {
 		err = h.tryCopy(ctx, image, kind, t)
 	}
