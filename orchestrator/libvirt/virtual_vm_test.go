@@ -128,11 +128,12 @@ func TestTheSameTwice(t *testing.T) {
 		}()
 	}
 	crashAgain, pollsAgain := gated(t, h, tiny, 7, 3)
-	if crash != crashAgain {
+	near := func(a, b time.Duration) bool { return (a - b).Abs() <= Tolerance }
+	if !near(crash, crashAgain) {
 		t.Errorf("the first crash was at %v, on a busy machine at %v", crash, crashAgain)
 	}
-	if !slices.Equal(polls, pollsAgain) {
+	if !slices.EqualFunc(polls, pollsAgain, func(a, b poll) bool { return a.host == b.host && a.version == b.version && near(a.at, b.at) }) {
 		t.Errorf("polls %v, on a busy machine %v", polls, pollsAgain)
 	}
-	t.Logf("crash %v, polls %v", crash, polls)
+	t.Logf("crash %v and %v, polls %v and %v", crash, crashAgain, polls, pollsAgain)
 }
