@@ -27,9 +27,9 @@ const Lookahead = 100 * time.Millisecond
 // on; guests are told the fleet's time when they ask who they are.
 var virtualEpoch = time.Date(2024, time.July, 19, 4, 9, 0, 0, time.UTC)
 
-// lookEvery is how often, on the wall clock, the clocks of hosts are looked at that others have waited for all the while: a look
-// costs QEMU more than a question.
-const lookEvery = 50 * time.Millisecond
+// lookEvery is how often, on the wall clock, the clocks of hosts are looked at that others have waited for all the while. A look
+// costs QEMU as much as a dozen questions, and those who do not ask are few: they hang, or boot cold. Meanwhile they run on.
+const lookEvery = 500 * time.Millisecond
 
 // A virtualFleet is a fleet.Fleet of VMs on the virtual clock. Everything is decided by whoever calls Next; each host's VM
 // is made and ended by a goroutine of the host's own.
