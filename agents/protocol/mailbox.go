@@ -80,6 +80,22 @@ func (m Mailbox) Answer(number uint64, line []byte) error {
 	return nil
 }
 
+// Snapshot is what a machine that is stopped while it asks, is held, or is about to ask again may have put in or still has to
+// read: all but the reply.
+func (m Mailbox) Snapshot() []byte {
+	size := min(atomic.LoadUint64(m.word(boxRequest)), MaxLine)
+	return append([]byte(nil), m[:boxRequestsAt+size]...)
+}
+
+// Resume makes a fresh mailbox that of a copy of the machine whose mailbox this is a snapshot of.
+func (m Mailbox) Resume(snapshot []byte) error {
+	if len(snapshot) < boxRequestsAt || len(snapshot) > boxRequestsAt+MaxLine {
+		return fmt.Errorf("a mailbox of %d bytes", len(snapshot))
+	}
+	copy(m, snapshot)
+	return nil
+}
+
 // Hold, in the place of Answer, makes the guest wait for so many ticks of its time-stamp counter when it goes on, and ask again.
 // It is how a machine is held where it can be copied: see agents/guest.
 func (m Mailbox) Hold(ticks uint64) { atomic.StoreUint64(m.word(boxHeld), ticks) }

@@ -40,6 +40,34 @@ func TestMailbox(t *testing.T) {
 	}
 }
 
+// A machine may be stopped anywhere while it is held: what it has put in so far is there for its copy.
+func TestMailboxOfACopy(t *testing.T) {
+	box, copied := Mailbox(make([]byte, MailboxSize)), Mailbox(make([]byte, MailboxSize))
+	number, err := box.Ask([]byte("who am I?"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	box.Hold(5)
+	if err := copied.Resume(box.Snapshot()); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := copied.Reply(number); ok || copied.Held() != 5 {
+		t.Errorf("replied to: %v, held for %d", ok, copied.Held())
+	}
+	if asked, line, err := copied.Request(); asked != number || string(line) != "who am I?" || err != nil {
+		t.Errorf("request %d, %q, %v", asked, line, err)
+	}
+	for _, size := range []int{0, boxRequestsAt - 1, boxRequestsAt + MaxLine + 1} {
+		if err := copied.Resume(make([]byte, size)); err == nil {
+			t.Errorf("a snapshot of %d bytes is taken", size)
+		}
+	}
+	binary.NativeEndian.PutUint64(box[boxRequest:], 1<<63)
+	if n := len(box.Snapshot()); n != boxRequestsAt+MaxLine {
+		t.Errorf("a snapshot of %d bytes of a request that says it has 2^63", n)
+	}
+}
+
 func TestMailboxBounds(t *testing.T) {
 	box := Mailbox(make([]byte, MailboxSize))
 	if _, err := box.Ask(make([]byte, MaxLine+1)); err == nil {

@@ -16,7 +16,7 @@ import (
 // a template that stands there; the machine's clock, which the template's state holds, says how long it has run.
 //
 // As long as a guest rings, QEMU can do nothing else, and be stopped just as little. So every boot, also one that is no copy and
-// one that becomes a template, is held at the door a number of times, each for a time in which the guest does nothing. In one of
+// one that becomes a template, is held at the door a number of times, each for a time in which the guest does nothing. In or about one of
 // these it is stopped; its copies are held for the times that are left. So the door takes the same time in each of them, to the tick.
 const (
 	doorHolds = 8    // times that a boot is held
@@ -36,6 +36,9 @@ var errDoor = errors.New("the guest could not be stopped while it waited")
 type door struct {
 	Asked time.Duration `json:"asked_ns"` // what its clock showed when it first asked
 	Holds int           `json:"holds"`    // times that its copies are still to be held
+
+	// Mailbox is a snapshot of its mailbox: it may have been stopped before it read that it is held, or while it was about to ask again.
+	Mailbox []byte `json:"mailbox"`
 }
 
 // stopAtDoor lets a machine run up to the door, and stops it there. inbox is its listener's.
@@ -82,6 +85,7 @@ func (h *Hypervisor) stopAtDoor(ctx context.Context, m *machine, inbox *inbox[an
 					return d, err
 				}
 			case stopped:
+				d.Mailbox = m.mailbox.memory.Snapshot()
 				return d, heard.err
 			default:
 				if err := b.note(message, begin); err != nil {

@@ -49,7 +49,7 @@ func (h *Hypervisor) createMachine(ctx context.Context, d domain, t *template, l
 	var box *mailbox
 	if d.virtual != nil {
 		d.guest = ""
-		if box, err = h.newMailbox(ctx, &d); err != nil {
+		if box, err = h.newMailbox(ctx, &d, t); err != nil {
 			return nil, err
 		}
 	}

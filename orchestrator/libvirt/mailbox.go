@@ -21,8 +21,9 @@ type mailbox struct {
 	pipe   string // the machine's console, see pipe.go
 }
 
-// newMailbox makes what the domain shares with us, and names it in the domain.
-func (h *Hypervisor) newMailbox(ctx context.Context, d *domain) (_ *mailbox, err error) {
+// newMailbox makes what the domain shares with us, and names it in the domain. A copy of a template finds the template's
+// letters in it.
+func (h *Hypervisor) newMailbox(ctx context.Context, d *domain, t *template) (_ *mailbox, err error) {
 	m := &mailbox{place: h.place, name: d.name + mailboxSuffix, pipe: d.serial}
 	if err := makePipe(m.pipe); err != nil {
 		return nil, err
@@ -48,6 +49,16 @@ func (h *Hypervisor) newMailbox(ctx context.Context, d *domain) (_ *mailbox, err
 	if m.memory, err = syscall.Mmap(int(file.Fd()), 0, protocol.MailboxSize, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED); err != nil {
 		return nil, fmt.Errorf("make mailbox: map memory: %w", err)
 	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, syscall.Munmap(m.memory))
+		}
+	}()
+	if t != nil {
+		if err := m.memory.Resume(t.kept.Door.Mailbox); err != nil {
+			return nil, fmt.Errorf("make mailbox: %w", err)
+		}
+	}
 	d.virtual.bell = h.work.socket(d.name + ".bell")
 	m.bell, err = newBell(d.virtual.bell, func() {
 		if rung, ok := m.rung.Load().(func()); ok {
@@ -60,7 +71,7 @@ func (h *Hypervisor) newMailbox(ctx context.Context, d *domain) (_ *mailbox, err
 		}
 		m.bell.close()
 	}
-	return nil, errors.Join(err, syscall.Munmap(m.memory))
+	return nil, err
 }
 
 const mailboxSuffix = ".mailbox"

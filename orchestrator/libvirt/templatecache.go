@@ -19,7 +19,7 @@ import (
 
 // The files of a kept template, in <cache>/templates/<key>.
 const (
-	templateSchema = 2
+	templateSchema = 3
 	templateFile   = "template.json" // a keptTemplate
 	ramFile        = "memory"
 	stateFile      = "state"

@@ -52,7 +52,7 @@ var damages = []struct {
 	}, "template another-one-0123456789abcdef in the place of"},
 	{"a description of another version", func(t *testing.T, dir string) {
 		rewrite(t, dir, func(k *keptTemplate) { k.Schema++ })
-	}, "schema 3, this fleetfall reads 2"},
+	}, "schema 4, this fleetfall reads 3"},
 	{"a description without files", func(t *testing.T, dir string) {
 		rewrite(t, dir, func(k *keptTemplate) { k.Files = nil })
 	}, "is damaged"},

@@ -153,10 +153,15 @@ func (h *virtualHost) powerOff() {
 	h.looking = false // what is still to be heard of that is another machine's
 	h.fleet.clock.Stops(h.spec.Name)
 	h.freeSlot()
+	h.end("power host off")
+}
+
+// end has the VM destroyed, if there is one.
+func (h *virtualHost) end(op string) {
 	boot := h.boots
 	h.jobs.put(func(ctx context.Context) {
 		if err := h.destroy(context.WithoutCancel(ctx)); err != nil {
-			h.fleet.inbox.put(broke{h, boot, "power host off", err})
+			h.fleet.inbox.put(broke{h, boot, op, err})
 		}
 	})
 }
@@ -421,6 +426,10 @@ func (h *virtualHost) panicked() {
 	h.put(at, panicOf("device", *h.cause))
 	h.state, h.device, h.cause, h.asked = stopped, false, nil, asked{}
 	h.freeSlot()
+	// All that it had to say is known. A fleet in boot loops is one of hosts that wait for their restart: that costs neither memory
+	// then, nor time at the next boot.
+	h.machine, h.talk = nil, nil
+	h.end("end crashed host")
 }
 
 // settle tells of a panic whose cause did not come.
