@@ -266,8 +266,8 @@ func (k *killer) goOn() {
 		k.t.Errorf("a run with the cache of killed ones: exit code %d\n%s", code, p.stderr.String())
 	}
 	left, err := os.ReadDir(filepath.Join(k.cache, "templates"))
-	if err != nil || len(left) != 2 || len(k.unfinished()) > 0 {
-		k.t.Errorf("templates %v, %v, want those of two kinds of hosts, and nothing unfinished", left, err)
+	if err != nil || len(left) != 4 || len(k.unfinished()) > 0 {
+		k.t.Errorf("templates %v, %v, want those of two kinds of hosts in two modes, and nothing unfinished", left, err)
 	}
 }
 
