@@ -27,8 +27,8 @@ const (
 	kernelReadyWait = 2 * time.Second // a module is ready when it is loaded; this bounds reading that from it
 )
 
-// boot brings the machine, whose drivers are loaded, up to the point where an operating system configures its network. The order is the field's,
-// and matters: the kernel's agent starts first of all programs, with the newest content on the disk, and sees every
+// boot brings the machine, whose drivers are loaded, up to the point where an operating system configures its network. The
+// order is the field's, and matters: the kernel's agent starts first of all programs, with the newest content on the disk, and sees every
 // execution from then on. What fails is logged and the boot goes on, as far as it can.
 func boot(ctx context.Context, set settings, a *agent, log *logger) {
 	device := virtioDisk

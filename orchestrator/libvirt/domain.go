@@ -31,7 +31,7 @@ type domain struct {
 	mode          fleet.BootMode
 	memory        int64  // bytes
 	disk          string // path of the overlay
-	serial, guest string // paths of the sockets of console and channel; empty for a terminal, and a socket of libvirt's choice; on the virtual clock the console's is that of a pipe
+	serial, guest string // paths of the sockets of console and channel; empty for a terminal, and a socket of libvirt's choice; see pipe for the console on the virtual clock
 	ram           string // path of a file that is the guest's memory; empty for memory of its own
 	share         bool   // what the guest writes goes into that file, not into a copy of its pages
 	copied        bool   // it starts from a template's state and never boots: it needs no kernel

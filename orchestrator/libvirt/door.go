@@ -15,9 +15,10 @@ import (
 // its disk. Up to there all boots of an image are the same, whatever became of the host, so each boot of a host goes on from
 // a template that stands there; the machine's clock, which the template's state holds, says how long it has run.
 //
-// As long as a guest rings, QEMU can do nothing else, and be stopped just as little. So every boot, also one that is no copy and
-// one that becomes a template, is held at the door a number of times, each for a time in which the guest does nothing. In or about one of
-// these it is stopped; its copies are held for the times that are left. So the door takes the same time in each of them, to the tick.
+// As long as a guest rings, QEMU can do nothing else, and be stopped just as little. So every boot, also one that is no copy
+// and one that becomes a template, is held at the door a number of times, each for a time in which the guest does nothing. In
+// or about one of these it is stopped; its copies are held for the times that are left. So the door takes the same time in
+// each of them, to the tick.
 const (
 	doorHolds = 8    // times that a boot is held
 	doorTicks = 4000 // ns of the virtual clock for which it is, each time
@@ -80,8 +81,7 @@ func (h *Hypervisor) stopAtDoor(ctx context.Context, m *machine, inbox *inbox[an
 				d.Holds--
 				time.AfterFunc(doorPace, func() { inbox.put(answer{}) })
 			case answer:
-				m.mailbox.memory.Hold(doorTicks)
-				if err := m.mailbox.bell.answer(); err != nil {
+				if err := m.mailbox.hold(); err != nil {
 					return d, err
 				}
 			case stopped:
@@ -102,6 +102,11 @@ func (m *mailbox) held(left *int) bool {
 		return false
 	}
 	*left--
+	return m.hold() == nil // else QEMU has ended, and libvirt will say more
+}
+
+// hold holds a guest that rings at the door once. It is an error when nobody rings any more.
+func (m *mailbox) hold() error {
 	m.memory.Hold(doorTicks)
-	return m.bell.answer() == nil // else QEMU has ended, and libvirt will say more
+	return m.bell.answer()
 }

@@ -151,8 +151,6 @@ func (m *machine) destroy(ctx context.Context) error {
 	}
 	if m.mailbox != nil {
 		m.mailbox.bell.close() // a CPU that stands still holds QEMU up
-	}
-	if m.mailbox != nil {
 		// libvirt asks a QEMU to end and looks again after 200 ms. This one has nothing to write: its disk is memory.
 		orphans.kill(m.pid)
 	}

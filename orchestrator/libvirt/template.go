@@ -366,6 +366,11 @@ func (h *Hypervisor) tryCopy(ctx context.Context, image vmimages.Image, kind tem
 	}
 	cfg := FleetConfig{Cell: "copy", Clock: kind.clock, Images: map[string]vmimages.Image{image.Name: image}, Hosts: []fleet.HostSpec{spec}, HelloTimeout: templateTime}
 	h.setTemplate(kind, t)
+	defer func() {
+		if err != nil {
+			h.setTemplate(kind, nil)
+		}
+	}()
 	f, err := Machines{h}.newVMs(cfg)
 	if err != nil {
 		return fmt.Errorf("try a copy: %w", err)
@@ -373,9 +378,7 @@ func (h *Hypervisor) tryCopy(ctx context.Context, image vmimages.Image, kind tem
 	defer func() {
 		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), createTime)
 		defer cancel()
-		if err = errors.Join(err, f.Close(cleanup)); err != nil {
-			h.setTemplate(kind, nil)
-		}
+		err = errors.Join(err, f.Close(cleanup))
 	}()
 	if err := f.Do(ctx, fleet.Boot{Host: spec.Name, Mode: kind.mode}); err != nil {
 		return fmt.Errorf("try a copy: %w", err)

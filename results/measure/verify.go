@@ -64,10 +64,9 @@ func verify(first, second *results.TrialRecord, tolerance time.Duration) results
 	for _, name := range union(a, b) {
 		for _, d := range align(streamsA[name], streamsB[name]) {
 			most = max(most, d.time)
-			switch {
-			case d.content:
+			if d.content {
 				v.Changed++
-			default:
+			} else {
 				v.Timed++
 			}
 			if (d.content || d.time > tolerance) && (worst == nil || d.at < worst.at) {
