@@ -83,8 +83,8 @@ func (j *Journal) resume(e Entry, byNumber map[int]*TrialRecord) error {
 	return nil
 }
 
-// counts tells whether the trial came to an end that figures may rest on.
-func (t *TrialRecord) counts() bool { return t.Status == "settled" || t.Status == "deadline" }
+// Counts tells whether the trial came to an end that figures may rest on.
+func (t *TrialRecord) Counts() bool { return t.Status == "settled" || t.Status == "deadline" }
 
 // A place is what a trial is to fill: trials of one place are attempts at the same thing.
 type place struct {
@@ -99,7 +99,7 @@ func (t *TrialRecord) place() place { return place{t.Cell, t.Repeat, t.Wave, t.V
 func (j *Journal) supersede() {
 	last := map[place]*TrialRecord{}
 	for _, t := range j.Trials {
-		if before := last[t.place()]; before != nil && !before.counts() {
+		if before := last[t.place()]; before != nil && !before.Counts() {
 			before.Superseded = true
 		}
 		last[t.place()] = t
@@ -111,7 +111,7 @@ func (j *Journal) supersede() {
 // verification.
 func (j *Journal) Finished(cell string, repeat, wave int, again bool) bool {
 	for _, t := range j.Trials {
-		if t.place() == (place{cell, repeat, wave, again}) && (t.counts() || t.Status == "invalid" && t.Attempt == 2) {
+		if t.place() == (place{cell, repeat, wave, again}) && (t.Counts() || t.Status == "invalid" && t.Attempt == 2) {
 			return true
 		}
 	}
@@ -131,7 +131,7 @@ func (j *Journal) Attempt(cell string, repeat, wave int, again bool) int {
 // Counted is the number of the trial in this place that figures rest on; 0 when there is none.
 func (j *Journal) Counted(cell string, repeat, wave int) int {
 	for _, t := range j.Trials {
-		if t.place() == (place{cell, repeat, wave, false}) && t.counts() {
+		if t.place() == (place{cell, repeat, wave, false}) && t.Counts() {
 			return t.Number
 		}
 	}

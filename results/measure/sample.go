@@ -82,7 +82,7 @@ func (c *cell) read(t *results.TrialRecord) (results.Trial, []sample) {
 		h.sample.detail.Retried = h.Retried
 		h.finish(t.End, time.Duration(c.plan.StableFor), c.steady())
 		switch {
-		case t.Status != "settled" && t.Status != "deadline":
+		case !t.Counts():
 			h.sample.detail.Invalid = "the trial was " + t.Status
 			if t.Reason != "" {
 				h.sample.detail.Invalid += ": " + t.Reason

@@ -20,7 +20,7 @@ func verifications(j *results.Journal) []results.Verification {
 	var out []results.Verification
 	for _, c := range j.Plan.Cells {
 		for _, t := range j.Trials {
-			if t.Cell == c.ID && t.Verifies == 0 && (t.Status == "settled" || t.Status == "deadline") {
+			if t.Cell == c.ID && t.Verifies == 0 && t.Counts() {
 				out = append(out, verify(t, secondOf(j, t), j.Verify.Tolerance))
 			}
 		}
@@ -47,7 +47,7 @@ func verify(first, second *results.TrialRecord, tolerance time.Duration) results
 	case second == nil:
 		v.Status, v.Reason = results.Unverified, "it was not run a second time"
 		return v
-	case second.Status != "settled" && second.Status != "deadline":
+	case !second.Counts():
 		v.Status, v.Reason = results.Unverified, "its second run was "+second.Status
 		if second.Reason != "" {
 			v.Reason += ": " + second.Reason
