@@ -85,11 +85,15 @@ func appendInstance(b []byte, in Instance) []byte {
 	b = appendString8(b, in.Name)
 	b = append(b, uint8(len(in.Criteria)))
 	for _, c := range in.Criteria {
-		b = append(b, uint8(c.Op))
-		b = binary.LittleEndian.AppendUint16(b, uint16(len(c.Value)))
-		b = append(b, c.Value...)
+		b = appendCriterion(b, c)
 	}
 	return b
+}
+
+func appendCriterion(b []byte, c Criterion) []byte {
+	b = append(b, uint8(c.Op))
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(c.Value)))
+	return append(b, c.Value...)
 }
 
 func appendString8(b []byte, s string) []byte {

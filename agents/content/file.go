@@ -6,10 +6,11 @@ import "fmt"
 const (
 	MaxFile      = 1 << 20 // bytes of a file, its signature included
 	MaxTemplates = 16
-	MaxFields    = 32 // a template may declare
+	MaxFields    = 64 // a template may declare
 	MaxInstances = 1024
 	MaxName      = 64  // bytes of a template's, field's or instance's name
-	MaxValue     = 256 // bytes of a criterion's value
+	MaxValue     = 256 // bytes of a criterion's value, unless it is a group
+	MaxDepth     = 8   // groups within groups
 )
 
 // A File is what a channel file says, its signature apart.
@@ -41,6 +42,9 @@ type Action uint8
 const (
 	Detect Action = 0 // report it
 	Block  Action = 1 // report it and refuse it
+	// Inspect: report it, and have a program of the agent's look at the image, whose verdict decides. Of executions alone; a
+	// sensor that cannot wait lets the execution go on meanwhile.
+	Inspect Action = 2
 )
 
 func (a Action) String() string {
@@ -49,6 +53,8 @@ func (a Action) String() string {
 		return "detect"
 	case Block:
 		return "block"
+	case Inspect:
+		return "inspect"
 	}
 	return fmt.Sprintf("action %d", uint8(a))
 }
@@ -87,8 +93,8 @@ func (c *checker) instance(in Instance) error {
 	if c.instances[in.ID] {
 		return fmt.Errorf("instance %d is there already; give each instance its own id", in.ID)
 	}
-	if in.Action > Block {
-		return fmt.Errorf("instance %d: unknown action %d, want 0 (detect) or 1 (block)", in.ID, uint8(in.Action))
+	if in.Action > Inspect {
+		return fmt.Errorf("instance %d: unknown action %d, want 0 (detect) to 2 (inspect)", in.ID, uint8(in.Action))
 	}
 	if err := checkName(in.Name); err != nil {
 		return fmt.Errorf("instance %d: %w", in.ID, err)

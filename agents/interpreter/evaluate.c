@@ -2,9 +2,7 @@
 /* Evaluates loaded content over one event: runs for every program that the machine executes. */
 #include "interpreter.h"
 
-enum op { OP_ANY, OP_EQUALS, OP_PREFIX, OP_CONTAINS, OP_GLOB };
-
-/* Decodes the criterion at p, which ff_load has checked, and returns the place of the next one. */
+/* Decodes the criterion at p, inside a group, and returns the place of the next one. */
 static const u8 *next_criterion(struct ff_criterion *c, const u8 *p)
 {
 	c->op = p[0];
@@ -34,11 +32,28 @@ static int contains(const struct ff_value *input, const struct ff_criterion *c)
 	return 0;
 }
 
+/* Whether the pattern from p on matches the input from i on: as it is defined, a '*' tries every run from the shortest on. */
+static int glob(const struct ff_value *input, size_t i, const struct ff_criterion *c, size_t p)
+{
+	for (; p < c->len; p++, i++) {
+		if (c->value[p] == '*') {
+			for (; i <= input->len; i++) {
+				if (glob(input, i, c, p + 1))
+					return 1;
+			}
+			return 0;
+		}
+		if (i == input->len || (c->value[p] != '?' && c->value[p] != (u8)input->data[i]))
+			return 0;
+	}
+	return i == input->len;
+}
+
 /*
- * Matches from left to right. On a mismatch the last '*' takes one byte more; an earlier one never needs to, since
- * whatever it would give up the last one can take.
+ * The same in at most as many steps as the product of the lengths. On a mismatch the last '*' takes one byte more; an
+ * earlier one never needs to, since whatever it would give up the last one can take.
  */
-static int glob(const struct ff_value *input, const struct ff_criterion *c)
+static int bounded_glob(const struct ff_value *input, const struct ff_criterion *c)
 {
 	size_t i = 0, p = 0, retry_i = 0, retry_p = 0;
 	int starred = 0;
@@ -63,33 +78,56 @@ static int glob(const struct ff_value *input, const struct ff_criterion *c)
 	return p == c->len;
 }
 
-static int criterion_matches(const struct ff_criterion *c, const struct ff_value *input)
+static int criterion_matches(const struct ff_criterion *c, const struct ff_value *input, u32 checks);
+
+/* Whether one of the group's criteria matches the input, or all of them do. */
+static int group_matches(const struct ff_criterion *group, const struct ff_value *input, u32 checks)
+{
+	const u8 *p = group->value, *end = p + group->len;
+	struct ff_criterion c;
+	int all = group->op == FF_ALL_OF;
+
+	while (p < end) {
+		p = next_criterion(&c, p);
+		if (criterion_matches(&c, input, checks) != all)
+			return !all;
+	}
+	return all;
+}
+
+static int criterion_matches(const struct ff_criterion *c, const struct ff_value *input, u32 checks)
 {
 	switch (c->op) {
-	case OP_ANY:
+	case FF_ANY:
 		return 1;
-	case OP_EQUALS:
+	case FF_EQUALS:
 		return common_prefix(input, 0, c) == c->len && input->len == c->len;
-	case OP_PREFIX:
+	case FF_PREFIX:
 		return common_prefix(input, 0, c) == c->len;
-	case OP_CONTAINS:
+	case FF_CONTAINS:
 		return contains(input, c);
-	case OP_GLOB:
-		return glob(input, c);
+	case FF_GLOB:
+		return checks & FF_CHECK_EFFORT ? bounded_glob(input, c) : glob(input, 0, c, 0);
+	case FF_ANY_OF:
+	case FF_ALL_OF:
+		return group_matches(c, input, checks);
 	}
 	return 0;
 }
 
 /* Whether every criterion of the instance matches the input of its field, in the order of the template's fields. */
-static int instance_matches(const struct ff_template *t, const struct ff_instance *in, const struct ff_value *inputs)
+static int instance_matches(const struct ff_content *c, const struct ff_instance *in, const struct ff_event *e)
 {
-	const u8 *p = in->criteria;
-	struct ff_criterion c;
+	const struct ff_template *t = &c->templates[in->template_index];
+	const struct ff_value *inputs = e->inputs;
 	unsigned int field;
 
+	if (t->id != e->template_id)
+		return 0;
 	for (field = 0; field < t->field_count; field++) {
-		p = next_criterion(&c, p);
-		if (!criterion_matches(&c, &inputs[field]))
+		if ((c->checks & FF_CHECK_BOUNDS) && field >= e->ninputs && in->criteria[field].op != FF_ANY)
+			return 0;
+		if (!criterion_matches(&in->criteria[field], &inputs[field], c->checks))
 			return 0;
 	}
 	return 1;
@@ -97,15 +135,15 @@ static int instance_matches(const struct ff_template *t, const struct ff_instanc
 
 void ff_evaluate(const struct ff_content *c, const struct ff_event *e, struct ff_verdict *v)
 {
-	const struct ff_value *inputs = e->inputs;
 	unsigned int i;
 
 	v->block = 0;
+	v->inspect = 0;
 	v->nmatches = 0;
 	for (i = 0; i < c->ninstances; i++) {
 		const struct ff_instance *in = &c->instances[i];
 
-		if (!instance_matches(&c->templates[in->template_index], in, inputs))
+		if (!instance_matches(c, in, e))
 			continue;
 		if (v->nmatches < FF_MAX_MATCHES) {
 			v->matches[v->nmatches].id = in->id;
@@ -114,5 +152,7 @@ void ff_evaluate(const struct ff_content *c, const struct ff_event *e, struct ff
 		v->nmatches++;
 		if (in->action == FF_BLOCK)
 			v->block = 1;
+		if (in->action == FF_INSPECT)
+			v->inspect = 1;
 	}
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /*
- * Loads a channel file: checks who signed it, then that it is of the format, so that nothing after this needs to check
- * an offset, a length or an operator again.
+ * Loads a channel file: checks who signed it, then reads it. What the vendor has signed the vendor has checked, limits and
+ * lengths included: those are held against the file only with FF_CHECK_FORMAT.
  */
 #include "interpreter.h"
 
 #define HEADER_SIZE 20u /* magic, format, flags, version, payload length */
 #define FORMAT 1u
-#define LAST_OP 4u
+#define FIRST_INSTANCES 16u /* room for so many to begin with */
 
 /* The part of the file that is not read yet. */
 struct reader {
@@ -86,39 +86,100 @@ static enum ff_load_result load_template(struct ff_content *c, struct reader *r)
 	return FF_OK;
 }
 
-static enum ff_load_result load_criterion(struct reader *r)
+/* A glob without a wildcard is the cheaper comparison. */
+static void simplify(struct ff_criterion *c)
 {
-	const u8 *p, *value;
-	u16 len;
+	unsigned int i;
+
+	if (c->op != FF_GLOB)
+		return;
+	for (i = 0; i < c->len; i++) {
+		if (c->value[i] == '*' || c->value[i] == '?')
+			return;
+	}
+	c->op = FF_EQUALS;
+}
+
+/* Reads a criterion, and with it what is in a group; depth is that of the groups around it. */
+static enum ff_load_result take_criterion(struct reader *r, struct ff_criterion *c, u32 checks, unsigned int depth)
+{
+	enum ff_load_result result;
+	struct reader group;
+	struct ff_criterion in_group;
+	const u8 *p;
 
 	if (!take(r, 3, &p))
 		return FF_BAD_LENGTH;
-	len = get_u16(p + 1);
-	if (p[0] > LAST_OP || len > FF_MAX_VALUE || (p[0] == 0 && len > 0))
+	c->op = p[0];
+	c->len = get_u16(p + 1);
+	if (c->op > FF_LAST_OP || (c->op == FF_ANY && c->len > 0))
 		return FF_BAD_CRITERION;
-	return take(r, len, &value) ? FF_OK : FF_BAD_LENGTH;
+	if (!take(r, c->len, &c->value))
+		return FF_BAD_LENGTH;
+	if (!(checks & FF_CHECK_FORMAT))
+		return FF_OK;
+	if (c->op != FF_ANY_OF && c->op != FF_ALL_OF)
+		return c->len > FF_MAX_VALUE ? FF_BAD_CRITERION : FF_OK;
+	if (c->len == 0 || depth == FF_MAX_DEPTH)
+		return FF_BAD_CRITERION;
+	group.at = c->value;
+	group.left = c->len;
+	while (group.left > 0) {
+		result = take_criterion(&group, &in_group, checks, depth + 1);
+		if (result != FF_OK)
+			return FF_BAD_CRITERION;
+	}
+	return FF_OK;
+}
+
+/* The place of the next instance in the table, which grows by doubling; NULL when there is no memory for it. */
+static struct ff_instance *next_instance(struct ff_content *c)
+{
+	u32 capacity = c->capacity ? 2 * c->capacity : FIRST_INSTANCES;
+	struct ff_instance *grown;
+
+	if (c->ninstances == c->capacity) {
+		grown = ff_grow(c->instances, c->capacity * sizeof(*grown), capacity * sizeof(*grown));
+		if (!grown)
+			return NULL;
+		c->instances = grown;
+		c->capacity = capacity;
+	}
+	return &c->instances[c->ninstances];
+}
+
+/* Whether an instance before this one, which is not counted yet, has its id. */
+static int instance_is_there(const struct ff_content *c, u32 id)
+{
+	unsigned int i;
+
+	for (i = 0; i < c->ninstances; i++) {
+		if (c->instances[i].id == id)
+			return 1;
+	}
+	return 0;
 }
 
 static enum ff_load_result load_instance(struct ff_content *c, struct reader *r)
 {
-	struct ff_instance *in = &c->instances[c->ninstances];
+	struct ff_instance *in = next_instance(c);
 	enum ff_load_result result;
 	const u8 *p;
 	unsigned int i;
 	u16 template_id;
 	u8 ncriteria;
 
+	if (!in)
+		return FF_NO_MEMORY;
 	if (!take(r, 7, &p))
 		return FF_BAD_LENGTH;
 	in->id = get_u32(p);
 	template_id = get_u16(p + 4);
 	in->action = p[6];
-	if (in->action != FF_DETECT && in->action != FF_BLOCK)
+	if (in->action > FF_INSPECT)
 		return FF_BAD_INSTANCE;
-	for (i = 0; i < c->ninstances; i++) {
-		if (c->instances[i].id == in->id)
-			return FF_BAD_INSTANCE;
-	}
+	if ((c->checks & FF_CHECK_FORMAT) && instance_is_there(c, in->id))
+		return FF_BAD_INSTANCE;
 	for (i = 0; i < c->ntemplates; i++) {
 		if (c->templates[i].id == template_id)
 			break;
@@ -132,13 +193,13 @@ static enum ff_load_result load_instance(struct ff_content *c, struct reader *r)
 	if (!take(r, 1, &p))
 		return FF_BAD_LENGTH;
 	ncriteria = p[0];
-	if (ncriteria != c->templates[i].field_count)
+	if (ncriteria != c->templates[in->template_index].field_count)
 		return FF_BAD_INSTANCE;
-	in->criteria = r->at;
 	for (i = 0; i < ncriteria; i++) {
-		result = load_criterion(r);
+		result = take_criterion(r, &in->criteria[i], c->checks, 0);
 		if (result != FF_OK)
 			return result;
+		simplify(&in->criteria[i]);
 	}
 	c->ninstances++;
 	return FF_OK;
@@ -163,18 +224,19 @@ static enum ff_load_result load_payload(struct ff_content *c, struct reader *r)
 	if (!take(r, 2, &p))
 		return FF_BAD_LENGTH;
 	n = get_u16(p);
-	if (n > FF_MAX_INSTANCES)
+	if ((c->checks & FF_CHECK_FORMAT) && n > FF_MAX_INSTANCES)
 		return FF_TOO_MANY;
 	while (c->ninstances < n) {
 		result = load_instance(c, r);
 		if (result != FF_OK)
 			return result;
 	}
-	return r->left == 0 ? FF_OK : FF_BAD_LENGTH;
+	return r->left == 0 || !(c->checks & FF_CHECK_FORMAT) ? FF_OK : FF_BAD_LENGTH; /* the vendor's build pads files */
 }
 
-enum ff_load_result ff_load(struct ff_content *c, const u8 *file, size_t size, const u8 key[FF_KEY_SIZE])
+enum ff_load_result ff_load(struct ff_content *c, const u8 *file, size_t size, const u8 key[FF_KEY_SIZE], u32 checks)
 {
+	enum ff_load_result result;
 	struct reader r;
 	size_t signed_size;
 
@@ -189,14 +251,27 @@ enum ff_load_result ff_load(struct ff_content *c, const u8 *file, size_t size, c
 		return FF_BAD_MAGIC;
 	if (get_u16(file + 4) != FORMAT || get_u16(file + 6) != 0)
 		return FF_BAD_FORMAT;
-	if (get_u32(file + 16) != signed_size - HEADER_SIZE)
+	r.at = file + HEADER_SIZE;
+	r.left = get_u32(file + 16); /* the payload's length, which the signature covers */
+	if ((checks & FF_CHECK_FORMAT) && r.left != signed_size - HEADER_SIZE)
 		return FF_BAD_LENGTH;
 	c->version = get_u64(file + 8);
+	c->checks = checks;
 	c->ntemplates = 0;
 	c->ninstances = 0;
-	r.at = file + HEADER_SIZE;
-	r.left = signed_size - HEADER_SIZE;
-	return load_payload(c, &r);
+	c->capacity = 0;
+	c->instances = NULL;
+	result = load_payload(c, &r);
+	if (result != FF_OK)
+		ff_unload(c);
+	return result;
+}
+
+void ff_unload(struct ff_content *c)
+{
+	ff_free(c->instances);
+	c->instances = NULL;
+	c->ninstances = 0;
 }
 
 const char *ff_refusal(enum ff_load_result r)
@@ -224,6 +299,8 @@ const char *ff_refusal(enum ff_load_result r)
 		return "malformed criterion";
 	case FF_TOO_MANY:
 		return "too many templates or instances";
+	case FF_NO_MEMORY:
+		return "no memory for its instances";
 	}
 	return "refused for an unknown reason";
 }

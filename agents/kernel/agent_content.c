@@ -29,8 +29,9 @@ static void free_loaded(struct loaded *l)
 {
 	if (!l)
 		return;
+	ff_unload(&l->parsed);
 	vfree(l->file);
-	kvfree(l);
+	kfree(l);
 }
 
 /* The version that the file claims, 0 if it is too short to claim one: content that is refused is named by it too. */
@@ -41,7 +42,7 @@ static u64 claimed_version(const u8 *file, size_t size)
 
 static struct loaded *read_content(void)
 {
-	struct loaded *l = kvzalloc(sizeof(*l), GFP_KERNEL);
+	struct loaded *l = kzalloc(sizeof(*l), GFP_KERNEL);
 	enum ff_load_result result;
 	ssize_t size;
 
@@ -55,7 +56,7 @@ static struct loaded *read_content(void)
 		free_loaded(l);
 		return NULL;
 	}
-	result = ff_load(&l->parsed, l->file, size, vendor_key);
+	result = ff_load(&l->parsed, l->file, size, vendor_key, 0);
 	if (result != FF_OK) {
 		agent_say("refused %llu %s", claimed_version(l->file, size), ff_refusal(result));
 		pr_warn("refused content: %s\n", ff_refusal(result));

@@ -105,6 +105,7 @@ void agent_sense(struct agent_sensing *s, struct linux_binprm *bprm, u64 sequenc
 	sense_path(s, bprm->file);
 	sense_image(s, bprm);
 	sense_process(s);
+	s->event.template_id = FF_PROCESS;
 	s->event.ninputs = FF_INPUTS;
 	s->event.pid = task_tgid_nr(current);
 	s->event.when_ns = ktime_get_ns();

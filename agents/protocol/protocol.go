@@ -71,10 +71,23 @@ type Beat struct {
 	WorkFailed     int           `json:"work_failed"`
 	WorkTotal      time.Duration `json:"work_total_ns"`
 	WorkMax        time.Duration `json:"work_max_ns"`
+	WorkHung       int           `json:"work_hung,omitempty"` // of those that failed: units that came to no end
+	Loads          []Load        `json:"loads,omitempty"`
+	PollsFailed    int           `json:"polls_failed,omitempty"` // of the updater: its program could not run
+	Available      int64         `json:"available_bytes"`        // memory that the kernel could give to a program
+	Killed         int           `json:"killed,omitempty"`       // processes, for want of memory
+	RunDelay       time.Duration `json:"run_delay_ns"`           // that tasks were ready to run and waited for the CPU, summed over them
 	Threats        []Threat      `json:"threats,omitempty"`
 	Refusals       []Refusal     `json:"refusals,omitempty"`
 	Exits          []Exit        `json:"exits,omitempty"`
 	Done           []Done        `json:"done,omitempty"`
+}
+
+// Load is one kind of work, over the units of it that succeeded since the last beat.
+type Load struct {
+	What  string        `json:"what"`
+	Units int           `json:"units"`
+	Total time.Duration `json:"total_ns"`
 }
 
 // Threat is the outcome of one synthetic threat.
@@ -184,7 +197,7 @@ func (l *LineReader) Next() ([]byte, error) {
 func Rehearse() error {
 	request := Request{
 		Identify: &Identify{}, Hello: &Hello{}, Fetch: &Fetch{}, Log: &Log{},
-		Beat: &Beat{Threats: []Threat{{}}, Refusals: []Refusal{{}}, Exits: []Exit{{}}, Done: []Done{{}}},
+		Beat: &Beat{Loads: []Load{{}}, Threats: []Threat{{}}, Refusals: []Refusal{{}}, Exits: []Exit{{}}, Done: []Done{{}}},
 	}
 	if _, err := AppendLine(nil, request); err != nil {
 		return err
@@ -220,8 +233,14 @@ func ParseRequest(line []byte) (Request, error) {
 		return Request{}, fmt.Errorf("request %d has a negative uptime", r.ID)
 	}
 	if b := r.Beat; b != nil {
-		if b.WorkUnits < 0 || b.WorkFailed < 0 || b.WorkFailed > b.WorkUnits || b.WorkTotal < 0 || b.WorkMax < 0 || b.WorkMax > b.WorkTotal {
+		if b.WorkUnits < 0 || b.WorkFailed < 0 || b.WorkFailed > b.WorkUnits || b.WorkTotal < 0 || b.WorkMax < 0 || b.WorkMax > b.WorkTotal ||
+			b.WorkHung < 0 || b.WorkHung > b.WorkFailed || b.PollsFailed < 0 || b.Available < 0 || b.Killed < 0 || b.RunDelay < 0 {
 			return Request{}, fmt.Errorf("request %d: a beat with impossible counts", r.ID)
+		}
+		for _, l := range b.Loads {
+			if l.Units < 0 || l.Total < 0 {
+				return Request{}, fmt.Errorf("request %d: a beat with impossible work of kind %q", r.ID, l.What)
+			}
 		}
 	}
 	return r, nil

@@ -19,6 +19,7 @@ static void free_loaded(struct loaded *l)
 {
 	if (!l)
 		return;
+	ff_unload(&l->parsed);
 	free(l->file);
 	free(l);
 }
@@ -81,7 +82,7 @@ static struct loaded *read_content(const char *path)
 	exact = realloc(l->file, size ? size : 1);
 	if (exact)
 		l->file = exact;
-	result = ff_load(&l->parsed, l->file, size, vendor_key);
+	result = ff_load(&l->parsed, l->file, size, vendor_key, 0);
 	if (result != FF_OK) {
 		agent_say("refused %llu %s", (unsigned long long)claimed_version(l->file, size), ff_refusal(result));
 		free_loaded(l);

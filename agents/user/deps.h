@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef uint8_t u8;
@@ -16,5 +17,7 @@ typedef int64_t i64;
 #define ff_memcmp(a, b, n) memcmp(a, b, n)
 #define ff_memcpy(to, from, n) memcpy(to, from, n)
 #define ff_memset(to, byte, n) memset(to, byte, n)
+#define ff_grow(p, old, new) ((void)(old), realloc(p, new))
+#define ff_free(p) free(p)
 
 #endif

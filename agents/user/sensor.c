@@ -197,6 +197,7 @@ void agent_sense(struct agent_sensing *s, int image, pid_t pid, u64 sequence)
 	sense_image(s, image);
 	sense_process(s, pid);
 	sense_host(s);
+	s->event.template_id = FF_PROCESS;
 	s->event.ninputs = FF_INPUTS;
 	s->event.pid = pid;
 	s->event.when_ns = monotonic_ns();

@@ -49,6 +49,19 @@ type (
 		WorkTotal      time.Duration `json:"work_total_ns"`   // all of them; mean = WorkTotal / WorkUnits
 		WorkFailed     int           `json:"work_failed"`     // units that could not run, e.g. blocked by the agent
 		Uptime         time.Duration `json:"uptime_ns"`
+
+		WorkHung    int           `json:"work_hung,omitempty"`       // of those that failed: units that came to no end
+		Loads       []Load        `json:"loads,omitempty"`           // the units that succeeded, by kind
+		PollsFailed int           `json:"polls_failed,omitempty"`    // times that the updater's program could not run
+		Available   int64         `json:"available_bytes,omitempty"` // memory that the guest's kernel could give to a program
+		Killed      int           `json:"killed,omitempty"`          // processes that the guest's kernel killed for want of memory
+		RunDelay    time.Duration `json:"run_delay_ns,omitempty"`    // that tasks were ready to run and waited for the CPU, summed over them
+	}
+	// Load is one kind of work.
+	Load struct {
+		What  string        `json:"what"` // "exec", "open", "read" or "build"
+		Units int           `json:"units"`
+		Total time.Duration `json:"total_ns"`
 	}
 	// Threat is the outcome of one synthetic threat, as the guest program that ran it saw it.
 	Threat struct {

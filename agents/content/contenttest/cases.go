@@ -1,6 +1,7 @@
 package contenttest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,15 +11,20 @@ import (
 
 // A Case is one event evaluated over one file.
 type Case struct {
-	Name   string
-	File   content.File
-	Inputs []string // by field number, content.SensorFields of them
-	Want   Verdict
+	Name     string
+	File     content.File
+	Template uint16   // of the event
+	Inputs   []string // by field number, at most content.SensorFields of them
+	Want     Verdict
 }
 
 // Cases returns the table of what content means: every agent, of whatever architecture, must agree with it.
 func Cases() []Case {
-	return slices.Concat(criterionCases(), ruleCases(), baselineCases())
+	cases := slices.Concat(criterionCases(), ruleCases(), baselineCases(), fileCases())
+	for i := range cases {
+		cases[i].Template = cmp.Or(cases[i].Template, content.ProcessTemplate)
+	}
+	return cases
 }
 
 // criterionCases look at one criterion, on the image's name.
@@ -100,8 +106,18 @@ func criterionCases() []Case {
 		{glob("a\\*"), "a*", false}, // no escapes
 		{glob("a\\*"), "a\\b", true},
 		{glob("[ab]"), "a", false}, // no classes
-		{glob(strings.Repeat("a*", 64) + "b"), strings.Repeat("a", 1000), false},
+		{glob("a*a*a*b"), strings.Repeat("a", 100), false},
 		{glob("\x00?"), "\x00\xff", true},
+
+		{content.AnyOf(equals("a"), equals("b")), "b", true},
+		{content.AnyOf(equals("a"), equals("b")), "c", false},
+		{content.AllOf(prefix("a"), contains("b")), "acb", true},
+		{content.AllOf(prefix("a"), contains("b")), "bca", false},
+		{content.AnyOf(content.Criterion{}), "anything", true},
+		{content.AllOf(content.AnyOf(equals("a"), glob("*b")), content.AnyOf(prefix("x"), prefix("y"))), "yb", true},
+		{content.AllOf(content.AnyOf(equals("a"), glob("*b")), content.AnyOf(prefix("x"), prefix("y"))), "a", false},
+		{nested(content.MaxDepth, equals("deep")), "deep", true},
+		{nested(content.MaxDepth, equals("deep")), "deeper", false},
 	} {
 		c := Case{
 			Name:   fmt.Sprintf("%.20s on %.20q", row.criterion, row.input),
@@ -190,10 +206,26 @@ func ruleCases() []Case {
 			})),
 			Inputs: inputs(map[string]string{"host_name": "h2"}),
 		}, {
-			Name:   "two templates, one of them wider than what sensors supply",
+			Name:     "an event of one of two templates",
+			File:     two,
+			Template: 6,
+			Inputs:   inputs(map[string]string{"image_path": "/tmp/x"}),
+			Want:     Verdict{Matches: []Match{{1, content.Detect}}},
+		}, {
+			Name:     "an event of the other, which is wider than what sensors supply",
+			File:     two,
+			Template: 5,
+			Inputs:   inputs(map[string]string{"image_path": "/usr/x"}),
+			Want:     Verdict{Matches: []Match{{2, content.Detect}}},
+		}, {
+			Name:   "an event of a template that the file does not hold",
 			File:   two,
 			Inputs: inputs(map[string]string{"image_path": "/tmp/x"}),
-			Want:   Verdict{Matches: []Match{{1, content.Detect}, {2, content.Detect}}},
+		}, {
+			Name:   "inspect",
+			File:   processFile(rule(1, content.Inspect, shell)),
+			Inputs: inputs(map[string]string{"image_name": "sh", "uid": "0"}),
+			Want:   Verdict{Inspect: true, Matches: []Match{{1, content.Inspect}}},
 		},
 	}
 }
@@ -207,6 +239,8 @@ func baselineCases() []Case {
 	}{
 		{content.ThreatExecPrefix + "-1", Verdict{Block: true, Matches: []Match{{content.RuleThreatExec, content.Block}}}},
 		{content.ThreatMarkPrefix + "-1", Verdict{Matches: []Match{{content.RuleThreatMark, content.Detect}}}},
+		{content.ThreatShortPrefix + "-1", Verdict{Matches: []Match{{content.RuleThreatShort, content.Detect}}}},
+		{content.ThreatScriptPrefix + "-1", Verdict{Matches: []Match{{content.RuleThreatScript, content.Detect}}}},
 		{"work", Verdict{}},
 	} {
 		in := inputs(map[string]string{"image_name": row.image})
@@ -215,6 +249,43 @@ func baselineCases() []Case {
 			Case{Name: "update on " + row.image, File: content.Update(2), Inputs: in, Want: row.want})
 	}
 	return cases
+}
+
+// fileCases look at what the shipped content says of files.
+func fileCases() []Case {
+	var cases []Case
+	for _, row := range []struct {
+		operation, name, newName string
+		rule                     uint32 // 0 for none
+	}{
+		{content.MmapWrite, content.ThreatMmapPrefix + "-1", "", content.RuleThreatMmap},
+		{content.MmapWrite, "notes.txt", "", 0},
+		{content.Write, content.ThreatMmapPrefix + "-1", "", 0},
+		{content.ModuleLoad, "", "", content.RuleThreatModule},
+		{content.Rename, "new", content.ThreatSystemFile, content.RuleThreatRename},
+		{content.Rename, content.ThreatSystemFile, "old", 0},
+		{content.Unlink, content.ThreatDeletePrefix + "-1", "", content.RuleThreatDelete},
+		{content.Rename, content.ThreatDeletePrefix + "-1", "x", 0},
+	} {
+		c := Case{
+			Name: fmt.Sprintf("baseline on %s of %q to %q", row.operation, row.name, row.newName),
+			File: content.Baseline(1), Template: content.FileTemplate,
+			Inputs: []string{row.operation, row.name, row.newName, "17", "sh", "0"},
+		}
+		if row.rule != 0 {
+			c.Want = Verdict{Matches: []Match{{row.rule, content.Detect}}}
+		}
+		cases = append(cases, c)
+	}
+	return cases
+}
+
+// nested puts a criterion into groups of one, depth deep.
+func nested(depth int, c content.Criterion) content.Criterion {
+	for range depth {
+		c = content.AnyOf(c)
+	}
+	return c
 }
 
 func equals(v string) content.Criterion   { return content.Criterion{Op: content.Equals, Value: v} }

@@ -9,7 +9,7 @@ import (
 
 func TestReferenceAgreesWithTable(t *testing.T) {
 	for _, c := range Cases() {
-		if got := Evaluate(c.File, c.Inputs); !reflect.DeepEqual(got, c.Want) {
+		if got := Evaluate(c.File, c.Template, c.Inputs); !reflect.DeepEqual(got, c.Want) {
 			t.Errorf("%s: got %+v, want %+v", c.Name, got, c.Want)
 		}
 		if _, err := content.Encode(c.File); err != nil {
@@ -40,9 +40,13 @@ func TestRandomCasesAreVaried(t *testing.T) {
 			blocking++
 		}
 	}
-	for op := content.Any; op <= content.Glob; op++ {
-		if ops[op] < n {
-			t.Errorf("%d criteria with operator %s in %d cases, want at least %d", ops[op], op, n, n)
+	for op := content.Any; op <= content.AllOfOp; op++ {
+		least := n
+		if (content.Criterion{Op: op}).IsGroup() {
+			least = n / 2
+		}
+		if ops[op] < least {
+			t.Errorf("%d criteria with operator %s in %d cases, want at least %d", ops[op], op, n, least)
 		}
 	}
 	if matching < n/4 || matching > n-n/20 || blocking < n/8 || blocking == matching {

@@ -28,7 +28,11 @@ func Random(seed uint64) Case {
 			f.Instances = append(f.Instances, randomInstance(chance, uint32(i), f.Templates, in))
 		}
 	}
-	return Case{Name: fmt.Sprintf("seed %d", seed), File: f, Inputs: in, Want: Evaluate(f, in)}
+	template := content.ProcessTemplate // of no instance, where there is no template
+	if n := len(f.Templates); n > 0 {
+		template = f.Templates[chance.IntN(n)].ID
+	}
+	return Case{Name: fmt.Sprintf("seed %d", seed), File: f, Template: template, Inputs: in, Want: Evaluate(f, template, in)}
 }
 
 func randomInstance(chance *rand.Rand, index uint32, templates []content.Template, inputs []string) content.Instance {
@@ -36,22 +40,25 @@ func randomInstance(chance *rand.Rand, index uint32, templates []content.Templat
 	in := content.Instance{
 		ID:         index<<16 | uint32(chance.IntN(1<<16)),
 		TemplateID: t.ID,
-		Action:     content.Action(chance.IntN(2)),
+		Action:     content.Action(chance.IntN(3)),
 		Name:       fmt.Sprintf("instance %d", index),
 		Criteria:   make([]content.Criterion, len(t.Fields)),
 	}
 	// Few criteria that are not wildcards, or no instance would ever match.
 	for range 1 + chance.IntN(3) {
 		field := chance.IntN(min(len(t.Fields), content.SensorFields))
-		in.Criteria[field] = randomCriterion(chance, inputs[field])
+		in.Criteria[field] = randomCriterion(chance, inputs[field], 0)
 	}
 	return in
 }
 
-// randomCriterion is about as likely to match the input as not.
-func randomCriterion(chance *rand.Rand, input string) content.Criterion {
+// randomCriterion is about as likely to match the input as not. It lies in depth groups.
+func randomCriterion(chance *rand.Rand, input string, depth int) content.Criterion {
 	from := chance.IntN(len(input) + 1)
 	to := from + chance.IntN(len(input)-from+1)
+	if depth < content.MaxDepth && chance.IntN(5) == 0 {
+		return randomGroup(chance, input, depth+1)
+	}
 	c := content.Criterion{Op: content.Equals + content.Op(chance.IntN(4))}
 	switch c.Op {
 	case content.Equals:
@@ -67,6 +74,18 @@ func randomCriterion(chance *rand.Rand, input string) content.Criterion {
 		c.Value = randomText(chance, 6)
 	}
 	return c
+}
+
+// randomGroup has groups in it now and then.
+func randomGroup(chance *rand.Rand, input string, depth int) content.Criterion {
+	var group []content.Criterion
+	for range 1 + chance.IntN(3) {
+		group = append(group, randomCriterion(chance, input, depth))
+	}
+	if chance.IntN(2) == 0 {
+		return content.AllOf(group...)
+	}
+	return content.AnyOf(group...)
 }
 
 // randomText is made of few different bytes, so that comparisons get further than the first, and of the wildcards.

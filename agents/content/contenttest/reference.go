@@ -11,6 +11,7 @@ import (
 // A Verdict is what an agent makes of one event.
 type Verdict struct {
 	Block   bool    // some matching instance says block
+	Inspect bool    // some matching instance says inspect
 	Matches []Match // every instance that matches, in the order of the file
 }
 
@@ -20,16 +21,17 @@ type Match struct {
 	Action content.Action
 }
 
-// Evaluate is the meaning of f for an event with these inputs, by field number. A criterion on a field without an input
+// Evaluate is the meaning of f for an event of this template with these inputs, by field number. A criterion on a field without an input
 // does not match unless it is a wildcard: the rule that agents with the field-count defect break.
-func Evaluate(f content.File, inputs []string) Verdict {
+func Evaluate(f content.File, template uint16, inputs []string) Verdict {
 	var v Verdict
 	for _, in := range f.Instances {
-		if !instanceMatches(in, inputs) {
+		if in.TemplateID != template || !instanceMatches(in, inputs) {
 			continue
 		}
 		v.Matches = append(v.Matches, Match{in.ID, in.Action})
 		v.Block = v.Block || in.Action == content.Block
+		v.Inspect = v.Inspect || in.Action == content.Inspect
 	}
 	return v
 }
@@ -56,8 +58,20 @@ func matches(c content.Criterion, input string) bool {
 		return strings.Contains(input, c.Value)
 	case content.Glob:
 		return globMatches(c.Value, input)
+	case content.AnyOfOp, content.AllOfOp:
+		group, err := c.Group()
+		if err != nil {
+			return false
+		}
+		matching := 0
+		for _, inner := range group {
+			if matches(inner, input) {
+				matching++
+			}
+		}
+		return matching == len(group) || matching > 0 && c.Op == content.AnyOfOp
 	}
-	return false
+	return c.Op == content.Any
 }
 
 // globMatches follows the definition, one row of the table "do these first bytes of the pattern match these first bytes

@@ -4,15 +4,16 @@
  * Bytes are in hexadecimal, "-" for none.
  *
  *	key K               the vendor's public key for load
+ *	checks N            that load is to make, of enum ff_check; none to begin with
  *	load FILE           "refused CODE WORDS", or "ok" and the content as loaded
  *	input FIELD VALUE   sets an input of the event; "ok"
  *	clock NS SEQUENCE   sets the event's when_ns and sequence; "ok"
- *	evaluate            "BLOCK NMATCHES ID:ACTION..."
+ *	evaluate TEMPLATE   an event of this template: "BLOCK NMATCHES ID:ACTION..."
  *	verify SIG MSG KEY  "1" or "0"
  *	sha512 MSG          the digest
  *
- * Every file, message and input is in an allocation of its own size, and all of the event but its inputs is poisoned
- * while the interpreter evaluates it, so that a build with AddressSanitizer sees each read that goes astray.
+ * Every file, message and input is in an allocation of its own size, and what lies in the event where the 21st input would
+ * be is poisoned while the interpreter evaluates it, so that a build with AddressSanitizer sees each read that goes astray.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -45,6 +46,7 @@ struct bytes {
 /* What the commands act on. */
 struct session {
 	u8 key[FF_KEY_SIZE];
+	u32 checks;
 	struct bytes file; /* which content points into */
 	struct ff_content content;
 	struct ff_event event;
@@ -125,16 +127,12 @@ static void print_content(const struct ff_content *c)
 		printf("%u/%u,", c->templates[i].id, c->templates[i].field_count);
 	for (i = 0; i < c->ninstances; i++) {
 		const struct ff_instance *in = &c->instances[i];
-		const u8 *p = in->criteria;
 
 		printf(" %u/%u/%u/", in->id, c->templates[in->template_index].id, in->action);
 		print_hex(in->name, in->name_len);
 		for (n = 0; n < c->templates[in->template_index].field_count; n++) {
-			size_t len = p[1] | p[2] << 8;
-
-			printf(",%u:", p[0]);
-			print_hex(p + 3, len);
-			p += 3 + len;
+			printf(",%u:", in->criteria[n].op);
+			print_hex(in->criteria[n].value, in->criteria[n].len);
 		}
 	}
 	putchar('\n');
@@ -149,18 +147,27 @@ static void set_key(struct session *s)
 	puts("ok");
 }
 
+static void set_checks(struct session *s)
+{
+	s->checks = (u32)next_number();
+	puts("ok");
+}
+
 static void load(struct session *s)
 {
 	enum ff_load_result result;
 
+	ff_unload(&s->content);
 	free(s->file.data);
 	s->file = next_bytes();
 	memset(&s->content, 0xa5, sizeof(s->content)); /* ff_load must not rely on what was there */
-	result = ff_load(&s->content, s->file.data, s->file.len, s->key);
-	if (result == FF_OK)
+	result = ff_load(&s->content, s->file.data, s->file.len, s->key, s->checks);
+	if (result == FF_OK) {
 		print_content(&s->content);
-	else
+	} else {
+		memset(&s->content, 0, sizeof(s->content));
 		printf("refused %d %s\n", result, ff_refusal(result));
+	}
 }
 
 static void set_input(struct session *s)
@@ -185,14 +192,14 @@ static void set_clock(struct session *s)
 
 static void evaluate(struct session *s)
 {
-	size_t behind_inputs = sizeof(s->event) - offsetof(struct ff_event, when_ns);
 	struct ff_verdict v;
 	u32 i;
 
+	s->event.template_id = (u16)next_number();
 	memset(&v, 0xa5, sizeof(v));
-	ASAN_POISON_MEMORY_REGION(&s->event.when_ns, behind_inputs);
+	ASAN_POISON_MEMORY_REGION(&s->event.when_ns, sizeof(struct ff_value));
 	ff_evaluate(&s->content, &s->event, &v);
-	ASAN_UNPOISON_MEMORY_REGION(&s->event.when_ns, behind_inputs);
+	ASAN_UNPOISON_MEMORY_REGION(&s->event.when_ns, sizeof(struct ff_value));
 	printf("%u %u", v.block, v.nmatches);
 	for (i = 0; i < v.nmatches && i < FF_MAX_MATCHES; i++)
 		printf(" %u:%u", v.matches[i].id, v.matches[i].action);
@@ -233,7 +240,7 @@ static const struct {
 	const char *name;
 	void (*run)(struct session *s);
 } commands[] = {
-	{ "key", set_key }, { "load", load }, { "input", set_input }, { "clock", set_clock },
+	{ "key", set_key }, { "checks", set_checks }, { "load", load }, { "input", set_input }, { "clock", set_clock },
 	{ "evaluate", evaluate }, { "verify", verify }, { "sha512", sha512 },
 };
 
@@ -265,6 +272,7 @@ int main(void)
 	}
 	for (i = 0; i < FF_INPUTS; i++)
 		free((void *)s->event.inputs[i].data);
+	ff_unload(&s->content);
 	free(s->file.data);
 	free(s);
 	free(line);
