@@ -4,17 +4,21 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-// A Fault is a way for an update to be wrong, and yet be signed by the vendor. Each is one entry of [Faults] and one
-// function, in a file named after it.
+// A Fault is a way for an update to be wrong, and yet, but for one of them, be signed by the vendor. Each is one entry of
+// [Faults] and one function.
 type Fault struct {
 	Name       string // in scenarios, e.g. "field_count"
 	Summary    string // what the update holds, in a sentence
 	Defect     string // what must be wrong in an agent for the update to do harm; empty if it does none
+	Effect     string // what then comes of it; empty if nothing does
 	Outage     string // the outage that it stands for; empty if there is none
 	Parameters []Parameter
+
+	unsigned bool // it has no signature, unlike all others
 
 	// body makes the update's bytes up to the signature, from its arguments alone. Every parameter is set and has
 	// passed its check.
@@ -32,9 +36,28 @@ type Parameter struct {
 // Params are the values of a fault's parameters as text, by name. One that is missing has its default.
 type Params map[string]string
 
+// number is the value of a parameter whose check is wholeNumber.
+func (p Params) number(name string) int {
+	n, _ := strconv.Atoi(p[name])
+	return n
+}
+
+// wholeNumber checks that a parameter is one, within bounds.
+func wholeNumber(least, most int) func(string) error {
+	return func(value string) error {
+		if n, err := strconv.Atoi(value); err != nil || n < least || n > most {
+			return fmt.Errorf("%q, want a whole number from %d to %d", value, least, most)
+		}
+		return nil
+	}
+}
+
 // Faults lists every fault, by name.
 func Faults() []Fault {
-	return []Fault{fieldCount(), none()}
+	return []Fault{
+		bitFlips(), deepNesting(), falseLength(), falsePositiveSystem(), falsePositiveUpdater(), fieldCount(), globBacktracking(),
+		memoryExhaustion(), none(), replay(), selfWait(), truncated(), unknownVersion(), unsigned(), zeroFilled(),
+	}
 }
 
 // FindFault returns the fault of this name; its error lists those there are.
@@ -66,7 +89,11 @@ func (f Fault) Update(version, seed uint64, p Params, key ed25519.PrivateKey) ([
 	if err != nil {
 		return nil, fmt.Errorf("fault %s: %w", f.Name, err)
 	}
-	return Sign(body, key), nil
+	file := Sign(body, key)
+	if f.unsigned {
+		return Unsigned(file)
+	}
+	return file, nil
 }
 
 // complete returns the parameters with the defaults filled in and all checked.

@@ -8,6 +8,7 @@ func fieldCount() Fault {
 		Name:    "field_count",
 		Summary: "One new rule matches on the 21st field of the process template, of which sensors supply 20.",
 		Defect:  "the interpreter walks the fields that a template declares and not those that were supplied",
+		Effect:  "takes what lies behind the inputs for a pointer, and follows it: a crash at the next event, and at each start anew",
 		Outage:  "CrowdStrike Falcon for Windows, Channel File 291, 19 July 2024",
 		Parameters: []Parameter{{
 			Name:    criterion,

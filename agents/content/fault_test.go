@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"errors"
+	"fmt"
 	"math/bits"
 	"reflect"
 	"slices"
@@ -63,8 +64,8 @@ func TestFaultsAreDescribed(t *testing.T) {
 		if !strings.HasSuffix(f.Summary, ".") {
 			t.Errorf("%s: summary %q is no sentence", f.Name, f.Summary)
 		}
-		if (f.Defect == "") != (f.Name == "none") {
-			t.Errorf("%s: defect %q; every fault but none needs one", f.Name, f.Defect)
+		if (f.Defect == "") != (f.Name == "none") || (f.Effect == "") != (f.Name == "none") {
+			t.Errorf("%s: defect %q and effect %q; every fault but none needs both", f.Name, f.Defect, f.Effect)
 		}
 		for _, p := range f.Parameters {
 			if p.Name == "" || p.Summary == "" {
@@ -79,20 +80,20 @@ func TestFaultsAreDescribed(t *testing.T) {
 		t.Errorf("names %q, want them sorted and distinct", names)
 	}
 	_, err := content.FindFault("feild_count")
-	if err == nil || !strings.Contains(err.Error(), `unknown fault "feild_count"; known are field_count, none`) {
+	if err == nil || !strings.Contains(err.Error(), `unknown fault "feild_count"; known are bit_flips, deep_nesting, `) {
 		t.Errorf("error %v for an unknown fault", err)
 	}
 }
 
-// A fault lies in validly signed content that carries its version and never touches what the baseline does.
+// A fault lies in validly signed content that carries its version, but for those whose fault that is.
 func TestFaultsAreSignedAndReproducible(t *testing.T) {
 	public, private := content.TestVendorKey()
 	for _, fault := range content.Faults() {
 		file := mustUpdate(t, fault, 7, nil)
-		if err := content.Verify(file, public); err != nil {
+		if err := content.Verify(file, public); (err == nil) == (fault.Name == "unsigned") {
 			t.Errorf("%s: %v", fault.Name, err)
 		}
-		if v, err := content.Version(file); err != nil || v != 7 {
+		if v, err := content.Version(file); (err != nil || v != 7) != (fault.Name == "replay" || fault.Name == "unknown_version") {
 			t.Errorf("%s: version %d, %v; want 7", fault.Name, v, err)
 		}
 		again, err := fault.Update(7, 1, nil, private)
@@ -101,6 +102,101 @@ func TestFaultsAreSignedAndReproducible(t *testing.T) {
 		}
 		if err := fault.Check(content.Params{"no_such": "1"}); err == nil || !strings.Contains(err.Error(), `no parameter "no_such"`) {
 			t.Errorf("%s: error %v for an unknown parameter", fault.Name, err)
+		}
+	}
+}
+
+// What is wrong with a file is all that is wrong with it: where content.Decode takes it, it says what it should; where it does
+// not, this is why.
+func TestFaultsAreWhatTheyClaim(t *testing.T) {
+	baseline := len(content.Baseline(2).Instances)
+	for name, want := range map[string]string{
+		"bit_flips":              "?",
+		"deep_nesting":           "groups are nested more than 8 deep",
+		"false_length":           "the payload is said to have 1048576 bytes",
+		"false_positive_system":  "block work",
+		"false_positive_updater": "block updater",
+		"field_count":            "detect equals on field 20",
+		"glob_backtracking":      "detect glob on field 9",
+		"memory_exhaustion":      "instances, want at most 1024",
+		"none":                   "detect new-threat-2",
+		"replay":                 "older",
+		"self_wait":              "inspect work",
+		"truncated":              "the payload is said to have",
+		"unknown_version":        "unknown format 2, want 1",
+		"unsigned":               "detect new-threat-2",
+		"zero_filled":            "bytes are left over after the last instance",
+	} {
+		fault, err := content.FindFault(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := content.Decode(mustUpdate(t, fault, 2, nil))
+		switch {
+		case want == "?":
+		case err != nil && strings.Contains(err.Error(), want):
+		case err != nil:
+			t.Errorf("%s: %v, want %q", name, err, want)
+		case want == "older":
+			if f.Version >= 7 || len(f.Instances) >= baseline {
+				t.Errorf("%s: version %d with %d rules", name, f.Version, len(f.Instances))
+			}
+		default:
+			if got := lastRule(f, baseline); !slices.Contains(got, want) {
+				t.Errorf("%s: the rule beyond the baseline is %q, want %q", name, got, want)
+			}
+		}
+	}
+}
+
+// lastRule says in two ways what the one rule beyond the baseline does.
+func lastRule(f content.File, baseline int) []string {
+	if len(f.Instances) != baseline+1 {
+		return nil
+	}
+	in := f.Instances[baseline]
+	var said []string
+	for i, c := range in.Criteria {
+		if c.Op != content.Any {
+			said = append(said, fmt.Sprintf("%s %s", in.Action, c.Value), fmt.Sprintf("%s %s on field %d", in.Action, c.Op, i))
+		}
+	}
+	return said
+}
+
+// Bits are flipped in the payload, as many as are asked for, and others with another seed.
+func TestBitFlips(t *testing.T) {
+	fault, err := content.FindFault("bit_flips")
+	if err != nil {
+		t.Fatal(err)
+	}
+	none, err := content.FindFault("none")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, key := content.TestVendorKey()
+	whole := mustUpdate(t, none, 2, nil)
+	seen := map[string]bool{}
+	for seed := range uint64(20) {
+		file, err := fault.Update(2, seed, content.Params{"bits": "3"}, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		flipped := 0
+		for i := range file[:len(file)-ed25519.SignatureSize] {
+			flipped += bits.OnesCount8(file[i] ^ whole[i])
+		}
+		if flipped != 3 || !bytes.Equal(file[:20], whole[:20]) {
+			t.Errorf("seed %d: %d bits flipped, want 3 of the payload", seed, flipped)
+		}
+		seen[string(file)] = true
+	}
+	if len(seen) != 20 {
+		t.Errorf("20 seeds give %d files", len(seen))
+	}
+	for _, bad := range []string{"0", "-1", "x", "1025", ""} {
+		if err := fault.Check(content.Params{"bits": bad}); err == nil || !strings.Contains(err.Error(), "want a whole number from 1 to 1024") {
+			t.Errorf("bits %q: %v", bad, err)
 		}
 	}
 }

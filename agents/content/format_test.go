@@ -119,14 +119,14 @@ func TestLimits(t *testing.T) {
 		{"most of each", content.File{
 			Templates: templates(16), Instances: instances(1024, content.Criterion{Op: content.Glob, Value: value}),
 		}, ""},
-		{"most fields", content.File{Templates: []content.Template{{Name: "t", Fields: fields(32)}}}, ""},
+		{"most fields", content.File{Templates: []content.Template{{Name: "t", Fields: fields(64)}}}, ""},
 		{"too many templates", content.File{Templates: templates(17)}, "17 templates, want at most 16"},
 		{"too many instances", content.File{Templates: templates(1), Instances: instances(1025, content.Criterion{})},
 			"1025 instances, want at most 1024"},
-		{"too many fields", content.File{Templates: []content.Template{{ID: 4, Name: "t", Fields: fields(33)}}},
-			"template 4 declares 33 fields, want 1 to 32"},
+		{"too many fields", content.File{Templates: []content.Template{{ID: 4, Name: "t", Fields: fields(65)}}},
+			"template 4 declares 65 fields, want 1 to 64"},
 		{"no fields", content.File{Templates: []content.Template{{ID: 4, Name: "t"}}},
-			"template 4 declares 0 fields, want 1 to 32"},
+			"template 4 declares 0 fields, want 1 to 64"},
 		{"same template twice", content.File{Templates: append(templates(2), templates(1)...)},
 			"template 0 is there already"},
 		{"template without a name", content.File{Templates: []content.Template{{ID: 4, Fields: fields(1)}}},
@@ -140,13 +140,23 @@ func TestLimits(t *testing.T) {
 			"instance 0 is there already"},
 		{"unknown template", one(func(in *content.Instance) { in.TemplateID = 9 }),
 			"instance 0 is of template 9, which the file does not hold"},
-		{"unknown action", one(func(in *content.Instance) { in.Action = 2 }), "instance 0: unknown action 2"},
+		{"unknown action", one(func(in *content.Instance) { in.Action = 3 }), "instance 0: unknown action 3"},
 		{"too few criteria", one(func(in *content.Instance) { in.Criteria = nil }),
 			"instance 0 has 0 criteria, its template 0 declares 1 fields"},
 		{"too many criteria", one(func(in *content.Instance) { in.Criteria = make([]content.Criterion, 2) }),
 			"instance 0 has 2 criteria, its template 0 declares 1 fields"},
-		{"unknown operator", one(func(in *content.Instance) { in.Criteria[0].Op = 5 }),
-			"instance 0, criterion 0: unknown operator 5"},
+		{"unknown operator", one(func(in *content.Instance) { in.Criteria[0].Op = 7 }),
+			"instance 0, criterion 0: unknown operator 7"},
+		{"a group of nothing", one(func(in *content.Instance) { in.Criteria[0] = content.AllOf() }),
+			"instance 0, criterion 0: a group of nothing"},
+		{"a long value in a group", one(func(in *content.Instance) {
+			in.Criteria[0] = content.AnyOf(content.Criterion{Op: content.Equals, Value: value + "v"})
+		}), "instance 0, criterion 0: a value of 257 bytes"},
+		{"groups too deep", one(func(in *content.Instance) {
+			for range content.MaxDepth + 1 {
+				in.Criteria[0] = content.AnyOf(in.Criteria[0])
+			}
+		}), "instance 0, criterion 0: groups are nested more than 8 deep"},
 		{"any with a value", one(func(in *content.Instance) { in.Criteria[0].Value = "v" }),
 			"instance 0, criterion 0: any with a value of 1 bytes"},
 		{"value too long", one(func(in *content.Instance) {
@@ -217,9 +227,10 @@ func TestDecodeErrors(t *testing.T) {
 		{"no fields", set(27, 0), 27, "template 5 declares 0 fields"},
 		{"too many instances", set(32, 1, 4), 32, "1025 instances, want at most 1024"},
 		{"unknown template", set(38, 9), 43, "instance 6 is of template 9"},
-		{"unknown action", set(40, 2), 34, "instance 6: unknown action 2"},
+		{"unknown action", set(40, 3), 34, "instance 6: unknown action 3"},
 		{"criteria count", resize(append(set(43, 3), 0, 0, 0)), 43, "instance 6 has 3 criteria, its template 5 declares 2"},
-		{"unknown operator", set(44, 5), 34, "instance 6, criterion 0: unknown operator 5"},
+		{"unknown operator", set(44, 7), 34, "instance 6, criterion 0: unknown operator 7"},
+		{"a criterion past its group's end", set(44, 5), 34, "instance 6, criterion 0: a criterion of 30326 bytes reaches past its group's end"},
 		{"value past the end", set(45, 50), 47, "a criterion's value of 50 bytes reaches past the payload's end at byte 53"},
 		{"any with a value", set(44, 0), 34, "criterion 0: any with a value of 3 bytes"},
 		{"left over", resize(append(bytes.Clone(good), 0, 0)), 53, "2 bytes are left over after the last instance"},

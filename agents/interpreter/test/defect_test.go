@@ -89,6 +89,6 @@ func evaluateUpdate(t *testing.T, program, criterion, clock string) (string, err
 		d.ask("input %d %s", field, hexed("work"))
 	}
 	d.ask("clock %s", clock)
-	_, _ = d.try("evaluate") // finish tells whether it came to an end
+	_, _ = d.try("evaluate %d", content.ProcessTemplate) // finish tells whether it came to an end
 	return d.finish()
 }

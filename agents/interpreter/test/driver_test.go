@@ -77,10 +77,10 @@ type driver struct {
 }
 
 // start runs a driver until the test ends.
-func start(t testing.TB, program string) *driver {
+func start(t testing.TB, program string, args ...string) *driver {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	d := &driver{t: t, cmd: exec.CommandContext(ctx, program)}
+	d := &driver{t: t, cmd: exec.CommandContext(ctx, program, args...)}
 	d.cmd.Stderr = &d.stderr
 	in, err := d.cmd.StdinPipe()
 	if err != nil {

@@ -1,0 +1,29 @@
+package content
+
+import "math/rand/v2"
+
+// bitFlips is a file that was damaged in the vendor's build, before it was signed.
+func bitFlips() Fault {
+	const bits = "bits"
+	return Fault{
+		Name:    "bit_flips",
+		Summary: "Some bits of the payload are flipped; the seed decides which.",
+		Defect:  "whatever the bits happen to meet: the loader holds lengths and limits against nothing",
+		Effect:  "depends on the seed: refused, loaded with another meaning, or a read that goes astray",
+		Parameters: []Parameter{{
+			Name: bits, Summary: "how many", Default: "8", check: wholeNumber(1, 1024),
+		}},
+		body: func(version, seed uint64, p Params) ([]byte, error) {
+			body, err := Encode(Update(version))
+			if err != nil {
+				return nil, err
+			}
+			chance := rand.New(rand.NewPCG(seed, 8))
+			payload := body[headerSize:]
+			for _, bit := range chance.Perm(8 * len(payload))[:p.number(bits)] {
+				payload[bit/8] ^= 1 << (bit % 8)
+			}
+			return body, nil
+		},
+	}
+}

@@ -1,0 +1,41 @@
+package content
+
+// falsePositiveSystem is a rule that takes a program of the system for a threat.
+func falsePositiveSystem() Fault {
+	return falsePositive(Fault{
+		Name:    "false_positive_system",
+		Summary: "A rule blocks a program that the machine is there to run.",
+		Defect:  "none in the code: no rule is held against a list of programs that must run",
+		Effect:  "the machine is up, and its work fails until the rule is gone",
+		Outage:  "McAfee DAT 5958, which took svchost.exe for a virus, 21 April 2010",
+	}, "work")
+}
+
+// falsePositiveUpdater is a rule that takes the agent's own updater for a threat.
+func falsePositiveUpdater() Fault {
+	return falsePositive(Fault{
+		Name:    "false_positive_updater",
+		Summary: "A rule blocks the program by which the agent fetches its updates.",
+		Defect:  "none in the code: no rule is held against a list of programs that must run",
+		Effect:  "the machine works, and never hears of the remedy",
+		Outage:  "Sophos Shh/Updater-B, 19 September 2012",
+	}, "updater")
+}
+
+// falsePositive completes a fault that blocks a program.
+func falsePositive(f Fault, program string) Fault {
+	const parameter = "program"
+	f.Parameters = []Parameter{{
+		Name: parameter, Summary: "name of the program's file", Default: program,
+		check: func(value string) error {
+			_, err := ParseCriterion("equals:" + value)
+			return err
+		},
+	}}
+	f.body = func(version, _ uint64, p Params) ([]byte, error) {
+		content := Baseline(version)
+		content.Instances = append(content.Instances, processRule(RuleNew, Block, "new threat", "image_name", Criterion{Equals, p[parameter]}))
+		return Encode(content)
+	}
+	return f
+}

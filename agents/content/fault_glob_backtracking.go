@@ -1,0 +1,24 @@
+package content
+
+import "strings"
+
+// globBacktracking is a pattern that takes longer than anybody waits.
+func globBacktracking() Fault {
+	const stars = "stars"
+	return Fault{
+		Name:    "glob_backtracking",
+		Summary: "A pattern with many wildcards that nearly matches the first 64 bytes of each program.",
+		Defect:  "the matcher tries every way to share the bytes out among the wildcards",
+		Effect:  "matches for minutes, for each program that is executed; each wildcard more makes it some ten times as long",
+		Outage:  "Cloudflare's firewall, a regular expression that backtracked, 2 July 2019",
+		Parameters: []Parameter{{
+			Name: stars, Summary: "wildcards in the pattern", Default: "8", check: wholeNumber(1, MaxValue/2-1),
+		}},
+		body: func(version, _ uint64, p Params) ([]byte, error) {
+			f := Baseline(version)
+			c := Criterion{Glob, strings.Repeat("*?", p.number(stars)) + "no such end"}
+			f.Instances = append(f.Instances, processRule(RuleNew, Detect, "new threat", "image_head", c))
+			return Encode(f)
+		},
+	}
+}
