@@ -7,10 +7,10 @@ import (
 	"github.com/fleetfall/fleetfall/scenarios"
 )
 
-// Versions of the content that a trial's hosts meet. An image ships shippedVersion.
+// Versions of the content that a trial's hosts meet: an image ships an older one, see vmimages.
 const (
-	updateVersion uint64 = 2 // what is injected
-	revertVersion uint64 = 3 // what the vendor ships when it has pulled that
+	updateVersion uint64 = 11 // what is injected, unless its fault is to be older
+	revertVersion uint64 = 12 // what the vendor ships when it has pulled that
 )
 
 // An offer is content that updaters are served.
@@ -33,6 +33,9 @@ func offers(c scenarios.Cell, seed uint64) (update, revert offer, err error) {
 	update.version, revert.version = updateVersion, revertVersion
 	if update.file, err = fault.Update(updateVersion, seed, content.Params(c.Update.Parameters), key); err != nil {
 		return update, revert, fmt.Errorf("cell %s: %w", c.ID, err)
+	}
+	if v, err := content.Version(update.file); err == nil {
+		update.version = v // what agents take it for; they take a file that states none for nothing
 	}
 	if !c.Update.Signed {
 		if update.file, err = content.Unsigned(update.file); err != nil {

@@ -93,7 +93,7 @@ func run(t *testing.T, p *scenarios.Plan, opts fleettest.FakeOptions) (orchestra
 	return out, rec
 }
 
-var deadly = fleettest.FakeOptions{Deadly: []uint64{2}}
+var deadly = fleettest.FakeOptions{Deadly: []uint64{11}}
 
 func TestKernelFleetLoopsAndIsRepaired(t *testing.T) {
 	out, rec := run(t, plan("kernel", nil), deadly)
@@ -151,7 +151,7 @@ func TestDeadlineCensorsWhatIsNotBack(t *testing.T) {
 
 func TestRefusedContentSettles(t *testing.T) {
 	p := plan("kernel", func(_ *scenarios.Plan, c *scenarios.Cell) { c.Update.Signed, c.Update.RevertAfter = false, 0 })
-	out, rec := run(t, p, fleettest.FakeOptions{Refused: []uint64{2}})
+	out, rec := run(t, p, fleettest.FakeOptions{Refused: []uint64{11}})
 	if out.Status != orchestrator.Settled || count[fleet.ContentRefused](rec) != 4 {
 		t.Errorf("outcome %+v, %d refusals", out, count[fleet.ContentRefused](rec))
 	}

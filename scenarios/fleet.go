@@ -70,6 +70,7 @@ func (s *section) fleet() Fleet {
 		Hosts:        int(s.integer("hosts", 1, maxFleet, 1)),
 		Image:        s.ident("image", "tiny"),
 		Memory:       s.size("memory", minMemory, maxMemory, 96<<20),
+		Oops:         s.choice("oops", oopsPanic, "ways to take a fault in the kernel", oopses),
 		Control:      s.flag("control", false),
 		Boot:         s.choice("boot", bootClone, "ways to boot", boots),
 		Waves:        s.flag("waves", false),

@@ -11,8 +11,9 @@ import (
 
 // The names that a scenario may use, each list sorted. A name goes in here when something can run it.
 var (
-	architectures = []string{"kernel", "none", "user"}
+	architectures = []string{"ebpf", "hybrid", "kernel", "none", "safe", "user"}
 	boots         = []string{bootClone, bootCold}
+	oopses        = []string{oopsKill, oopsPanic}
 	clocks        = []string{ClockVirtual, ClockWall}
 	strategies    = []string{noStrategy, safeMode}
 	selectorKeys  = []string{"architecture", "fleet", "recovery", "rollout", "update"}
@@ -25,6 +26,8 @@ const (
 	safeMode   = "safe_mode" // a technician boots the host without the agent and removes the content
 	bootClone  = "clone"     // first boots are copies of a template, later ones real
 	bootCold   = "cold"      // every boot is a real one
+	oopsPanic  = "panic"     // a fault in the kernel stops the machine
+	oopsKill   = "kill"      // it kills the task, and the machine goes on
 	// harmless is the fault of an update that works.
 	harmless = "none"
 	// controlFleet is the name of the control arm that a plan gets when the scenario marks none.

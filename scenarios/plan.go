@@ -66,8 +66,9 @@ type Fleet struct {
 	Architecture string   `json:"architecture"`
 	Hosts        int      `json:"hosts"`
 	Image        string   `json:"image"`
-	Memory       Size     `json:"memory"`  // bytes of guest memory, a host
-	Control      bool     `json:"control"` // gets a harmless update in the place of the scenario's
+	Memory       Size     `json:"memory"`         // bytes of guest memory, a host
+	Oops         string   `json:"oops,omitempty"` // what a host's kernel does about a fault of its own: "panic", or "kill" the task and go on
+	Control      bool     `json:"control"`        // gets a harmless update in the place of the scenario's
 	Mitigations  []string `json:"mitigations,omitempty"`
 	Boot         string   `json:"boot"`            // "clone": first boots are copies of a template; "cold": every boot is a real one
 	Waves        bool     `json:"waves,omitempty"` // if it does not fit, it is run in parts, one after the other

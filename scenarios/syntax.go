@@ -39,7 +39,7 @@ var language = blockType{blocks: []blockType{
 	{name: "fleet", label: "name", needed: true, attrs: []attribute{
 		{"architecture", true, `architecture = "kernel"`}, {"hosts", true, `hosts = 4`}, {"image", false, `image = "tiny"`},
 		{"memory", false, `memory = "96MiB"`}, {"control", false, `control = true`}, {"mitigations", false, `mitigations = []`},
-		{"boot", false, `boot = "cold"`}, {"waves", false, `waves = true`},
+		{"boot", false, `boot = "cold"`}, {"oops", false, `oops = "kill"`}, {"waves", false, `waves = true`},
 		{"for_each", false, `for_each = toset(["kernel", "user"])`},
 	}},
 	{name: "guest", unique: true, fixed: true, attrs: []attribute{

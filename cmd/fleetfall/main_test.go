@@ -134,7 +134,7 @@ func recordRun(dir string) error {
 	for _, trial := range orchestrator.Trials(plan, nil) {
 		var opts fleettest.FakeOptions
 		if !trial.Cell.Fleet.Control {
-			opts.Deadly = []uint64{2}
+			opts.Deadly = []uint64{11}
 		}
 		f := fleettest.NewFake(trial.Hosts, opts)
 		rec, err := j.Trial(trial.Number, results.TrialHeader{Cell: trial.Cell.ID, Repeat: trial.Repeat, Seed: trial.Seed, Hosts: trial.Hosts})

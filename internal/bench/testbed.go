@@ -93,7 +93,7 @@ func hosts(architecture string, n int) ([]fleet.HostSpec, error) {
 
 // prepare makes the template of hosts like this one.
 func (t *testbed) prepare(ctx context.Context, h fleet.HostSpec) (libvirt.Preparation, error) {
-	p, err := t.hypervisor.Prepare(ctx, t.image, h.Architecture, h.MemoryBytes, fleet.WallClock)
+	p, err := t.hypervisor.Prepare(ctx, t.image, h, fleet.WallClock)
 	if err == nil && !p.Copies {
 		err = errors.New("hosts cannot be copied here: " + p.Reason)
 	}

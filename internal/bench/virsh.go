@@ -85,7 +85,7 @@ func (t *testbed) shellCommand(ctx context.Context, dir string, hosts []fleet.Ho
 	host, facts := hosts[0], t.hypervisor.Facts()
 	domain := map[string]string{"tcg": "qemu", "kvm": "kvm"}[facts.Accelerator.Name]
 	cmdline := append([]string{}, t.image.Cmdline...)
-	cmdline = append(cmdline, "fleetfall.architecture="+host.Architecture, "fleetfall.mode=normal")
+	cmdline = append(cmdline, "fleetfall.architecture="+host.Architecture, "fleetfall.mode=normal", "oops=panic", "softlockup_panic=1")
 	c := exec.CommandContext(ctx, "sh", script,
 		facts.URI, domain, t.image.Kernel, t.image.Initrd, strings.Join(cmdline, " "), t.image.Disk,
 		strconv.FormatInt(host.MemoryBytes, 10), protocol.PortName, strconv.Itoa(len(hosts)))

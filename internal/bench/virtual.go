@@ -48,7 +48,7 @@ func onVirtualClock(measure func(context.Context, *testbed) (row, error)) measur
 		if err := t.hypervisor.CanCount(); err != nil {
 			return []row{{"the virtual clock", err.Error(), "", skipped}}, nil
 		}
-		p, err := t.hypervisor.Prepare(ctx, t.image, "kernel", benchMemory, fleet.VirtualClock)
+		p, err := t.hypervisor.Prepare(ctx, t.image, fleet.HostSpec{Image: t.image.Name, Architecture: "kernel", MemoryBytes: benchMemory}, fleet.VirtualClock)
 		if err == nil && !p.Copies {
 			err = errors.New("hosts cannot be copied here: " + p.Reason)
 		}

@@ -92,7 +92,7 @@ func TestCopiesDoAsTheyWouldHaveBooted(t *testing.T) {
 				if c.Fleet.Control {
 					continue
 				}
-				if p, err := hypervisor.Prepare(ctx, image, c.Fleet.Architecture, int64(c.Fleet.Memory), fleet.WallClock); err != nil || !p.Copies {
+				if p, err := hypervisor.Prepare(ctx, image, kindOf(c.Fleet).spec(), fleet.WallClock); err != nil || !p.Copies {
 					t.Fatalf("no copies: %+v, %v", p, err)
 				}
 			}

@@ -56,11 +56,24 @@ func (r *run) closeMachines(ctx context.Context) error {
 
 // A hostKind is what decides how a host boots and what it takes.
 type hostKind struct {
-	image, architecture string
-	memory              scenarios.Size
+	image, architecture, oops string
+	memory                    scenarios.Size
 }
 
-func kindOf(f scenarios.Fleet) hostKind { return hostKind{f.Image, f.Architecture, f.Memory} }
+func kindOf(f scenarios.Fleet) hostKind { return hostKind{f.Image, f.Architecture, f.Oops, f.Memory} }
+
+// spec describes a host of the kind, as far as all of them are alike.
+func (k hostKind) spec() fleet.HostSpec {
+	return fleet.HostSpec{Image: k.image, Architecture: k.architecture, Oops: fleet.Oops(k.oops), MemoryBytes: int64(k.memory)}
+}
+
+// String is what people call hosts of the kind, among those of a run.
+func (k hostKind) String() string {
+	if k.oops == string(fleet.OopsKill) {
+		return k.architecture + " (oops = kill)"
+	}
+	return k.architecture
+}
 
 // getReady finds out, on each machine, how guests' instructions are executed, and prepares every kind of host.
 func (r *run) getReady(ctx context.Context) error {
@@ -82,8 +95,8 @@ func (r *run) getReady(ctx context.Context) error {
 	for _, m := range r.machines {
 		node := m.Facts().Node
 		for _, kind := range r.kinds() {
-			r.Step(of("preparing "+kind.architecture+" hosts: one is booted to a point where it can be copied, unless one was before", node))
-			p, err := m.Prepare(ctx, r.images[kind.image], kind.architecture, int64(kind.memory), r.clock)
+			r.Step(of("preparing "+kind.String()+" hosts: one is booted to a point where it can be copied, unless one was before", node))
+			p, err := m.Prepare(ctx, r.images[kind.image], kind.spec(), r.clock)
 			if err != nil {
 				return err
 			}
@@ -94,7 +107,7 @@ func (r *run) getReady(ctx context.Context) error {
 			case r.clock == fleet.VirtualClock:
 				how = "boot from where one has come before it mounts its disk"
 			}
-			r.Step(fmt.Sprintf("%s hosts %s: %s", kind.architecture, how, p.Reason))
+			r.Step(fmt.Sprintf("%s hosts %s: %s", kind, how, p.Reason))
 			r.ready[kind] = append(r.ready[kind], p)
 		}
 	}

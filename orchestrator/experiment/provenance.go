@@ -38,7 +38,7 @@ func (r *run) provenance() results.Provenance {
 			results.Fact{Name: of("machine", f.Node), Value: fmt.Sprintf("%d CPUs, %s, kernel %s", m.CPUs(), f.CPU, f.Kernel)},
 		)
 		for _, kind := range r.kinds() {
-			facts = append(facts, results.Fact{Name: of(r.bootsName()+" of "+kind.architecture+" hosts", f.Node), Value: r.boots(r.ready[kind][i])})
+			facts = append(facts, results.Fact{Name: of(r.bootsName()+" of "+kind.String()+" hosts", f.Node), Value: r.boots(r.ready[kind][i])})
 		}
 	}
 	if m, err := admission.ThisMachine(); err == nil {

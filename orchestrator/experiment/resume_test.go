@@ -38,7 +38,7 @@ func (b *testbed) NewFleet(cfg libvirt.FleetConfig) (fleet.Fleet, error) {
 	if err := os.WriteFile(console, fmt.Appendf(nil, "fleet %d", len(b.made)), 0o644); err != nil {
 		return nil, err
 	}
-	f := fleettest.NewFake(cfg.Hosts, fleettest.FakeOptions{Deadly: []uint64{2}})
+	f := fleettest.NewFake(cfg.Hosts, fleettest.FakeOptions{Deadly: []uint64{11}})
 	if b.fails[cfg.Cell] > 0 {
 		b.fails[cfg.Cell]--
 		return broken{f}, nil

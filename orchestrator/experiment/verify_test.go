@@ -61,7 +61,7 @@ func (b *underLoad) NewFleet(cfg libvirt.FleetConfig) (fleet.Fleet, error) {
 	b.load = append(b.load, fmt.Sprintf("%s %d", cfg.Cell, n))
 	f, err := b.testbed.NewFleet(cfg)
 	if slow := b.slow[cfg.Cell]; slow > 0 && err == nil {
-		f = fleettest.NewFake(cfg.Hosts, fleettest.FakeOptions{Deadly: []uint64{2}, Boot: 2*time.Second + slow})
+		f = fleettest.NewFake(cfg.Hosts, fleettest.FakeOptions{Deadly: []uint64{11}, Boot: 2*time.Second + slow})
 	}
 	return f, err
 }

@@ -59,9 +59,21 @@ type HostSpec struct {
 	Image        string `json:"image"`          // name of a vmimages recipe
 	MemoryBytes  int64  `json:"memory_bytes"`   // the guest's memory
 	Tempo        Tempo  `json:"tempo"`          // how often the guest does what it does
+	Oops         Oops   `json:"oops,omitempty"` // what its kernel does about a fault of its own; empty is OopsPanic
 	Cold         bool   `json:"cold,omitempty"` // its first boot is a real one too, not a copy of a template
 	Node         string `json:"node,omitempty"` // name of the machine that it runs on; empty for the only one
 }
+
+// Oops is what a host's kernel does about a fault of its own.
+type Oops string
+
+const (
+	// OopsPanic stops the machine, as Windows does for any fault in kernel mode, and for a CPU that does not come back from
+	// kernel mode for 20 s.
+	OopsPanic Oops = "panic"
+	// OopsKill is the default of Linux: it kills the task, if there is one to kill, and goes on.
+	OopsKill Oops = "kill"
+)
 
 // Tempo is how often a guest beats, polls for content, works and runs synthetic threats.
 type Tempo struct {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -172,7 +173,7 @@ func TestChannelConversation(t *testing.T) {
 		fleet.Threat{ID: 9, What: "exec", Blocked: true, Inherited: true}, fleet.ContentRefused{Version: 5, Reason: "no"},
 		fleet.AgentExit{Signal: 11}, fleet.Beat{BootID: bootA, AgentState: "running"}, fleet.OrderDone{Order: fleet.RemoveContent},
 	} {
-		if got := l.event(); got != want {
+		if got := l.event(); !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
 	}

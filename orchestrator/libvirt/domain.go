@@ -28,6 +28,7 @@ type domain struct {
 	accelerator   string
 	image         vmimages.Image
 	architecture  string
+	oops          fleet.Oops
 	mode          fleet.BootMode
 	memory        int64  // bytes
 	disk          string // path of the overlay
@@ -56,6 +57,9 @@ func (d domain) link() string {
 // cmdline is the guest kernel's command line.
 func (d domain) cmdline() string {
 	words := append([]string(nil), d.image.Cmdline...)
+	if d.oops != fleet.OopsKill {
+		words = append(words, "oops=panic", "softlockup_panic=1")
+	}
 	words = append(words, "fleetfall.architecture="+d.architecture, "fleetfall.mode="+string(d.mode), "fleetfall.link="+d.link())
 	return strings.Join(words, " ")
 }

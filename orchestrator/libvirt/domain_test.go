@@ -75,7 +75,7 @@ func TestFleetConfigErrors(t *testing.T) {
 		`is named "far"`:      func(c *FleetConfig) { c.Hosts[0].Node = "far" },
 		`name "a/../b"`:       func(c *FleetConfig) { c.Hosts[0].Name = "a/../b" },
 		"is taken":            func(c *FleetConfig) { c.Hosts = append(c.Hosts, c.Hosts[0]) },
-		`architecture "ebpf"`: func(c *FleetConfig) { c.Hosts[0].Architecture = "ebpf" },
+		`architecture "windows"`: func(c *FleetConfig) { c.Hosts[0].Architecture = "windows" },
 		`image "big"`:         func(c *FleetConfig) { c.Hosts[0].Image = "big" },
 		"bytes of memory":     func(c *FleetConfig) { c.Hosts[0].MemoryBytes = 1 },
 		"every interval":      func(c *FleetConfig) { c.Hosts[0].Tempo.Poll = 0 },

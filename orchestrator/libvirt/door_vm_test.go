@@ -54,7 +54,7 @@ func prepareVirtual(t *testing.T, h *Hypervisor, image vmimages.Image) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	if p, err := h.Prepare(ctx, image, "kernel", 96<<20, fleet.VirtualClock); err != nil || !p.Copies {
+	if p, err := h.Prepare(ctx, image, fleet.HostSpec{Image: image.Name, Architecture: "kernel", MemoryBytes: 96 << 20}, fleet.VirtualClock); err != nil || !p.Copies {
 		t.Fatalf("%+v, %v", p, err)
 	}
 }

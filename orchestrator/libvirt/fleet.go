@@ -41,7 +41,7 @@ const (
 var validHost = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`)
 
 // architectures that a guest of the tiny image can run, and fleets that consist of VMs.
-var architectures = []string{"kernel", "none", "user"}
+var architectures = []string{"ebpf", "hybrid", "kernel", "none", "safe", "user"}
 
 // A vmFleet is a fleet.Fleet of VMs on the wall clock.
 type vmFleet struct {
@@ -199,6 +199,8 @@ func check(machines Machines, cfg FleetConfig) error {
 			return fmt.Errorf("host %s: no machine is named %q", s.Name, s.Node)
 		case !slices.Contains(architectures, s.Architecture):
 			return fmt.Errorf("host %s: architecture %q: VMs run %v", s.Name, s.Architecture, architectures)
+		case s.Oops != "" && s.Oops != fleet.OopsPanic && s.Oops != fleet.OopsKill:
+			return fmt.Errorf("host %s: oops %q: want %q or %q", s.Name, s.Oops, fleet.OopsPanic, fleet.OopsKill)
 		case !known:
 			return fmt.Errorf("host %s: image %q is not among those given", s.Name, s.Image)
 		case s.MemoryBytes < minMemory || s.MemoryBytes > maxMemory:

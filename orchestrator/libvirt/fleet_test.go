@@ -290,6 +290,7 @@ func TestConform(t *testing.T) {
 	for _, clock := range []fleet.Clock{fleet.WallClock, fleet.VirtualClock} {
 		t.Run(string(clock), func(t *testing.T) {
 			fleettest.Conform(t, fleettest.Backend{
+				Shipped: tiny.Lock.ContentVersion,
 				New: func(t *testing.T, specs []fleet.HostSpec) fleet.Fleet {
 					f, err := h.NewFleet(FleetConfig{
 						Cell: t.Name(), Clock: clock, Hosts: specs, Images: map[string]vmimages.Image{"tiny": tiny},

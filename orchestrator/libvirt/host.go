@@ -200,7 +200,7 @@ func (h *host) create(ctx context.Context) error {
 	}
 	d := domain{
 		name: h.domainName, title: h.fleet.cfg.Cell + " " + h.spec.Name, accelerator: h.accelerator,
-		image: image, architecture: h.spec.Architecture, mode: h.mode, memory: h.spec.MemoryBytes, disk: h.disk,
+		image: image, architecture: h.spec.Architecture, oops: h.spec.Oops, mode: h.mode, memory: h.spec.MemoryBytes, disk: h.disk,
 	}
 	var t *template
 	note := "power on, mode " + string(h.mode)

@@ -78,7 +78,7 @@ func TestTwoMachines(t *testing.T) {
 	}
 	await[fleet.Beat](r, "host-2")
 	r.do(fleet.Boot{Host: "host-0", Mode: fleet.Normal})
-	if h := await[fleet.Hello](r, "host-0"); h.ContentVersion != 1 {
+	if h := await[fleet.Hello](r, "host-0"); h.ContentVersion != tiny.Lock.ContentVersion {
 		t.Errorf("%+v", h)
 	}
 	r.close()

@@ -38,13 +38,14 @@ type templateKind struct {
 	image        string // name
 	architecture string
 	memory       int64 // bytes
+	oops         fleet.Oops
 	clock        fleet.Clock
 	mode         fleet.BootMode // of the boot
 }
 
 // kindOf is what hosts of a spec are copies of, when they boot into a mode on a clock.
 func kindOf(s fleet.HostSpec, clock fleet.Clock, mode fleet.BootMode) templateKind {
-	return templateKind{s.Image, s.Architecture, s.MemoryBytes, clock, mode}
+	return templateKind{s.Image, s.Architecture, s.MemoryBytes, s.Oops, clock, mode}
 }
 
 // A Boot is what one boot took, from power-on, on this machine as busy as it was.
@@ -63,18 +64,19 @@ type Preparation struct {
 	Own      int64  // bytes that a copy had in memory that no other shares, at its first beat; 0 when not known
 }
 
-// Prepare finds or makes the templates for hosts of this image, architecture and memory on a clock, and tries a copy of each. Fleets
-// that are made from now on start such hosts as copies. When that is impossible they boot, and the Preparation says why.
+// Prepare finds or makes the templates for hosts like this one on a clock, and tries a copy of each: hosts of its image, which is
+// given too, its architecture, memory and way to take a fault in the kernel. Fleets that are made from now on start such hosts as
+// copies. When that is impossible they boot, and the Preparation says why.
 //
 // The error is ctx's, or that of a testbed that cannot run VMs at all.
-func (h *Hypervisor) Prepare(ctx context.Context, image vmimages.Image, architecture string, memory int64, clock fleet.Clock) (Preparation, error) {
+func (h *Hypervisor) Prepare(ctx context.Context, image vmimages.Image, like fleet.HostSpec, clock fleet.Clock) (Preparation, error) {
 	modes := []fleet.BootMode{fleet.Normal}
 	if clock == fleet.VirtualClock {
 		modes = append(modes, fleet.Safe)
 	}
 	var first Preparation
 	for i, mode := range modes {
-		p, err := h.prepareKind(ctx, image, templateKind{image.Name, architecture, memory, clock, mode})
+		p, err := h.prepareKind(ctx, image, kindOf(like, clock, mode))
 		if err != nil || !p.Copies {
 			return p, err
 		}
@@ -181,7 +183,7 @@ func (h *Hypervisor) templateDomain(image vmimages.Image, kind templateKind) dom
 	d := domain{
 		name:  fmt.Sprintf("%st-%s-%s-%d", domainPrefix(h.cfg.RunID), kind.image, kind.architecture, kind.memory>>20),
 		title: "template", accelerator: h.Facts().Accelerator.Name,
-		image: image, architecture: kind.architecture, mode: kind.mode, memory: kind.memory, share: true,
+		image: image, architecture: kind.architecture, oops: kind.oops, mode: kind.mode, memory: kind.memory, share: true,
 	}
 	if kind.clock == fleet.VirtualClock {
 		d.name += "-" + string(kind.mode)
@@ -361,7 +363,7 @@ func (h *Hypervisor) restore(ctx context.Context, d domain, xml string, t *templ
 // tryCopy starts one copy and waits until it says hello: that cloning works here is not to be believed before.
 func (h *Hypervisor) tryCopy(ctx context.Context, image vmimages.Image, kind templateKind, t *template) (err error) {
 	spec := fleet.HostSpec{
-		Name: "copy", Image: kind.image, Architecture: kind.architecture, MemoryBytes: kind.memory,
+		Name: "copy", Image: kind.image, Architecture: kind.architecture, MemoryBytes: kind.memory, Oops: kind.oops,
 		Tempo: fleet.Tempo{Beat: time.Minute, Poll: time.Minute, Work: time.Minute, Threat: time.Minute},
 	}
 	cfg := FleetConfig{Cell: "copy", Clock: kind.clock, Images: map[string]vmimages.Image{image.Name: image}, Hosts: []fleet.HostSpec{spec}, HelloTimeout: templateTime}

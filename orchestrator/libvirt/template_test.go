@@ -22,7 +22,7 @@ func prepare(t *testing.T, h *Hypervisor, image vmimages.Image, architecture str
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	p, err := h.Prepare(ctx, image, architecture, 96<<20, fleet.WallClock)
+	p, err := h.Prepare(ctx, image, fleet.HostSpec{Image: image.Name, Architecture: architecture, MemoryBytes: 96 << 20}, fleet.WallClock)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestCopies(t *testing.T) {
 		if !p.Copies || p.Reason != "booted for this run" || p.Boot.FirstByte <= 0 || p.Boot.Asked <= p.Boot.FirstByte {
 			t.Fatalf("%+v", p)
 		}
-		template := h.templates[templateKind{tiny.Name, architecture, 96 << 20, fleet.WallClock, fleet.Normal}]
+		template := h.templates[templateKind{tiny.Name, architecture, 96 << 20, "", fleet.WallClock, fleet.Normal}]
 		memory, err := os.ReadFile(template.ram)
 		if err != nil {
 			t.Fatal(err)
@@ -183,7 +183,7 @@ func TestResetOfACopy(t *testing.T) {
 	}
 	await(r, host, func(b fleet.Beat) bool { return b.AgentState == "running" && b.ContentVersion == 2 })
 	// The other copy has a disk of its own.
-	if b := await[fleet.Beat](r, "host-1"); b.ContentVersion != 1 || b.BootID != hello["host-1"].BootID {
+	if b := await[fleet.Beat](r, "host-1"); b.ContentVersion != tiny.Lock.ContentVersion || b.BootID != hello["host-1"].BootID {
 		t.Errorf("%+v", b)
 	}
 	r.close()
@@ -213,7 +213,7 @@ func TestNoCopies(t *testing.T) {
 
 	// What is to be the memory of the template cannot be made.
 	const architecture = "user"
-	inTheWay := h.place.path(h.templateDomain(tiny, templateKind{tiny.Name, architecture, 96 << 20, fleet.WallClock, fleet.Normal}).name + ramSuffix)
+	inTheWay := h.place.path(h.templateDomain(tiny, templateKind{tiny.Name, architecture, 96 << 20, "", fleet.WallClock, fleet.Normal}).name + ramSuffix)
 	if err := os.Mkdir(inTheWay, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +240,7 @@ func TestKeptTemplate(t *testing.T) {
 		t.Helper()
 		h := open(t, func(c *Config) { c.Cache = cache })
 		p := prepare(t, h, tiny, architecture)
-		key, err := h.templateKey(tiny, templateKind{tiny.Name, architecture, 96 << 20, fleet.WallClock, fleet.Normal})
+		key, err := h.templateKey(tiny, templateKind{tiny.Name, architecture, 96 << 20, "", fleet.WallClock, fleet.Normal})
 		if err != nil {
 			t.Fatal(err)
 		}

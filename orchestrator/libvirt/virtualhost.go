@@ -216,7 +216,7 @@ func (h *virtualHost) create(ctx context.Context, boot int, mode fleet.BootMode,
 	}
 	d := domain{
 		name: h.domainName, title: f.cfg.Cell + " " + h.spec.Name, accelerator: f.accelerator, image: image,
-		architecture: h.spec.Architecture, mode: mode, memory: h.spec.MemoryBytes, disk: h.disk,
+		architecture: h.spec.Architecture, oops: h.spec.Oops, mode: mode, memory: h.spec.MemoryBytes, disk: h.disk,
 		virtual: &virtualParts{diskSize: image.DiskSize},
 	}
 	holds := doorHolds

@@ -107,7 +107,7 @@ func (r *restarter) Observe(e fleet.Event, _ []health.Change) []Step {
 type safeMode struct {
 	restart *restarter
 	free    int // technicians
-	notice  time.Duration
+	notice  time.Duration // from the trouble to the queue, unless the host is well by then
 	handsOn scenarios.Distribution
 	seed    uint64
 
@@ -145,7 +145,7 @@ func (s *safeMode) Observe(e fleet.Event, changes []health.Change) []Step {
 		if s.up[c.Host] {
 			s.panics[c.Host] = 0
 		}
-		if c.To == health.Hung {
+		if c.To == health.Hung || c.To == health.Degraded { // its users see either
 			steps = append(steps, s.trouble(c.Host)...)
 		}
 	}

@@ -3,6 +3,7 @@ package replay_test
 import (
 	"context"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +44,7 @@ func TestConformance(t *testing.T) {
 	name := func(t *testing.T) string { return t.Name()[strings.LastIndexByte(t.Name(), '/')+1:] }
 	b := fleettest.Backend{
 		Content:  func(*testing.T, uint64, bool) []byte { return nil },
+		Shipped:  1,
 		Patience: time.Minute,
 		New: func(t *testing.T, specs []fleet.HostSpec) fleet.Fleet {
 			fake := fleettest.NewFake(specs, fleettest.FakeOptions{Deadly: []uint64{2}})
@@ -115,7 +117,7 @@ func play(t *testing.T, rec replay.Recording, decide script) *replay.Divergence 
 			}
 			return d
 		}
-		if want := recorded().Steps[[]int{1, 3, 5}[n-1]]; e.At != want.At || e.Host != want.Host || e.What != want.Event {
+		if want := recorded().Steps[[]int{1, 3, 5}[n-1]]; e.At != want.At || e.Host != want.Host || !reflect.DeepEqual(e.What, want.Event) {
 			t.Errorf("event %d is %v, want %v", n, e, want)
 		}
 		decide(f, n)

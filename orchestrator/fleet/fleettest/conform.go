@@ -18,6 +18,8 @@ type Backend struct {
 	// Content is a signed channel file of this version that agents accept; deadly content takes a kernel agent's host
 	// down. Conform asks for version 2 as deadly and for version 3 as harmless.
 	Content func(t *testing.T, version uint64, deadly bool) []byte
+	// Shipped is the version of the content on a host's disk before anything is served.
+	Shipped uint64
 	// Patience bounds the wait for any one event, in the test's time.
 	Patience time.Duration
 }
@@ -185,7 +187,7 @@ func (b Backend) life(t *testing.T) {
 	r.do(fleet.Boot{Host: "a", Mode: fleet.Normal})
 	of[fleet.Booting](r, "a", "booting", nil)
 	hello := of[fleet.Hello](r, "a", "hello", nil)
-	if hello.Mode != fleet.Normal || hello.Architecture != "kernel" || hello.ContentVersion != 1 {
+	if hello.Mode != fleet.Normal || hello.Architecture != "kernel" || hello.ContentVersion != b.Shipped {
 		t.Errorf("hello %+v, want normal mode, architecture kernel and content 1", hello)
 	}
 	of(r, "a", "a stopped threat", func(x fleet.Threat) bool { return x.Blocked })
@@ -241,8 +243,8 @@ func (b Backend) crash(t *testing.T) {
 		t.Errorf("order done: %+v", got)
 	}
 	r.do(fleet.Boot{Host: "a", Mode: fleet.Normal})
-	if got := of[fleet.Hello](r, "a", "hello after the repair", nil); got.ContentVersion != 1 {
-		t.Errorf("content %d after its removal, want the shipped 1", got.ContentVersion)
+	if got := of[fleet.Hello](r, "a", "hello after the repair", nil); got.ContentVersion != b.Shipped {
+		t.Errorf("content %d after its removal, want the shipped %d", got.ContentVersion, b.Shipped)
 	}
 	of(r, "a", "a beat with content 3", func(x fleet.Beat) bool { return x.ContentVersion == 3 })
 	of(r, "a", "a stopped threat", func(x fleet.Threat) bool { return x.Blocked })

@@ -14,6 +14,7 @@ func TestFakeConforms(t *testing.T) {
 			return fleettest.NewFake(specs, fleettest.FakeOptions{Deadly: []uint64{2}})
 		},
 		Content:  func(t *testing.T, version uint64, deadly bool) []byte { return nil },
+		Shipped:  1,
 		Patience: time.Minute,
 	})
 }
