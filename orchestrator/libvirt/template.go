@@ -1,6 +1,7 @@
 package libvirt
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -181,7 +182,7 @@ func (h *Hypervisor) templateFor(s fleet.HostSpec, clock fleet.Clock, mode fleet
 // templateDomain is the VM that is to become a template, without its files.
 func (h *Hypervisor) templateDomain(image vmimages.Image, kind templateKind) domain {
 	d := domain{
-		name:  fmt.Sprintf("%st-%s-%s-%d", domainPrefix(h.cfg.RunID), kind.image, kind.architecture, kind.memory>>20),
+		name:  fmt.Sprintf("%st-%s-%s-%s-%d", domainPrefix(h.cfg.RunID), kind.image, kind.architecture, cmp.Or(kind.oops, fleet.OopsPanic), kind.memory>>20),
 		title: "template", accelerator: h.Facts().Accelerator.Name,
 		image: image, architecture: kind.architecture, oops: kind.oops, mode: kind.mode, memory: kind.memory, share: true,
 	}

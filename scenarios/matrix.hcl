@@ -1,0 +1,206 @@
+# The matrix: the same mistakes in every architecture of the agent.
+#
+# After July 2024 platform owners moved security products out of the kernel, and those who want to stay there answer that
+# visibility is lost. Both can be measured: what one malformed update costs each architecture, and what each architecture sees
+# and costs on the days when nothing is wrong. Every agent here evaluates the same content with the same meaning, and has the
+# same defects as far as the place where it runs lets it have them (agents/interpreter/README.md).
+#
+#   none          no agent: what work costs without one
+#   kernel        a kernel module; a fault in it stops the machine, as it does under Windows
+#   kernel-kill   the same module; a fault kills the task, and the machine goes on: the default of Linux
+#   user          a daemon that decides about executions through fanotify
+#   hybrid        a thin sensor in the kernel that waits, not for ever, for a daemon's verdict
+#   ebpf          BPF programs, which the kernel verifies before it lets them run
+#   safe          a daemon like user's, in a memory-safe language
+#
+# Run it:           fleetfall run matrix
+# Some of it:       fleetfall run matrix-quick
+
+scenario "matrix" {
+  description   = "Six architectures and fourteen ways to be malformed."
+  seed          = 5
+  repeat        = var.repeat
+  clock         = var.clock
+  deadline      = "10m"
+  stable_for    = "15s"
+  liveness      = "20s"
+  latency_bound = "2s"
+}
+
+variable "hosts" {
+  type        = number
+  default     = 3
+  description = "Hosts in each fleet."
+}
+
+variable "repeat" {
+  type        = number
+  default     = 1
+  description = "How often each cell is run, each time with a seed of its own."
+}
+
+variable "clock" {
+  type        = string
+  default     = null
+  description = "virtual or wall; by default what the machine can do."
+}
+
+guest {
+  beat   = "5s"
+  poll   = "15s"
+  work   = "2s"
+  threat = "2s"
+}
+
+fleet "none" {
+  architecture = "none"
+  hosts        = var.hosts
+  control      = true
+}
+
+fleet "kernel" {
+  architecture = "kernel"
+  hosts        = var.hosts
+}
+
+fleet "kernel-kill" {
+  architecture = "kernel"
+  oops         = "kill"
+  hosts        = var.hosts
+}
+
+fleet "user" {
+  architecture = "user"
+  hosts        = var.hosts
+}
+
+fleet "hybrid" {
+  architecture = "hybrid"
+  hosts        = var.hosts
+}
+
+fleet "ebpf" {
+  architecture = "ebpf"
+  hosts        = var.hosts
+}
+
+fleet "safe" {
+  architecture = "safe"
+  hosts        = var.hosts
+}
+
+# A minute to see what is normal; the vendor pulls each update after two.
+locals {
+  at           = "1m"
+  revert_after = "2m"
+}
+
+update "bit-flips" {
+  at           = local.at
+  revert_after = local.revert_after
+  fault        = "bit_flips"
+}
+
+update "deep-nesting" {
+  at           = local.at
+  revert_after = local.revert_after
+  fault        = "deep_nesting"
+}
+
+update "false-length" {
+  at           = local.at
+  revert_after = local.revert_after
+  fault        = "false_length"
+}
+
+update "false-positive-system" {
+  at           = local.at
+  revert_after = local.revert_after
+  fault        = "false_positive_system"
+}
+
+update "false-positive-updater" {
+  at           = local.at
+  revert_after = local.revert_after
+  fault        = "false_positive_updater"
+}
+
+update "field-count" {
+  at           = local.at
+  revert_after = local.revert_after
+  fault        = "field_count"
+}
+
+update "glob-backtracking" {
+  at           = local.at
+  revert_after = local.revert_after
+  fault        = "glob_backtracking"
+}
+
+update "memory-exhaustion" {
+  at           = local.at
+  revert_after = local.revert_after
+  fault        = "memory_exhaustion"
+}
+
+update "none" {
+  at           = local.at
+  revert_after = local.revert_after
+  fault        = "none"
+}
+
+update "replay" {
+  at           = local.at
+  revert_after = local.revert_after
+  fault        = "replay"
+}
+
+update "self-wait" {
+  at           = local.at
+  revert_after = local.revert_after
+  fault        = "self_wait"
+}
+
+update "truncated" {
+  at           = local.at
+  revert_after = local.revert_after
+  fault        = "truncated"
+}
+
+update "unknown-version" {
+  at           = local.at
+  revert_after = local.revert_after
+  fault        = "unknown_version"
+}
+
+update "unsigned" {
+  at           = local.at
+  revert_after = local.revert_after
+  fault        = "unsigned"
+}
+
+update "zero-filled" {
+  at           = local.at
+  revert_after = local.revert_after
+  fault        = "zero_filled"
+}
+
+# Who is down, hangs or does no work is seen to by a technician: safe mode, the content removed, a restart. There are as many
+# as hosts: the matrix compares architectures, and not queues.
+recovery "technicians" {
+  strategy    = "safe_mode"
+  technicians = var.hosts
+  hands_on    = fixed("30s")
+  notice      = "30s"
+  restart     = "5s"
+}
+
+matrix {
+  exclude = [
+    # Without an agent nothing is loaded: one cell tells what there is to tell.
+    for update in [
+      "bit-flips", "deep-nesting", "false-length", "false-positive-system", "false-positive-updater", "field-count",
+      "glob-backtracking", "memory-exhaustion", "replay", "self-wait", "truncated", "unknown-version", "unsigned", "zero-filled",
+    ] : { fleet = "none", update = update }
+  ]
+}
