@@ -1,6 +1,7 @@
 package measure_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -34,7 +35,7 @@ func (y *story) and(architecture string, hosts ...string) *story {
 func TestOverhead(t *testing.T) {
 	y := newStory("kernel").begin("a", "b")
 	y.at(-5, "a", worked("exec", 3, 4*s)).at(-5, "a", worked("read", 1, 3*s)).at(-4, "b", worked("build", 1, 9*s))
-	y.at(-3, "a", worked("exec", -5, s)) // no such work
+	y.at(-3, "a", worked("exec", -2, -s)).at(-3, "b", worked("read", 1, -s)) // no such work
 	y.at(5, "a", worked("exec", 2, 50*s)).beats(5, 9, "a", "b").end(9, "settled")
 	y.and("none", "a").at(-5, "a", worked("exec", 1, s)).at(-4, "a", worked("exec", 1, 3*s)).at(-3, "a", worked("read", 2, 2*s))
 	y.beats(5, 9, "a").end(9, "settled")
@@ -91,9 +92,11 @@ func TestToll(t *testing.T) {
 
 // TestHangs counts the times that hosts fell silent after the injection, one by a boot that said nothing.
 func TestHangs(t *testing.T) {
-	y := newStory("kernel").begin("a", "b", "c")
-	y.beats(5, 10, "a").at(11, "b", fleet.Booting{Mode: fleet.Normal}).at(18, "c", panicked())  // c has been silent since 0
-	y.at(25, "a", beat()).at(26, "b", fleet.BootFailed{Reason: "no hello"}).end(50, "deadline") // a from 20 to 25, and from 35 on
+	y := newStory("kernel").begin("a", "b", "c", "d")
+	y.trial.Events = slices.DeleteFunc(y.trial.Events, func(e fleet.Event) bool { return e.Host == "d" })
+	y.at(-20, "d", fleet.Booting{Mode: fleet.Normal}).at(-5, "d", fleet.BootFailed{Reason: "no hello"}) // hung before the injection
+	y.beats(5, 10, "a").at(11, "b", fleet.Booting{Mode: fleet.Normal}).at(18, "c", panicked())          // c has been silent since 0
+	y.at(25, "a", beat()).at(26, "b", fleet.BootFailed{Reason: "no hello"}).end(50, "deadline")         // a from 20 to 25, and from 35 on
 	expectMetrics(t, measure.Compute(y.journal).Cells[0], map[string]float64{"hangs": 2 + 2 + 1, "crashes": 1})
 }
 
