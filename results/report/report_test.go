@@ -25,7 +25,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 func fixtures() map[string]*results.Results {
 	return map[string]*results.Results{
 		"outage": outage(), "interrupted": interrupted(), "nothing": nothing(), "hostile": hostile(), "hundred": hundred(),
-		"verified": verifiedTwice(),
+		"verified": verifiedTwice(), "matrix": matrixOfTwelve(), "pairs": pairs(),
 	}
 }
 
@@ -237,6 +237,24 @@ func TestSize(t *testing.T) {
 	}
 	if bad := regexp.MustCompile(`(?i)(src|href)="(https?:|//)|@import|<script|<link[^>]+stylesheet`).FindString(b.String()); bad != "" {
 		t.Errorf("the page is not self-contained: %s", bad)
+	}
+}
+
+// TestNinetyCells: a matrix of 90 cells of three hosts, and 15 of the control arm, twice repeated.
+func TestNinetyCells(t *testing.T) {
+	r := ninety()
+	var page, plain, summary bytes.Buffer
+	for _, err := range []error{HTML(&page, r), Terminal(&plain, r, 130, false), Markdown(&summary, r)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d comparisons; page %d bytes, table %d lines, summary %d bytes", len(r.Comparisons), page.Len(), strings.Count(plain.String(), "\n"), summary.Len())
+	if page.Len() > 3e6 {
+		t.Errorf("the page has %d bytes, want less than 3 MB", page.Len())
+	}
+	if n := strings.Count(plain.String(), "\n"); n > 100 {
+		t.Errorf("the table at the end of the run has %d lines", n)
 	}
 }
 
