@@ -55,7 +55,7 @@ func tradeoffChart(id string, fleets []fleetSummary) template.HTML {
 	d.add(`<text class="label mid quiet" transform="translate(12 %s) rotate(-90)">visibility: more is better</text>`, xy((top+bottom)/2))
 	placeLabels(marks, top, bottom+16)
 	for _, m := range marks {
-		d.add(`<path class="lead c%d" d="M%s %sL%s %sH%s"/>`, m.series, xy(m.x), xy(m.y), xy(labels-22), xy(m.labelY-4), xy(labels-4))
+		d.add(`<path class="lead c%d" d="M%s %sL%s %sH%s"/>`, m.series, xy(m.x+m.r), xy(m.y), xy(labels-22), xy(m.labelY-4), xy(labels-4))
 	}
 	// Large marks first, so that a small one in the same place stays in sight.
 	slices.SortStableFunc(marks, func(a, b fleetMark) int { return cmp.Compare(b.r, a.r) })

@@ -21,7 +21,7 @@ func HTML(w io.Writer, r *results.Results) error {
 		"amount": amount, "count": count, "line": oneLine, "p": pValue, "seconds": seconds,
 		"optional": func(v *float64) string { return optional(v, "s") },
 		"percent":  func(v *float64) string { return optional(v, "share") },
-		"detected": detectedText, "missing": func() string { return missing },
+		"capital":  upperFirst, "detected": detectedText, "missing": func() string { return missing },
 	}).ParseFS(assets, "page.html", "parts.html", "cell.html")
 	if err != nil {
 		return fmt.Errorf("report: parse the page's template: %w", err)

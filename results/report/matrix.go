@@ -37,8 +37,8 @@ type matrixCell struct {
 	Censored bool   // fewer than half of the hosts that were hit came back
 }
 
-// Name is the row's fleet with what it is, where the name does not say it.
-func (r matrixRow) Name() string {
+// What says what the fleet is, as far as its name does not.
+func (r matrixRow) What() string {
 	var what []string
 	if r.Architecture != r.Fleet {
 		what = append(what, r.Architecture)
@@ -46,10 +46,15 @@ func (r matrixRow) Name() string {
 	if r.Control && r.Fleet != "control" {
 		what = append(what, "control")
 	}
-	if len(what) == 0 {
+	return strings.Join(what, ", ")
+}
+
+// Name is the row's head on one line.
+func (r matrixRow) Name() string {
+	if r.What() == "" {
 		return r.Fleet
 	}
-	return r.Fleet + " (" + strings.Join(what, ", ") + ")"
+	return r.Fleet + " (" + r.What() + ")"
 }
 
 // matrixKeys are the metrics that are drawn as a matrix.

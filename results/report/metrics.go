@@ -32,7 +32,7 @@ func catalogue() []metric {
 		{"host_seconds_lost", "Time lost per host", "time lost per host", damage, "s",
 			"Integral of unavailable hosts over time, divided by the number of targeted hosts."},
 		{"protection_gap", "Protection gap per host", "protection gap", damage, "s",
-			"The same for hosts that are unprotected or worse."},
+			"Integral of unprotected or worse hosts over time, divided by the number of targeted hosts."},
 		{"crashes", "Kernel crashes", "kernel crashes", damage, "count", "Kernel panics after the injection."},
 		{"agent_crashes", "Agent crashes", "agent crashes", damage, "count",
 			"Ends of the agent's process after the injection, for agents that are processes."},

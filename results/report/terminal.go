@@ -144,6 +144,13 @@ func runewidthOf() *runewidth.Condition { return &runewidth.Condition{StrictEmoj
 
 func textWidth(s string) int { return runewidthOf().StringWidth(s) }
 
+func upperFirst(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
 func lowerFirst(s string) string {
 	if s == "" {
 		return s

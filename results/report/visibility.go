@@ -26,6 +26,11 @@ type fleetKind struct {
 	MissedIn       []string // updates during which none was detected, of a kind that was seen before
 }
 
+// What says what the fleet is, as far as its name does not.
+func (f fleetSummary) What() string {
+	return matrixRow{Fleet: f.Fleet, Architecture: f.Architecture}.What()
+}
+
 // fleetSummaries are in the order of cells.
 func fleetSummaries(cells []results.Cell) []fleetSummary {
 	tried := slices.DeleteFunc(slices.Clone(cells), func(c results.Cell) bool { return c.Control })
