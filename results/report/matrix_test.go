@@ -202,3 +202,21 @@ func TestHostileMatrix(t *testing.T) {
 		t.Errorf("%d links to cells, want those of three matrices of %d cells", n, len(r.Cells))
 	}
 }
+
+// TestNinetyCells: a matrix of 90 cells of three hosts, and 15 of the control arm, twice repeated.
+func TestNinetyCells(t *testing.T) {
+	r := ninety()
+	var page, plain, summary bytes.Buffer
+	for _, err := range []error{HTML(&page, r), Terminal(&plain, r, 130, false), Markdown(&summary, r)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d comparisons; page %d bytes, table %d lines, summary %d bytes", len(r.Comparisons), page.Len(), strings.Count(plain.String(), "\n"), summary.Len())
+	if page.Len() > 3e6 {
+		t.Errorf("the page has %d bytes, want less than 3 MB", page.Len())
+	}
+	if n := strings.Count(plain.String(), "\n"); n > 100 {
+		t.Errorf("the table at the end of the run has %d lines", n)
+	}
+}
