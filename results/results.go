@@ -21,6 +21,7 @@ type Results struct {
 	Run          Run           `json:"run"`
 	Provenance   Provenance    `json:"provenance"`
 	Cells        []Cell        `json:"cells"`
+	Causes       []RunCause    `json:"causes"` // of panics, over all cells, most frequent first
 	Comparisons  []Comparison  `json:"comparisons"`
 	Expectations []Expectation `json:"expectations"`
 	Verdict      Status        `json:"verdict"`
@@ -92,6 +93,8 @@ type Cell struct {
 	HostsDetail  []HostDetail      `json:"hosts_detail"`
 	Curve        []CurvePoint      `json:"recovery_curve"` // empty when no host was hit
 	Causes       []Cause           `json:"causes"`         // of panics, most frequent first
+	Visibility   []Visibility      `json:"visibility"`     // a kind of synthetic threat each, in the order of fleet.ThreatKinds
+	Loads        []Load            `json:"loads"`          // a kind of work each, in the order of fleet.LoadKinds
 }
 
 // A Metric is a figure with its 95 % interval. A nil value could not be computed, and Note says why.
@@ -100,7 +103,7 @@ type Metric struct {
 	Lo    *float64 `json:"lo"`
 	Hi    *float64 `json:"hi"`
 	N     int      `json:"n"`    // samples that it rests on
-	Unit  string   `json:"unit"` // "share", "s", "count"
+	Unit  string   `json:"unit"` // "share", "ratio", "s", "count", "bytes"
 	Note  string   `json:"note,omitempty"`
 }
 
@@ -173,6 +176,49 @@ type Cause struct {
 	Host     string  `json:"host"` // of the first, whose excerpt this is
 	At       float64 `json:"at"`
 	Excerpt  string  `json:"excerpt"`
+}
+
+// A RunCause is a cause over all cells. Its hosts are those of all cells together, and its first host is one of the first cell.
+type RunCause struct {
+	Cause
+	Cells []Struck `json:"cells"` // in the order of cells
+}
+
+// Struck is what a cause did to one cell.
+type Struck struct {
+	Cell  string `json:"cell"` // ID
+	Count int    `json:"count"`
+	Hosts int    `json:"hosts"`
+}
+
+// Visibility is what became of the synthetic threats of one kind, in samples that count: before the injection, from there to
+// the whole fleet's recovery, and after. What a copy inherited from its template is in none of them.
+type Visibility struct {
+	What       string   `json:"what"`
+	Before     Detected `json:"before"`
+	During     Detected `json:"during"`
+	After      Detected `json:"after"`
+	Latency    *float64 `json:"latency"`     // s from threat to report, median of those reported before the injection; nil when none was
+	LatencyMax *float64 `json:"latency_max"` // the longest of them
+}
+
+// Detected says how many of n threats were stopped or reported.
+type Detected struct {
+	N        int `json:"n"`
+	Detected int `json:"detected"`
+}
+
+// A Load is what one kind of work took, in samples that count.
+type Load struct {
+	What   string `json:"what"`
+	Before Work   `json:"before"` // the injection
+	After  Work   `json:"after"`
+}
+
+// Work is units of work that succeeded.
+type Work struct {
+	Units int      `json:"units"`
+	Mean  *float64 `json:"mean"` // s for one of them; nil when there is none
 }
 
 // A Comparison is a test of two cells that differ in architecture alone.

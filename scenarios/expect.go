@@ -42,7 +42,7 @@ func (s *section) expectation(taken map[string]hcl.Range) expectation {
 	return out
 }
 
-// bound reads a metric's bound in the metric's unit; a metric in seconds takes a duration too.
+// bound reads a metric's bound in the metric's unit; a metric in seconds takes a duration too, one in bytes a size.
 func (s *section) bound(name string, m Metric) *float64 {
 	v, ok := s.value(name)
 	if !ok || m.Name == "" {
@@ -56,8 +56,19 @@ func (s *section) bound(name string, m Metric) *float64 {
 		}
 		return &seconds
 	}
+	if m.Unit == Bytes && v.Type() == cty.String {
+		n, err := parseSize(v.AsString())
+		if err != nil {
+			s.fail(name, "Invalid size", "%q: %v.", name, err)
+			return nil
+		}
+		bytes := float64(n)
+		return &bytes
+	}
 	v, ok = s.typed(name, cty.Number, map[Unit]string{
-		Share: "a share between 0 and 1", Seconds: `a number of seconds or a duration such as "10m"`, Count: "a number",
+		Share: "a share between 0 and 1", Ratio: "a number, such as 0.1 for 10 %",
+		Seconds: `a number of seconds or a duration such as "10m"`, Count: "a number",
+		Bytes: `a number of bytes or a size such as "8MiB"`,
 	}[m.Unit])
 	if !ok {
 		return nil

@@ -5,8 +5,10 @@ type Unit string
 
 const (
 	Share   Unit = "share" // 0 to 1
+	Ratio   Unit = "ratio" // like a share, and may be more than 1 or a little less than 0
 	Seconds Unit = "s"
 	Count   Unit = "count"
+	Bytes   Unit = "bytes"
 )
 
 // A Metric is a figure that an expectation can bound.
@@ -21,23 +23,36 @@ func Metrics() []Metric {
 	return []Metric{
 		{"agent_crashes", Count, "Ends of an agent process that nobody asked for, over all hosts."},
 		{"blast_radius", Share, "Share of the targeted hosts that were ever unavailable after the injection."},
+		{"blocked_work", Count, "Units of work after the injection that came to no end, over all hosts."},
 		{"boot_loops", Count, "Times that a host panicked twice or more with no healthy beat between, over all hosts."},
 		{"boots", Count, "Boots after the injection, over all hosts."},
 		{"censored", Count, "Hosts that had not recovered by the deadline."},
 		{"content_refused", Count, "Times that an agent would not load content after the injection, over all hosts."},
 		{"crashes", Count, "Kernel panics after the injection, over all hosts."},
-		{"detection_after", Share, "Share of the synthetic threats reported once the fleet had recovered."},
-		{"detection_before", Share, "Share of the synthetic threats reported before the injection."},
-		{"detection_during", Share, "Share of the synthetic threats reported between the injection and the fleet's recovery."},
+		{"detection_after", Share, "Share of the probes (synthetic threats that every agent which works detects) stopped or reported once the fleet had recovered."},
+		{"detection_before", Share, "Share of the probes stopped or reported before the injection."},
+		{"detection_during", Share, "Share of the probes stopped or reported between the injection and the fleet's recovery."},
 		{"fleet_recovery_100", Seconds, "Time from the injection until all of the hit hosts were back."},
 		{"fleet_recovery_50", Seconds, "Time from the injection until 50 % of the hit hosts were back."},
 		{"fleet_recovery_90", Seconds, "Time from the injection until 90 % of the hit hosts were back."},
 		{"fleet_recovery_97", Seconds, "Time from the injection until 97 % of the hit hosts were back."},
 		{"fleet_recovery_99", Seconds, "Time from the injection until 99 % of the hit hosts were back."},
+		{"hangs", Count, "Times after the injection that a host ran, did not panic and fell silent, over all hosts."},
 		{"host_seconds_lost", Seconds, "Integral of the unavailable hosts over time, per targeted host."},
+		{"memory_taken", Bytes,
+			"Largest drop of a host's available memory after the injection below its mean before the injection, mean over hosts."},
+		{"overhead", Ratio,
+			"Mean time of a unit of work before the injection over that on fleets without an agent, less 1, mean over the kinds of work."},
 		{"peak_unavailable", Share, "Largest share of the targeted hosts that was unavailable at one instant."},
+		{"polls_failed", Count, "Polls of an updater after the injection whose program could not run, over all hosts."},
+		{"processes_killed", Count, "Processes that a kernel killed for want of memory after the injection, over all hosts."},
 		{"protection_gap", Seconds, "Integral of the unprotected or worse hosts over time, per targeted host."},
 		{"protection_radius", Share, "Share of the targeted hosts that ever lost protection after the injection."},
+		{"run_delay", Ratio,
+			"Time after the injection that tasks were ready to run and waited for the CPU, summed over tasks, over the time that " +
+				"passed between the beats that told of it, mean over hosts."},
+		{"stranded", Share,
+			"Share of the targeted hosts that ended without the content they were last served: loaded or, if that was no revert, refused."},
 		{"time_to_recover_mean", Seconds,
 			"Restricted mean, up to the deadline, of a hit host's time from its first unavailability to stable availability."},
 		{"time_to_recover_median", Seconds,
@@ -46,6 +61,8 @@ func Metrics() []Metric {
 			"Kaplan-Meier 90th percentile of a hit host's time from its first unavailability to stable availability."},
 		{"time_to_recover_p95", Seconds,
 			"Kaplan-Meier 95th percentile of a hit host's time from its first unavailability to stable availability."},
+		{"visibility", Share,
+			"Share of the synthetic threats stopped or reported before the injection, mean over their kinds."},
 		{"work_latency", Seconds, "Mean time of one unit of the hosts' workload after the injection."},
 	}
 }

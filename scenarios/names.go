@@ -69,7 +69,7 @@ func hint(given, plural string, known []string) string {
 		fmt.Fprintf(&b, " There are no %s here.", plural)
 	case len(known) == 1:
 		fmt.Fprintf(&b, " The only choice is %q.", known[0])
-	case len(known) <= 32:
+	case len(known) <= 40:
 		fmt.Fprintf(&b, " The %s are %s.", plural, andList(known))
 	}
 	return b.String()

@@ -1,8 +1,8 @@
 // Package health derives each host's state from events alone. It is a pure function of a host's events: the orchestrator
 // uses it as they come, and measure uses it again on the journal, with the same outcome.
 //
-// Nothing here believes the agent: a host is protected because a synthetic threat was stopped or reported, not because
-// its agent says that it runs.
+// Nothing here believes the agent: a host is protected because synthetic threats were stopped or reported, not because its
+// agent says that it runs. Only probes decide, see [fleet.Threat.Probe].
 package health
 
 import (
@@ -20,8 +20,8 @@ const (
 	Repair      State = "repair"      // booted, or booting, into something that only serves its repair
 	Hung        State = "hung"        // runs, did not panic, and has sent no beat for the liveness window
 	Degraded    State = "degraded"    // beats arrive, the workload misses its latency bound or fails
-	Unprotected State = "unprotected" // beats arrive, the workload runs, the last synthetic threat was missed
-	Protected   State = "protected"   // beats arrive, the workload runs, the last synthetic threat was stopped or reported
+	Unprotected State = "unprotected" // beats arrive, the workload runs, of some kind of probe the last was missed, or none was seen yet
+	Protected   State = "protected"   // beats arrive, the workload runs, of each kind of probe the last was stopped or reported
 )
 
 // States lists every state, from the best to the worst for those who depend on a host.
@@ -67,10 +67,10 @@ type Host struct {
 	spans    []Span        // before since
 	mode     fleet.BootMode
 	lastBeat time.Duration
-	beating  bool // a beat came since the last boot, and no panic since
-	crashed  bool // panicked since the last boot: what arrives late of that boot says nothing any more
-	slow     bool // as of the last beat
-	stopped  bool // the last synthetic threat was stopped or reported
+	beating  bool            // a beat came since the last boot, and no panic since
+	crashed  bool            // panicked since the last boot: what arrives late of that boot says nothing any more
+	slow     bool            // as of the last beat
+	probes   map[string]bool // by kind, those seen since the last boot: whether the last was stopped or reported
 
 	panics    int // since the last beat in normal mode
 	BootLoops int // episodes of two or more panics with no healthy beat between
@@ -81,7 +81,7 @@ type Host struct {
 
 // NewHost is a host that is off at time zero.
 func NewHost(name string, limits Limits) *Host {
-	return &Host{name: name, limits: limits, state: Off, mode: fleet.Normal}
+	return &Host{name: name, limits: limits, state: Off, mode: fleet.Normal, probes: map[string]bool{}}
 }
 
 // State is the state as of the last event or Advance.
@@ -111,15 +111,18 @@ func (h *Host) Observe(e fleet.Event) []Change {
 			h.Invalid, h.panics = "", 0
 			h.Retried++
 		}
-		h.mode, h.beating, h.crashed, h.stopped, h.slow = w.Mode, false, false, false, false
+		h.mode, h.beating, h.crashed, h.slow = w.Mode, false, false, false
+		clear(h.probes)
 		if w.Mode == fleet.Safe {
 			changes = h.to(changes, e.At, Repair)
 		} else {
 			changes = h.to(changes, e.At, Down)
 		}
 	case fleet.Threat:
-		h.stopped = w.Blocked || w.Reported
-		changes = h.assess(changes, e.At)
+		if w.Probe() {
+			h.probes[w.What] = w.Detected()
+			changes = h.assess(changes, e.At)
+		}
 	case fleet.Beat:
 		if h.crashed {
 			break
@@ -169,10 +172,21 @@ func (h *Host) assess(changes []Change, at time.Duration) []Change {
 		return changes
 	case h.slow:
 		return h.to(changes, at, Degraded)
-	case h.stopped:
+	case h.probed():
 		return h.to(changes, at, Protected)
 	}
 	return h.to(changes, at, Unprotected)
+}
+
+// probed tells whether probes were seen, and of each kind the last was detected: content that lost one of the rules for
+// them protects no more.
+func (h *Host) probed() bool {
+	for _, detected := range h.probes {
+		if !detected {
+			return false
+		}
+	}
+	return len(h.probes) > 0
 }
 
 func (h *Host) to(changes []Change, at time.Duration, s State) []Change {

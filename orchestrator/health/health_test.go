@@ -19,9 +19,11 @@ var (
 	beat    = fleet.Beat{WorkUnits: 1, WorkMax: s / 10, WorkTotal: s / 10}
 	slow    = fleet.Beat{WorkUnits: 1, WorkMax: 2 * s, WorkTotal: 2 * s}
 	failing = fleet.Beat{WorkUnits: 1, WorkFailed: 1}
-	stopped = fleet.Threat{Blocked: true}
-	told    = fleet.Threat{Reported: true}
-	missed  = fleet.Threat{}
+	stopped = fleet.Threat{What: "exec", Blocked: true}
+	told    = fleet.Threat{What: "mark", Reported: true}
+	missed  = fleet.Threat{What: "mark"}
+	unseen  = fleet.Threat{What: "rename"}
+	renamed = fleet.Threat{What: "rename", Reported: true}
 	panics  = fleet.Panic{Title: "page fault"}
 )
 
@@ -50,6 +52,16 @@ func TestSpans(t *testing.T) {
 			"a threat that was only reported counts as well",
 			[]at{{0, normal}, {1 * s, told}, {1 * s, beat}, {2 * s, missed}, {3 * s, beat}}, 4 * s,
 			[]health.Span{span("down", 0, 1*s), span("protected", 1*s, 2*s), span("unprotected", 2*s, 4*s)}, 0,
+		},
+		{
+			"a host is protected while the last probe of each kind was detected",
+			[]at{{0, normal}, {1 * s, stopped}, {1 * s, missed}, {1 * s, beat}, {2 * s, stopped}, {2 * s, beat}, {3 * s, told}, {4 * s, beat}}, 5 * s,
+			[]health.Span{span("down", 0, 1*s), span("unprotected", 1*s, 3*s), span("protected", 3*s, 5*s)}, 0,
+		},
+		{
+			"threats that are no probes tell nothing of the state",
+			[]at{{0, normal}, {1 * s, renamed}, {1 * s, beat}, {2 * s, stopped}, {3 * s, unseen}, {3 * s, beat}}, 4 * s,
+			[]health.Span{span("down", 0, 1*s), span("unprotected", 1*s, 2*s), span("protected", 2*s, 4*s)}, 0,
 		},
 		{
 			"silence is hung from the end of the window, and a beat ends it",

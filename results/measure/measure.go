@@ -50,8 +50,13 @@ func Compute(j *results.Journal) *results.Results {
 			}
 		}
 		samples[c.ID] = m
-		r.Cells = append(r.Cells, m.results())
 	}
+	bare := bareWork(p, samples)
+	for _, c := range p.Cells {
+		samples[c.ID].bare = bare
+		r.Cells = append(r.Cells, samples[c.ID].results())
+	}
+	r.Causes = overall(p, samples)
 	r.Comparisons = compare(p, samples)
 	r.Expectations, r.Verdict = judge(p, r)
 	r.Verification = verifications(j)
@@ -93,6 +98,7 @@ type cell struct {
 	waves   int                    // parts that the fleet was run in; 0 when it was whole
 	retried int                    // trials that were run again
 	causes  map[fleet.Panic]*cause // by what was parsed, without the excerpt
+	bare    map[string]work        // before the injection by kind, of all fleets without an agent
 }
 
 func newCell(p *scenarios.Plan, c scenarios.Cell) *cell {
@@ -137,6 +143,7 @@ func (c *cell) results() results.Cell {
 		Hosts: c.cell.Fleet.Hosts, Waves: c.waves, Repeats: len(c.groups), Retried: c.retried,
 		Trials: notNil(c.trials), HostsDetail: []results.HostDetail{},
 		Metrics: c.metrics(), Curve: c.curve(), Causes: c.ranked(),
+		Visibility: c.visibility(), Loads: c.loads(),
 	}
 	for _, s := range c.samples {
 		if s.detail.Invalid != "" {
@@ -146,19 +153,6 @@ func (c *cell) results() results.Cell {
 		r.HostsDetail = append(r.HostsDetail, s.detail)
 	}
 	return r
-}
-
-// ranked lists the distinct causes of panics, the most frequent first.
-func (c *cell) ranked() []results.Cause {
-	causes := []results.Cause{}
-	for _, x := range c.causes {
-		causes = append(causes, x.Cause)
-	}
-	slices.SortFunc(causes, func(a, b results.Cause) int {
-		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Title, b.Title), cmp.Compare(a.Offset, b.Offset),
-			cmp.Compare(a.Type+a.Module+a.Function, b.Type+b.Module+b.Function))
-	})
-	return causes
 }
 
 // judge holds the figures against the scenario's expectations. One that cannot be told, because of what was lost or never

@@ -2,11 +2,13 @@ package measure_test
 
 import (
 	"bytes"
+	"cmp"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/results"
@@ -67,7 +69,7 @@ func (y *story) at(t float64, host string, what fleet.Happening) *story {
 
 // up is a beat of a host whose agent stops threats.
 func (y *story) up(t float64, host string) *story {
-	return y.at(t, host, fleet.Threat{Blocked: true}).at(t, host, beat())
+	return y.at(t, host, fleet.Threat{What: "exec", Blocked: true}).at(t, host, beat())
 }
 
 // beats keeps hosts up from one time to another, so that they are not taken for hung.
@@ -80,7 +82,9 @@ func (y *story) beats(from, to float64, hosts ...string) *story {
 	return y
 }
 
+// end ends the trial, and puts what was told of it in order.
 func (y *story) end(t float64, status string) *story {
+	slices.SortStableFunc(y.trial.Events, func(a, b fleet.Event) int { return cmp.Compare(a.At, b.At) })
 	y.trial.Status, y.trial.End = status, injectedAt+time.Duration(t*float64(s))
 	return y
 }
@@ -119,7 +123,7 @@ func TestKernelStory(t *testing.T) {
 	y.beats(5, 10, "d").at(10, "a", panicked())
 	y.at(14, "b", beat()).up(15, "b") // available from 14, protected from 15
 	y.beats(15, 20, "b", "d").at(20, "a", fleet.Booting{Mode: fleet.Safe}).beats(25, 30, "b", "d").at(30, "a", fleet.Booting{Mode: fleet.Normal})
-	y.up(34, "a").beats(35, 60, "a", "b", "d").at(60, "d", fleet.Threat{}).at(60, "d", beat()).end(60, "deadline")
+	y.up(34, "a").beats(35, 60, "a", "b", "d").at(60, "d", fleet.Threat{What: "exec"}).at(60, "d", beat()).end(60, "deadline")
 	r := measure.Compute(y.journal)
 	c := r.Cells[0]
 	expectMetrics(t, c, map[string]float64{
@@ -147,7 +151,7 @@ func TestKernelStory(t *testing.T) {
 		{State: "off", From: -100, To: -20}, {State: "down", From: -20, To: -10}, {State: "protected", From: -10, To: 4}, {State: "down", From: 4, To: 20},
 		{State: "repair", From: 20, To: 30}, {State: "down", From: 30, To: 34}, {State: "protected", From: 34, To: 60},
 	}
-	if diff := cmp.Diff(want, a.Spans); diff != "" {
+	if diff := gocmp.Diff(want, a.Spans); diff != "" {
 		t.Errorf("spans of a (-want +got):\n%s", diff)
 	}
 	if third := c.HostsDetail[2]; !third.Censored || third.Recovered != nil {
@@ -158,13 +162,13 @@ func TestKernelStory(t *testing.T) {
 func TestUserStory(t *testing.T) {
 	y := newStory("user").begin("a", "b")
 	for _, h := range []string{"a", "b"} {
-		y.at(-5, h, fleet.Threat{Inherited: true}) // the template missed it: no sample of these hosts
-		y.at(-4, h, fleet.Threat{Blocked: true})
+		y.at(-5, h, fleet.Threat{What: "exec", Inherited: true}) // the template missed it: no sample of these hosts
+		y.at(-4, h, fleet.Threat{What: "exec", Blocked: true})
 		y.at(1, h, fleet.ContentRefused{Version: 2, Reason: "bad signature"})
-		y.at(2, h, fleet.AgentExit{Signal: 11}).at(3, h, fleet.Threat{}).at(3, h, beat())
+		y.at(2, h, fleet.AgentExit{Signal: 11}).at(3, h, fleet.Threat{What: "exec"}).at(3, h, beat())
 	}
 	y.beats(8, 18, "a", "b")
-	y.up(20, "a").up(23, "b").beats(25, 40, "a", "b").at(40, "a", fleet.Threat{Reported: true}).end(40, "settled")
+	y.up(20, "a").up(23, "b").beats(25, 40, "a", "b").at(40, "a", fleet.Threat{What: "exec", Reported: true}).end(40, "settled")
 	c := measure.Compute(y.journal).Cells[0]
 	expectMetrics(t, c, map[string]float64{
 		"blast_radius": 0, "protection_radius": 1, "peak_unavailable": 0, "host_seconds_lost": 0,
@@ -180,7 +184,7 @@ func TestUserStory(t *testing.T) {
 
 func TestNoAgentHasNoProtectionToLose(t *testing.T) {
 	y := newStory("none")
-	y.begin("a").at(1, "a", fleet.Threat{}).beats(1, 10, "a").end(10, "settled")
+	y.begin("a").at(1, "a", fleet.Threat{What: "exec"}).beats(1, 10, "a").end(10, "settled")
 	if m := measure.Compute(y.journal).Cells[0].Metrics["protection_radius"]; m.Value != nil || m.Note == "" {
 		t.Errorf("protection radius %+v", m)
 	}

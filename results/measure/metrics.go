@@ -29,10 +29,19 @@ func (c *cell) metrics() map[string]results.Metric {
 			}
 			return 0
 		}),
-		"detection_before": c.detection(0),
-		"detection_during": c.detection(1),
-		"detection_after":  c.detection(2),
+		"hangs":            c.total(func(s sample) int { return s.hangs }),
+		"blocked_work":     c.total(func(s sample) int { return s.toll.hung }),
+		"polls_failed":     c.total(func(s sample) int { return s.toll.pollsFailed }),
+		"processes_killed": c.total(func(s sample) int { return s.toll.killed }),
+		"detection_before": c.detection(before),
+		"detection_during": c.detection(during),
+		"detection_after":  c.detection(afterwards),
+		"visibility":       c.visible(),
 		"work_latency":     c.workLatency(),
+		"overhead":         c.overhead(),
+		"memory_taken":     c.memoryTaken(),
+		"run_delay":        c.runDelay(),
+		"stranded":         c.stranded(),
 	}
 	if c.steady() == health.Protected {
 		m["protection_radius"] = c.share(func(s sample) bool { return s.lostGuard })
@@ -183,13 +192,22 @@ func (c *cell) total(of func(sample) int) results.Metric {
 }
 
 func (c *cell) bootstrapped(unit string, statistic func([]sample) float64) results.Metric {
-	valid := c.valid()
-	if len(valid) == 0 {
-		return results.Metric{Unit: unit, Note: "no valid sample"}
+	return c.bootstrappedOf(unit, "no valid sample", func(sample) bool { return true }, statistic)
+}
+
+// bootstrappedOf is a statistic of those samples that have what it needs.
+func (c *cell) bootstrappedOf(unit, ifNone string, has func(sample) bool, statistic func([]sample) float64) results.Metric {
+	var groups [][]sample
+	for _, group := range c.groups {
+		groups = append(groups, slices.DeleteFunc(slices.Clone(group), func(s sample) bool { return !has(s) }))
 	}
-	value := statistic(valid)
-	m := results.Metric{Value: &value, N: len(valid), Unit: unit}
-	if iv, ok := stats.Bootstrap(c.groups, statistic, stats.Resampling{Seed: c.plan.Seed}); ok {
+	all := slices.Concat(groups...)
+	if len(all) == 0 {
+		return results.Metric{Unit: unit, Note: ifNone}
+	}
+	value := statistic(all)
+	m := results.Metric{Value: &value, N: len(all), Unit: unit}
+	if iv, ok := stats.Bootstrap(groups, statistic, stats.Resampling{Seed: c.plan.Seed}); ok {
 		m.Lo, m.Hi = &iv.Lo, &iv.Hi
 	} else {
 		m.Note = "one sample has no interval"
@@ -197,41 +215,23 @@ func (c *cell) bootstrapped(unit string, statistic func([]sample) float64) resul
 	return m
 }
 
-func (c *cell) detection(phase int) results.Metric {
+// stranded is the share of hosts that ended without the content that they were served last. Content that an agent refuses is no
+// content that it was to end with, unless it is what the vendor ships in the place of a bad update.
+func (c *cell) stranded() results.Metric {
+	if c.steady() != health.Protected {
+		return results.Metric{Unit: "share", Note: "no agent, no content to take"}
+	}
 	var t tally
 	for _, s := range c.valid() {
-		t.n += s.threats[phase].n
-		t.yes += s.threats[phase].yes
-	}
-	return t.metric("no threat was run in this phase")
-}
-
-func (c *cell) workLatency() results.Metric {
-	var worked [][]sample
-	n := 0
-	for _, group := range c.groups {
-		group = slices.DeleteFunc(slices.Clone(group), func(s sample) bool { return s.work == 0 })
-		worked = append(worked, group)
-		n += len(group)
-	}
-	if n == 0 {
-		return results.Metric{Unit: "s", Note: "no workload ran after the injection"}
-	}
-	mean := func(samples []sample) float64 {
-		var sum time.Duration
-		units := 0
-		for _, s := range samples {
-			sum += s.workTime
-			units += s.work
+		if s.served == 0 {
+			continue
 		}
-		return sum.Seconds() / float64(units)
+		t.n++
+		if s.stranded {
+			t.yes++
+		}
 	}
-	value := mean(slices.Concat(worked...))
-	m := results.Metric{Value: &value, N: n, Unit: "s"}
-	if iv, ok := stats.Bootstrap(worked, mean, stats.Resampling{Seed: c.plan.Seed}); ok {
-		m.Lo, m.Hi = &iv.Lo, &iv.Hi
-	}
-	return m
+	return t.metric("no content was served")
 }
 
 // after counts the moments after the injection.

@@ -24,17 +24,14 @@ type sample struct {
 	gap         time.Duration // of protection, in all
 	lostGuard   bool          // ever lost protection after the injection
 
-	threats  [3]tally // before the injection, until the fleet had recovered, after
-	refused  int      // content by the agent, after the injection
-	workTime time.Duration
-	work     int
-	quiet    time.Duration // from here on in the state that it ended with; end if that is no steady one
-	seen     []threat
-}
-
-type threat struct {
-	at      time.Duration
-	stopped bool
+	quiet     time.Duration // from here on in the state that it ended with; end if that is no steady one
+	seen      []threat
+	sightings map[string]*sighting // of seen, by kind; see tallyThreats
+	hangs     int                  // after the injection
+	refused   int                  // content by the agent, after the injection
+	served    uint64               // version of the content that it was served last; 0 for none
+	stranded  bool                 // ended without that
+	toll      toll
 }
 
 // A tally counts how many of n were so.
@@ -63,6 +60,8 @@ func (c *cell) read(t *results.TrialRecord) (results.Trial, []sample) {
 	} else {
 		injected = t.End
 	}
+	_, reverted := t.Marks[results.MarkReverted]
+	served := lastServed(t)
 	hosts := map[string]*reader{}
 	for _, h := range t.Hosts {
 		hosts[h.Name] = &reader{Host: health.NewHost(h.Name, c.limits), injected: injected, sample: sample{
@@ -81,6 +80,8 @@ func (c *cell) read(t *results.TrialRecord) (results.Trial, []sample) {
 		h := hosts[name]
 		h.sample.detail.Retried = h.Retried
 		h.finish(t.End, time.Duration(c.plan.StableFor), c.steady())
+		h.sample.served = served[name]
+		h.sample.stranded = h.Content != served[name] && (reverted || h.refused < served[name])
 		switch {
 		case !t.Counts():
 			h.sample.detail.Invalid = "the trial was " + t.Status
@@ -98,37 +99,14 @@ func (c *cell) read(t *results.TrialRecord) (results.Trial, []sample) {
 
 func (c *cell) steady() health.State { return health.Steady(c.cell.Fleet.Architecture) }
 
-// tallyThreats sorts the threats by whether they came before the injection, before the whole fleet had recovered, or after.
-func tallyThreats(samples []sample) {
-	var recovered time.Duration
-	for _, s := range samples {
-		if s.detail.Invalid == "" {
-			recovered = max(recovered, s.quiet)
-		}
-	}
-	for i := range samples {
-		for _, x := range samples[i].seen {
-			phase := 0
-			switch {
-			case x.at > recovered:
-				phase = 2
-			case x.at > 0:
-				phase = 1
-			}
-			samples[i].threats[phase].n++
-			if x.stopped {
-				samples[i].threats[phase].yes++
-			}
-		}
-	}
-}
-
 // A reader follows one host through its events.
 type reader struct {
 	*health.Host
 	sample   sample
 	injected time.Duration
-	loops    int // boot loops before the injection
+	loops    int           // boot loops before the injection
+	refused  uint64        // the newest content version that its agent would not load
+	lastBeat time.Duration // of this boot, on the fleet's clock; 0 when there was none
 }
 
 func (h *reader) event(c *cell, e fleet.Event) {
@@ -142,6 +120,7 @@ func (h *reader) event(c *cell, e fleet.Event) {
 	d := &h.sample.detail
 	switch w := e.What.(type) {
 	case fleet.Booting:
+		h.lastBeat = 0
 		if at > 0 {
 			d.Boots++
 		}
@@ -151,18 +130,21 @@ func (h *reader) event(c *cell, e fleet.Event) {
 	case fleet.AgentExit:
 		d.AgentExits = append(d.AgentExits, results.Moment{At: at.Seconds(), Title: exitTitle(w)})
 	case fleet.ContentRefused:
+		h.refused = max(h.refused, w.Version)
 		if at > 0 {
 			h.sample.refused++
 		}
 	case fleet.Threat:
 		if !w.Inherited { // else each copy of a template would count what happened once
-			h.sample.seen = append(h.sample.seen, threat{at, w.Blocked || w.Reported})
+			h.sample.seen = append(h.sample.seen, threat{at, w})
 		}
 	case fleet.Beat:
-		if at > 0 {
-			h.sample.workTime += w.WorkTotal
-			h.sample.work += w.WorkUnits
+		var since time.Duration
+		if h.lastBeat > 0 {
+			since = e.At - h.lastBeat
 		}
+		h.lastBeat = e.At
+		h.sample.toll.add(w, since, at > 0)
 	}
 	if h.BootLoops > before && at > 0 {
 		d.BootLoops++
@@ -185,6 +167,9 @@ func (h *reader) finish(end, stableFor time.Duration, steady health.State) {
 		}
 		if span.To <= 0 {
 			continue
+		}
+		if span.State == health.Hung && span.From > 0 {
+			s.hangs++
 		}
 		length := span.To - max(span.From, 0)
 		if span.State != health.Protected && s.protected {
@@ -212,6 +197,17 @@ func (h *reader) finish(end, stableFor time.Duration, steady health.State) {
 	}
 }
 
+// lastServed is the version of the content that each host was served last.
+func lastServed(t *results.TrialRecord) map[string]uint64 {
+	served := map[string]uint64{}
+	for _, d := range t.Decisions {
+		if a, ok := d.Action.(fleet.Serve); ok {
+			served[a.Host] = a.Version
+		}
+	}
+	return served
+}
+
 // stable finds the first stretch without unavailability, after the first, that is at least as long as stableFor.
 func stable(unavailable []health.Span, end, stableFor time.Duration) (start time.Duration, ok bool) {
 	for i, u := range unavailable {
@@ -224,29 +220,6 @@ func stable(unavailable []health.Span, end, stableFor time.Duration) (start time
 		}
 	}
 	return 0, false
-}
-
-// cause counts a panic by its distinct cause.
-func (c *cell) cause(host string, at time.Duration, p fleet.Panic) {
-	key := p
-	key.Excerpt, key.Source = "", ""
-	x := c.causes[key]
-	if x == nil {
-		x = &cause{hosts: map[string]bool{}, Cause: results.Cause{
-			Title: p.Title, Type: p.Type, Module: p.Module, Function: p.Function, Offset: p.Offset,
-			Host: host, At: at.Seconds(), Excerpt: p.Excerpt,
-		}}
-		c.causes[key] = x
-	}
-	x.hosts[host] = true
-	x.Count++
-	x.Hosts = len(x.hosts)
-}
-
-// A cause is a results.Cause with the hosts that it has struck.
-type cause struct {
-	results.Cause
-	hosts map[string]bool
 }
 
 func seconds(d time.Duration) *float64 {

@@ -125,8 +125,8 @@ type state struct {
 // states lists a host's states from best to worst, in which order charts stack them.
 func states() []state {
 	return []state{
-		{"protected", true, "up, beats arrive, the workload runs, synthetic threats are stopped or reported"},
-		{"unprotected", true, "up, beats arrive, the workload runs, threats are missed"},
+		{"protected", true, "up, beats arrive, the workload runs, probes are stopped or reported"},
+		{"unprotected", true, "up, beats arrive, the workload runs, probes of some kind are missed"},
 		{"degraded", false, "up, beats arrive, the workload misses its latency bound or fails"},
 		{"hung", false, "the VM runs, no panic, no beat for the liveness window"},
 		{"repair", false, "safe mode, recovery environment, or a technician at work"},

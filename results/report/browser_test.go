@@ -152,6 +152,7 @@ func checkPage(t *testing.T, tab context.Context, base string, r *results.Result
 	if backgrounds["light"] == backgrounds["dark"] {
 		t.Errorf("the background is %s in light and in dark", backgrounds["light"])
 	}
+	checkMatrices(t, tab, r)
 	checkStructure(t, tab, r)
 	if said := consoleUntilEnd(t, tab, messages); len(said) != 0 {
 		t.Errorf("the browser's console says %q", said)
@@ -182,8 +183,9 @@ const contrastScript = `(() => {
 	return [...low];
 })()`
 
-// structureScript describes what a page consists of, for checkStructure.
+// structureScript describes what a page consists of with all that was folded open, for checkStructure.
 const structureScript = `(() => {
+	document.querySelectorAll('details').forEach(d => d.open = true);
 	const levels = [...document.querySelectorAll('h1, h2, h3, h4')].map(h => +h.tagName[1]);
 	const ids = [...document.querySelectorAll('[id]')].map(e => e.id);
 	return {
@@ -198,6 +200,7 @@ const structureScript = `(() => {
 		dangling: [...document.querySelectorAll('nav a')].filter(a => !document.querySelector(a.getAttribute('href'))).length,
 		spills: [...document.querySelectorAll('td, th')].filter(e => e.scrollWidth > e.clientWidth + 1)
 			.map(e => e.innerText.slice(0, 60)),
+		wide: document.documentElement.scrollWidth > window.innerWidth,
 		verdict: document.getElementById('verdict').getBoundingClientRect().height > 0,
 		broken: /NaN|Infinity/.test(document.querySelector('main').innerHTML),
 	};
@@ -208,7 +211,7 @@ func checkStructure(t *testing.T, tab context.Context, r *results.Results) {
 	type structure struct {
 		Scripts, Images, Mains, Charts, Unnamed, Jumps, Dangling int
 		Duplicates, Spills                                       []string
-		Verdict, Broken                                          bool
+		Verdict, Broken, Wide                                    bool
 	}
 	got := evaluate[structure](t, tab, structureScript)
 	wantCharts := 0
@@ -218,11 +221,10 @@ func checkStructure(t *testing.T, tab context.Context, r *results.Results) {
 			wantCharts++
 		}
 	}
-	for _, c := range r.Cells {
-		if len(c.Curve) > 0 {
-			wantCharts++
-			break
-		}
+	figures, _ := recoveryFigures(r.Cells, labels(r.Cells), len(r.Cells) > fewCells)
+	wantCharts += len(figures)
+	if tradeoffChart("x", fleetSummaries(r.Cells)) != "" {
+		wantCharts++
 	}
 	switch {
 	case got.Scripts != 0 || got.Images != 0:
@@ -237,6 +239,8 @@ func checkStructure(t *testing.T, tab context.Context, r *results.Results) {
 		t.Errorf("ids used twice: %v; %d links of the contents lead nowhere", got.Duplicates, got.Dangling)
 	case len(got.Spills) != 0:
 		t.Errorf("text spills out of its cell of a table: %q", got.Spills)
+	case got.Wide:
+		t.Error("with all that was folded open the page is wider than a phone's window")
 	case got.Broken:
 		t.Error("the page holds a NaN or an infinity")
 	}

@@ -52,8 +52,9 @@ func shapeOf(lanes int) laneShape {
 	return laneShape{pitch, pitch - max(1, math.Floor(pitch/5)), int(math.Ceil(label / pitch))}
 }
 
-// hostsChart draws one lane a host: its states as coloured spans, panics and ends of the agent as marks.
-func hostsChart(id, label string, c results.Cell, w window) template.HTML {
+// hostsChart draws one lane a host: its states as coloured spans, panics and ends of the agent as marks. Brief asks for few
+// bytes, which lanes without room are drawn in anyway.
+func hostsChart(id, label string, c results.Cell, w window, brief bool) template.HTML {
 	const (
 		width, top  = 960.0, 16.0
 		left, right = 118.0, 948.0
@@ -78,7 +79,7 @@ func hostsChart(id, label string, c results.Cell, w window) template.HTML {
 		if i%shape.every == 0 {
 			d.text(left-8, y+min(10, shape.thick), "label end", shorten(name, 17))
 		}
-		if len(shown) > roomyLanes {
+		if brief || len(shown) > roomyLanes {
 			thin.add(y, name, h)
 		} else {
 			d.lane(a, y, shape.thick, name, h)

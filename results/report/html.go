@@ -11,7 +11,7 @@ import (
 	"github.com/fleetfall/fleetfall/results"
 )
 
-//go:embed page.html page.css patterns.svg
+//go:embed page.html parts.html cell.html page.css patterns.svg
 var assets embed.FS
 
 // HTML writes r as one page that needs no network and no script, reads on paper and on a phone, and follows the
@@ -19,13 +19,10 @@ var assets embed.FS
 func HTML(w io.Writer, r *results.Results) error {
 	tmpl, err := template.New("page.html").Funcs(template.FuncMap{
 		"amount": amount, "count": count, "line": oneLine, "p": pValue, "seconds": seconds,
-		"optional": func(v *float64) string {
-			if v == nil {
-				return missing
-			}
-			return seconds(*v)
-		},
-	}).ParseFS(assets, "page.html")
+		"optional": func(v *float64) string { return optional(v, "s") },
+		"percent":  func(v *float64) string { return optional(v, "share") },
+		"capital":  upperFirst, "detected": detectedText, "missing": func() string { return missing },
+	}).ParseFS(assets, "page.html", "parts.html", "cell.html")
 	if err != nil {
 		return fmt.Errorf("report: parse the page's template: %w", err)
 	}
@@ -67,19 +64,32 @@ type page struct {
 	VerdictText  string
 	Findings     []cellFinding
 	Expectations []expectationRow
-	Groups       []metricGroup
-	Labels       []string
-	Columns      int          // of the metrics' table
-	TableWidth   template.CSS // of the metrics' table at least
-	States       []state
-	Window       string
-	StateCharts  []template.HTML
-	Recovery     template.HTML
-	NotHit       []string
-	Details      []cellDetail
-	Comparisons  []comparisonRow
-	Invalid      []invalidSample
-	Definitions  []metric
+	Met          []expectationRow // folded, when they are many
+
+	Many            bool // cells: more than fewCells
+	Matrices        []matrix
+	MatrixWidth     template.CSS
+	Fleets          []fleetSummary
+	Tradeoff        template.HTML
+	Visibility      []visibilityRow
+	VisibilityWidth template.CSS
+
+	Groups      []metricGroup // without many cells
+	Labels      []string
+	Columns     int          // of the metrics' table
+	TableWidth  template.CSS // of the metrics' table at least
+	States      []state
+	Window      string
+	StateCharts []template.HTML // without many cells
+	Recovery    []recoveryFigure
+	NotHit      []string // without many cells
+	Spared      string   // with many cells, how many were not hit
+	Details     []cellDetail
+	Causes      []runCause // with many cells
+	Comparisons []comparisonGroup
+	Invalid     []invalidSample
+	Definitions []metric
+	Kinds       []threatKind // that some cell met
 }
 
 // A cellFinding is one cell's outcome in a sentence.
@@ -107,7 +117,7 @@ type figure struct {
 	Glyph                 template.HTML
 }
 
-// A cellDetail is a cell's own section.
+// A cellDetail is a cell's own section. With many cells it is folded, and has all that is said of the cell.
 type cellDetail struct {
 	results.Cell
 	Label    string
@@ -116,16 +126,17 @@ type cellDetail struct {
 	Dense    bool // the timeline's lanes are thin
 	Hidden   int  // hosts that the timeline does not draw
 	Causes   []cause
+
+	Folded  bool
+	Finding string
+	States  template.HTML
+	Figures []metricRow
 }
 
 type cause struct {
 	results.Cause
-	Where string // function+offset [module]
-}
-
-type comparisonRow struct {
-	A, B, MetricLabel, Test, P, Note string
-	NA, NB                           int
+	Where  string // function+offset [module]
+	Anchor string // of its own section, where it has one
 }
 
 // An invalidSample is a whole trial, or hosts with one reason, that the testbed failed.
@@ -146,7 +157,7 @@ func newPage(r *results.Results) (*page, error) {
 		Deadline:  seconds(time.Duration(r.Scenario.Deadline).Seconds()),
 		StableFor: seconds(time.Duration(r.Scenario.StableFor).Seconds()),
 		Liveness:  seconds(time.Duration(r.Scenario.Liveness).Seconds()),
-		Labels:    labels(r.Cells), Columns: len(r.Cells) + 1,
+		Labels:    labels(r.Cells), Columns: len(r.Cells) + 1, Many: len(r.Cells) > fewCells,
 		TableWidth: template.CSS(fmt.Sprintf("%drem", 9+14*len(r.Cells))), States: states(), Definitions: shownMetrics(r.Cells),
 	}
 	p.ClockMeaning = clockMeaning(r.Provenance.Clock)
@@ -155,44 +166,81 @@ func newPage(r *results.Results) (*page, error) {
 	if p.Title == "" {
 		p.Title = "unnamed scenario"
 	}
-	for _, e := range r.Expectations {
-		p.Expectations = append(p.Expectations, expectationRow{e, labelOf(r, e.Cell), metricLabel(e.Metric),
-			outcome(r, e), bound(e.Bound, unitOf(r, e.Cell, e.Metric))})
-	}
-	p.Groups = metricGroups(r.Cells)
-	p.fillCharts(r)
-	for _, c := range r.Comparisons {
-		p.Comparisons = append(p.Comparisons, comparisonRow{labelOf(r, c.A), labelOf(r, c.B), metricLabel(c.Metric),
-			oneLine(c.Test), pValue(c.PValue), oneLine(c.Note), c.NA, c.NB})
-	}
+	p.Expectations, p.Met = expectationRows(r)
+	p.fillOverview(r)
+	p.fillCells(r)
+	p.Comparisons = comparisonGroups(r, p.Many)
 	return p, nil
 }
 
-// fillCharts sets everything that is drawn, cell by cell, and the invalid samples with it.
-func (p *page) fillCharts(r *results.Results) {
+// expectationRows are those that are shown, and of many those that were met apart.
+func expectationRows(r *results.Results) (shown, met []expectationRow) {
+	for _, e := range r.Expectations {
+		row := expectationRow{e, labelOf(r, e.Cell), metricLabel(e.Metric), outcome(r, e), bound(e.Bound, unitOf(r, e.Cell, e.Metric))}
+		if e.Status == results.Met && len(r.Expectations) > fewExpectations {
+			met = append(met, row)
+		} else {
+			shown = append(shown, row)
+		}
+	}
+	return shown, met
+}
+
+// fillOverview sets what is said of fleets and faults as a whole.
+func (p *page) fillOverview(r *results.Results) {
+	p.Matrices = matrices(r)
+	if len(p.Matrices) > 0 {
+		p.MatrixWidth = template.CSS(fmt.Sprintf("%drem", 8+6*len(p.Matrices[0].Updates)))
+	}
+	p.Fleets = fleetSummaries(r.Cells)
+	p.Tradeoff = tradeoffChart("fleets", p.Fleets)
+	p.Visibility = visibilityTable(p.Fleets)
+	p.VisibilityWidth = template.CSS(fmt.Sprintf("%drem", 11+8*len(p.Fleets)))
+	for _, row := range p.Visibility {
+		if row.Definition != "" {
+			p.Kinds = append(p.Kinds, row.threatKind)
+		}
+	}
+}
+
+// fillCells sets what is said of each cell, and the invalid samples with it.
+func (p *page) fillCells(r *results.Results) {
 	w := windowOf(r.Cells)
 	p.Window = "never reverted within the time observed"
 	if w.revert {
 		p.Window = "from its injection to " + seconds(w.reverted) + ", its latest revert"
 	}
+	if p.Many {
+		p.Causes = runCauses(r)
+	} else {
+		p.Groups = metricGroups(r.Cells)
+	}
 	for i, c := range r.Cells {
 		label := p.Labels[i]
-		p.Findings = append(p.Findings, cellFinding{label, oneLine(c.Architecture),
-			finding(c, time.Duration(r.Scenario.Deadline))})
-		p.StateCharts = append(p.StateCharts, statesChart(fmt.Sprintf("states%d", i), label, c, w))
-		d := cellDetail{Cell: c, Label: label, Anchor: fmt.Sprintf("cell%d", i),
-			Timeline: hostsChart(fmt.Sprintf("hosts%d", i), label, c, w),
-			Dense:    len(c.HostsDetail) > roomyLanes, Hidden: len(c.HostsDetail) - len(lanes(c.HostsDetail))}
+		said := cellFinding{label, oneLine(c.Architecture), finding(c, time.Duration(r.Scenario.Deadline))}
+		states := statesChart(fmt.Sprintf("states%d", i), label, c, w)
+		d := cellDetail{Cell: c, Label: label, Anchor: anchor(i),
+			Timeline: hostsChart(fmt.Sprintf("hosts%d", i), label, c, w, p.Many),
+			Dense:    p.Many || len(c.HostsDetail) > roomyLanes, Hidden: len(c.HostsDetail) - len(lanes(c.HostsDetail))}
 		for _, cc := range c.Causes {
-			d.Causes = append(d.Causes, cause{cc, where(cc)})
+			d.Causes = append(d.Causes, cause{cc, where(cc), causeAnchor(p.Causes, cc)})
+		}
+		if p.Many {
+			d.Folded, d.Finding, d.States = true, said.Text, states
+			for _, g := range metricGroups(r.Cells[i : i+1]) {
+				d.Figures = append(d.Figures, g.Rows...)
+			}
+		} else {
+			p.Findings = append(p.Findings, said)
+			p.StateCharts = append(p.StateCharts, states)
+			if len(c.Curve) == 0 {
+				p.NotHit = append(p.NotHit, label)
+			}
 		}
 		p.Details = append(p.Details, d)
-		if len(c.Curve) == 0 {
-			p.NotHit = append(p.NotHit, label)
-		}
 		p.Invalid = append(p.Invalid, invalidSamples(label, c)...)
 	}
-	p.Recovery = recoveryChart("recovery", r.Cells, p.Labels)
+	p.Recovery, p.Spared = recoveryFigures(r.Cells, p.Labels, p.Many)
 }
 
 // where is the faulting instruction as kernels print it, e.g. "ff_match+0x1b3/0x2a0 [fleetfall]".

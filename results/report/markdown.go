@@ -3,14 +3,15 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/fleetfall/fleetfall/results"
 )
 
-// Markdown writes r as summary.md, in GitHub's flavour: the verdict, the expectations, and the main figures with a
-// column for each cell.
+// Markdown writes r as summary.md, in GitHub's flavour: the verdict, the expectations, tables of fleets and updates, and
+// unless the cells are many the main figures with a column for each cell.
 func Markdown(w io.Writer, r *results.Results) error {
 	r = cleaned(r)
 	var b strings.Builder
@@ -28,37 +29,27 @@ func Markdown(w io.Writer, r *results.Results) error {
 		fmt.Fprintf(&b, "\n> %s\n", md(s))
 	}
 	names := labels(r.Cells)
-	if len(r.Cells) > 0 {
+	many := len(r.Cells) > fewCells
+	if len(r.Cells) > 0 && !many {
 		b.WriteString("\n")
+		for i, c := range r.Cells {
+			fmt.Fprintf(&b, "- **%s**: %s\n", md(names[i]), md(finding(c, time.Duration(r.Scenario.Deadline))))
+		}
 	}
-	for i, c := range r.Cells {
-		fmt.Fprintf(&b, "- **%s**: %s\n", md(names[i]), md(finding(c, time.Duration(r.Scenario.Deadline))))
-	}
-	if len(r.Expectations) > 0 {
+	shown, met := expectationRows(r)
+	if len(shown) > 0 {
 		b.WriteString("\n|  | expectation | cell | metric | bound | measured |\n| :-: | --- | --- | --- | --: | --: |\n")
-		for _, e := range r.Expectations {
-			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", statusSign(e.Status), md(e.Name), md(labelOf(r, e.Cell)),
-				md(metricLabel(e.Metric)), md(bound(e.Bound, unitOf(r, e.Cell, e.Metric))), md(outcome(r, e)))
+		for _, e := range shown {
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", statusSign(e.Status), md(e.Name), md(e.Label), md(e.MetricLabel), md(e.Bound), md(e.Outcome))
 		}
 	}
-	if metrics := summaryMetrics(r.Cells); len(metrics) > 0 {
-		b.WriteString("\n| 95 % intervals in brackets |")
-		for _, name := range names {
-			fmt.Fprintf(&b, " %s |", md(name))
-		}
-		b.WriteString("\n| --- |" + strings.Repeat(" --: |", len(names)) + "\n")
-		for _, m := range metrics {
-			fmt.Fprintf(&b, "| %s |", md(m.Label))
-			for _, c := range r.Cells {
-				v := c.Metrics[m.Key]
-				fmt.Fprintf(&b, " %s", md(value(v)))
-				if iv := interval(v); iv != "" && v.Value != nil {
-					fmt.Fprintf(&b, " (%s)", md(iv))
-				}
-				b.WriteString(" |")
-			}
-			b.WriteString("\n")
-		}
+	if len(met) > 0 {
+		fmt.Fprintf(&b, "\n%s met.\n", count(len(met), "expectation"))
+	}
+	matricesInMarkdown(&b, r)
+	fleetsInMarkdown(&b, fleetSummaries(r.Cells))
+	if !many {
+		metricsInMarkdown(&b, r.Cells, names)
 	}
 	for _, s := range wavesOf(r) {
 		fmt.Fprintf(&b, "\n%s\n", md(s))
@@ -80,6 +71,71 @@ func Markdown(w io.Writer, r *results.Results) error {
 		return fmt.Errorf("report: write the summary: %w", err)
 	}
 	return nil
+}
+
+// metricsInMarkdown writes the main figures with a column for each cell.
+func metricsInMarkdown(b *strings.Builder, cells []results.Cell, names []string) {
+	metrics := summaryMetrics(cells)
+	if len(metrics) == 0 {
+		return
+	}
+	b.WriteString("\n| 95 % intervals in brackets |")
+	for _, name := range names {
+		fmt.Fprintf(b, " %s |", md(name))
+	}
+	b.WriteString("\n| --- |" + strings.Repeat(" --: |", len(names)) + "\n")
+	for _, m := range metrics {
+		fmt.Fprintf(b, "| %s |", md(m.Label))
+		for _, c := range cells {
+			v := c.Metrics[m.Key]
+			fmt.Fprintf(b, " %s", md(value(v)))
+			if iv := interval(v); iv != "" && v.Value != nil {
+				fmt.Fprintf(b, " (%s)", md(iv))
+			}
+			b.WriteString(" |")
+		}
+		b.WriteString("\n")
+	}
+}
+
+// matricesInMarkdown writes the tables of fleets and updates.
+func matricesInMarkdown(b *strings.Builder, r *results.Results) {
+	for _, m := range matrices(r) {
+		title := m.Label
+		if m.Among != "" {
+			title += ", " + m.Among
+		}
+		fmt.Fprintf(b, "\n| %s |", md(title))
+		for _, u := range m.Updates {
+			fmt.Fprintf(b, " %s |", md(u.Name))
+		}
+		b.WriteString("\n| --- |" + strings.Repeat(" --: |", len(m.Updates)) + "\n")
+		for _, row := range m.Rows {
+			fmt.Fprintf(b, "| %s |", md(row.Name()))
+			for _, c := range row.Cells {
+				fmt.Fprintf(b, " %s |", md(c.Text))
+			}
+			b.WriteString("\n")
+		}
+	}
+}
+
+// fleetsInMarkdown writes what each fleet's agent sees, and what that costs, where that was measured.
+func fleetsInMarkdown(b *strings.Builder, fleets []fleetSummary) {
+	if !slices.ContainsFunc(fleets, func(f fleetSummary) bool { return f.Visibility != nil }) {
+		return
+	}
+	b.WriteString("\n| fleet | blast radius, mean | visibility | overhead | sees all of | sees some of | sees none of |\n" +
+		"| --- | --: | --: | --: | --- | --- | --- |\n")
+	for _, f := range fleets {
+		kinds := map[string][]string{}
+		for _, k := range f.Kinds {
+			kinds[k.Sign()] = append(kinds[k.Sign()], oneLine(k.What))
+		}
+		list := func(sign string) string { return strings.Join(kinds[sign], ", ") }
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s |\n", md(f.Fleet), md(optional(f.Blast, "share")), md(optional(f.Visibility, "share")),
+			md(optional(f.Overhead, "ratio")), md(list("✓")), md(list("◐")), md(list("✗")))
+	}
 }
 
 // md escapes a text for a line or a table's cell of Markdown.

@@ -12,7 +12,7 @@ type metric struct {
 	Label      string // in a table, e.g. "Blast radius"
 	Short      string // as a column's head, lower case
 	Group      string
-	Unit       string // where results do not say: "share", "s" or "count"
+	Unit       string // where results do not say: see results.Metric
 	Definition string
 }
 
@@ -26,10 +26,13 @@ func catalogue() []metric {
 			"Share of targeted hosts that ever lost protection, available or not."},
 		{"peak_unavailable", "Peak unavailable", "peak unavailable", reach, "share",
 			"Largest share of hosts unavailable at one instant."},
+		{"stranded", "Stranded", "stranded", reach, "share",
+			"Share of targeted hosts that ended without the content they were last served: the revert, or an update that is " +
+				"not reverted, which an agent may also refuse."},
 		{"host_seconds_lost", "Time lost per host", "time lost per host", damage, "s",
 			"Integral of unavailable hosts over time, divided by the number of targeted hosts."},
 		{"protection_gap", "Protection gap per host", "protection gap", damage, "s",
-			"The same for hosts that are unprotected or worse."},
+			"Integral of unprotected or worse hosts over time, divided by the number of targeted hosts."},
 		{"crashes", "Kernel crashes", "kernel crashes", damage, "count", "Kernel panics after the injection."},
 		{"agent_crashes", "Agent crashes", "agent crashes", damage, "count",
 			"Ends of the agent's process after the injection, for agents that are processes."},
@@ -38,6 +41,14 @@ func catalogue() []metric {
 		{"boots", "Boots", "boots", damage, "count", "Starts of a host after the injection."},
 		{"boot_loops", "Boot loops", "boot loops", damage, "count",
 			"Two or more panics of a host with no healthy beat between, counted once for each such series."},
+		{"hangs", "Hangs", "hangs", damage, "count",
+			"Times after the injection that a host ran, did not panic and fell silent."},
+		{"blocked_work", "Blocked work", "blocked work", damage, "count",
+			"Units of work after the injection that came to no end."},
+		{"processes_killed", "Processes killed", "processes killed", damage, "count",
+			"Processes that a kernel killed for want of memory after the injection."},
+		{"polls_failed", "Failed polls", "failed polls", damage, "count",
+			"Polls of the updater after the injection whose program could not run: a host that cannot poll cannot be mended from afar."},
 		{"time_to_recover_median", "Time to recover, median", "recovery median", recovery, "s",
 			"Per host, from its first unavailability to the start of lasting availability. By Kaplan-Meier, so that hosts " +
 				"not back by the deadline count as what they are: still waiting."},
@@ -59,14 +70,25 @@ func catalogue() []metric {
 			"Time from the injection until 99 % of the hosts hit are back."},
 		{"fleet_recovery_100", "All hosts hit are back", "fleet 100 % back", recovery, "s",
 			"Time from the injection until every host hit is back."},
-		{"detection_before", "Threats detected before", "detection before", protection, "share",
-			"Share of synthetic threats stopped or reported before the injection."},
-		{"detection_during", "Threats detected during", "detection during", protection, "share",
+		{"visibility", "Visibility", "visibility", protection, "share",
+			"Share of the synthetic threats stopped or reported before the injection, the mean over their kinds; n counts threats."},
+		{"detection_before", "Probes detected before", "detection before", protection, "share",
+			"Share of probes stopped or reported before the injection. Probes are the kinds of synthetic threats that every " +
+				"agent which works detects."},
+		{"detection_during", "Probes detected during", "detection during", protection, "share",
 			"The same from the injection to the end of the outage."},
-		{"detection_after", "Threats detected after", "detection after", protection, "share",
+		{"detection_after", "Probes detected after", "detection after", protection, "share",
 			"The same after the outage."},
 		{"work_latency", "Workload latency", "work latency", protection, "s",
-			"Time of one unit of the workload, a program execution."},
+			"Time of one unit of the workload after the injection."},
+		{"overhead", "Overhead", "overhead", protection, "ratio",
+			"How much longer a unit of work takes before the injection than on the fleets without an agent, the mean over the " +
+				"kinds of work. The interval is of the cell’s own hosts; what it is compared with is taken as it is."},
+		{"memory_taken", "Memory taken", "memory taken", protection, "bytes",
+			"Largest drop of a host’s available memory after the injection, below its mean before, the mean over hosts."},
+		{"run_delay", "Run delay", "run delay", protection, "ratio",
+			"Time that tasks were ready to run and waited for the CPU after the injection, summed over tasks, as a share of the " +
+				"time that passed; more than 100 % when several waited at once."},
 	}
 }
 
@@ -74,7 +96,7 @@ func catalogue() []metric {
 func summaryKeys() []string {
 	return []string{"blast_radius", "protection_radius", "peak_unavailable", "time_to_recover_median",
 		"fleet_recovery_100", "host_seconds_lost", "censored", "crashes", "agent_crashes", "boot_loops",
-		"detection_during", "work_latency"}
+		"detection_during", "visibility", "overhead", "work_latency"}
 }
 
 // shownMetrics are the catalogue's metrics that some cell has, followed by those that the catalogue does not know.
@@ -103,11 +125,15 @@ func shownMetrics(cells []results.Cell) []metric {
 	return shown
 }
 
-// summaryMetrics are those of the compact tables that some cell has.
+// summaryMetrics are those of the compact tables that some cell has. Overhead needs a fleet without an agent to compare with,
+// which most plans do not have: where there is none, nothing is said of it.
 func summaryMetrics(cells []results.Cell) []metric {
 	shown := shownMetrics(cells)
 	var summary []metric
 	for _, key := range summaryKeys() {
+		if key == "overhead" && meanOf(cells, key) == nil {
+			continue
+		}
 		if i := slices.IndexFunc(shown, func(m metric) bool { return m.Key == key }); i >= 0 {
 			summary = append(summary, shown[i])
 		}

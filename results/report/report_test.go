@@ -25,7 +25,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 func fixtures() map[string]*results.Results {
 	return map[string]*results.Results{
 		"outage": outage(), "interrupted": interrupted(), "nothing": nothing(), "hostile": hostile(), "hundred": hundred(),
-		"verified": verifiedTwice(),
+		"verified": verifiedTwice(), "matrix": matrixOfTwelve(), "pairs": pairs(),
 	}
 }
 

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,8 +16,10 @@ const missing = "–"
 // amount writes a figure in the unit of its metric, as people say it.
 func amount(v float64, unit string) string {
 	switch unit {
-	case "share":
+	case "share", "ratio":
 		return share(v)
+	case "bytes":
+		return size(v)
 	case "s":
 		return seconds(v)
 	}
@@ -31,8 +34,20 @@ func share(v float64) string {
 	case p > 99.9 && p < 100:
 		return ">99.9 %"
 	default:
-		return decimals(p, 1) + " %"
+		return strings.Replace(decimals(p, 1), "-", "−", 1) + " %"
 	}
+}
+
+// size is a number of bytes in binary units, e.g. "1.5 MiB".
+func size(v float64) string {
+	unit := "B"
+	for _, larger := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if math.Abs(v) < 1023.5 {
+			break
+		}
+		v, unit = v/1024, larger
+	}
+	return number(v) + " " + unit
 }
 
 // seconds is a time in the one or two units that tell it, e.g. "850 ms", "4.2 s", "12 min 30 s", "1 h 18 min".
@@ -106,12 +121,17 @@ func decimals(v float64, n int) string {
 	return s
 }
 
-// value is a metric's figure, or missing.
-func value(m results.Metric) string {
-	if m.Value == nil {
+// optional is a figure in its unit, or missing.
+func optional(v *float64, unit string) string {
+	if v == nil {
 		return missing
 	}
-	return amount(*m.Value, m.Unit)
+	return amount(*v, unit)
+}
+
+// value is a metric's figure, or missing.
+func value(m results.Metric) string {
+	return optional(m.Value, m.Unit)
 }
 
 // interval is a metric's 95 % interval without brackets, e.g. "51–100 %"; a side that the data leave open is said so.
@@ -129,7 +149,7 @@ func interval(m results.Metric) string {
 	if lo == hi && lo == value(m) {
 		return ""
 	}
-	if m.Unit != "share" && m.Unit != "s" {
+	if !slices.Contains([]string{"share", "ratio", "s", "bytes"}, m.Unit) {
 		return lo + "–" + hi
 	}
 	// A unit that both ends share is said once; of two units ("1 min 5 s") neither can be left out.

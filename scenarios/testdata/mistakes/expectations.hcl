@@ -77,3 +77,13 @@ expect "not a name" {
   metric = "crashes"
   max    = 0
 }
+
+expect "not a ratio" {
+  metric = "overhead"
+  max    = "a tenth"
+}
+
+expect "not a size" {
+  metric = "memory_taken"
+  max    = "8 megabytes"
+}

@@ -1,0 +1,56 @@
+package measure_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/results"
+	"github.com/fleetfall/fleetfall/results/measure"
+)
+
+// threat is one that was reported after a latency, or missed when that is 0.
+func threat(what string, latency time.Duration) fleet.Threat {
+	return fleet.Threat{What: what, Reported: latency > 0, Latency: latency}
+}
+
+// TestVisibility has an agent that reports marks, misses renames, and sees of module and odd what only one of two hosts runs.
+func TestVisibility(t *testing.T) {
+	y := newStory("user").begin("a", "b") // two probes of exec each, blocked and not reported
+	y.at(-9, "a", threat("rename", 0)).at(-9, "b", threat("rename", 0))
+	y.at(-8, "a", fleet.Threat{What: "module", Inherited: true}) // the template missed it
+	y.at(-7, "a", threat("mark", 1*s)).at(-7, "b", threat("mark", 3*s)).at(-6, "b", threat("mark", 8*s))
+	y.at(-5, "a", threat("odd", s)).at(-5, "b", threat("odd", 0))
+	y.at(-4, "b", fleet.Threat{What: "module", Blocked: true})
+	y.at(2, "a", threat("mark", 0)).at(2, "a", beat()).at(4, "a", threat("mark", 90*s)).at(4, "a", beat())
+	y.beats(5, 20, "a", "b").at(20, "a", threat("rename", 0)).at(20, "b", threat("rename", 2*s)).end(20, "settled")
+	c := measure.Compute(y.journal).Cells[0]
+	expectMetrics(t, c, map[string]float64{
+		"visibility":       (1 + 1 + 1 + 0 + 0.5) / 5, // exec, mark, module, rename, odd
+		"detection_before": 1, "detection_during": 0.5, "protection_radius": 0.5, "protection_gap": 2.0 / 2,
+	})
+	if m := c.Metrics["visibility"]; m.N != 4+3+1+2+2 {
+		t.Errorf("visibility of %d threats, want 12", m.N)
+	}
+	seconds := func(v float64) *float64 { return &v }
+	want := []results.Visibility{
+		{What: "exec", Before: results.Detected{N: 4, Detected: 4}},
+		{What: "mark", Before: results.Detected{N: 3, Detected: 3}, During: results.Detected{N: 2, Detected: 1}, Latency: seconds(3), LatencyMax: seconds(8)},
+		{What: "module", Before: results.Detected{N: 1, Detected: 1}},
+		{What: "rename", Before: results.Detected{N: 2}, After: results.Detected{N: 2, Detected: 1}},
+		{What: "odd", Before: results.Detected{N: 2, Detected: 1}, Latency: seconds(1), LatencyMax: seconds(1)},
+	}
+	if diff := cmp.Diff(want, c.Visibility); diff != "" {
+		t.Errorf("visibility (-want +got):\n%s", diff)
+	}
+}
+
+func TestVisibilityOfNothing(t *testing.T) {
+	y := newStory("kernel").begin("a").beats(5, 9, "a").end(9, "settled")
+	y.trial.Events = nil
+	if m := measure.Compute(y.journal).Cells[0].Metrics["visibility"]; m.Value != nil || m.Note == "" {
+		t.Errorf("visibility without threats is %+v, want none and a note", m)
+	}
+}

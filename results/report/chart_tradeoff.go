@@ -1,0 +1,102 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"html/template"
+	"math"
+	"slices"
+	"strings"
+)
+
+// A fleetMark is a fleet's place in the trade-off chart.
+type fleetMark struct {
+	x, y, r float64
+	label   string
+	labelY  float64
+	series  int
+	unknown bool // of overhead
+}
+
+// tradeoffChart draws each fleet by how far damage spreads on it (across), what its agent sees (up) and what that costs (the
+// mark's area). It is empty unless two fleets at least have both figures.
+func tradeoffChart(id string, fleets []fleetSummary) template.HTML {
+	const (
+		width, height            = 800.0, 424.0
+		left, right, top, bottom = 100.0, 540.0, 32.0, 340.0 // marks at the ends reach beyond them
+		labels                   = right + 60
+	)
+	var marks []fleetMark
+	var desc []string
+	for i, f := range fleets {
+		if f.Blast == nil || f.Visibility == nil {
+			continue
+		}
+		m := fleetMark{
+			x: left + min(1, max(0, *f.Blast))*(right-left), y: bottom - min(1, max(0, *f.Visibility))*(bottom-top),
+			r: radius(f.Overhead), series: i % seriesCount, unknown: f.Overhead == nil,
+			label: fmt.Sprintf("%s, %s", shorten(f.Fleet, 18), overheadText(f)),
+		}
+		marks = append(marks, m)
+		desc = append(desc, fmt.Sprintf("%s: blast radius %s, visibility %s, %s", f.Fleet, share(*f.Blast), share(*f.Visibility), overheadText(f)))
+	}
+	if len(marks) < 2 {
+		return ""
+	}
+	var d drawing
+	for _, p := range []float64{0, 0.25, 0.5, 0.75, 1} {
+		x, y := left+p*(right-left), bottom-p*(bottom-top)
+		d.line(left, y, right, y, "guide")
+		d.text(left-32, y+4, "label end", decimals(100*p, 0)+" %")
+		d.line(x, top, x, bottom, "guide")
+		d.text(x, bottom+42, "label mid", decimals(100*p, 0)+" %")
+	}
+	d.text((left+right)/2, bottom+66, "label mid quiet", "blast radius, mean over the faults: less is better")
+	d.add(`<text class="label mid quiet" transform="translate(12 %s) rotate(-90)">visibility: more is better</text>`, xy((top+bottom)/2))
+	placeLabels(marks, top, bottom+16)
+	for _, m := range marks {
+		d.add(`<path class="lead c%d" d="M%s %sL%s %sH%s"/>`, m.series, xy(m.x+m.r), xy(m.y), xy(labels-22), xy(m.labelY-4), xy(labels-4))
+	}
+	// Large marks first, so that a small one in the same place stays in sight.
+	slices.SortStableFunc(marks, func(a, b fleetMark) int { return cmp.Compare(b.r, a.r) })
+	for _, m := range marks {
+		class := fmt.Sprintf("fleet c%d", m.series)
+		if m.unknown {
+			class += " unknown"
+		}
+		d.add(`<circle class="%s" cx="%s" cy="%s" r="%s"`, class, xy(m.x), xy(m.y), xy(m.r))
+		d.titled("circle", m.label)
+		d.text(labels, m.labelY, "label", m.label)
+	}
+	return d.svg(id, width, height, "Fleets by blast radius, visibility and overhead", strings.Join(desc, "; ")+".")
+}
+
+// radius has the mark's area grow with the overhead, from a dot for none to a bound at twice the time.
+func radius(overhead *float64) float64 {
+	if overhead == nil {
+		return 6
+	}
+	return 5 + 22*math.Sqrt(min(1, max(0, *overhead)))
+}
+
+func overheadText(f fleetSummary) string {
+	if f.Overhead == nil {
+		return "overhead not known"
+	}
+	return "overhead " + share(*f.Overhead)
+}
+
+// placeLabels gives each mark a line of text of its own at the right, in the order from top to bottom, near its mark.
+func placeLabels(marks []fleetMark, top, bottom float64) {
+	const line = 17.0
+	slices.SortStableFunc(marks, func(a, b fleetMark) int { return cmp.Or(cmp.Compare(a.y, b.y), cmp.Compare(b.x, a.x)) })
+	y := top
+	for i := range marks {
+		marks[i].labelY = max(y, marks[i].y+4)
+		y = marks[i].labelY + line
+	}
+	for i, y := len(marks)-1, bottom; i >= 0 && marks[i].labelY > y; i-- { // those pushed out below push up
+		marks[i].labelY = y
+		y -= line
+	}
+}

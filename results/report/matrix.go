@@ -1,0 +1,163 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fleetfall/fleetfall/results"
+)
+
+// A matrix is one metric of all cells that share rollout and recovery: a row for each fleet, a column for each update.
+type matrix struct {
+	metric
+	Among   string // rollout and recovery, where the plan has more than one; else empty
+	Updates []matrixUpdate
+	Rows    []matrixRow
+}
+
+type matrixUpdate struct {
+	Name  string
+	Fault string // empty when the name says it
+}
+
+type matrixRow struct {
+	Fleet, Architecture string
+	Control             bool
+	Cells               []matrixCell // one for each update
+}
+
+// A matrixCell is one cell's figure.
+type matrixCell struct {
+	Text     string
+	Note     string // what the text leaves out
+	Anchor   string // of the cell's own section; empty when the plan has no such cell
+	Level    int    // of shade, 0 to 5: for a share up to 0, 20, 40, 60, 80 and 100 %; for a time see levelOf
+	Censored bool   // fewer than half of the hosts that were hit came back
+}
+
+// What says what the fleet is, as far as its name does not.
+func (r matrixRow) What() string {
+	var what []string
+	if r.Architecture != r.Fleet {
+		what = append(what, r.Architecture)
+	}
+	if r.Control && r.Fleet != "control" {
+		what = append(what, "control")
+	}
+	return strings.Join(what, ", ")
+}
+
+// Name is the row's head on one line.
+func (r matrixRow) Name() string {
+	if r.What() == "" {
+		return r.Fleet
+	}
+	return r.Fleet + " (" + r.What() + ")"
+}
+
+// matrixKeys are the metrics that are drawn as a matrix.
+func matrixKeys() []string {
+	return []string{"blast_radius", "protection_gap", "time_to_recover_median"}
+}
+
+// matrices are empty unless the plan tries at least two architectures with at least two updates.
+func matrices(r *results.Results) []matrix {
+	tried := slices.DeleteFunc(slices.Clone(r.Cells), func(c results.Cell) bool { return c.Control })
+	architectures := distinct(tried, func(c results.Cell) string { return c.Architecture })
+	updates := distinct(tried, func(c results.Cell) matrixUpdate { return matrixUpdate{c.Update, c.Fault} })
+	if len(architectures) < 2 || len(updates) < 2 {
+		return nil
+	}
+	type way struct{ rollout, recovery string }
+	ways := distinct(r.Cells, func(c results.Cell) way { return way{c.Rollout, c.Recovery} })
+	shown := shownMetrics(r.Cells)
+	var out []matrix
+	for _, key := range matrixKeys() {
+		i := slices.IndexFunc(shown, func(m metric) bool { return m.Key == key })
+		if i < 0 {
+			continue
+		}
+		for _, w := range ways {
+			m := matrix{metric: shown[i]}
+			if len(ways) > 1 {
+				m.Among = oneLine(w.rollout) + ", " + oneLine(w.recovery)
+			}
+			for _, u := range updates {
+				m.Updates = append(m.Updates, u.shown())
+			}
+			m.fill(r, updates, func(c results.Cell) bool { return way{c.Rollout, c.Recovery} == w })
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// fill sets the rows from the cells that belong to the matrix.
+func (m *matrix) fill(r *results.Results, updates []matrixUpdate, belongs func(results.Cell) bool) {
+	for i, c := range r.Cells {
+		column := slices.IndexFunc(updates, func(u matrixUpdate) bool { return u.Name == c.Update })
+		if !belongs(c) || column < 0 {
+			continue
+		}
+		row := slices.IndexFunc(m.Rows, func(x matrixRow) bool { return x.Fleet == oneLine(c.Fleet) })
+		if row < 0 {
+			row = len(m.Rows)
+			m.Rows = append(m.Rows, matrixRow{oneLine(c.Fleet), oneLine(c.Architecture), c.Control, slices.Repeat([]matrixCell{{Text: ""}}, len(updates))})
+		}
+		m.Rows[row].Cells[column] = m.cell(c, anchor(i), time.Duration(r.Scenario.Deadline))
+	}
+}
+
+func (m *matrix) cell(c results.Cell, anchor string, deadline time.Duration) matrixCell {
+	v := c.Metrics[m.Key]
+	out := matrixCell{Text: value(v), Note: oneLine(v.Note), Anchor: anchor}
+	switch {
+	case v.Value != nil:
+		out.Level = levelOf(*v.Value, m.Unit, deadline)
+		if iv := interval(v); iv != "" {
+			out.Note = fmt.Sprintf("95 %% interval %s", iv)
+		}
+	case m.Key == "time_to_recover_median" && v.N > 0:
+		out.Text, out.Level, out.Censored = "censored", 5, true
+	}
+	return out
+}
+
+// levelOf is the shade of a figure: shares go up by fifths, times by 1, 5, 20 and 50 % of the deadline.
+func levelOf(v float64, unit string, deadline time.Duration) int {
+	bounds := []float64{0, 0.2, 0.4, 0.6, 0.8}
+	if unit == "s" {
+		bounds = []float64{0, 0.01, 0.05, 0.2, 0.5}
+		v /= max(deadline.Seconds(), 1e-9)
+	}
+	level := 0
+	for level < len(bounds) && v > bounds[level] {
+		level++
+	}
+	return level
+}
+
+// shown is the update as a column's head: the fault is left out where the name says it.
+func (u matrixUpdate) shown() matrixUpdate {
+	name, fault := oneLine(u.Name), oneLine(u.Fault)
+	if strings.ReplaceAll(name, "-", "_") == strings.ReplaceAll(fault, "-", "_") {
+		fault = ""
+	}
+	return matrixUpdate{name, fault}
+}
+
+// anchor is the ID of a cell's own section on the page.
+func anchor(cell int) string { return fmt.Sprintf("cell%d", cell) }
+
+// distinct lists what the cells have of something, each once, in the order of cells.
+func distinct[T comparable](cells []results.Cell, of func(results.Cell) T) []T {
+	var out []T
+	for _, c := range cells {
+		if v := of(c); !slices.Contains(out, v) {
+			out = append(out, v)
+		}
+	}
+	return out
+}

@@ -1,0 +1,222 @@
+package report
+
+import (
+	"bytes"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/results"
+	"github.com/fleetfall/fleetfall/scenarios"
+)
+
+func TestMatrices(t *testing.T) {
+	for name, want := range map[string]int{"outage": 0, "pairs": 3, "matrix": 3, "nothing": 0} {
+		if got := matrices(fixtures()[name]); len(got) != want {
+			t.Errorf("%s has %d matrices, want %d", name, len(got), want)
+		}
+	}
+	one := grid([]string{"kernel"}, []string{"field_count", "empty_rules"})
+	same := grid([]string{"kernel", "user"}, []string{"field_count"})
+	for _, r := range []*results.Results{one, same} {
+		if got := matrices(r); len(got) != 0 {
+			t.Errorf("%d cells of one architecture or one fault have a matrix", len(r.Cells))
+		}
+	}
+	r := pairs()
+	r.Cells = slices.DeleteFunc(r.Cells, func(c results.Cell) bool { return c.Fleet == "user" && c.Fault == "field_count" })
+	m := matrices(r)[0]
+	want := matrix{metric: m.metric,
+		Updates: []matrixUpdate{{Name: "field-count"}, {Name: "empty-rules"}},
+		Rows: []matrixRow{
+			{"control", "kernel", true, []matrixCell{{Text: "0 %", Note: "95 % interval 0–35.4 %", Anchor: "cell0"}, {Text: "0 %", Note: "95 % interval 0–35.4 %", Anchor: "cell1"}}},
+			{"kernel", "kernel", false, []matrixCell{{Text: "0 %", Note: "95 % interval 0–35.4 %", Anchor: "cell2"}, {Text: "85 %", Note: "95 % interval 20–100 %", Anchor: "cell3", Level: 5}}},
+			{"user", "user", false, []matrixCell{{}, {Text: "0 %", Note: "95 % interval 0–35.4 %", Anchor: "cell4"}}}, // the other was excluded
+		},
+	}
+	if diff := cmp.Diff(want, m, cmp.AllowUnexported(matrix{})); diff != "" {
+		t.Errorf("matrix (-want +got):\n%s", diff)
+	}
+	censored := matrices(r)[2].Rows[1].Cells[1]
+	if !censored.Censored || censored.Text != "censored" || censored.Level != 5 || censored.Note == "" {
+		t.Errorf("a median that was not reached is shown as %+v", censored)
+	}
+	if spared := matrices(r)[2].Rows[1].Cells[0]; spared.Censored || spared.Text != missing {
+		t.Errorf("the median of a cell without hits is shown as %+v", spared)
+	}
+}
+
+// A matrix holds what shares rollout and recovery, and a column tells updates of one fault apart.
+func TestMatricesOfTwoRecoveries(t *testing.T) {
+	r := grid([]string{"kernel", "user"}, []string{"field_count", "empty_rules"}, "none", "technicians")
+	for i := range r.Cells {
+		r.Cells[i].Fault = "field_count"
+	}
+	got := matrices(r)
+	if len(got) != 6 || got[0].Among != "everyone, none" || got[1].Among != "everyone, technicians" {
+		t.Fatalf("%d matrices, the first two of %q and %q", len(got), got[0].Among, got[1].Among)
+	}
+	for i, want := range []string{"cell0", "cell1"} {
+		if a := got[i].Rows[0].Cells[0].Anchor; a != want {
+			t.Errorf("the first figure of recovery %d leads to %s, want %s", i, a, want)
+		}
+	}
+	if diff := cmp.Diff([]matrixUpdate{{Name: "field-count"}, {"empty-rules", "field_count"}}, got[0].Updates); diff != "" {
+		t.Errorf("updates (-want +got):\n%s", diff)
+	}
+}
+
+func TestLevels(t *testing.T) {
+	for _, tt := range []struct {
+		v    float64
+		unit string
+		want int
+	}{
+		{0, "share", 0}, {0.01, "share", 1}, {0.2, "share", 1}, {0.21, "share", 2}, {0.8, "share", 4}, {1, "share", 5},
+		{0, "s", 0}, {0.5, "s", 1}, {3, "s", 2}, {19, "s", 3}, {50, "s", 4}, {99, "s", 5},
+	} {
+		if got := levelOf(tt.v, tt.unit, 100*time.Second); got != tt.want {
+			t.Errorf("%v %s is shade %d, want %d", tt.v, tt.unit, got, tt.want)
+		}
+	}
+}
+
+func TestFleetSummaries(t *testing.T) {
+	detected := func(n, of int) results.Detected { return results.Detected{N: of, Detected: n} }
+	c := func(fleet, update string, control bool, blast float64, overhead results.Metric, v ...results.Visibility) results.Cell {
+		return results.Cell{Fleet: fleet, Architecture: "user", Update: update, Control: control, Visibility: v,
+			Metrics: map[string]results.Metric{"blast_radius": fig(blast, 0, 1, 4, "share"), "overhead": overhead}}
+	}
+	got := fleetSummaries([]results.Cell{
+		c("control", "a", true, 1, fig(1, 1, 1, 4, "ratio"), results.Visibility{What: "exec", Before: detected(0, 99)}),
+		c("f", "a", false, 0.5, fig(0.1, 0, 1, 4, "ratio"),
+			results.Visibility{What: "exec", Before: detected(4, 4), During: detected(2, 6), Latency: ptr(0.5)},
+			results.Visibility{What: "rename", Before: detected(0, 4), During: detected(0, 6)}),
+		c("f", "b", false, 1, none("ratio", "no work"),
+			results.Visibility{What: "exec", Before: detected(3, 4), During: detected(0, 6), Latency: ptr(1.5)}),
+	})
+	want := []fleetSummary{{Fleet: "f", Architecture: "user", Blast: ptr(0.75), Overhead: ptr(0.1), Kinds: []fleetKind{
+		{What: "exec", Before: detected(7, 8), During: detected(2, 12), Latency: ptr(1), MissedIn: []string{"b"}},
+		{What: "rename", Before: detected(0, 4), During: detected(0, 6)},
+	}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("summaries (-want +got):\n%s", diff)
+	}
+	for sign, d := range map[string]results.Detected{"✓": detected(4, 4), "✗": detected(0, 4), "◐": detected(1, 4), missing: {}} {
+		if got := (fleetKind{Before: d}).Sign(); got != sign {
+			t.Errorf("%+v is signed %s, want %s", d, got, sign)
+		}
+	}
+}
+
+// Each label is a line of its own, within the chart, however close the marks are.
+func TestTradeoffLabels(t *testing.T) {
+	for _, ys := range [][]float64{{10, 10, 10}, {100, 100, 98}, {50}, {0, 20, 100}} {
+		var marks []fleetMark
+		for _, y := range ys {
+			marks = append(marks, fleetMark{y: y})
+		}
+		placeLabels(marks, 0, 110)
+		for i, m := range marks {
+			if m.labelY < 0 || m.labelY > 110 || i > 0 && m.labelY-marks[i-1].labelY < 15 {
+				t.Errorf("marks at %v: label %d is at %v", ys, i, m.labelY)
+			}
+		}
+	}
+	if r := radius(ptr(2)); r != radius(ptr(1)) || r <= radius(ptr(0.5)) || radius(ptr(-1)) != radius(ptr(0)) {
+		t.Error("a mark's size does not grow with the overhead within its bounds")
+	}
+}
+
+func TestThreatKindsAreFleets(t *testing.T) {
+	var got []string
+	for _, k := range threatKinds() {
+		got = append(got, k.Name)
+		if k.Probe != (fleet.Threat{What: k.Name}).Probe() {
+			t.Errorf("%s: probe is %v here", k.Name, k.Probe)
+		}
+	}
+	if !slices.Equal(got, fleet.ThreatKinds()) {
+		t.Errorf("kinds of threats %v, package fleet has %v", got, fleet.ThreatKinds())
+	}
+}
+
+// The catalogue knows each metric that an expectation can bound, in its unit.
+func TestCatalogueIsComplete(t *testing.T) {
+	units := map[string]string{}
+	for _, m := range catalogue() {
+		units[m.Key] = m.Unit
+	}
+	for _, m := range scenarios.Metrics() {
+		if units[m.Name] != string(m.Unit) {
+			t.Errorf("%s is in %q here, and in %q there", m.Name, units[m.Name], m.Unit)
+		}
+	}
+	if len(units) != len(scenarios.Metrics()) {
+		t.Errorf("the catalogue has %d metrics, scenarios %d", len(units), len(scenarios.Metrics()))
+	}
+}
+
+// TestHostileMatrix has an attack in each name of a matrix of many cells.
+func TestHostileMatrix(t *testing.T) {
+	const attack = "<script>alert(1)</script>\x1b[2J\"'><img src=x>|**[x](http://evil.example)**\n"
+	r := matrixOfTwelve()
+	for i := range r.Cells {
+		c := &r.Cells[i]
+		for _, s := range []*string{&c.Fleet, &c.Update, &c.Fault, &c.Architecture} {
+			*s = attack + *s
+		}
+		replaceStrings(reflect.ValueOf(&c.Causes).Elem(), attack)
+		for j := range c.Visibility {
+			c.Visibility[j].What += attack
+		}
+		for j := range c.Loads {
+			c.Loads[j].What += attack
+		}
+	}
+	replaceStrings(reflect.ValueOf(&r.Causes[0].Cause).Elem(), attack)
+	var page, table, summary bytes.Buffer
+	for _, err := range []error{HTML(&page, r), Terminal(&table, r, 100, false), Markdown(&summary, r)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, bad := range []string{"<script", "<img", "\x1b"} {
+		if strings.Contains(page.String(), bad) || strings.Contains(summary.String(), bad) {
+			t.Errorf("the page or the summary contains %q", bad)
+		}
+	}
+	if strings.Contains(table.String(), "\x1b") {
+		t.Error("the table contains terminal sequences")
+	}
+	if bad := regexp.MustCompile(`[^\\]\]\(|://|[^\\]\*\*\[`).FindString(summary.String()); bad != "" {
+		t.Errorf("the summary contains %q", bad)
+	}
+	if n := strings.Count(page.String(), `href="#cell`); n < 3*len(r.Cells) {
+		t.Errorf("%d links to cells, want those of three matrices of %d cells", n, len(r.Cells))
+	}
+}
+
+// TestNinetyCells: a matrix of 90 cells of three hosts, and 15 of the control arm, twice repeated.
+func TestNinetyCells(t *testing.T) {
+	r := ninety()
+	var page, plain, summary bytes.Buffer
+	for _, err := range []error{HTML(&page, r), Terminal(&plain, r, 130, false), Markdown(&summary, r)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d comparisons; page %d bytes, table %d lines, summary %d bytes", len(r.Comparisons), page.Len(), strings.Count(plain.String(), "\n"), summary.Len())
+	if page.Len() > 3e6 {
+		t.Errorf("the page has %d bytes, want less than 3 MB", page.Len())
+	}
+	if n := strings.Count(plain.String(), "\n"); n > 100 {
+		t.Errorf("the table at the end of the run has %d lines", n)
+	}
+}

@@ -1,0 +1,153 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/fleetfall/fleetfall/results"
+)
+
+// table writes the cells' figures in as many blocks of columns as the width asks for.
+func (t *terminal) table(r *results.Results) {
+	names := labels(r.Cells)
+	metrics := summaryMetrics(r.Cells)
+	with, without := t.blocks("cell", names, columns(r.Cells, metrics, true)), t.blocks("cell", names, columns(r.Cells, metrics, false))
+	blocks, caption := without, ""
+	if len(with) <= max(3, len(without)) {
+		blocks, caption = with, "95 % intervals in brackets"
+	}
+	for _, columns := range blocks {
+		t.b.WriteString("\n")
+		t.block(columns)
+	}
+	var notes []string
+	for _, m := range metrics {
+		for i, c := range r.Cells {
+			if v := c.Metrics[m.Key]; v.Value == nil && v.Note != "" {
+				notes = append(notes, fmt.Sprintf("%s %s, %s: %s", missing, names[i], m.Short, oneLine(v.Note)))
+			}
+		}
+	}
+	if caption != "" {
+		t.line("", faint, caption)
+	}
+	for _, n := range notes {
+		t.line("", faint, n)
+	}
+}
+
+// A column of a block: its head in one or two lines, then a text for each cell.
+type column struct {
+	head  [2]string
+	rows  []string
+	width int
+}
+
+func newColumn(head string, rows []string) column {
+	c := column{rows: rows}
+	words := strings.Fields(cmp.Or(oneLine(head), missing))
+	c.head[1] = words[len(words)-1]
+	if len(words) > 1 {
+		c.head[0] = strings.Join(words[:len(words)-1], " ")
+	}
+	for _, s := range append(rows, c.head[0], c.head[1]) {
+		c.width = max(c.width, textWidth(s))
+	}
+	return c
+}
+
+// columns are the metrics' columns.
+func columns(cells []results.Cell, metrics []metric, intervals bool) []column {
+	var out []column
+	for _, m := range metrics {
+		rows := make([]string, len(cells))
+		for i, c := range cells {
+			v := c.Metrics[m.Key]
+			rows[i] = value(v)
+			if iv := interval(v); intervals && iv != "" && v.Value != nil {
+				rows[i] += " (" + iv + ")"
+			}
+		}
+		out = append(out, newColumn(m.Short, rows))
+	}
+	return out
+}
+
+// blocks distributes columns over blocks that fit, each with the rows' names as its first column.
+func (t *terminal) blocks(head string, names []string, columns []column) [][]column {
+	short := make([]string, len(names))
+	for i, n := range names {
+		short[i] = runewidthOf().Truncate(n, min(32, t.width/2), "…")
+	}
+	first := newColumn(head, short)
+	block := []column{first}
+	blocks := [][]column{}
+	used := first.width
+	for _, c := range columns {
+		if len(block) > 1 && used+2+c.width > t.width {
+			blocks = append(blocks, block)
+			block, used = []column{first}, first.width
+		}
+		block = append(block, c)
+		used += 2 + c.width
+	}
+	return append(blocks, block)
+}
+
+func (t *terminal) block(columns []column) {
+	row := func(style string, text func(column) string) {
+		var line strings.Builder
+		for i, c := range columns {
+			s := text(c)
+			pad := strings.Repeat(" ", max(0, c.width-textWidth(s)))
+			if i == 0 {
+				line.WriteString(s + pad)
+			} else {
+				line.WriteString("  " + pad + s)
+			}
+		}
+		s := strings.TrimRight(line.String(), " ")
+		t.styled(style, runewidthOf().Truncate(s, t.width, "…"))
+		t.b.WriteString("\n")
+	}
+	row(faint, func(c column) string { return c.head[0] })
+	row(faint, func(c column) string { return c.head[1] })
+	for i := range columns[0].rows {
+		row("", func(c column) string { return c.rows[i] })
+	}
+}
+
+// matrices writes the tables of fleets and updates. Of a few cells, whose figures follow, only those that fit in one block.
+func (t *terminal) matrices(r *results.Results, many bool) {
+	for _, m := range matrices(r) {
+		var names []string
+		for _, row := range m.Rows {
+			names = append(names, row.Name())
+		}
+		var columns []column
+		for i, u := range m.Updates {
+			cells := make([]string, len(m.Rows))
+			for j, row := range m.Rows {
+				cells[j] = row.Cells[i].Text
+			}
+			columns = append(columns, newColumn(u.Name, cells))
+		}
+		blocks := t.blocks("fleet", names, columns)
+		if len(blocks) > 1 && !many {
+			continue
+		}
+		title := m.Label
+		if m.Among != "" {
+			title += ", " + m.Among
+		}
+		t.b.WriteString("\n")
+		t.line("", bold, title)
+		for i, block := range blocks {
+			if i > 0 {
+				t.b.WriteString("\n")
+			}
+			t.block(block)
+		}
+	}
+}
