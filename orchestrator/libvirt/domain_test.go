@@ -69,17 +69,17 @@ func TestFleetConfigErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, change := range map[string]func(*FleetConfig){
-		"no hosts":            func(c *FleetConfig) { c.Hosts = nil },
-		"max boots":           func(c *FleetConfig) { c.MaxBoots = -1 },
-		"first byte -1ns":     func(c *FleetConfig) { c.FirstByte = -1 },
-		`is named "far"`:      func(c *FleetConfig) { c.Hosts[0].Node = "far" },
-		`name "a/../b"`:       func(c *FleetConfig) { c.Hosts[0].Name = "a/../b" },
-		"is taken":            func(c *FleetConfig) { c.Hosts = append(c.Hosts, c.Hosts[0]) },
+		"no hosts":               func(c *FleetConfig) { c.Hosts = nil },
+		"max boots":              func(c *FleetConfig) { c.MaxBoots = -1 },
+		"first byte -1ns":        func(c *FleetConfig) { c.FirstByte = -1 },
+		`is named "far"`:         func(c *FleetConfig) { c.Hosts[0].Node = "far" },
+		`name "a/../b"`:          func(c *FleetConfig) { c.Hosts[0].Name = "a/../b" },
+		"is taken":               func(c *FleetConfig) { c.Hosts = append(c.Hosts, c.Hosts[0]) },
 		`architecture "windows"`: func(c *FleetConfig) { c.Hosts[0].Architecture = "windows" },
-		`image "big"`:         func(c *FleetConfig) { c.Hosts[0].Image = "big" },
-		"bytes of memory":     func(c *FleetConfig) { c.Hosts[0].MemoryBytes = 1 },
-		"every interval":      func(c *FleetConfig) { c.Hosts[0].Tempo.Poll = 0 },
-		"no such file":        func(c *FleetConfig) { c.Images["tiny"] = vmimages.Image{Kernel: file, Initrd: file + "x", Disk: file} },
+		`image "big"`:            func(c *FleetConfig) { c.Hosts[0].Image = "big" },
+		"bytes of memory":        func(c *FleetConfig) { c.Hosts[0].MemoryBytes = 1 },
+		"every interval":         func(c *FleetConfig) { c.Hosts[0].Tempo.Poll = 0 },
+		"no such file":           func(c *FleetConfig) { c.Images["tiny"] = vmimages.Image{Kernel: file, Initrd: file + "x", Disk: file} },
 	} {
 		c := good()
 		change(&c)

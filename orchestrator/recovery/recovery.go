@@ -106,7 +106,7 @@ func (r *restarter) Observe(e fleet.Event, _ []health.Change) []Step {
 // boots it again. Technicians take hosts in the order in which they were noticed; until then hosts keep restarting.
 type safeMode struct {
 	restart *restarter
-	free    int // technicians
+	free    int           // technicians
 	notice  time.Duration // from the trouble to the queue, unless the host is well by then
 	handsOn scenarios.Distribution
 	seed    uint64
