@@ -38,44 +38,50 @@ static const struct ff_value *what(const struct ff_event *e)
 	return &e->inputs[e->inputs[FF_NAME].len ? FF_NAME : FF_OPERATION];
 }
 
-/* Tells whether what the event is about may go on, and reports what the content found. Only who waits can be refused anything. */
-static int evaluate(const struct ff_event *e, int waits, int sensor)
+/* Reports what the content found. */
+static void report(const struct ff_event *e, const struct ff_verdict *v, int refused)
 {
-	struct ff_verdict verdict;
-	int refused;
 	u32 i;
 
-	agent_content_evaluate(e, &verdict);
-	refused = waits && (verdict.block || (verdict.inspect && !hybrid_inspect(&e->inputs[FF_IMAGE_PATH], sensor)));
-	for (i = 0; i < verdict.nmatches && i < FF_MAX_MATCHES; i++) {
-		struct ff_match m = verdict.matches[i];
+	for (i = 0; i < v->nmatches && i < FF_MAX_MATCHES; i++) {
+		struct ff_match m = v->matches[i];
 
-		if (m.action == FF_BLOCK || m.action == FF_INSPECT)
+		if (m.action != FF_DETECT)
 			m.action = refused ? FF_BLOCK : FF_DETECT;
 		agent_say_detection(&m, e->pid, what(e));
 	}
-	return !refused;
 }
 
-/* Answers one event. The report is sent before the answer, so that whoever sees the answer finds it sent. */
+/*
+ * Answers one event; nothing can be refused to who does not wait. The report comes after the answer, since only then it is known
+ * whether somebody still waited for it: who was killed, or has waited long enough, is not there to be refused anything (ENOENT).
+ */
 static int answer_event(int sensor)
 {
 	static union {
 		struct sensor_record record;
 		char bytes[SENSOR_MAX_RECORD];
 	} in;
-	struct ff_event event;
 	ssize_t len = read(sensor, in.bytes, sizeof(in.bytes));
-	struct sensor_verdict v;
+	struct ff_verdict found;
+	struct ff_event event;
+	int refused = 0;
 
 	if (len < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	if (unpack(&in.record, len, &event) < 0)
 		return -EPROTO;
-	v = (struct sensor_verdict){ .id = in.record.id, .refuse = !evaluate(&event, in.record.waits, sensor) };
-	/* ENOENT: who waited was killed, or has waited long enough. */
-	if (in.record.waits && write(sensor, &v, sizeof(v)) < 0 && errno != ENOENT)
-		return -errno;
+	agent_content_evaluate(&event, &found);
+	if (in.record.waits) {
+		struct sensor_verdict answer = { .id = in.record.id };
+
+		answer.refuse = found.block || (found.inspect && !hybrid_inspect(&event.inputs[FF_IMAGE_PATH], sensor));
+		if (write(sensor, &answer, sizeof(answer)) >= 0)
+			refused = answer.refuse;
+		else if (errno != ENOENT)
+			return -errno;
+	}
+	report(&event, &found, refused);
 	return 0;
 }
 
