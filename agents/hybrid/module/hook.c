@@ -55,7 +55,8 @@ static void notrace redirect(unsigned long ip, unsigned long caller, struct ftra
 
 static struct ftrace_ops redirection = {
 	.func = redirect,
-	.flags = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_RECURSION,
+	/* PERMANENT: who switches the kernel's tracing off does not switch the agent off with it, and is told that he cannot. */
+	.flags = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_RECURSION | FTRACE_OPS_FL_PERMANENT,
 };
 
 /* The function's address, which is exported to nobody: a probe is told where it sits. */

@@ -78,7 +78,7 @@ static struct queued *pack(const struct ff_event *e, bool waits, gfp_t gfp)
 /* Queues the event, and its waiter if it has one. Tells whether it did; otherwise the event is dropped. */
 static bool pass(const struct ff_event *e, struct waiter *w, gfp_t gfp)
 {
-	struct queued *q = pack(e, w, gfp);
+	struct queued *q = READ_ONCE(daemon) ? pack(e, w, gfp) : NULL;
 	bool passed;
 
 	spin_lock(&lock);
