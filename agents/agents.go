@@ -9,11 +9,12 @@ import (
 
 //go:embed content/*.go protocol/*.go
 //go:embed guest/*.go guest/*.s guest/programs/*.c guest/programs/*.h
-//go:embed interpreter/*.c interpreter/*.h
+//go:embed daemon/*.c daemon/*.h interpreter/*.c interpreter/*.h sensor/*.c sensor/*.h
+//go:embed hybrid/*.h hybrid/daemon/*.c hybrid/daemon/*.h hybrid/module/Kbuild hybrid/module/*.c hybrid/module/*.h
 //go:embed kernel/Kbuild kernel/*.c kernel/*.h
 //go:embed user/*.c user/*.h
 var files embed.FS
 
 // Sources returns the sources, laid out as in this folder: content, protocol and guest with guest/programs in Go and C,
-// interpreter, kernel and user in C. Go test files are among them; test data and test drivers are not.
+// the rest in C. Go test files are among them; test data and test drivers are not.
 func Sources() fs.FS { return files }

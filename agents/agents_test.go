@@ -16,7 +16,8 @@ import (
 func TestSourcesAreComplete(t *testing.T) {
 	for folder, extensions := range map[string]string{
 		"content": ".go", "protocol": ".go", "guest": ".go .s", "guest/programs": ".c .h", "interpreter": ".c .h",
-		"kernel": ".c .h Kbuild", "user": ".c .h",
+		"daemon": ".c .h", "hybrid": ".h", "hybrid/daemon": ".c .h", "hybrid/module": ".c .h Kbuild",
+		"kernel": ".c .h Kbuild", "sensor": ".c .h", "user": ".c .h",
 	} {
 		entries, err := os.ReadDir(filepath.FromSlash(folder))
 		if err != nil {

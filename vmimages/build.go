@@ -174,9 +174,10 @@ func (b *builder) build(ctx context.Context) (Image, error) {
 
 // The parts of an image: paths in the scratch directory.
 type parts struct {
-	guest, kernelAgent, userAgent string
-	programs                      map[string]string   // by name
-	modules                       map[string][]string // by link, in load order
+	guest    string
+	agents   map[string]string   // by place in the image
+	programs map[string]string   // by name
+	modules  map[string][]string // by link, in load order
 }
 
 // make makes the image's files in dir.
@@ -240,16 +241,21 @@ func (b *builder) make(ctx context.Context, p plan, dir string) error {
 func (b *builder) compile(ctx context.Context, k kernel, scratch string) (parts, error) {
 	key, _ := content.TestVendorKey()
 	c := &compiler{scratch: scratch, sources: b.sources, key: key, step: b.log}
-	p := parts{programs: map[string]string{}}
+	p := parts{agents: map[string]string{}, programs: map[string]string{}}
 	err := c.write()
 	if err != nil {
 		return parts{}, fmt.Errorf("write the sources: %w", err)
 	}
-	if p.kernelAgent, err = c.kernelAgent(ctx, k); err != nil {
-		return parts{}, err
+	modules, daemons := agentModules(), agentDaemons()
+	for _, place := range sortedKeys(modules) {
+		if p.agents[place], err = c.module(ctx, k, modules[place]); err != nil {
+			return parts{}, err
+		}
 	}
-	if p.userAgent, err = c.userAgent(ctx); err != nil {
-		return parts{}, err
+	for _, place := range sortedKeys(daemons) {
+		if p.agents[place], err = c.daemon(ctx, daemons[place]); err != nil {
+			return parts{}, err
+		}
 	}
 	for _, name := range b.recipe.Initramfs.Programs {
 		if p.programs[name], err = c.program(ctx, name); err != nil {

@@ -62,39 +62,62 @@ func (c *compiler) guest(ctx context.Context) (string, error) {
 	return out, nil
 }
 
-// kernelAgent builds the agent's kernel module against the headers.
-func (c *compiler) kernelAgent(ctx context.Context, k kernel) (string, error) {
-	c.step("build the kernel agent")
-	dir := filepath.Join(c.scratch, "agentk")
+// A cProgram is something built from several folders of C, named as in the folder agents.
+type cProgram struct {
+	name    string   // of what is built, in messages
+	file    string   // that the build makes
+	sources []string // folders, which end in a slash, and single files
+}
+
+// agentModules are the kernel modules, by their place in the image.
+func agentModules() map[string]cProgram {
+	return map[string]cProgram{
+		"agent/kernel.ko": {"kernel agent", "agentk.ko", []string{"kernel/", "sensor/", "interpreter/"}},
+		"agent/hybrid.ko": {"hybrid agent's module", "hybrid.ko", []string{"hybrid/module/", "hybrid/device.h", "sensor/", "interpreter/interpreter.h"}},
+	}
+}
+
+// agentDaemons are the daemons in C, by their place in the image.
+func agentDaemons() map[string]cProgram {
+	return map[string]cProgram{
+		"agent/hybrid": {"hybrid agent's daemon", "hybrid", []string{"hybrid/daemon/", "hybrid/device.h", "daemon/", "interpreter/"}},
+		"agent/user":   {"user agent", "user", []string{"user/", "daemon/", "interpreter/"}},
+	}
+}
+
+// module builds a kernel module against the headers, from its sources in one directory.
+func (c *compiler) module(ctx context.Context, k kernel, m cProgram) (string, error) {
+	c.step("build the " + m.name)
+	fail := func(err error) (string, error) { return "", fmt.Errorf("build the %s: %w", m.name, err) }
+	root := strings.TrimSuffix(m.file, ".ko")
+	dir := filepath.Join(c.scratch, "modules", root)
 	files := map[string][]byte{"vendor_key.h": vendorKeyHeader(c.key)}
-	for name, data := range c.sources {
-		folder, file := path.Split(name)
-		if folder == "kernel/" || folder == "interpreter/" && isC(file) {
-			if _, twice := files[file]; twice {
-				return "", fmt.Errorf("build the kernel agent: two sources are named %s", file)
-			}
-			files[file] = data
+	for _, name := range c.sourcesOf(m) {
+		file := path.Base(name)
+		if _, twice := files[file]; twice {
+			return fail(fmt.Errorf("two sources are named %s", file))
 		}
+		files[file] = c.sources[name]
 	}
 	if err := writeTree(dir, files); err != nil {
 		return "", err
 	}
 	_, err := command{dir: dir, env: buildTime(), args: []string{
-		"make", "-j2", "-C", k.headers, "M=" + dir, "KCFLAGS=-ffile-prefix-map=" + dir + "=" + sourceRoot + "/agentk", "modules",
+		"make", "-j2", "-C", k.headers, "M=" + dir, "KCFLAGS=-ffile-prefix-map=" + dir + "=" + sourceRoot + "/" + root, "modules",
 	}}.run(ctx)
 	if err != nil {
-		return "", fmt.Errorf("build the kernel agent: %w", err)
+		return fail(err)
 	}
-	out := filepath.Join(dir, "agentk.ko")
+	out := filepath.Join(dir, m.file)
 	info, err := readModinfo(out)
 	if err != nil {
-		return "", fmt.Errorf("build the kernel agent: %w", err)
+		return fail(err)
 	}
 	if release, _, _ := strings.Cut(info.vermagic, " "); release != k.release {
-		return "", fmt.Errorf("build the kernel agent: it is for kernel %s, not %s", release, k.release)
+		return fail(fmt.Errorf("it is for kernel %s, not %s", release, k.release))
 	}
 	if len(info.depends) > 0 {
-		return "", fmt.Errorf("build the kernel agent: it needs modules that are not loaded before it: %v", info.depends)
+		return fail(fmt.Errorf("it needs modules that are not loaded before it: %v", info.depends))
 	}
 	// Debugging sections are ten times the module. Symbols stay: an oops names functions by them.
 	if _, err := (command{args: []string{"strip", "--strip-debug", out}}).run(ctx); err != nil {
@@ -103,17 +126,40 @@ func (c *compiler) kernelAgent(ctx context.Context, k kernel) (string, error) {
 	return out, nil
 }
 
-// userAgent builds the agent's daemon, static: the image has no library.
-func (c *compiler) userAgent(ctx context.Context) (string, error) {
-	c.step("build the user agent")
-	out := filepath.Join(c.scratch, "user")
-	args := []string{"gcc", "-O2", "-static", "-s", "-Wl,--build-id=none", c.prefixMap(),
-		"-I", "agents/user", "-I", "agents/interpreter", "-I", "generated", "-o", out}
-	_, err := command{dir: c.scratch, env: buildTime(), args: append(args, c.cFiles("user/", "interpreter/")...)}.run(ctx)
-	if err != nil {
-		return "", fmt.Errorf("build the user agent: %w", err)
+// daemon builds a daemon, static: the image has no library.
+func (c *compiler) daemon(ctx context.Context, d cProgram) (string, error) {
+	c.step("build the " + d.name)
+	out := filepath.Join(c.scratch, d.file)
+	args := []string{"gcc", "-O2", "-static", "-s", "-Wl,--build-id=none", c.prefixMap(), "-I", "generated", "-o", out}
+	included := map[string]bool{}
+	for _, name := range c.sourcesOf(d) {
+		file := path.Join("agents", name)
+		if dir := path.Dir(file); !included[dir] {
+			included[dir] = true
+			args = append(args, "-I", dir)
+		}
+		if strings.HasSuffix(file, ".c") {
+			args = append(args, file)
+		}
+	}
+	if _, err := (command{dir: c.scratch, env: buildTime(), args: args}).run(ctx); err != nil {
+		return "", fmt.Errorf("build the %s: %w", d.name, err)
 	}
 	return out, nil
+}
+
+// sourcesOf lists p's sources in the order that it names them, the files right in a folder sorted.
+func (c *compiler) sourcesOf(p cProgram) []string {
+	var files []string
+	for _, source := range p.sources {
+		for _, name := range sortedKeys(c.sources) {
+			folder, _ := path.Split(name)
+			if name == source || folder == source {
+				files = append(files, name)
+			}
+		}
+	}
+	return files
 }
 
 // program builds one of the small programs, which use no library at all.
@@ -130,21 +176,6 @@ func (c *compiler) program(ctx context.Context, name string) (string, error) {
 }
 
 func (c *compiler) prefixMap() string { return "-ffile-prefix-map=" + c.scratch + "=" + sourceRoot }
-
-// cFiles lists the C files right in these folders of agents, sorted.
-func (c *compiler) cFiles(folders ...string) []string {
-	var files []string
-	for _, folder := range folders {
-		for _, name := range sortedKeys(c.sources) {
-			if dir, file := path.Split(name); dir == folder && strings.HasSuffix(file, ".c") {
-				files = append(files, path.Join("agents", name))
-			}
-		}
-	}
-	return files
-}
-
-func isC(file string) bool { return strings.HasSuffix(file, ".c") || strings.HasSuffix(file, ".h") }
 
 // buildTime is the time that tools are told it is, in each of the ways they ask for it: the epoch. mke2fs takes zero
 // for not being told.

@@ -22,9 +22,11 @@ image "tiny" {
 
     # What the agents and the testbed rely on. A kernel configured otherwise is refused.
     require = {
-      CONFIG_DEVTMPFS                   = "y"
+      CONFIG_DEVTMPFS                      = "y"
+      CONFIG_DYNAMIC_FTRACE_WITH_REGS      = "y"
       CONFIG_EXT4_FS                       = "y"
       CONFIG_FANOTIFY_ACCESS_PERMISSIONS   = "y"
+      CONFIG_FUNCTION_TRACER               = "y"
       CONFIG_KPROBES                       = "y"
       CONFIG_KRETPROBES                    = "y"
       CONFIG_MODULES                       = "y"

@@ -58,8 +58,8 @@ func buildUserAgent(t testing.TB) string {
 	dir := t.TempDir()
 	writeVendorKey(t, dir)
 	program := filepath.Join(dir, "user")
-	args := []string{"-O2", "-static", "-Wall", "-Wextra", "-Werror", "-I", dir, "-I", "../user", "-I", "../interpreter", "-o", program}
-	command(t, "gcc", append(args, sources(t, "user/*.c", "interpreter/*.c")...)...)
+	args := []string{"-O2", "-static", "-Wall", "-Wextra", "-Werror", "-I", dir, "-I", "../user", "-I", "../daemon", "-I", "../interpreter", "-o", program}
+	command(t, "gcc", append(args, sources(t, "user/*.c", "daemon/*.c", "interpreter/*.c")...)...)
 	return program
 }
 
@@ -73,23 +73,30 @@ func buildPrograms(t testing.TB, dir string) {
 	}
 }
 
-func TestKernelAgentBuilds(t *testing.T) {
+func TestKernelModulesBuild(t *testing.T) {
 	capability.Tools(t, "make", "make", "gcc", "gcc")
 	headers, err := filepath.Glob("/usr/src/linux-headers-*-amd64")
 	capability.Need(t, err == nil && len(headers) > 0, "kernel headers", "apt-get install linux-headers-cloud-amd64")
-	dir := t.TempDir()
-	writeVendorKey(t, dir)
-	for _, file := range sources(t, "kernel/*", "interpreter/*.[ch]") {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, filepath.Base(file)), data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	command(t, "make", "-C", headers[len(headers)-1], "M="+dir, "KCFLAGS=-Werror", "modules")
-	if _, err := os.Stat(filepath.Join(dir, "agentk.ko")); err != nil {
-		t.Error(err)
+	for module, patterns := range map[string][]string{
+		"agentk.ko": {"kernel/*", "sensor/*", "interpreter/*.[ch]"},
+		"hybrid.ko": {"hybrid/module/*", "hybrid/device.h", "sensor/*", "interpreter/interpreter.h"},
+	} {
+		t.Run(module, func(t *testing.T) {
+			dir := t.TempDir()
+			writeVendorKey(t, dir)
+			for _, file := range sources(t, patterns...) {
+				data, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join(dir, filepath.Base(file)), data, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			command(t, "make", "-C", headers[len(headers)-1], "M="+dir, "KCFLAGS=-Werror", "modules")
+			if _, err := os.Stat(filepath.Join(dir, module)); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

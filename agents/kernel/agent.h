@@ -3,28 +3,13 @@
 #ifndef FLEETFALL_AGENT_H
 #define FLEETFALL_AGENT_H
 
-#include <linux/binfmts.h>
-#include <linux/limits.h>
+#include <linux/types.h>
 #include "interpreter.h"
 
 #define AGENT_LINE 512 /* bytes of a line to or from the guest program, its newline included */
 
-/* agent_probe.c: hooks the check that the kernel makes before each execution. */
+/* agent_probe.c: hooks the check that the kernel makes before each execution; agents/sensor makes the event of it. */
 int agent_probe_register(void);
-void agent_probe_unregister(void);
-
-/* agent_sensor.c: turns that moment into the interpreter's inputs. */
-
-/* One event with the memory that its inputs point into. */
-struct agent_sensing {
-	struct ff_event event;
-	char path[PATH_MAX];
-	char text[512]; /* numbers and names, one after the other */
-	size_t used;    /* of text */
-};
-
-/* Fills s in. Does not sleep; the inputs are valid until s is used again. */
-void agent_sense(struct agent_sensing *s, struct linux_binprm *bprm, u64 sequence);
 
 /* agent_content.c: holds the loaded content. */
 
@@ -35,11 +20,15 @@ void agent_content_free(void);
 /* Evaluates the event with the loaded content; without content nothing matches. Does not sleep. */
 void agent_content_evaluate(const struct ff_event *e, struct ff_verdict *v);
 
+/* agent_inspect.c: starts the inspector on an image. Does not sleep, and does not wait for what it comes to. */
+void agent_inspect(const struct ff_value *image);
+
 /* agent_device.c: lines to and from the guest program, over /dev/fleetfall-agent. */
 int agent_device_register(void);
 void agent_device_unregister(void);
 /* Queues a line (without newline). Does not sleep. Detections give way to the agent's answers when there is no room. */
 __printf(1, 2) void agent_say(const char *format, ...);
-void agent_say_detection(const struct ff_match *m, u32 pid, const struct ff_value *path);
+/* Every match that the verdict lists. Of files the agent only says what it saw: nothing done to one is refused. */
+void agent_say_detections(const struct ff_event *e, const struct ff_verdict *v);
 
 #endif

@@ -12,6 +12,7 @@
 #include <linux/uaccess.h>
 #include <linux/wait.h>
 #include "agent.h"
+#include "sensor.h"
 
 #define QUEUE_BYTES (32 << 10)
 #define RESERVED (4 * AGENT_LINE) /* of them, for what is not a detection */
@@ -49,15 +50,25 @@ void agent_say(const char *format, ...)
 	queue_line(line, len, 0);
 }
 
-void agent_say_detection(const struct ff_match *m, u32 pid, const struct ff_value *path)
+static void say_detection(const struct ff_match *m, const struct ff_event *e)
 {
+	bool blocked = m->action == FF_BLOCK && e->template_id == FF_PROCESS;
+	const struct ff_value *what = sensor_what(e);
 	char line[AGENT_LINE];
-	int len = scnprintf(line, sizeof(line), "detect %u %s %u ", m->id, m->action == FF_BLOCK ? "block" : "detect", pid);
+	int len = scnprintf(line, sizeof(line), "detect %u %s %u ", m->id, blocked ? "block" : "detect", e->pid);
 	size_t i;
 
-	for (i = 0; i < path->len && len < sizeof(line) - 1; i++) /* a path may hold anything, a line may not */
-		line[len++] = path->data[i] >= 0 && path->data[i] < ' ' ? '?' : path->data[i];
+	for (i = 0; i < what->len && len < sizeof(line) - 1; i++) /* a name may hold anything, a line may not */
+		line[len++] = what->data[i] >= 0 && what->data[i] < ' ' ? '?' : what->data[i];
 	queue_line(line, len, RESERVED);
+}
+
+void agent_say_detections(const struct ff_event *e, const struct ff_verdict *v)
+{
+	u32 i;
+
+	for (i = 0; i < min(v->nmatches, FF_MAX_MATCHES); i++)
+		say_detection(&v->matches[i], e);
 }
 
 static int device_open(struct inode *inode, struct file *file)

@@ -7,6 +7,7 @@
 
 #include <linux/module.h>
 #include "agent.h"
+#include "sensor.h"
 
 static int __init agent_init(void)
 {
@@ -16,25 +17,25 @@ static int __init agent_init(void)
 		return err;
 	agent_content_load();
 	agent_say("ready %llu", agent_content_version());
+	err = sensor_watch_files();
+	if (err)
+		goto no_files;
 	err = agent_probe_register();
-	if (err) {
-		agent_device_unregister();
-		agent_content_free();
-		return err;
-	}
+	if (err)
+		goto no_executions;
 	pr_info("ready with content %llu\n", agent_content_version());
 	return 0;
-}
 
-static void __exit agent_exit(void)
-{
-	agent_probe_unregister(); /* waits for evaluations under way */
+no_executions:
+	sensor_unwatch_files(); /* waits for evaluations under way */
+no_files:
 	agent_device_unregister();
 	agent_content_free();
+	return err;
 }
 
+/* There is no exit: nobody is to unload the agent, and the end of an inspector may come back to it at any time. */
 module_init(agent_init);
-module_exit(agent_exit);
 
 MODULE_DESCRIPTION("fleetfall security agent");
 MODULE_LICENSE("GPL");

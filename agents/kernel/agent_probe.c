@@ -5,36 +5,35 @@
  * as a security module after boot, so the agent probes the function, as vendors' modules do; its return probe turns a
  * verdict into the error that a security module would have given.
  *
- * Both handlers run with preemption disabled: nothing in them sleeps or allocates.
+ * Both handlers run with preemption disabled: nothing in them sleeps.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/atomic.h>
 #include <linux/errno.h>
 #include <linux/kprobes.h>
 #include <linux/percpu.h>
 #include <linux/printk.h>
 #include <linux/ptrace.h>
 #include "agent.h"
+#include "sensor.h"
 
 /* Executions in flight between the hook's entry and return; more of them go unseen, as kprobes has it. */
 #define MAX_ACTIVE 64
 
-static struct agent_sensing __percpu *sensing;
-static atomic64_t sequence;
+static struct sensing __percpu *sensing;
 
 /* Returns 1 to let the execution go on without the return handler. */
 static int before_check(struct kretprobe_instance *instance, struct pt_regs *regs)
 {
 	struct linux_binprm *bprm = (void *)regs_get_kernel_argument(regs, 0);
-	struct agent_sensing *s = this_cpu_ptr(sensing);
+	struct sensing *s = this_cpu_ptr(sensing);
 	struct ff_verdict verdict;
-	u32 i;
 
-	agent_sense(s, bprm, atomic64_inc_return(&sequence));
+	sensor_execution(s, bprm);
 	agent_content_evaluate(&s->event, &verdict);
-	for (i = 0; i < min(verdict.nmatches, FF_MAX_MATCHES); i++)
-		agent_say_detection(&verdict.matches[i], s->event.pid, &s->event.inputs[FF_IMAGE_PATH]);
+	agent_say_detections(&s->event, &verdict);
+	if (verdict.inspect && !verdict.block)
+		agent_inspect(&s->event.inputs[FF_IMAGE_PATH]);
 	return verdict.block ? 0 : 1;
 }
 NOKPROBE_SYMBOL(before_check);
@@ -47,6 +46,15 @@ static int after_check(struct kretprobe_instance *instance, struct pt_regs *regs
 }
 NOKPROBE_SYMBOL(after_check);
 
+void agent_file_event(const struct ff_event *e)
+{
+	struct ff_verdict verdict;
+
+	agent_content_evaluate(e, &verdict);
+	agent_say_detections(e, &verdict);
+}
+NOKPROBE_SYMBOL(agent_file_event);
+
 static struct kretprobe probe = {
 	.kp.symbol_name = "security_bprm_check",
 	.entry_handler = before_check,
@@ -58,7 +66,7 @@ int agent_probe_register(void)
 {
 	int err;
 
-	sensing = alloc_percpu(struct agent_sensing);
+	sensing = alloc_percpu(struct sensing);
 	if (!sensing)
 		return -ENOMEM;
 	err = register_kretprobe(&probe);
@@ -67,10 +75,4 @@ int agent_probe_register(void)
 		free_percpu(sensing);
 	}
 	return err;
-}
-
-void agent_probe_unregister(void)
-{
-	unregister_kretprobe(&probe);
-	free_percpu(sensing);
 }

@@ -6,9 +6,9 @@
  *
  *	user CONTENT-FILE MOUNT…
  *
- * Build, from the C files of this folder and of agents/interpreter, with the image's vendor_key.h in KEY:
+ * Build, from the C files of this folder, of agents/daemon and of agents/interpreter, with the image's vendor_key.h in KEY:
  *
- *	gcc -O2 -static -I KEY -I agents/user -I agents/interpreter -o user SOURCES
+ *	gcc -O2 -static -I KEY -I agents/user -I agents/daemon -I agents/interpreter -o user SOURCES
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 /*
- * The sensor's 20 inputs for one execution. The kernel agent (agents/kernel/agent_sensor.c) gives the same text for the
+ * The sensor's 20 inputs for one execution. In the kernel (agents/sensor/sensor_execution.c) a sensor gives the same text for the
  * same execution, with these differences that the place makes. This agent
  * - sees only the mounts that it watches, and the kernel agent all;
  * - is asked when the file is opened, so it also sees an execution that the kernel then refuses for its own reasons, and

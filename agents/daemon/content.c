@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
-#include "agent.h"
+#include "daemon.h"
 #include "vendor_key.h"
 
 struct loaded {

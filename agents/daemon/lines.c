@@ -3,7 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include "agent.h"
+#include "daemon.h"
 
 /*
  * One packet a line. Waiting for room is not an option: the reader may be the process whose execution waits for this

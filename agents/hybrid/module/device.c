@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+/* /dev/fleetfall-sensor, as device.h has it. */
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include "hybrid.h"
+
+static int device_open(struct inode *inode, struct file *file)
+{
+	return queue_open() ? stream_open(inode, file) : -EBUSY;
+}
+
+static int device_release(struct inode *inode, struct file *file)
+{
+	queue_close();
+	return 0;
+}
+
+static ssize_t device_read(struct file *file, char __user *to, size_t size, loff_t *pos)
+{
+	struct queued *q;
+	ssize_t result;
+
+	if (size < SENSOR_MAX_RECORD)
+		return -EINVAL;
+	q = queue_take(!(file->f_flags & O_NONBLOCK));
+	if (IS_ERR(q))
+		return PTR_ERR(q);
+	result = q->record.size;
+	if (copy_to_user(to, &q->record, q->record.size))
+		result = -EFAULT;
+	kfree(q);
+	return result;
+}
+
+static ssize_t device_write(struct file *file, const char __user *from, size_t size, loff_t *pos)
+{
+	struct sensor_verdict v;
+	int err;
+
+	if (size != sizeof(v))
+		return -EINVAL;
+	if (copy_from_user(&v, from, size))
+		return -EFAULT;
+	err = queue_answer(v.id, v.refuse);
+	return err ? err : size;
+}
+
+static const struct file_operations device_operations = {
+	.owner = THIS_MODULE,
+	.open = device_open,
+	.release = device_release,
+	.read = device_read,
+	.write = device_write,
+	.poll = queue_poll,
+	.llseek = no_llseek,
+};
+
+static struct miscdevice device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = SENSOR_DEVICE,
+	.fops = &device_operations,
+	.mode = 0600,
+};
+
+int sensor_device_register(void)
+{
+	return misc_register(&device);
+}
+
+void sensor_device_unregister(void)
+{
+	misc_deregister(&device);
+}
