@@ -8,6 +8,7 @@ import (
 )
 
 //go:embed content/*.go protocol/*.go
+//go:embed ebpf/*.go ebpf/ebpf.mod ebpf/ebpf.sum ebpf/bpf/*.c ebpf/bpf/*.h
 //go:embed guest/*.go guest/*.s guest/programs/*.c guest/programs/*.h
 //go:embed interpreter/*.c interpreter/*.h
 //go:embed kernel/Kbuild kernel/*.c kernel/*.h
@@ -15,5 +16,5 @@ import (
 var files embed.FS
 
 // Sources returns the sources, laid out as in this folder: content, protocol and guest with guest/programs in Go and C,
-// interpreter, kernel and user in C. Go test files are among them; test data and test drivers are not.
+// ebpf with ebpf/bpf in Go and C, interpreter, kernel and user in C. Go test files are among them; test data and test drivers are not.
 func Sources() fs.FS { return files }

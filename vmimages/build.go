@@ -79,9 +79,10 @@ func (b *builder) plan(ctx context.Context) (plan, error) {
 	if p.tools, err = toolVersions(ctx); err != nil {
 		return plan{}, err
 	}
-	// Modules are compiled by a gcc of the kernel's choice, and programs linked with the C library's archive.
-	installed, err := installedPackages(ctx, "binutils", "e2fsprogs", "gcc-[0-9]*", "libc6-dev",
-		"linux-headers-"+p.kernel.release, "linux-kbuild-*")
+	// Modules are compiled by a gcc of the kernel's choice, programs linked with the C library's archive, and BPF programs made
+	// with the headers of libbpf and the kernel.
+	installed, err := installedPackages(ctx, "binutils", "clang-[0-9]*", "e2fsprogs", "gcc-[0-9]*", "libbpf-dev", "libc6-dev",
+		"linux-headers-"+p.kernel.release, "linux-kbuild-*", "linux-libc-dev")
 	if err != nil {
 		return plan{}, err
 	}
@@ -175,6 +176,7 @@ func (b *builder) build(ctx context.Context) (Image, error) {
 // The parts of an image: paths in the scratch directory.
 type parts struct {
 	guest, kernelAgent, userAgent string
+	ebpfAgent, ebpfPrograms       string
 	programs                      map[string]string   // by name
 	modules                       map[string][]string // by link, in load order
 }
@@ -249,6 +251,9 @@ func (b *builder) compile(ctx context.Context, k kernel, scratch string) (parts,
 		return parts{}, err
 	}
 	if p.userAgent, err = c.userAgent(ctx); err != nil {
+		return parts{}, err
+	}
+	if p.ebpfAgent, p.ebpfPrograms, err = c.ebpfAgent(ctx); err != nil {
 		return parts{}, err
 	}
 	for _, name := range b.recipe.Initramfs.Programs {

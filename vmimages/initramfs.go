@@ -69,7 +69,10 @@ func (b *builder) fillInitramfs(p parts) (initramfs, map[string][]string, error)
 	}
 	t.dir("tmp", 0o1777)
 	t["dev/console"] = cpio.CharDev("dev/console", 0o600, 5, 1) // where the first process's output goes: Linux, devices.txt
-	files := map[string]string{"init": p.guest, "agent/user": p.userAgent, "agent/kernel.ko": p.kernelAgent}
+	files := map[string]string{
+		"init": p.guest, "agent/user": p.userAgent, "agent/kernel.ko": p.kernelAgent,
+		"agent/ebpf": p.ebpfAgent, "agent/ebpf.o": p.ebpfPrograms,
+	}
 	for name, file := range p.programs {
 		files["opt/fleetfall/"+name] = file
 	}
@@ -83,7 +86,7 @@ func (b *builder) fillInitramfs(p parts) (initramfs, map[string][]string, error)
 	}
 	for _, name := range sortedKeys(files) {
 		mode := uint64(0o755)
-		if strings.HasSuffix(name, ".ko") {
+		if strings.HasSuffix(name, ".ko") || strings.HasSuffix(name, ".o") {
 			mode = 0o644
 		}
 		if err := t.file(name, files[name], mode); err != nil {
