@@ -237,3 +237,62 @@ func TestLongest(t *testing.T) {
 		}
 	}
 }
+
+// While content is swapped, each event is evaluated with the one or with the other, never with parts of both.
+func TestSwap(t *testing.T) {
+	in := newInterpreter(t)
+	const rules, swaps = 6, 100
+	var contents [2][]step
+	for version := range contents {
+		f := content.First(uint64(version))
+		r := f.Instances[0]
+		r.Criteria = make([]content.Criterion, len(r.Criteria))
+		f.Instances = nil
+		for id := range rules {
+			r.ID = uint32(100*version + id)
+			f.Instances = append(f.Instances, r)
+		}
+		var err error
+		if contents[version], err = compile(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := in.programs.use(contents[0]); err != nil {
+		t.Fatal(err)
+	}
+	swapped := make(chan error, 1)
+	go func() {
+		for n := range swaps {
+			if err := in.programs.use(contents[n%2]); err != nil {
+				swapped <- err
+				return
+			}
+		}
+		swapped <- nil
+	}()
+	var seen [2]int
+	for {
+		select {
+		case err := <-swapped:
+			if err != nil {
+				t.Fatal(err)
+			}
+			if seen[0] == 0 || seen[1] == 0 {
+				t.Errorf("events with either content: %v, want some of both", seen)
+			}
+			return
+		default:
+		}
+		v := in.evaluateLoaded(t, content.ProcessTemplate, []string{"x"})
+		if len(v.Matches) != rules {
+			t.Fatalf("got %+v", v)
+		}
+		version := v.Matches[0].ID / 100
+		seen[version]++
+		for i, m := range v.Matches {
+			if m.ID != 100*version+uint32(i) {
+				t.Fatalf("got %+v", v)
+			}
+		}
+	}
+}
