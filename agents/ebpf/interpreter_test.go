@@ -168,19 +168,23 @@ func TestNoContent(t *testing.T) {
 	}
 }
 
-// A criterion on an input that the sensor does not supply does not match, whatever is in it.
+// A criterion on an input that the sensor does not supply does not match, whatever is in it: neither on one that no event has, nor
+// on one that this event has not.
 func TestUnsuppliedInput(t *testing.T) {
 	in := newInterpreter(t)
+	const supplied = 2
 	for _, c := range []content.Criterion{
 		{Op: content.Equals}, {Op: content.Equals, Value: "x"}, {Op: content.Glob, Value: "*"},
 		content.AnyOf(content.Criterion{}), content.AllOf(content.Criterion{}, content.AnyOf(content.Criterion{})),
 	} {
-		f := content.First(1)
-		f.Instances[0].Criteria[1] = content.Criterion{}
-		f.Instances[0].Criteria[content.SensorFields] = c
-		got := in.verdict(t, f, content.ProcessTemplate, make([]string, content.SensorFields))
-		if !reflect.DeepEqual(got, contenttest.Verdict{}) {
-			t.Errorf("%s: got %+v", c, got)
+		for field, inputs := range map[int]int{content.SensorFields: content.SensorFields, supplied: supplied} {
+			f := content.First(1)
+			f.Instances[0].Criteria[1] = content.Criterion{}
+			f.Instances[0].Criteria[field] = c
+			got := in.verdict(t, f, content.ProcessTemplate, make([]string, inputs))
+			if !reflect.DeepEqual(got, contenttest.Verdict{}) {
+				t.Errorf("%s on field %d of %d: got %+v", c, field, inputs, got)
+			}
 		}
 	}
 }
