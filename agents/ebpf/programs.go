@@ -26,7 +26,7 @@ type programs struct {
 func loadPrograms(object string) (*programs, error) {
 	const kernelTypes = "/sys/kernel/btf/vmlinux"
 	if _, err := os.Stat(kernelTypes); err != nil {
-		return nil, fmt.Errorf("%w; it needs CONFIG_DEBUG_INFO_BTF, and sysfs mounted", err)
+		return nil, fmt.Errorf("%w; the kernel needs CONFIG_DEBUG_INFO_BTF, and sysfs is to be mounted", err)
 	}
 	if err := rlimit.RemoveMemlock(); err != nil {
 		return nil, err
