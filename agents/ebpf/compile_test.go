@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -111,6 +112,31 @@ func TestParseDetection(t *testing.T) {
 	for _, short := range [][]byte{nil, record[:15], record[:20]} {
 		if d, err := parseDetection(short); err == nil {
 			t.Errorf("%q: got %+v", short, d)
+		}
+	}
+}
+
+// What this agent says to each fault's update; what is not here it loads.
+func TestFaults(t *testing.T) {
+	refused := map[string]string{ // part of the reason
+		"bit_flips": "channel file", "deep_nesting": "nested more than 8 deep", "false_length": "the payload is said to have",
+		"memory_exhaustion": "instances, want at most", "self_wait": "inspect is not supported", "truncated": "the payload is said to have",
+		"unknown_version": "unknown format", "unsigned": "the signature is not the vendor's", "zero_filled": "left over",
+	}
+	_, key := content.TestVendorKey()
+	for _, f := range content.Faults() {
+		const version, seed = 12, 291
+		file, err := f.Update(version, seed, nil, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "current.bin")
+		if err := os.WriteFile(path, file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = readContent(path)
+		if want := refused[f.Name]; (err == nil) != (want == "") || !strings.Contains(fmt.Sprint(err), want) {
+			t.Errorf("%s: got %v, want %q", f.Name, err, want)
 		}
 	}
 }
