@@ -2,15 +2,15 @@
 # packages when it is missing, as root or with sudo.
 
 # What a run needs is what `fleetfall doctor` checks.
-RUN_PACKAGES  := qemu-system-x86 qemu-utils libvirt-daemon-system linux-headers-cloud-amd64 e2fsprogs gcc make binutils libc6-dev
-TEST_PACKAGES := $(RUN_PACKAGES) chromium clang libclang-rt-14-dev busybox-static libvirt-clients openssh-client
+RUN_PACKAGES  := qemu-system-x86 qemu-utils libvirt-daemon-system linux-headers-cloud-amd64 e2fsprogs gcc make binutils libc6-dev clang libbpf-dev
+TEST_PACKAGES := $(RUN_PACKAGES) chromium libclang-rt-14-dev busybox-static libvirt-clients openssh-client
 
 GO       ?= go
 SUDO     := $(if $(filter 0,$(shell id -u)),,sudo)
 SCENARIO ?= channel-file-291
 
 # Packages whose tests boot VMs or build images: they run one after the other, so that they do not disturb each other.
-VM_TESTS := ./orchestrator/libvirt/... ./orchestrator/experiment/... ./vmimages/... ./cmd/...
+VM_TESTS := ./agents/ebpf/... ./orchestrator/libvirt/... ./orchestrator/experiment/... ./vmimages/... ./cmd/...
 
 .PHONY: demo test check bench build image fuzz golden clean deps test-deps
 

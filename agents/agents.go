@@ -8,6 +8,7 @@ import (
 )
 
 //go:embed content/*.go protocol/*.go
+//go:embed ebpf/*.go ebpf/ebpf.mod ebpf/ebpf.sum ebpf/bpf/*.c ebpf/bpf/*.h
 //go:embed guest/*.go guest/*.s guest/programs/*.c guest/programs/*.h
 //go:embed daemon/*.c daemon/*.h interpreter/*.c interpreter/*.h sensor/*.c sensor/*.h
 //go:embed hybrid/*.h hybrid/daemon/*.c hybrid/daemon/*.h hybrid/module/Kbuild hybrid/module/*.c hybrid/module/*.h
@@ -16,5 +17,5 @@ import (
 var files embed.FS
 
 // Sources returns the sources, laid out as in this folder: content, protocol and guest with guest/programs in Go and C,
-// the rest in C. Go test files are among them; test data and test drivers are not.
+// ebpf in both, the rest in C. Go test files are among them; test data and test drivers are not.
 func Sources() fs.FS { return files }

@@ -18,6 +18,7 @@ func TestSourcesAreComplete(t *testing.T) {
 		"content": ".go", "protocol": ".go", "guest": ".go .s", "guest/programs": ".c .h", "interpreter": ".c .h",
 		"daemon": ".c .h", "hybrid": ".h", "hybrid/daemon": ".c .h", "hybrid/module": ".c .h Kbuild",
 		"kernel": ".c .h Kbuild", "sensor": ".c .h", "user": ".c .h",
+		"ebpf": ".go .mod .sum", "ebpf/bpf": ".c .h",
 	} {
 		entries, err := os.ReadDir(filepath.FromSlash(folder))
 		if err != nil {
@@ -36,6 +37,11 @@ func TestSourcesAreComplete(t *testing.T) {
 			}
 		}
 	}
+}
+
+// mayImport are modules that the programs of a folder may import besides, with the reason.
+var mayImport = map[string]struct{ module, reason string }{
+	"ebpf": {"github.com/cilium/ebpf", "loading BPF programs into any kernel, with relocations from its BTF, is a library's work; its version and sums are embedded"},
 }
 
 // The guest is built from the embedded sources alone, without a download: it may import nothing else.
@@ -63,8 +69,31 @@ func TestGuestImportsOnlyWhatIsEmbedded(t *testing.T) {
 			if !strings.Contains(first, ".") {
 				continue // the standard library
 			}
+			if also := mayImport[path.Dir(file)].module; also != "" && strings.HasPrefix(name+"/", also+"/") {
+				continue
+			}
 			if found, _ := fs.Glob(Sources(), strings.TrimPrefix(name, own)+"/*.go"); !strings.HasPrefix(name, own) || len(found) == 0 {
 				t.Errorf("%s imports %s, which is not embedded and cannot be downloaded when an image is built", file, name)
+			}
+		}
+	}
+}
+
+// The eBPF agent's module file names what the repository's does, version by version and sum by sum.
+func TestModuleFile(t *testing.T) {
+	for own, whole := range map[string]string{"ebpf/ebpf.mod": "../go.mod", "ebpf/ebpf.sum": "../go.sum"} {
+		lines, err := fs.ReadFile(Sources(), own)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := os.ReadFile(filepath.FromSlash(whole))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(lines)) {
+			line = strings.TrimSuffix(strings.TrimSpace(line), " // indirect")
+			if !strings.HasPrefix(line, "//") && !strings.Contains(string(all), line+"\n") {
+				t.Errorf("%s has a line %q that %s has not; take it from there", own, line, whole)
 			}
 		}
 	}

@@ -24,6 +24,7 @@ func testBoot(t *testing.T, img Image) {
 		{"none", "normal", protocol.AgentAbsent},
 		{"kernel", "normal", protocol.AgentRunning},
 		{"user", "normal", protocol.AgentRunning},
+		{"ebpf", "normal", protocol.AgentRunning},
 		{"kernel", "safe", protocol.AgentAbsent},
 	} {
 		t.Run(tt.architecture+" "+tt.mode, func(t *testing.T) {

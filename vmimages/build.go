@@ -79,9 +79,10 @@ func (b *builder) plan(ctx context.Context) (plan, error) {
 	if p.tools, err = toolVersions(ctx); err != nil {
 		return plan{}, err
 	}
-	// Modules are compiled by a gcc of the kernel's choice, and programs linked with the C library's archive.
-	installed, err := installedPackages(ctx, "binutils", "e2fsprogs", "gcc-[0-9]*", "libc6-dev",
-		"linux-headers-"+p.kernel.release, "linux-kbuild-*")
+	// Modules are compiled by a gcc of the kernel's choice, programs linked with the C library's archive, and BPF programs made
+	// with the headers of libbpf and the kernel.
+	installed, err := installedPackages(ctx, "binutils", "clang-[0-9]*", "e2fsprogs", "gcc-[0-9]*", "libbpf-dev", "libc6-dev",
+		"linux-headers-"+p.kernel.release, "linux-kbuild-*", "linux-libc-dev")
 	if err != nil {
 		return plan{}, err
 	}
@@ -256,6 +257,9 @@ func (b *builder) compile(ctx context.Context, k kernel, scratch string) (parts,
 		if p.agents[place], err = c.daemon(ctx, daemons[place]); err != nil {
 			return parts{}, err
 		}
+	}
+	if p.agents["agent/ebpf"], p.agents["agent/ebpf.o"], err = c.ebpfAgent(ctx); err != nil {
+		return parts{}, err
 	}
 	for _, name := range b.recipe.Initramfs.Programs {
 		if p.programs[name], err = c.program(ctx, name); err != nil {

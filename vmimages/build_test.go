@@ -20,7 +20,7 @@ import (
 // needBuild skips a test where images cannot be built.
 func needBuild(t *testing.T) {
 	t.Helper()
-	for _, tool := range []string{"gcc", "make", "ld", "strip", "go", "mke2fs", "debugfs", "apt-get", "dpkg-deb", "dpkg-query"} {
+	for _, tool := range []string{"clang", "gcc", "make", "ld", "strip", "go", "mke2fs", "debugfs", "apt-get", "dpkg-deb", "dpkg-query"} {
 		_, err := findTool(tool)
 		capability.Need(t, err == nil, tool, "it comes with the Debian package "+debianPackage(tool))
 	}

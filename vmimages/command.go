@@ -23,7 +23,7 @@ const (
 // debianPackage names the package that brings a tool.
 func debianPackage(tool string) string {
 	switch tool {
-	case "gcc", "make":
+	case "clang", "gcc", "make":
 		return tool
 	case "ld", "strip":
 		return "binutils"

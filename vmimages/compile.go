@@ -14,7 +14,8 @@ import (
 // where it was made.
 const sourceRoot = "/usr/src/fleetfall"
 
-// moduleFile is go.mod of the guest's sources: they import the standard library and each other, nothing else.
+// moduleFile is go.mod of the guest's sources: they import the standard library and each other, nothing else. The eBPF agent's
+// daemon does, and has a file of its own for it: agents/ebpf/ebpf.mod.
 const moduleFile = "module github.com/fleetfall/fleetfall\n\ngo 1.26\n"
 
 // A compiler turns the embedded sources into what runs in a guest, inside one scratch directory.
@@ -27,10 +28,28 @@ type compiler struct {
 
 // goEnvironment makes go build from what it is given: no workspace, no download, no cgo, no settings of the user.
 func goEnvironment() []string {
+	return append(goTarget(), "GOENV=off", "GOFLAGS=-mod=mod", "GOPROXY=off")
+}
+
+// goTarget is what go builds for, and with.
+func goTarget() []string {
 	return []string{
-		"CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOAMD64=v1", "GOENV=off", "GOEXPERIMENT=", "GOFLAGS=-mod=mod",
-		"GOPROXY=off", "GOTOOLCHAIN=local", "GOWORK=off",
+		"CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOAMD64=v1", "GOEXPERIMENT=", "GOTOOLCHAIN=local", "GOWORK=off",
 	}
+}
+
+// goModules lets go take modules from where the user has them, or has them from: what is taken is held to the sums of the mod
+// file, so that it does not matter.
+func goModules(modFile string) []string {
+	env := append(goTarget(), "GOFLAGS=-mod=readonly -modfile="+modFile)
+	for _, name := range []string{
+		"GOENV", "GOPATH", "GOMODCACHE", "GOPROXY", "GONOPROXY", "GOPRIVATE", "GOSUMDB", "GONOSUMDB", "GOINSECURE", "GOAUTH",
+	} {
+		if value, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
 }
 
 // write lays out the sources as in the repository.
@@ -49,17 +68,39 @@ func (c *compiler) write() error {
 func (c *compiler) guest(ctx context.Context) (string, error) {
 	c.step("build the guest program")
 	out := filepath.Join(c.scratch, "init")
-	env := goEnvironment()
+	if err := c.goBuild(ctx, goEnvironment(), "./agents/guest", out); err != nil {
+		return "", fmt.Errorf("build the guest program: %w", err)
+	}
+	return out, nil
+}
+
+func (c *compiler) goBuild(ctx context.Context, env []string, source, out string) error {
 	if os.Getenv("HOME") == "" && os.Getenv("GOCACHE") == "" && os.Getenv("XDG_CACHE_HOME") == "" {
 		env = append(env, "GOCACHE="+filepath.Join(c.scratch, "go-build")) // go refuses to work without one
 	}
 	_, err := command{dir: c.scratch, env: env, args: []string{
-		"go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o", out, "./agents/guest",
+		"go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o", out, source,
+	}}.run(ctx)
+	return err
+}
+
+// ebpfAgent builds the eBPF agent's daemon and the object with its programs.
+func (c *compiler) ebpfAgent(ctx context.Context) (daemon, object string, err error) {
+	c.step("build the eBPF agent")
+	object = filepath.Join(c.scratch, "ebpf.o")
+	// The kernel's headers for programs lie where the machine's architecture has them: the compiler's target is another.
+	_, err = command{dir: c.scratch, env: buildTime(), args: []string{
+		"clang", "-O2", "-g", "-target", "bpf", "-mcpu=v3", c.prefixMap(), "-I", "/usr/include/x86_64-linux-gnu",
+		"-c", "agents/ebpf/bpf/agent.bpf.c", "-o", object,
 	}}.run(ctx)
 	if err != nil {
-		return "", fmt.Errorf("build the guest program: %w", err)
+		return "", "", fmt.Errorf("build the eBPF agent's programs: %w", err)
 	}
-	return out, nil
+	daemon = filepath.Join(c.scratch, "ebpf")
+	if err := c.goBuild(ctx, goModules("agents/ebpf/ebpf.mod"), "./agents/ebpf", daemon); err != nil {
+		return "", "", fmt.Errorf("build the eBPF agent: %w", err)
+	}
+	return daemon, object, nil
 }
 
 // A cProgram is something built from several folders of C, named as in the folder agents.

@@ -84,7 +84,7 @@ func (b *builder) fillInitramfs(p parts) (initramfs, map[string][]string, error)
 	}
 	for _, name := range sortedKeys(files) {
 		mode := uint64(0o755)
-		if strings.HasSuffix(name, ".ko") {
+		if strings.HasSuffix(name, ".ko") || strings.HasSuffix(name, ".o") {
 			mode = 0o644
 		}
 		if err := t.file(name, files[name], mode); err != nil {

@@ -93,6 +93,7 @@ func toolVersions(ctx context.Context) ([]Tool, error) {
 		name string
 		args []string
 	}{
+		{"clang", []string{"--version"}},
 		{"gcc", []string{"--version"}},
 		{"go", []string{"version"}},
 		{"ld", []string{"--version"}},

@@ -22,6 +22,9 @@ image "tiny" {
 
     # What the agents and the testbed rely on. A kernel configured otherwise is refused.
     require = {
+      CONFIG_BPF_JIT                       = "y"
+      CONFIG_BPF_LSM                       = "y"
+      CONFIG_DEBUG_INFO_BTF                = "y"
       CONFIG_DEVTMPFS                      = "y"
       CONFIG_DYNAMIC_FTRACE_WITH_REGS      = "y"
       CONFIG_EXT4_FS                       = "y"
@@ -34,7 +37,7 @@ image "tiny" {
     }
     # What a reader of results may want to know besides.
     record = [
-      "CONFIG_BPF_LSM", "CONFIG_DEBUG_INFO_BTF", "CONFIG_HZ", "CONFIG_INIT_STACK_ALL_ZERO", "CONFIG_LSM",
+      "CONFIG_HZ", "CONFIG_INIT_STACK_ALL_ZERO", "CONFIG_LSM",
       "CONFIG_MODULE_SIG_FORCE", "CONFIG_PANIC_TIMEOUT", "CONFIG_PREEMPT_DYNAMIC", "CONFIG_RANDOMIZE_BASE",
       "CONFIG_SECURITY_LOCKDOWN_LSM", "CONFIG_SMP", "CONFIG_STACKPROTECTOR_STRONG", "CONFIG_VMAP_STACK",
     ]

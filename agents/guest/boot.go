@@ -16,6 +16,7 @@ const (
 	modulesFiles = "/etc/fleetfall/modules." // and the link's name: one path of a kernel module a line, in load order
 	kernelAgent  = "/agent/kernel.ko"
 	userAgent    = "/agent/user"
+	ebpfAgent    = "/agent/ebpf" // its programs are in ebpf.o beside it
 	programsDir  = "/opt/fleetfall"
 	virtioDisk   = "/dev/vda"
 	memoryDisk   = "/dev/pmem0"

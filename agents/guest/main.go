@@ -66,9 +66,9 @@ func run(ctx context.Context, log *logger) {
 	}
 	boot(ctx, settings, agent, log)
 
-	if settings.agent() && settings.architecture == userArchitecture {
+	if command := settings.daemon(); settings.agent() && command != nil {
 		agent.starting()
-		duty(ctx, log, "supervisor", func() { supervise(ctx, agent, tally, log) })
+		duty(ctx, log, "supervisor", func() { supervise(ctx, command, agent, tally, log) })
 		agent.awaitStart(ctx, startWait)
 	}
 

@@ -11,6 +11,7 @@ const (
 	safeMode           = "safe"
 	kernelArchitecture = "kernel"
 	userArchitecture   = "user"
+	ebpfArchitecture   = "ebpf"
 	noArchitecture     = "none"
 	portLink           = "port"    // to the host, over a virtio-serial port; the disk is a virtio disk
 	mailboxLink        = "mailbox" // over shared memory; the disk is memory too
@@ -24,6 +25,17 @@ type settings struct {
 }
 
 func (s settings) safe() bool { return s.mode == safeMode }
+
+// daemon is the command of the agent's daemon; nil when it has none.
+func (s settings) daemon() []string {
+	switch s.architecture {
+	case userArchitecture:
+		return []string{userAgent, contentDir + "/" + currentName, "/", "/data"}
+	case ebpfArchitecture:
+		return []string{ebpfAgent, contentDir + "/" + currentName}
+	}
+	return nil
+}
 
 // agent tells whether this boot has an agent.
 func (s settings) agent() bool { return !s.safe() && s.architecture != noArchitecture }
@@ -50,8 +62,9 @@ func parseSettings(commandLine string, log *logger) settings {
 			}
 			s.mode = value
 		case "fleetfall.architecture":
-			if value != kernelArchitecture && value != userArchitecture && value != noArchitecture {
-				log.printf("kernel command line: %s: want %s, %s or %s", word, kernelArchitecture, userArchitecture, noArchitecture)
+			if value != kernelArchitecture && value != userArchitecture && value != ebpfArchitecture && value != noArchitecture {
+				log.printf("kernel command line: %s: want %s, %s, %s or %s", word, kernelArchitecture, userArchitecture, ebpfArchitecture,
+					noArchitecture)
 				continue
 			}
 			s.architecture = value

@@ -14,6 +14,7 @@ func TestParseSettings(t *testing.T) {
 	}{
 		{"console=ttyS0 quiet fleetfall.architecture=kernel fleetfall.mode=normal\n", settings{"normal", "kernel", "port"}, true, ""},
 		{"fleetfall.architecture=user fleetfall.mode=safe", settings{"safe", "user", "port"}, false, ""},
+		{"fleetfall.architecture=ebpf", settings{"normal", "ebpf", "port"}, true, ""},
 		{"fleetfall.architecture=none", settings{"normal", "none", "port"}, false, ""},
 		{"fleetfall.mode=safe fleetfall.mode=normal fleetfall.architecture=user", settings{"normal", "user", "port"}, true, ""},
 		{"", settings{"normal", "none", "port"}, false, ""},

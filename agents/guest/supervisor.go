@@ -26,9 +26,8 @@ func nextBackOff(last, up time.Duration) time.Duration {
 	return min(2*last, lastBackOff)
 }
 
-// supervise keeps the user-mode agent running until ctx ends.
-func supervise(ctx context.Context, a *agent, t *tally, log *logger) {
-	command := []string{userAgent, contentDir + "/" + currentName, "/", "/data"}
+// supervise keeps the agent's daemon running until ctx ends.
+func supervise(ctx context.Context, command []string, a *agent, t *tally, log *logger) {
 	var pause time.Duration
 	for {
 		a.starting()
@@ -36,7 +35,7 @@ func supervise(ctx context.Context, a *agent, t *tally, log *logger) {
 		exit, err := runAgent(a, command, log)
 		pause = nextBackOff(pause, time.Since(started))
 		if err != nil {
-			log.printf("user agent: %v", err)
+			log.printf("agent's daemon: %v", err)
 		} else {
 			exit.Restart = pause
 			t.exit(exit)

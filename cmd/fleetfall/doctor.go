@@ -64,9 +64,18 @@ func prerequisites(cache string) []prerequisite {
 		program("qemu-system-x86_64", "qemu-system-x86", "runs the hosts"),
 		program("qemu-img", "qemu-utils", "makes the hosts' disks"),
 		program("libvirtd", "libvirt-daemon-system", "manages the hosts"),
-		program("go", "golang-go, or Go's own release", "builds the guest program"),
+		program("go", "golang-go, or Go's own release", "builds the guest program and the eBPF agent"),
 		program("gcc", "gcc", "builds the agents"),
 		program("make", "make", "builds the kernel agent"),
+		program("clang", "clang", "builds the eBPF agent's programs"),
+		{
+			name: "libbpf's headers", why: "the eBPF agent's programs include them", how: "apt-get install libbpf-dev",
+			find: func() (string, error) {
+				const header = "/usr/include/bpf/bpf_helpers.h"
+				_, err := os.Stat(header)
+				return header, err
+			},
+		},
 		program("mke2fs", "e2fsprogs", "makes the image's disk"),
 		program("dpkg-deb", "dpkg", "unpacks the image's kernel"),
 		program("apt-get", "apt", "downloads the image's kernel"),

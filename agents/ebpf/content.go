@@ -1,0 +1,49 @@
+package main
+
+import (
+	"crypto/ed25519"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/fleetfall/fleetfall/agents/content"
+)
+
+// readContent reads the content file and makes steps of it. The version is what the file claims, 0 if it is too short to claim
+// one: content that is refused is named by it too.
+func readContent(path string) (version uint64, steps []step, err error) {
+	file, err := readFile(path)
+	if err != nil {
+		return 0, nil, fmt.Errorf("cannot read %w", err)
+	}
+	const versionAt, versionEnd = 8, 16
+	if len(file) >= versionEnd {
+		version = binary.LittleEndian.Uint64(file[versionAt:])
+	}
+	key, _ := content.TestVendorKey()
+	f, err := parse(file, key)
+	if err != nil {
+		return version, nil, err
+	}
+	steps, err = compile(f)
+	return version, steps, err
+}
+
+// parse verifies and decodes a file.
+func parse(file []byte, key ed25519.PublicKey) (content.File, error) {
+	if err := content.Verify(file, key); err != nil {
+		return content.File{}, err
+	}
+	return content.Decode(file)
+}
+
+// readFile reads a file as far as it may be content, and one byte more, which shows that it is too long.
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, content.MaxFile+1))
+}
