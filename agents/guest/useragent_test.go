@@ -62,7 +62,7 @@ func TestUserAgent(t *testing.T) {
 	d := newDisk(t)
 	tally, log := newTally(), newLogger(t.Output())
 	a := newAgent(tally, log)
-	threats := &threats{dir: dir, agent: a, tally: tally, log: log}
+	threats := &threats{dir: dir, files: dir, patience: time.Minute, agent: a, tally: tally, log: log}
 
 	var exited chan protocol.Exit
 	start := func() {
@@ -90,18 +90,20 @@ func TestUserAgent(t *testing.T) {
 	}
 	protects := func(want bool) {
 		t.Helper()
-		threats.one(t.Context())
-		threats.one(t.Context())
+		threats.turn = 0
+		for range 3 { // exec, mark, short
+			threats.one(t.Context())
+		}
 		beat, _ := tally.take()
 		for i, x := range beat.Threats {
 			if x.Blocked != (want && x.What == "exec") || x.Reported != want || (x.Latency > 0) != want {
 				t.Errorf("threat %d: %+v, want protected: %v", i, x, want)
 			}
 		}
-		if len(beat.Threats) != 2 {
-			t.Errorf("threats %+v, want two", beat.Threats)
+		if len(beat.Threats) != 3 {
+			t.Errorf("threats %+v, want three", beat.Threats)
 		}
-		if _, err := execute(dir + "/work"); err != nil {
+		if err := execute(dir + "/work"); err != nil {
 			t.Errorf("harmless work: %v", err)
 		}
 	}
@@ -123,7 +125,7 @@ func TestUserAgent(t *testing.T) {
 	replaceAndLoad(t, d, a, faulty(t, 4))
 	var exit protocol.Exit
 	for running := true; running; { // an execution or two may come before the agent has loaded the update
-		if _, err := execute(dir + "/work"); err != nil {
+		if err := execute(dir + "/work"); err != nil {
 			t.Errorf("an execution around the agent's end: %v, want it let go", err)
 		}
 		select {
