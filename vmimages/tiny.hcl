@@ -41,14 +41,16 @@ image "tiny" {
 
   initramfs {
     directories = ["data", "dev", "etc", "proc", "sys", "tmp"]
-    programs    = ["service", "threat-exec", "threat-mark", "work"] # of agents/guest/programs, in /opt/fleetfall
+    programs = [ # of agents/guest/programs, in /opt/fleetfall
+      "inspect", "interp", "load", "service", "threat-exec", "threat-mark", "threat-short", "updater", "work",
+    ]
   }
 
   disk {
     size_mib        = 16
     uuid            = "f1ee7fa1-1000-4000-8000-000000000001"
     hash_seed       = "f1ee7fa1-1000-4000-8000-000000000002"
-    content_version = 1 # of the baseline that the agent is shipped with
+    content_version = 10 # of the baseline that the agent is shipped with
   }
 
   limit_mb = 40 # what the whole may take, in millions of bytes
