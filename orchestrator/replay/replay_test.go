@@ -3,6 +3,7 @@ package replay_test
 import (
 	"context"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -115,7 +116,7 @@ func play(t *testing.T, rec replay.Recording, decide script) *replay.Divergence 
 			}
 			return d
 		}
-		if want := recorded().Steps[[]int{1, 3, 5}[n-1]]; e.At != want.At || e.Host != want.Host || e.What != want.Event {
+		if want := recorded().Steps[[]int{1, 3, 5}[n-1]]; e.At != want.At || e.Host != want.Host || !reflect.DeepEqual(e.What, want.Event) {
 			t.Errorf("event %d is %v, want %v", n, e, want)
 		}
 		decide(f, n)
