@@ -18,15 +18,23 @@ type vitals struct {
 	schedule vital // schedstat: how long tasks waited for a CPU
 	killed   uint64
 	delay    uint64
-	buffer   [8 << 10]byte
+	buffer   [vitalSize]byte
 	log      *logger
 }
 
-// A vital is a file of /proc and what is wrong with it: it is asked no more then.
+const (
+	vitalSize  = 8 << 10 // bytes, more than the kernel gives for one read
+	vitalSlack = 64      // bytes by which a number may have moved between two readings
+)
+
+// A vital is a file of /proc.
 type vital struct {
 	path string
 	fd   int
-	err  error
+	// The part of its text that is looked at: that with the wanted numbers. The kernel prints no more of a list than it is asked
+	// for, but always from the beginning.
+	from, to int
+	err      error // what is wrong with it: it is asked no more then
 }
 
 // newVitals opens what there is in the folder proc. Counters count from here on.
@@ -40,7 +48,7 @@ func newVitals(proc string, log *logger) *vitals {
 func (v *vitals) open(path string) vital {
 	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 	v.log.check(path, err)
-	return vital{path: path, fd: fd, err: err}
+	return vital{path: path, fd: fd, to: vitalSize, err: err}
 }
 
 // take notes in the beat how the machine is, and what happened to it since the last call.
@@ -65,38 +73,59 @@ func (v *vitals) number(file *vital, name string, column int) uint64 {
 	if file.err != nil {
 		return 0
 	}
-	n, err := syscall.Pread(file.fd, v.buffer[:], 0)
-	if err == nil {
-		var sum uint64
-		if sum, err = sumColumn(v.buffer[:n], name, column); err == nil {
-			return sum
+	for {
+		n, err := syscall.Pread(file.fd, v.buffer[:file.to], 0)
+		var found lines
+		if err == nil {
+			found, err = sumColumn(v.buffer[min(file.from, n):n], name, column)
+		}
+		switch {
+		case err == nil:
+			file.from, file.to = max(0, file.from+found.start-vitalSlack), min(file.from+found.end+vitalSlack, vitalSize)
+			return found.sum
+		case file.from > 0 || file.to < vitalSize: // all of it, then
+			file.from, file.to = 0, vitalSize
+		default:
+			file.err = err
+			v.log.printf("%s: %v", file.path, err)
+			return 0
 		}
 	}
-	file.err = err
-	v.log.printf("%s: %v", file.path, err)
-	return 0
 }
 
-// sumColumn adds up the numbers in a column, counted from 0, of the lines whose first word begins with the name.
-func sumColumn(text []byte, name string, column int) (uint64, error) {
-	var sum uint64
-	found := false
-	for line := range bytes.Lines(text) {
-		if !bytes.HasPrefix(line, []byte(name)) {
+// lines are those that begin with a name: the sum of a column, and where the first begins and the last ends.
+type lines struct {
+	sum        uint64
+	start, end int
+}
+
+// sumColumn adds up the numbers in a column, counted from 0, of the lines that begin with the name.
+func sumColumn(text []byte, name string, column int) (found lines, err error) {
+	for start, next := 0, 0; start < len(text); start = next {
+		length := bytes.IndexByte(text[start:], '\n') + 1
+		if length == 0 {
+			break // the line is not all here
+		}
+		next = start + length
+		line := text[start:next]
+		if len(line) < len(name) || string(line[:len(name)]) != name {
 			continue
 		}
 		fields := bytes.Fields(line)
 		if len(fields) <= column {
-			return 0, fmt.Errorf("%q has no column %d", line, column)
+			return lines{}, fmt.Errorf("%q has no column %d", line, column)
 		}
 		n, err := strconv.ParseUint(string(fields[column]), 10, 64)
 		if err != nil {
-			return 0, err
+			return lines{}, err
 		}
-		sum, found = sum+n, true
+		if found.end == 0 {
+			found.start = start
+		}
+		found.sum, found.end = found.sum+n, next
 	}
-	if !found {
-		return 0, fmt.Errorf("no line %s", name)
+	if found.end == 0 {
+		return lines{}, fmt.Errorf("no line %s", name)
 	}
-	return sum, nil
+	return found, nil
 }

@@ -37,6 +37,13 @@ func TestVitals(t *testing.T) {
 	if b := take(); b.Killed != 0 || b.RunDelay != 0 {
 		t.Errorf("told twice: %+v", b)
 	}
+	for _, before := range []int{0, 3, 100, 50, 8, 0} { // lines: numbers are where they were not the last time
+		write("vmstat", strings.Repeat("pgfault 12345678\n", before)+"oom_kill 6\n"+strings.Repeat("after 1\n", before))
+		write("meminfo", strings.Repeat("Before: 1 kB\n", before)+"MemAvailable: 7 kB\n")
+		if b := take(); b.Available != 7<<10 || v.killed != 6 {
+			t.Errorf("after %d lines: %d bytes are available, %d were killed; want %d, 6", before, b.Available, v.killed, 7<<10)
+		}
+	}
 	if console.Len() > 0 {
 		t.Errorf("logged: %s", &console)
 	}
