@@ -147,6 +147,61 @@ func TestUserAgent(t *testing.T) {
 	protects(true)
 }
 
+// Content that blocks the updater's own program keeps every later content away, until a technician removes it.
+func TestUserAgentThatBlocksItsUpdater(t *testing.T) {
+	needPermissionEvents(t)
+	program := buildUserAgent(t)
+	dir := mountPoint(t)
+	buildPrograms(t, dir)
+	file := content.Baseline(2)
+	for i := range file.Instances { // the rule for the threat to be blocked is for the updater now
+		for j, c := range file.Instances[i].Criteria {
+			if c.Value == content.ThreatExecPrefix {
+				file.Instances[i].Criteria[j].Value = "updater"
+			}
+		}
+	}
+	body, err := content.Encode(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, key := content.TestVendorKey()
+	tally, log := newTally(), newLogger(t.Output())
+	u := &updater{program: dir + "/updater", patience: time.Minute, disk: newDisk(t), agent: newAgent(tally, log), tally: tally, log: log}
+	offer := content.Sign(body, key)
+	u.session = newSession(t, func(protocol.Request) (protocol.Reply, error) { return protocol.Reply{Content: offer}, nil })
+	u.agent.starting()
+	go func() { // until this process ends
+		_, _ = runAgent(u.agent, []string{program, u.disk.current(), dir}, log)
+	}()
+	u.agent.awaitStart(t.Context(), time.Minute)
+	loaded := func(version uint64) {
+		t.Helper()
+		for v := uint64(0); v != version; _, v = u.agent.status() {
+			if err := execute(dir + "/work"); err != nil { // it has the agent's answer, which comes after it has dealt with what we said
+				t.Fatal(err)
+			}
+		}
+	}
+	polled := func(version uint64, failed int) {
+		t.Helper()
+		u.poll(t.Context())
+		v, err := u.disk.version()
+		if b, _ := tally.take(); v != version || err != nil || b.PollsFailed != failed {
+			t.Errorf("content %d, %v on the disk and %d polls failed; want %d, %d", v, err, b.PollsFailed, version, failed)
+		}
+	}
+	polled(2, 0)
+	loaded(2)
+	offer = signed(t, 3)
+	polled(2, 1)
+	if err := (&orders{disk: u.disk, agent: u.agent, tally: tally}).one(removeContent); err != nil {
+		t.Error(err)
+	}
+	loaded(1)
+	polled(3, 0)
+}
+
 func replaceAndLoad(t testing.TB, d *disk, a *agent, data []byte) {
 	t.Helper()
 	if err := d.replace(data); err != nil {
