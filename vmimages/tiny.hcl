@@ -45,7 +45,9 @@ image "tiny" {
 
   initramfs {
     directories = ["data", "dev", "etc", "proc", "sys", "tmp"]
-    programs    = ["service", "threat-exec", "threat-mark", "work"] # of agents/guest/programs, in /opt/fleetfall
+    programs = [ # of agents/guest/programs, in /opt/fleetfall
+      "inspect", "interp", "load", "service", "threat-exec", "threat-mark", "threat-short", "updater", "work",
+    ]
   }
 
   disk {

@@ -10,7 +10,7 @@ import (
 const defaultBeat = 10 * time.Second // for a configuration without
 
 // beat sends a beat at once, then every so often and whenever the tally asks for one, until ctx ends.
-func beat(ctx context.Context, every time.Duration, s *session, a *agent, t *tally) {
+func beat(ctx context.Context, every time.Duration, s *session, a *agent, v *vitals, t *tally) {
 	if every <= 0 {
 		every = defaultBeat
 	}
@@ -19,6 +19,7 @@ func beat(ctx context.Context, every time.Duration, s *session, a *agent, t *tal
 	for {
 		b, dropped := t.take()
 		b.AgentState, b.ContentVersion = a.status()
+		v.take(&b)
 		if dropped > 0 {
 			s.log.printf("%d notes did not fit a beat", dropped)
 		}

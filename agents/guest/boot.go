@@ -14,22 +14,18 @@ import (
 // What the image holds, and where.
 const (
 	modulesFiles = "/etc/fleetfall/modules." // and the link's name: one path of a kernel module a line, in load order
-	kernelAgent  = "/agent/kernel.ko"
-	userAgent    = "/agent/user"
-	ebpfAgent    = "/agent/ebpf" // its programs are in ebpf.o beside it
 	programsDir  = "/opt/fleetfall"
 	virtioDisk   = "/dev/vda"
 	memoryDisk   = "/dev/pmem0"
 	contentDir   = "/data/content"
-	agentDevice  = "/dev/fleetfall-agent"
 	dataOptions  = "noinit_itable,no_prefetch_block_bitmaps" // what ext4 does of its own accord seconds after a mount
 	bootServices = 3                                         // programs that the boot executes before the network is up
 
-	kernelReadyWait = 2 * time.Second // a module is ready when it is loaded; this bounds reading that from it
+	moduleReadyWait = 2 * time.Second // a module is ready when it is loaded; this bounds reading that from it
 )
 
 // boot brings the machine, whose drivers are loaded, up to the point where an operating system configures its network. The
-// order is the field's, and matters: the kernel's agent starts first of all programs, with the newest content on the disk, and sees every
+// order is the field's, and matters: an agent's module starts before all programs, with the newest content on the disk, and sees every
 // execution from then on. What fails is logged and the boot goes on, as far as it can.
 func boot(ctx context.Context, set settings, a *agent, log *logger) {
 	device := virtioDisk
@@ -37,20 +33,22 @@ func boot(ctx context.Context, set settings, a *agent, log *logger) {
 		device = memoryDisk
 	}
 	log.check("mount "+device, mount(device, "/data", "ext4", dataOptions))
-	if set.agent() {
+	if arch, ok := set.agent(); ok {
 		a.starting()
-		if set.architecture == kernelArchitecture {
-			log.check("kernel agent", startKernelAgent(ctx, a, log))
+		for _, m := range arch.needs {
+			log.check("mount "+m.dir, mount(m.kind, m.dir, m.kind, ""))
+		}
+		if arch.module != "" {
+			log.check("agent's module", startModule(ctx, arch, a, log))
 		}
 	}
 	for range bootServices {
-		_, err := execute(programsDir + "/service")
-		log.check("boot service", err)
+		log.check("boot service", execute(programsDir+"/service"))
 	}
 }
 
 func mountKernelFilesystems(log *logger) {
-	for _, m := range []struct{ kind, dir string }{
+	for _, m := range []fileSystem{
 		{"proc", "/proc"}, {"sysfs", "/sys"}, {"devtmpfs", "/dev"}, {"tmpfs", "/run"}, {"tmpfs", "/tmp"},
 	} {
 		log.check("mount "+m.dir, mount(m.kind, m.dir, m.kind, ""))
@@ -106,20 +104,26 @@ func loadModule(path, parameters string) error {
 	return nil
 }
 
-// startKernelAgent loads the agent, which then sees what is executed, and begins to listen to it.
-func startKernelAgent(ctx context.Context, a *agent, log *logger) error {
-	if err := loadModule(kernelAgent, "content="+contentDir+"/"+currentName); err != nil {
-		a.ended(0)
+// startModule loads the agent's module, which sees from then on what is executed, and begins to listen to it if it has
+// something to say.
+func startModule(ctx context.Context, arch architecture, a *agent, log *logger) error {
+	if err := loadModule(arch.module, arch.parameters); err != nil {
+		if arch.daemon == nil { // else that may still start, and say itself how it is without the module
+			a.ended(0)
+		}
 		return err
 	}
-	device, err := os.OpenFile(agentDevice, os.O_RDWR, 0)
+	if arch.device == "" {
+		return nil
+	}
+	device, err := os.OpenFile(arch.device, os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
-	duty(ctx, log, "kernel agent", func() {
+	duty(ctx, log, "agent's module", func() {
 		err := a.serve(device)
-		log.printf("kernel agent: %v", err)
+		log.printf("agent's module: %v", err)
 	})
-	a.awaitStart(ctx, kernelReadyWait)
+	a.awaitStart(ctx, moduleReadyWait)
 	return nil
 }

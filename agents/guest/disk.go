@@ -21,9 +21,12 @@ type disk struct {
 	mu  sync.Mutex // held by who changes it
 }
 
+// current is the path of the newest content.
+func (d *disk) current() string { return filepath.Join(d.dir, currentName) }
+
 // version returns the version that the newest content claims, 0 when there is none.
 func (d *disk) version() (uint64, error) {
-	data, err := os.ReadFile(filepath.Join(d.dir, currentName))
+	data, err := os.ReadFile(d.current())
 	if err != nil {
 		return 0, err
 	}

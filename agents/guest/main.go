@@ -2,8 +2,8 @@
 // synthetic threats, polls for updates, and tells the host how the machine is, over the one channel there is.
 //
 // It runs as PID 1 of a minimal image, so it never returns; what fails is logged and tried again, and one duty's
-// failure stops no other. Apart from it, the machine's only processes are its own children, none of which starts
-// another: there are no orphans to reap, and each child is waited for by who started it.
+// failure stops no other. Apart from it, the machine's only processes are its own children, each of which is waited for by
+// who started it, and theirs: the workload's wait for their own, and an agent's are ended with it.
 package main
 
 import (
@@ -22,7 +22,7 @@ const (
 	startWait  = 5 * time.Second // for the agent, before the machine goes on without it
 	dutyPause  = time.Second     // before a duty that panicked goes on
 	heapLimit  = 24 << 20        // bytes; see tune
-	processors = 4               // see tune
+	executions = 4               // that may hang at once: of a threat, a unit of work, the updater and the agent
 )
 
 func main() {
@@ -40,10 +40,10 @@ func main() {
 
 // tune keeps the guest talking while one of its executions hangs in the kernel, as it does when a permission listener
 // hangs: Go starts a process by vfork, which holds one of its processors until the execution is decided, and a garbage
-// collection would wait for that processor. So there are more of them than CPUs, and garbage is collected only at the
+// collection would wait for that processor. So there is one more of them than executions that may hang, and garbage is collected only at the
 // heap's limit, hours apart, which also spares an idle fleet's CPU.
 func tune() {
-	runtime.GOMAXPROCS(processors)
+	runtime.GOMAXPROCS(executions + 1)
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(heapLimit)
 }
@@ -57,6 +57,8 @@ func run(ctx context.Context, log *logger) {
 	rest(log)
 	settings := readSettings("/proc/cmdline", log)
 	loadModules(modulesFiles+settings.link, log)
+	log.check("workload", makeLoadData(loadData))
+	vitals := newVitals("/proc", log)
 	// Over shared memory a machine asks before it mounts its disk, and is copied there at every boot. (The kernel has looked for
 	// partitions on it, and remembers nothing else.) Over a port it is copied once, on the disk that all hosts begin with, after all
 	// that a boot is.
@@ -66,13 +68,13 @@ func run(ctx context.Context, log *logger) {
 	}
 	boot(ctx, settings, agent, log)
 
-	if command := settings.daemon(); settings.agent() && command != nil {
+	if arch, ok := settings.agent(); ok && arch.daemon != nil {
 		agent.starting()
-		duty(ctx, log, "supervisor", func() { supervise(ctx, command, agent, tally, log) })
+		duty(ctx, log, "supervisor", func() { supervise(ctx, arch.daemon, agent, tally, log) })
 		agent.awaitStart(ctx, startWait)
 	}
 
-	threats := &threats{dir: programsDir, agent: agent, tally: tally, log: log}
+	threats := &threats{dir: programsDir, files: "/run", patience: patience, agent: agent, tally: tally, log: log}
 	if !settings.safe() {
 		// Before anything else is known of the agent, so that the first beat says if the host is protected.
 		protect(log, "first threat", func() { threats.one(ctx) })
@@ -95,7 +97,7 @@ func run(ctx context.Context, log *logger) {
 	hello(ctx, session, greeting, log)
 	duty(ctx, log, "log", func() { log.deliver(ctx, session) })
 	startBeats := func() {
-		duty(ctx, log, "beats", func() { beat(ctx, config.Beat, session, agent, tally) })
+		duty(ctx, log, "beats", func() { beat(ctx, config.Beat, session, agent, vitals, tally) })
 	}
 	if settings.safe() {
 		startBeats()
@@ -104,8 +106,11 @@ func run(ctx context.Context, log *logger) {
 	}
 	startBeats()
 	duty(ctx, log, "threats", func() { threats.run(ctx, config.Threat) })
-	duty(ctx, log, "workload", func() { work(ctx, config.Work, programsDir+"/work", tally) })
-	updater := &updater{session: session, disk: disk, agent: agent, tally: tally, log: log}
+	duty(ctx, log, "workload", func() { work(ctx, config.Work, loadKinds(programsDir), tally) })
+	updater := &updater{
+		program: programsDir + "/updater", patience: patience,
+		session: session, disk: disk, agent: agent, tally: tally, log: log,
+	}
 	duty(ctx, log, "updater", func() { updater.run(ctx, config.Poll, config.Entropy) })
 	<-ctx.Done()
 }

@@ -7,51 +7,65 @@ import (
 	"time"
 )
 
-// patience is how long an execution may take before it counts as failed.
+// patience is how long an act may take before it counts as failed: an execution, or something done to a file.
 const patience = 10 * time.Second
 
-var errHangs = errors.New("the execution does not end")
+var errHangs = errors.New("it does not end")
 
-// execute runs a program of the image, without arguments or descriptors, to its end. took is from the attempt to the
-// end, refused or not.
-func execute(path string) (took time.Duration, err error) {
-	start := time.Now()
-	process, err := os.StartProcess(path, []string{path}, &os.ProcAttr{Dir: "/", Env: []string{}})
+// start runs a program of the image to its end and returns how it ended. It has output as its only descriptor, or none if
+// that is nil.
+func start(output *os.File, command ...string) (*os.ProcessState, error) {
+	attributes := &os.ProcAttr{Dir: "/", Env: []string{}}
+	if output != nil {
+		attributes.Files = []*os.File{nil, output}
+	}
+	process, err := os.StartProcess(command[0], command, attributes)
 	if err != nil {
-		return time.Since(start), err
+		return nil, err
 	}
-	state, err := process.Wait()
-	took = time.Since(start)
-	if err == nil && !state.Success() {
-		err = fmt.Errorf("%s: %s", path, state)
-	}
-	return took, err
+	return process.Wait()
 }
 
-// executeWatched runs a program like execute and calls note with how it went: once, or, when the execution hangs, once
-// for every stretch of patience with errHangs. It returns when the execution has ended.
-func executeWatched(path string, patience time.Duration, note func(took time.Duration, err error)) {
+// execute runs a program of the image, without descriptors, to its end. A program that ends in failure is an error.
+func execute(command ...string) error {
+	state, err := start(nil, command...)
+	if err == nil && !state.Success() {
+		err = fmt.Errorf("%s: %s", command[0], state)
+	}
+	return err
+}
+
+// watch does an act and calls note with how it went and how long it took: once, or, when the act hangs, once for every stretch
+// of patience with errHangs. It returns when the act has ended. An act that panics has failed.
+func watch(patience time.Duration, act func() error, note func(took time.Duration, err error)) {
 	type outcome struct {
 		took time.Duration
 		err  error
 	}
 	ended := make(chan outcome, 1)
 	go func() {
-		took, err := execute(path)
-		ended <- outcome{took, err}
+		start := time.Now()
+		var err error
+		defer func() {
+			if cause := recover(); cause != nil {
+				err = fmt.Errorf("panic: %v", cause)
+			}
+			ended <- outcome{time.Since(start), err}
+		}()
+		err = act()
 	}()
 	ticker := time.NewTicker(patience)
 	defer ticker.Stop()
-	hung := time.Duration(0)
+	hung := false
 	for {
 		select {
 		case o := <-ended:
-			if hung == 0 {
+			if !hung {
 				note(o.took, o.err)
 			}
 			return
 		case <-ticker.C:
-			hung += patience
+			hung = true
 			note(patience, errHangs)
 		}
 	}

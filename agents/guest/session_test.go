@@ -222,7 +222,7 @@ func TestHelloUntilAnswered(t *testing.T) {
 		asked := 0
 		s := newSession(t, func(r protocol.Request) (protocol.Reply, error) {
 			asked++
-			if h := r.Hello; h == nil || r.Boot != testBoot || h.Mode != safeMode || h.Architecture != userArchitecture ||
+			if h := r.Hello; h == nil || r.Boot != testBoot || h.Mode != safeMode || h.Architecture != "user" ||
 				h.ContentVersion != 1 || h.AgentState != protocol.AgentAbsent || h.Kernel == "" {
 				t.Errorf("hello %+v", h)
 			}
@@ -232,7 +232,7 @@ func TestHelloUntilAnswered(t *testing.T) {
 			return protocol.Reply{}, nil
 		})
 		log := newLogger(t.Output())
-		set := settings{mode: safeMode, architecture: userArchitecture}
+		set := settings{mode: safeMode, architecture: "user"}
 		if hello(t.Context(), s, greet(set, newDisk(t), newAgent(newTally(), log), log), log); asked != 2 {
 			t.Errorf("%d requests, want 2", asked)
 		}
@@ -270,7 +270,7 @@ func TestBeatsAndOrders(t *testing.T) {
 			return protocol.Reply{}, nil
 		})
 		s.orders = (&orders{disk: d, agent: a, tally: tally}).carryOut
-		beat(ctx, 10*time.Second, s, a, tally)
+		beat(ctx, 10*time.Second, s, a, newVitals("/proc", log), tally)
 		want := []seen{{0, 0}, {10 * time.Second, 0}, {10 * time.Second, 2}, {20 * time.Second, 0}, {30 * time.Second, 0}}
 		if !slices.Equal(beats, want) {
 			t.Errorf("beats %v, want %v", beats, want)

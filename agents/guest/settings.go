@@ -5,40 +5,30 @@ import (
 	"strings"
 )
 
-// Modes and architectures of the kernel command line.
+// Modes and links of the kernel command line.
 const (
-	normalMode         = "normal"
-	safeMode           = "safe"
-	kernelArchitecture = "kernel"
-	userArchitecture   = "user"
-	ebpfArchitecture   = "ebpf"
-	noArchitecture     = "none"
-	portLink           = "port"    // to the host, over a virtio-serial port; the disk is a virtio disk
-	mailboxLink        = "mailbox" // over shared memory; the disk is memory too
+	normalMode  = "normal"
+	safeMode    = "safe"
+	portLink    = "port"    // to the host, over a virtio-serial port; the disk is a virtio disk
+	mailboxLink = "mailbox" // over shared memory; the disk is memory too
 )
 
 // settings are what the host decided before this boot, by the kernel command line.
 type settings struct {
 	mode         string // normalMode or safeMode
-	architecture string // of the agent
+	architecture string // of the agent, one of architectures
 	link         string // portLink or mailboxLink
 }
 
 func (s settings) safe() bool { return s.mode == safeMode }
 
-// daemon is the command of the agent's daemon; nil when it has none.
-func (s settings) daemon() []string {
-	switch s.architecture {
-	case userArchitecture:
-		return []string{userAgent, contentDir + "/" + currentName, "/", "/data"}
-	case ebpfArchitecture:
-		return []string{ebpfAgent, contentDir + "/" + currentName}
+// agent returns what this boot starts of an agent, if it has one.
+func (s settings) agent() (arch architecture, ok bool) {
+	if s.safe() || s.architecture == noArchitecture {
+		return architecture{}, false
 	}
-	return nil
+	return architectures()[s.architecture], true
 }
-
-// agent tells whether this boot has an agent.
-func (s settings) agent() bool { return !s.safe() && s.architecture != noArchitecture }
 
 func readSettings(path string, log *logger) settings {
 	data, err := os.ReadFile(path)
@@ -62,9 +52,8 @@ func parseSettings(commandLine string, log *logger) settings {
 			}
 			s.mode = value
 		case "fleetfall.architecture":
-			if value != kernelArchitecture && value != userArchitecture && value != ebpfArchitecture && value != noArchitecture {
-				log.printf("kernel command line: %s: want %s, %s, %s or %s", word, kernelArchitecture, userArchitecture, ebpfArchitecture,
-					noArchitecture)
+			if _, ok := architectures()[value]; !ok {
+				log.printf("kernel command line: %s: want one of %s", word, strings.Join(architectureNames(), ", "))
 				continue
 			}
 			s.architecture = value

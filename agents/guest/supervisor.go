@@ -60,6 +60,7 @@ func runAgent(a *agent, command []string, log *logger) (protocol.Exit, error) {
 		Dir:   "/",
 		Env:   []string{},
 		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr, theirs},
+		Sys:   &syscall.SysProcAttr{Setpgid: true},
 	})
 	theirs.Close()
 	if err != nil {
@@ -71,6 +72,7 @@ func runAgent(a *agent, command []string, log *logger) (protocol.Exit, error) {
 		protect(log, "listening to the agent", func() { _ = a.serve(ours) }) // ends with the agent, which is told below
 	}()
 	state, err := process.Wait()
+	endGroup(process.Pid)
 	<-heard // its last words are in
 	if err != nil {
 		return protocol.Exit{}, err
@@ -80,4 +82,19 @@ func runAgent(a *agent, command []string, log *logger) (protocol.Exit, error) {
 		return protocol.Exit{Signal: int(status.Signal())}, nil
 	}
 	return protocol.Exit{Code: status.ExitStatus()}, nil
+}
+
+// endGroup ends what is left of a process group, the children of an agent that has ended, and has them waited for: they are
+// ours now. Mostly there are none.
+func endGroup(group int) {
+	if syscall.Kill(-group, syscall.SIGKILL) != nil {
+		return
+	}
+	go func() {
+		for {
+			if _, err := syscall.Wait4(-group, nil, 0, nil); err != nil && err != syscall.EINTR {
+				return
+			}
+		}
+	}()
 }

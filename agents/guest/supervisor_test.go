@@ -1,6 +1,12 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -25,5 +31,35 @@ func TestClocks(t *testing.T) {
 	tsc, up := rdtsc(), uptime()
 	if tsc2, up2 := rdtsc(), uptime(); tsc == 0 || tsc2 <= tsc || up <= 0 || up2 < up {
 		t.Errorf("TSC %d then %d, uptime %s then %s", tsc, tsc2, up, up2)
+	}
+}
+
+// What an agent has started ends with it, and is waited for.
+func TestAgentsChildrenEndWithIt(t *testing.T) {
+	const setChildSubreaper = 36 // PR_SET_CHILD_SUBREAPER: orphans become this process's, as they become the first one's
+	if _, _, errno := syscall.Syscall(syscall.SYS_PRCTL, setChildSubreaper, 1, 0); errno != 0 {
+		t.Fatal(errno)
+	}
+	defer syscall.Syscall(syscall.SYS_PRCTL, setChildSubreaper, 0, 0)
+	dir := t.TempDir()
+	script := filepath.Join(dir, "agent")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\nsleep 1000 &\necho $! > "+dir+"/child\nkill -SEGV $$\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	log := newLogger(t.Output())
+	exit, err := runAgent(newAgent(newTally(), log), []string{script}, log)
+	if err != nil || exit.Signal != int(syscall.SIGSEGV) {
+		t.Errorf("%+v, %v", exit, err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "child"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	child, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for syscall.Kill(child, 0) == nil { // also of one that has ended and was not waited for
+		runtime.Gosched()
 	}
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -41,15 +43,33 @@ func (t *tally) take() (beat protocol.Beat, dropped int) {
 }
 
 // work notes a unit of the workload.
-func (t *tally) work(took time.Duration, err error) {
+func (t *tally) work(kind string, took time.Duration, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.beat.WorkUnits++
-	if err != nil {
-		t.beat.WorkFailed++
-	}
 	t.beat.WorkTotal += took
 	t.beat.WorkMax = max(t.beat.WorkMax, took)
+	if err != nil {
+		t.beat.WorkFailed++
+		if errors.Is(err, errHangs) {
+			t.beat.WorkHung++
+		}
+		return
+	}
+	i := slices.IndexFunc(t.beat.Loads, func(l protocol.Load) bool { return l.What == kind })
+	if i < 0 {
+		i = len(t.beat.Loads)
+		t.beat.Loads = append(t.beat.Loads, protocol.Load{What: kind})
+	}
+	t.beat.Loads[i].Units++
+	t.beat.Loads[i].Total += took
+}
+
+// pollFailed notes a poll of the updater that came to nothing because its program could not run.
+func (t *tally) pollFailed() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.beat.PollsFailed++
 }
 
 func (t *tally) threat(x protocol.Threat) {

@@ -23,14 +23,20 @@ func TestInheritedThreats(t *testing.T) {
 
 func TestTallyOfWork(t *testing.T) {
 	tally := newTally()
-	tally.work(2*time.Millisecond, nil)
-	tally.work(5*time.Millisecond, errors.New("refused"))
-	tally.work(time.Millisecond, nil)
+	tally.work("exec", 2*time.Millisecond, nil)
+	tally.work("open", 5*time.Millisecond, errors.New("refused"))
+	tally.work("build", 9*time.Millisecond, errHangs)
+	tally.work("read", time.Millisecond, nil)
+	tally.work("exec", 3*time.Millisecond, nil)
 	b, _ := tally.take()
-	if b.WorkUnits != 3 || b.WorkFailed != 1 || b.WorkTotal != 8*time.Millisecond || b.WorkMax != 5*time.Millisecond {
+	if b.WorkUnits != 5 || b.WorkFailed != 2 || b.WorkHung != 1 || b.WorkTotal != 20*time.Millisecond || b.WorkMax != 9*time.Millisecond {
 		t.Errorf("got %+v", b)
 	}
-	if b, _ = tally.take(); b.WorkUnits != 0 || b.WorkMax != 0 {
+	loads := []protocol.Load{{What: "exec", Units: 2, Total: 5 * time.Millisecond}, {What: "read", Units: 1, Total: time.Millisecond}}
+	if !slices.Equal(b.Loads, loads) {
+		t.Errorf("loads %+v, want %+v", b.Loads, loads)
+	}
+	if b, _ = tally.take(); b.WorkUnits != 0 || b.WorkMax != 0 || b.WorkHung != 0 || len(b.Loads) > 0 {
 		t.Errorf("taken twice: %+v", b)
 	}
 }
@@ -41,13 +47,18 @@ func TestLargestBeatFits(t *testing.T) {
 	worst := strings.Repeat("\x01", 1000) // six bytes each in JSON
 	const many = 1000
 	for range many {
-		tally.work(1<<53, errors.New("refused"))
+		for _, kind := range loadKinds("") {
+			tally.work(kind.what, 1<<40, nil)
+			tally.work(kind.what, 1<<40, errHangs)
+		}
+		tally.pollFailed()
 		tally.threat(protocol.Threat{ID: 1 << 63, What: "exec", Latency: -1 << 63})
 		tally.refusal(protocol.Refusal{Version: 1 << 63, Reason: worst})
 		tally.exit(protocol.Exit{Signal: -1 << 31, Code: -1 << 31, Restart: -1 << 63})
 		tally.done(protocol.Done{Order: worst, Error: worst})
 	}
 	b, dropped := tally.take()
+	b.Available, b.Killed, b.RunDelay = 1<<62, 1<<31, 1<<62
 	if want := 4*many - maxThreats - maxExits - maxRefusals - maxDone; dropped != want {
 		t.Errorf("%d notes dropped, want %d", dropped, want)
 	}

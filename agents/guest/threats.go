@@ -3,65 +3,108 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/fleetfall/fleetfall/agents/protocol"
 )
 
-const reportWait = 2 * time.Second // for the agent's report, after the execution ended
+const reportWait = 2 * time.Second // for the agent's report, after the act ended
 
-// threats runs the synthetic threats: harmless programs that the shipped content blocks or reports by their names.
-// One is under way at a time.
+// threats runs the synthetic threats: harmless acts that the shipped content blocks or reports.
 type threats struct {
-	dir   string // of the programs
-	agent *agent
-	tally *tally
-	log   *logger
+	dir      string // of the programs
+	files    string // where acts are done to files
+	patience time.Duration
+	agent    *agent
+	tally    *tally
+	log      *logger
+
 	count uint64
+	turn  int
+	// Closed when the threat ends that was begun last, of those that are executions and of the others. Of either at most one is
+	// under way: an execution that hangs holds one of Go's processors (see tune), and others would hang as well.
+	executing, acting chan struct{}
 }
 
-// A threatKind is a kind of synthetic threat.
-type threatKind struct{ what, program string }
-
-func threatKinds() []threatKind {
-	return []threatKind{
-		{"exec", "threat-exec"}, // to be blocked
-		{"mark", "threat-mark"}, // to be reported, and let run
-	}
-}
-
-// run runs a threat every so often, the kinds in turn, until ctx ends; none if every is 0.
+// run runs a threat every so often until ctx ends; none if every is 0.
 func (t *threats) run(ctx context.Context, every time.Duration) {
 	repeat(ctx, every, func() { t.one(ctx) })
 }
 
-// one runs the next threat and notes its outcome. The program gets a name of its own for it (rules go by how names
-// begin), because the process ID of an execution that is refused is never known here: so a report that bears the name
-// is about this threat and no other.
+// one runs the next threat and notes its outcome. It returns when the threat has ended, or hangs.
 func (t *threats) one(ctx context.Context) {
-	kinds := threatKinds()
-	kind := kinds[t.count%uint64(len(kinds))]
-	t.count++
-	path := fmt.Sprintf("%s/%s-%d", t.dir, kind.program, t.count)
-	if err := os.Link(t.dir+"/"+kind.program, path); err != nil && !errors.Is(err, os.ErrExist) {
-		t.log.printf("threat: %v", err)
+	kind, ended, ok := t.next()
+	if !ok {
 		return
 	}
-	defer func() { t.log.check("threat", os.Remove(path)) }()
-	seen, forget := t.agent.expect(path)
-	defer forget()
+	t.count++
+	threat, result := kind.make(t, t.count), protocol.Threat{ID: t.count, What: kind.what}
+	hangs := make(chan struct{})
+	goOn := sync.OnceFunc(func() { close(hangs) })
+	go func() {
+		defer close(ended)
+		protect(t.log, "threat", func() { t.attempt(ctx, threat, result, goOn) })
+	}()
+	select {
+	case <-ended:
+	case <-hangs:
+	}
+}
 
-	result := protocol.Threat{ID: t.count, What: kind.what}
+// next returns the kind whose turn it is, and the channel to close when the threat has ended. Kinds of which none can be done
+// now lose their turn; ok is false when that is all.
+func (t *threats) next() (kind threatKind, ended chan struct{}, ok bool) {
+	order := threatOrder()
+	for range order {
+		kind := order[t.turn%len(order)]
+		t.turn++
+		last := &t.acting
+		if kind.executes {
+			last = &t.executing
+		}
+		if *last != nil {
+			select {
+			case <-*last:
+			default:
+				continue
+			}
+		}
+		*last = make(chan struct{})
+		return kind, *last, true
+	}
+	return threatKind{}, nil, false
+}
+
+// attempt prepares a threat, does it, notes the outcome, and cleans up. It calls hangs when any of that hangs.
+func (t *threats) attempt(ctx context.Context, x threat, result protocol.Threat, hangs func()) {
+	step := func(act func() error, note func(error)) {
+		watch(t.patience, act, func(_ time.Duration, err error) {
+			note(err)
+			if errors.Is(err, errHangs) {
+				hangs()
+			}
+		})
+	}
+	defer step(x.clean, func(err error) { t.log.check("cleaning up after a threat", err) })
+	ready := false
+	step(x.prepare, func(err error) {
+		t.log.check("preparing a threat", err)
+		ready = err == nil
+	})
+	if !ready {
+		return
+	}
+	seen, forget := t.agent.expect(x.sign)
+	defer forget()
 	start := time.Now()
 	noted := false
-	executeWatched(path, patience, func(_ time.Duration, err error) {
+	step(x.act, func(err error) {
 		if noted {
 			return
 		}
-		noted = true // an execution that hangs is neither refused nor reported, whatever comes of it later
+		noted = true // an act that hangs is neither refused nor reported, whatever comes of it later
 		result.Blocked = errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM)
 		if at, ok := t.report(ctx, seen); ok {
 			result.Reported, result.Latency = true, at.Sub(start)

@@ -2,20 +2,27 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
+	"fmt"
 	"hash/fnv"
+	"os"
+	"syscall"
 	"time"
 
 	"github.com/fleetfall/fleetfall/agents/content"
 	"github.com/fleetfall/fleetfall/agents/protocol"
 )
 
-// An updater asks the host for content and gives it to the agent.
+// An updater asks the host for content and gives it to the agent. What it has, a program of its own says: an agent that
+// refuses that program, or hangs its execution, has cut itself off from the update that would mend it.
 type updater struct {
-	session *session
-	disk    *disk
-	agent   *agent
-	tally   *tally
-	log     *logger
+	program  string
+	patience time.Duration
+	session  *session
+	disk     *disk
+	agent    *agent
+	tally    *tally
+	log      *logger
 }
 
 // run polls every so often until ctx ends; never if every is 0. The first poll is at this host's place within the
@@ -36,8 +43,50 @@ func phase(every time.Duration, entropy []byte) time.Duration {
 }
 
 func (u *updater) poll(ctx context.Context) {
-	have, err := u.disk.version()
-	u.log.check("content on the disk", err) // and ask for some
+	var have uint64
+	failed := true
+	watch(u.patience, func() (err error) {
+		have, err = u.installed()
+		return err
+	}, func(_ time.Duration, err error) {
+		if failed = err != nil; failed {
+			u.log.printf("updater: %v", err)
+			u.tally.pollFailed()
+		}
+	})
+	if !failed {
+		u.fetch(ctx, have)
+	}
+}
+
+// installed executes the updater's program and returns the version of the newest content, 0 when there is none. An error
+// says that the program could not run.
+func (u *updater) installed() (uint64, error) {
+	var ends [2]int // of a pipe that no goroutine of Go's waits for: the program has ended before it is read
+	if err := syscall.Pipe2(ends[:], syscall.O_CLOEXEC); err != nil {
+		return 0, fmt.Errorf("making a pipe: %w", err)
+	}
+	defer syscall.Close(ends[0])
+	theirs := os.NewFile(uintptr(ends[1]), "updater's output")
+	state, err := start(theirs, u.program, u.disk.current())
+	theirs.Close()
+	switch {
+	case err != nil:
+		return 0, err
+	case state.ExitCode() == 1:
+		return 0, nil // no content, and the host is asked for some
+	case !state.Success():
+		return 0, fmt.Errorf("%s: %s", u.program, state)
+	}
+	var version [8]byte
+	if n, err := syscall.Read(ends[0], version[:]); err != nil || n != len(version) {
+		return 0, fmt.Errorf("%s: a version of %d bytes, %v", u.program, n, err)
+	}
+	return binary.LittleEndian.Uint64(version[:]), nil
+}
+
+// fetch asks for content other than what there is.
+func (u *updater) fetch(ctx context.Context, have uint64) {
 	reply, err := u.session.call(ctx, protocol.Request{Fetch: &protocol.Fetch{Have: have}})
 	if err != nil {
 		u.log.printf("updater: %v", err)

@@ -2,6 +2,9 @@ package main
 
 import (
 	"encoding/binary"
+	"os"
+	"path/filepath"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,7 +16,11 @@ func TestPoll(t *testing.T) {
 	var offer []byte
 	var have []uint64
 	log, tally := newLogger(t.Output()), newTally()
-	u := &updater{disk: newDisk(t), agent: newAgent(tally, log), tally: tally, log: log}
+	dir := t.TempDir()
+	buildPrograms(t, dir)
+	u := &updater{
+		program: dir + "/updater", patience: time.Minute, disk: newDisk(t), agent: newAgent(tally, log), tally: tally, log: log,
+	}
 	u.session = newSession(t, func(r protocol.Request) (protocol.Reply, error) {
 		have = append(have, r.Fetch.Have)
 		return protocol.Reply{Content: offer}, nil
@@ -36,14 +43,76 @@ func TestPoll(t *testing.T) {
 		if v, err := u.disk.version(); v != c.version || err != nil {
 			t.Errorf("%s: version %d, %v on the disk, want %d", c.name, v, err, c.version)
 		}
-		if b, _ := tally.take(); (len(b.Refusals) > 0) != c.refused {
-			t.Errorf("%s: refusals %+v", c.name, b.Refusals)
+		if b, _ := tally.take(); (len(b.Refusals) > 0) != c.refused || b.PollsFailed > 0 {
+			t.Errorf("%s: refusals %+v, %d polls failed", c.name, b.Refusals, b.PollsFailed)
 		}
 	}
-	for i, want := range []uint64{1, 1, 2, 2, 1, 3} {
+	if err := os.Remove(u.disk.current()); err != nil {
+		t.Fatal(err)
+	}
+	offer = signed(t, 7)
+	u.poll(t.Context())
+	if v, err := u.disk.version(); v != 7 || err != nil {
+		t.Errorf("version %d, %v on the disk that had none, want 7", v, err)
+	}
+	for i, want := range []uint64{1, 1, 2, 2, 1, 3, 0} {
 		if have[i] != want {
 			t.Errorf("poll %d says that it has %d, want %d", i, have[i], want)
 		}
+	}
+}
+
+// A poll whose program cannot run asks for nothing, and says so; the next one that can does.
+func TestPollWithoutItsProgram(t *testing.T) {
+	dir := t.TempDir()
+	buildPrograms(t, dir)
+	fifo := dir + "/fifo"
+	command(t, "mkfifo", fifo)
+	for name, text := range map[string]string{
+		"refused": "#!/missing\n", "fails": "#!/bin/sh\nexit 2\n", "killed": "#!/bin/sh\nkill -9 $$\n", "silent": "#!/bin/sh\n",
+		"brief": "#!/bin/sh\nprintf 1234\n", "hangs": "#!/bin/sh\nread line < " + fifo + "\nprintf 12345678\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	asked := 0
+	log, tally := newLogger(t.Output()), newTally()
+	u := &updater{patience: time.Minute, disk: newDisk(t), agent: newAgent(tally, log), tally: tally, log: log}
+	u.session = newSession(t, func(protocol.Request) (protocol.Reply, error) {
+		asked++
+		return protocol.Reply{}, nil
+	})
+	for _, name := range []string{"missing", "refused", "fails", "killed", "silent", "brief"} {
+		u.program = filepath.Join(dir, name)
+		u.poll(t.Context())
+		if b, _ := tally.take(); b.PollsFailed != 1 || asked > 0 {
+			t.Errorf("%s: %d polls failed and %d requests, want 1 and none", name, b.PollsFailed, asked)
+		}
+	}
+
+	u.program, u.patience = dir+"/hangs", 50*time.Millisecond
+	polled := make(chan struct{})
+	go func() {
+		defer close(polled)
+		u.poll(t.Context())
+	}()
+	failed := 0
+	for failed == 0 {
+		b, _ := tally.take()
+		failed += b.PollsFailed
+		runtime.Gosched()
+	}
+	if err := os.WriteFile(fifo, []byte("go on\n"), 0); err != nil {
+		t.Fatal(err)
+	}
+	<-polled
+	if asked > 0 {
+		t.Error("a poll that had hung asked for content")
+	}
+	u.program = dir + "/updater"
+	if u.poll(t.Context()); asked != 1 {
+		t.Errorf("%d requests of a poll that works, want 1", asked)
 	}
 }
 
@@ -66,9 +135,13 @@ func TestPhase(t *testing.T) {
 }
 
 func TestPollsOnceAnInterval(t *testing.T) {
+	dir := t.TempDir()
+	buildPrograms(t, dir)
 	synctest.Test(t, func(t *testing.T) {
 		log, tally := newLogger(t.Output()), newTally()
-		u := &updater{disk: newDisk(t), agent: newAgent(tally, log), tally: tally, log: log}
+		u := &updater{
+			program: dir + "/updater", patience: time.Minute, disk: newDisk(t), agent: newAgent(tally, log), tally: tally, log: log,
+		}
 		start := time.Now()
 		var polls []time.Duration
 		ended := make(chan struct{})

@@ -62,7 +62,7 @@ func TestUserAgent(t *testing.T) {
 	d := newDisk(t)
 	tally, log := newTally(), newLogger(t.Output())
 	a := newAgent(tally, log)
-	threats := &threats{dir: dir, agent: a, tally: tally, log: log}
+	threats := &threats{dir: dir, files: dir, patience: time.Minute, agent: a, tally: tally, log: log}
 
 	var exited chan protocol.Exit
 	start := func() {
@@ -90,18 +90,20 @@ func TestUserAgent(t *testing.T) {
 	}
 	protects := func(want bool) {
 		t.Helper()
-		threats.one(t.Context())
-		threats.one(t.Context())
+		threats.turn = 0
+		for range 3 { // exec, mark, short
+			threats.one(t.Context())
+		}
 		beat, _ := tally.take()
 		for i, x := range beat.Threats {
 			if x.Blocked != (want && x.What == "exec") || x.Reported != want || (x.Latency > 0) != want {
 				t.Errorf("threat %d: %+v, want protected: %v", i, x, want)
 			}
 		}
-		if len(beat.Threats) != 2 {
-			t.Errorf("threats %+v, want two", beat.Threats)
+		if len(beat.Threats) != 3 {
+			t.Errorf("threats %+v, want three", beat.Threats)
 		}
-		if _, err := execute(dir + "/work"); err != nil {
+		if err := execute(dir + "/work"); err != nil {
 			t.Errorf("harmless work: %v", err)
 		}
 	}
@@ -123,7 +125,7 @@ func TestUserAgent(t *testing.T) {
 	replaceAndLoad(t, d, a, faulty(t, 4))
 	var exit protocol.Exit
 	for running := true; running; { // an execution or two may come before the agent has loaded the update
-		if _, err := execute(dir + "/work"); err != nil {
+		if err := execute(dir + "/work"); err != nil {
 			t.Errorf("an execution around the agent's end: %v, want it let go", err)
 		}
 		select {
@@ -143,6 +145,61 @@ func TestUserAgent(t *testing.T) {
 	}
 	start()
 	protects(true)
+}
+
+// Content that blocks the updater's own program keeps every later content away, until a technician removes it.
+func TestUserAgentThatBlocksItsUpdater(t *testing.T) {
+	needPermissionEvents(t)
+	program := buildUserAgent(t)
+	dir := mountPoint(t)
+	buildPrograms(t, dir)
+	file := content.Baseline(2)
+	for i := range file.Instances { // the rule for the threat to be blocked is for the updater now
+		for j, c := range file.Instances[i].Criteria {
+			if c.Value == content.ThreatExecPrefix {
+				file.Instances[i].Criteria[j].Value = "updater"
+			}
+		}
+	}
+	body, err := content.Encode(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, key := content.TestVendorKey()
+	tally, log := newTally(), newLogger(t.Output())
+	u := &updater{program: dir + "/updater", patience: time.Minute, disk: newDisk(t), agent: newAgent(tally, log), tally: tally, log: log}
+	offer := content.Sign(body, key)
+	u.session = newSession(t, func(protocol.Request) (protocol.Reply, error) { return protocol.Reply{Content: offer}, nil })
+	u.agent.starting()
+	go func() { // until this process ends
+		_, _ = runAgent(u.agent, []string{program, u.disk.current(), dir}, log)
+	}()
+	u.agent.awaitStart(t.Context(), time.Minute)
+	loaded := func(version uint64) {
+		t.Helper()
+		for v := uint64(0); v != version; _, v = u.agent.status() {
+			if err := execute(dir + "/work"); err != nil { // it has the agent's answer, which comes after it has dealt with what we said
+				t.Fatal(err)
+			}
+		}
+	}
+	polled := func(version uint64, failed int) {
+		t.Helper()
+		u.poll(t.Context())
+		v, err := u.disk.version()
+		if b, _ := tally.take(); v != version || err != nil || b.PollsFailed != failed {
+			t.Errorf("content %d, %v on the disk and %d polls failed; want %d, %d", v, err, b.PollsFailed, version, failed)
+		}
+	}
+	polled(2, 0)
+	loaded(2)
+	offer = signed(t, 3)
+	polled(2, 1)
+	if err := (&orders{disk: u.disk, agent: u.agent, tally: tally}).one(removeContent); err != nil {
+		t.Error(err)
+	}
+	loaded(1)
+	polled(3, 0)
 }
 
 func replaceAndLoad(t testing.TB, d *disk, a *agent, data []byte) {

@@ -163,15 +163,22 @@ func TestChannelConversation(t *testing.T) {
 	}
 	l.send(protocol.Request{ID: 5, Boot: bootA, Beat: &protocol.Beat{
 		AgentState: "running", Threats: []protocol.Threat{{ID: 9, What: "exec", Blocked: true, Inherited: true}},
+		WorkUnits: 9, WorkFailed: 4, WorkTotal: 8, WorkMax: 7, WorkHung: 3, PollsFailed: 2, Available: 1 << 20, Killed: 1, RunDelay: 6,
+		Loads:    append([]protocol.Load{{What: "open\x00", Units: 5, Total: 4}}, make([]protocol.Load, 99)...),
 		Refusals: []protocol.Refusal{{Version: 5, Reason: "no"}}, Exits: []protocol.Exit{{Signal: 11}},
 		Done: []protocol.Done{{Order: "remove_content"}, {Order: "remove_content"}, {Order: "made up"}},
 	}})
 	if r := l.reply(); len(r.Orders) != 0 {
 		t.Errorf("an order was given twice: %v", r.Orders)
 	}
+	beat := fleet.Beat{
+		BootID: bootA, AgentState: "running", WorkUnits: 9, WorkFailed: 4, WorkTotal: 8, WorkMax: 7, WorkHung: 3, PollsFailed: 2,
+		Loads:     append([]fleet.Load{{What: "open?", Units: 5, Total: 4}}, make([]fleet.Load, maxLoads-1)...),
+		Available: 1 << 20, Killed: 1, RunDelay: 6,
+	}
 	for _, want := range []fleet.Happening{
 		fleet.Threat{ID: 9, What: "exec", Blocked: true, Inherited: true}, fleet.ContentRefused{Version: 5, Reason: "no"},
-		fleet.AgentExit{Signal: 11}, fleet.Beat{BootID: bootA, AgentState: "running"}, fleet.OrderDone{Order: fleet.RemoveContent},
+		fleet.AgentExit{Signal: 11}, beat, fleet.OrderDone{Order: fleet.RemoveContent},
 	} {
 		if got := l.event(); !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, want %+v", got, want)

@@ -8,6 +8,8 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 )
 
+const maxLoads = 16 // kinds of work that a beat is believed
+
 // A conversation is what one VM's guest says and is told, whichever way the words go.
 type conversation struct {
 	service *service
@@ -87,6 +89,8 @@ func (c *conversation) tell(r protocol.Request, fresh bool) {
 		c.emit(fleet.Beat{
 			BootID: clip(r.Boot, maxText), AgentState: clip(b.AgentState, 32), ContentVersion: b.ContentVersion,
 			WorkUnits: b.WorkUnits, WorkMax: b.WorkMax, WorkTotal: b.WorkTotal, WorkFailed: b.WorkFailed, Uptime: r.Uptime,
+			WorkHung: b.WorkHung, Loads: loads(b.Loads), PollsFailed: b.PollsFailed,
+			Available: b.Available, Killed: b.Killed, RunDelay: b.RunDelay,
 		})
 		for _, d := range b.Done {
 			if c.service.done(fleet.Order(d.Order)) { // else made up, or told twice
@@ -96,4 +100,13 @@ func (c *conversation) tell(r protocol.Request, fresh bool) {
 	case r.Log != nil:
 		c.emit(fleet.GuestLog{Text: clip(r.Log.Text, maxText)})
 	}
+}
+
+// loads is what a beat says of each kind of work.
+func loads(list []protocol.Load) []fleet.Load {
+	var loads []fleet.Load
+	for _, l := range list[:min(len(list), maxLoads)] {
+		loads = append(loads, fleet.Load{What: clip(l.What, 16), Units: l.Units, Total: l.Total})
+	}
+	return loads
 }

@@ -2,7 +2,8 @@
 /* A program that every boot runs, as any system runs programs before its network is up. */
 #include "start.h"
 
-void _start(void)
+int program(char **arguments)
 {
-	finish(0);
+	(void)arguments;
+	return 0;
 }

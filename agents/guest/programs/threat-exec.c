@@ -2,7 +2,8 @@
 /* A synthetic threat that the shipped content blocks by its name. It does nothing. */
 #include "start.h"
 
-void _start(void)
+int program(char **arguments)
 {
-	finish(0);
+	(void)arguments;
+	return 0;
 }

@@ -2,7 +2,8 @@
 /* A synthetic threat that the shipped content reports by its name and lets run. It does nothing. */
 #include "start.h"
 
-void _start(void)
+int program(char **arguments)
 {
-	finish(0);
+	(void)arguments;
+	return 0;
 }
