@@ -16,7 +16,7 @@ import (
 func TestSourcesAreComplete(t *testing.T) {
 	for folder, extensions := range map[string]string{
 		"content": ".go", "protocol": ".go", "guest": ".go .s", "guest/programs": ".c .h", "interpreter": ".c .h",
-		"kernel": ".c .h Kbuild", "user": ".c .h",
+		"kernel": ".c .h Kbuild", "user": ".c .h", "safe": ".go", "safe/engine": ".go",
 	} {
 		entries, err := os.ReadDir(filepath.FromSlash(folder))
 		if err != nil {
@@ -37,12 +37,16 @@ func TestSourcesAreComplete(t *testing.T) {
 	}
 }
 
-// The guest is built from the embedded sources alone, without a download: it may import nothing else.
-func TestGuestImportsOnlyWhatIsEmbedded(t *testing.T) {
+// What a guest runs is built from the embedded sources alone, without a download: it may import nothing else.
+func TestGoSourcesImportOnlyWhatIsEmbedded(t *testing.T) {
 	const own = "github.com/fleetfall/fleetfall/agents/"
-	files, err := fs.Glob(Sources(), "*/*.go")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no Go sources: %v", err)
+	var files []string
+	for _, pattern := range []string{"*/*.go", "*/*/*.go"} {
+		found, err := fs.Glob(Sources(), pattern)
+		if err != nil || len(found) == 0 {
+			t.Fatalf("no Go sources: %v", err)
+		}
+		files = append(files, found...)
 	}
 	for _, file := range files {
 		if strings.HasSuffix(file, "_test.go") {

@@ -174,9 +174,9 @@ func (b *builder) build(ctx context.Context) (Image, error) {
 
 // The parts of an image: paths in the scratch directory.
 type parts struct {
-	guest, kernelAgent, userAgent string
-	programs                      map[string]string   // by name
-	modules                       map[string][]string // by link, in load order
+	guest, kernelAgent, userAgent, safeAgent string
+	programs                                 map[string]string   // by name
+	modules                                  map[string][]string // by link, in load order
 }
 
 // make makes the image's files in dir.
@@ -256,7 +256,10 @@ func (b *builder) compile(ctx context.Context, k kernel, scratch string) (parts,
 			return parts{}, err
 		}
 	}
-	if p.guest, err = c.guest(ctx); err != nil {
+	if p.safeAgent, err = c.goProgram(ctx, "the safe agent", "safe"); err != nil {
+		return parts{}, err
+	}
+	if p.guest, err = c.goProgram(ctx, "the guest program", "guest"); err != nil {
 		return parts{}, err
 	}
 	return p, nil

@@ -14,7 +14,7 @@ import (
 // where it was made.
 const sourceRoot = "/usr/src/fleetfall"
 
-// moduleFile is go.mod of the guest's sources: they import the standard library and each other, nothing else.
+// moduleFile is go.mod of what a guest runs that is written in Go: its sources import the standard library and each other, nothing else.
 const moduleFile = "module github.com/fleetfall/fleetfall\n\ngo 1.26\n"
 
 // A compiler turns the embedded sources into what runs in a guest, inside one scratch directory.
@@ -45,19 +45,19 @@ func (c *compiler) write() error {
 	return writeTree(c.scratch, files)
 }
 
-// guest builds the guest program.
-func (c *compiler) guest(ctx context.Context) (string, error) {
-	c.step("build the guest program")
-	out := filepath.Join(c.scratch, "init")
+// goProgram builds the program of a folder of agents that is written in Go; what says what it is, in words.
+func (c *compiler) goProgram(ctx context.Context, what, folder string) (string, error) {
+	c.step("build " + what)
+	out := filepath.Join(c.scratch, "go-"+folder)
 	env := goEnvironment()
 	if os.Getenv("HOME") == "" && os.Getenv("GOCACHE") == "" && os.Getenv("XDG_CACHE_HOME") == "" {
 		env = append(env, "GOCACHE="+filepath.Join(c.scratch, "go-build")) // go refuses to work without one
 	}
 	_, err := command{dir: c.scratch, env: env, args: []string{
-		"go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o", out, "./agents/guest",
+		"go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o", out, "./agents/" + folder,
 	}}.run(ctx)
 	if err != nil {
-		return "", fmt.Errorf("build the guest program: %w", err)
+		return "", fmt.Errorf("build %s: %w", what, err)
 	}
 	return out, nil
 }

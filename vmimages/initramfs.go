@@ -69,7 +69,9 @@ func (b *builder) fillInitramfs(p parts) (initramfs, map[string][]string, error)
 	}
 	t.dir("tmp", 0o1777)
 	t["dev/console"] = cpio.CharDev("dev/console", 0o600, 5, 1) // where the first process's output goes: Linux, devices.txt
-	files := map[string]string{"init": p.guest, "agent/user": p.userAgent, "agent/kernel.ko": p.kernelAgent}
+	files := map[string]string{
+		"init": p.guest, "agent/kernel.ko": p.kernelAgent, "agent/user": p.userAgent, "agent/safe": p.safeAgent,
+	}
 	for name, file := range p.programs {
 		files["opt/fleetfall/"+name] = file
 	}
