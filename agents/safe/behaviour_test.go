@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -112,41 +113,57 @@ func TestInspectorThatIsWatched(t *testing.T) {
 		d.programs("suspect-good", "inspect", "work")
 		d.must(os.Remove(inspector))
 		d.must(os.Symlink(d.in("inspect"), inspector))
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			d.run("suspect-good", true)
-		}()
-		child := d.childThatWaits()
-		select {
-		case <-ended:
-			t.Error("the execution has ended while the inspector waits")
-		default:
+		shell := d.startShell("suspect-good")
+		d.must(syscall.Kill(childThatWaits(t, d.cmd.Process.Pid), syscall.SIGKILL))
+		const cannotExecute = 126
+		if _ = shell.Wait(); shell.ProcessState.ExitCode() != cannotExecute {
+			t.Errorf("the execution: %v, want it refused", shell.ProcessState)
 		}
-		d.must(syscall.Kill(child, syscall.SIGKILL))
-		<-ended
 		d.expect("detect 201 block * " + d.in("suspect-good"))
 		d.run("work", false)
 	})
 }
 
-// childThatWaits returns the agent's child once it waits in the kernel and cannot be interrupted.
-func (d *daemon) childThatWaits() int {
+// An agent that is killed closes its groups, and the execution that waits for its answer goes on.
+func TestKilledAgentLetsGo(t *testing.T) {
+	daemons(t, func(t *testing.T, program, _ string) {
+		d := start(t, program)
+		d.programs("work")
+		d.must(d.cmd.Process.Signal(syscall.SIGSTOP))
+		shell := d.startShell("work")
+		childThatWaits(t, shell.Process.Pid)
+		d.must(d.cmd.Process.Kill())
+		if err := shell.Wait(); err != nil {
+			t.Errorf("the execution: %v, want it let go", err)
+		}
+	})
+}
+
+// startShell has a shell execute the program: while an execution of Go's waits, so may all that Go does in this process.
+func (d *daemon) startShell(name string) *exec.Cmd {
 	d.t.Helper()
+	shell := exec.CommandContext(d.t.Context(), "sh", "-c", d.in(name)+"; exit $?")
+	d.must(shell.Start())
+	return shell
+}
+
+// childThatWaits returns a child of the process once it waits in the kernel and cannot be interrupted.
+func childThatWaits(t *testing.T, parent int) int {
+	t.Helper()
 	for {
 		stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 		for _, path := range stats {
 			stat, _ := os.ReadFile(path) // it may have ended
 			_, after, _ := strings.Cut(string(stat), ") ")
 			f := strings.Fields(after)
-			if len(f) > 1 && f[0] == "D" && f[1] == strconv.Itoa(d.cmd.Process.Pid) {
+			if len(f) > 1 && f[0] == "D" && f[1] == strconv.Itoa(parent) {
 				pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
 				return pid
 			}
 		}
 		select {
-		case <-d.t.Context().Done():
-			d.t.Fatal("the agent has no child that waits")
+		case <-t.Context().Done():
+			t.Fatal("no child waits")
 		case <-time.After(time.Millisecond): // there is no event for it
 		}
 	}
