@@ -3,8 +3,9 @@
 // there is an error of one event, and the verdict on that event is what was found before.
 //
 // Memory safety is all that it has more. It is one loop that answers in order, too: content that takes for ever to evaluate
-// stops every execution of the machine, and so does content that has the inspector look at the inspector. When it ends, its
-// fanotify groups close and every execution that waits for its answer goes on.
+// stops every execution of the machine, and so does the first execution that is to be inspected, when the inspector itself is on a
+// mount that is watched: agents/user/README.md. When it ends, its fanotify groups close and every execution that waits for its
+// answer goes on.
 //
 //	safe CONTENT-FILE MOUNT…
 package main
