@@ -1,5 +1,5 @@
 // Package agents carries the sources of all that runs inside a guest, so that an installed fleetfall builds images
-// without its source tree: the agents and their one interpreter in C, the guest program and the packages it imports.
+// without its source tree: the agents and their one interpreter in C, that which is told anew in Go, the guest program and the packages these import.
 package agents
 
 import (
@@ -14,8 +14,9 @@ import (
 //go:embed hybrid/*.h hybrid/daemon/*.c hybrid/daemon/*.h hybrid/module/Kbuild hybrid/module/*.c hybrid/module/*.h
 //go:embed kernel/Kbuild kernel/*.c kernel/*.h
 //go:embed user/*.c user/*.h
+//go:embed safe/*.go safe/engine/*.go
 var files embed.FS
 
 // Sources returns the sources, laid out as in this folder: content, protocol and guest with guest/programs in Go and C,
-// ebpf in both, the rest in C. Go test files are among them; test data and test drivers are not.
+// safe and safe/engine in Go, ebpf in both, the rest in C. Go test files are among them; test data and test drivers are not.
 func Sources() fs.FS { return files }

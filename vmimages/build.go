@@ -266,7 +266,10 @@ func (b *builder) compile(ctx context.Context, k kernel, scratch string) (parts,
 			return parts{}, err
 		}
 	}
-	if p.guest, err = c.guest(ctx); err != nil {
+	if p.agents["agent/safe"], err = c.goProgram(ctx, "the safe agent", "safe"); err != nil {
+		return parts{}, err
+	}
+	if p.guest, err = c.goProgram(ctx, "the guest program", "guest"); err != nil {
 		return parts{}, err
 	}
 	return p, nil

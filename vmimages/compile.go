@@ -14,8 +14,8 @@ import (
 // where it was made.
 const sourceRoot = "/usr/src/fleetfall"
 
-// moduleFile is go.mod of the guest's sources: they import the standard library and each other, nothing else. The eBPF agent's
-// daemon does, and has a file of its own for it: agents/ebpf/ebpf.mod.
+// moduleFile is go.mod of what a guest runs that is written in Go: its sources import the standard library and each other, nothing
+// else. The eBPF agent's daemon does, and has a file of its own for it: agents/ebpf/ebpf.mod.
 const moduleFile = "module github.com/fleetfall/fleetfall\n\ngo 1.26\n"
 
 // A compiler turns the embedded sources into what runs in a guest, inside one scratch directory.
@@ -64,12 +64,12 @@ func (c *compiler) write() error {
 	return writeTree(c.scratch, files)
 }
 
-// guest builds the guest program.
-func (c *compiler) guest(ctx context.Context) (string, error) {
-	c.step("build the guest program")
-	out := filepath.Join(c.scratch, "init")
-	if err := c.goBuild(ctx, goEnvironment(), "./agents/guest", out); err != nil {
-		return "", fmt.Errorf("build the guest program: %w", err)
+// goProgram builds the program of a folder of agents that is written in Go; what says what it is, in words.
+func (c *compiler) goProgram(ctx context.Context, what, folder string) (string, error) {
+	c.step("build " + what)
+	out := filepath.Join(c.scratch, "go-"+folder)
+	if err := c.goBuild(ctx, goEnvironment(), "./agents/"+folder, out); err != nil {
+		return "", fmt.Errorf("build %s: %w", what, err)
 	}
 	return out, nil
 }

@@ -20,7 +20,8 @@ void agent_content_evaluate(const struct ff_event *e, struct ff_verdict *v);
 
 /* Sends a line (without newline). Never waits: a line that the socket has no room for is dropped. */
 void agent_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void agent_say_detection(const struct ff_match *m, u32 pid, const struct ff_value *path);
+/* what names what was detected; refused tells whether it was refused on account of this rule. */
+void agent_say_detection(u32 rule, int refused, u32 pid, const struct ff_value *what);
 /* Reads one line, without newline. Returns 0 when the guest program is gone. */
 int agent_hear(char line[AGENT_LINE]);
 

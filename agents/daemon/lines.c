@@ -32,14 +32,14 @@ void agent_say(const char *format, ...)
 	send_line(line, len);
 }
 
-void agent_say_detection(const struct ff_match *m, u32 pid, const struct ff_value *path)
+void agent_say_detection(u32 rule, int refused, u32 pid, const struct ff_value *what)
 {
 	char line[AGENT_LINE];
-	size_t len = snprintf(line, sizeof(line), "detect %u %s %u ", m->id, m->action == FF_BLOCK ? "block" : "detect", pid);
+	size_t len = snprintf(line, sizeof(line), "detect %u %s %u ", rule, refused ? "block" : "detect", pid);
 	size_t i;
 
-	for (i = 0; i < path->len && len < sizeof(line) - 1; i++) /* a path may hold anything, a line may not */
-		line[len++] = (u8)path->data[i] < ' ' ? '?' : path->data[i];
+	for (i = 0; i < what->len && len < sizeof(line) - 1; i++) /* a name may hold anything, a line may not */
+		line[len++] = (u8)what->data[i] < ' ' ? '?' : what->data[i];
 	send_line(line, len);
 }
 

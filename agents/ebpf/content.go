@@ -1,13 +1,13 @@
 package main
 
 import (
-	"crypto/ed25519"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
 
 	"github.com/fleetfall/fleetfall/agents/content"
+	"github.com/fleetfall/fleetfall/agents/safe/engine"
 )
 
 // readContent reads the content file and makes steps of it. The version is what the file claims, 0 if it is too short to claim
@@ -22,20 +22,12 @@ func readContent(path string) (version uint64, steps []step, err error) {
 		version = binary.LittleEndian.Uint64(file[versionAt:])
 	}
 	key, _ := content.TestVendorKey()
-	f, err := parse(file, key)
+	f, err := engine.Load(file, key)
 	if err != nil {
 		return version, nil, err
 	}
 	steps, err = compile(f)
 	return version, steps, err
-}
-
-// parse verifies and decodes a file.
-func parse(file []byte, key ed25519.PublicKey) (content.File, error) {
-	if err := content.Verify(file, key); err != nil {
-		return content.File{}, err
-	}
-	return content.Decode(file)
 }
 
 // readFile reads a file as far as it may be content, and one byte more, which shows that it is too long.

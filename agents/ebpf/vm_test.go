@@ -40,7 +40,7 @@ load a module: exec format error; 6 detect module_load
 field count: loaded 3
 field count, execute: fork/exec /opt/fleetfall/threat-exec: permission denied; 1 block /opt/fleetfall/threat-exec
 inspect: refused 4 rule 1: inspect is not supported: a BPF program cannot start another program
-cut off: refused 0 channel file, byte 4: the file ends here; a header and a signature take 84 bytes
+cut off: refused 0 too short for a channel file
 missing: refused 0 cannot read open /run/current.bin: no such file or directory
 after refusals: fork/exec /opt/fleetfall/threat-exec: permission denied; 1 block /opt/fleetfall/threat-exec
 without agent: done`), "\n")

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 /*
  * The agent as a user-mode daemon: fanotify asks it about each file that is about to be executed, on the mounts that
- * hold programs. When it ends, whatever the reason, its fanotify group closes and every execution that waits for its
- * answer goes on: it fails open.
+ * it watches, and tells it of what was done to files there. When it ends, whatever the reason, its fanotify group closes and
+ * every execution that waits for its answer goes on: it fails open. README.md says what it does not do well.
  *
  *	user CONTENT-FILE MOUNT…
  *
@@ -20,19 +20,25 @@
 #include "agent.h"
 
 static struct agent_sensing sensing;
-static u64 sequence;
 
 /* Tells whether the execution may go on, and reports what the content found. */
 static int evaluate(int image, pid_t pid)
 {
 	struct ff_verdict verdict;
+	int rejected = 0;
 	u32 i;
 
-	agent_sense(&sensing, image, pid, ++sequence);
+	agent_sense(&sensing, image, pid);
 	agent_content_evaluate(&sensing.event, &verdict);
-	for (i = 0; i < verdict.nmatches && i < FF_MAX_MATCHES; i++)
-		agent_say_detection(&verdict.matches[i], pid, &sensing.event.inputs[FF_IMAGE_PATH]);
-	return !verdict.block;
+	if (verdict.inspect && !verdict.block)
+		rejected = !agent_inspect(sensing.path);
+	for (i = 0; i < verdict.nmatches && i < FF_MAX_MATCHES; i++) {
+		const struct ff_match *m = &verdict.matches[i];
+
+		agent_say_detection(m->id, m->action == FF_BLOCK || (m->action == FF_INSPECT && rejected), pid,
+			&sensing.event.inputs[FF_IMAGE_PATH]);
+	}
+	return !verdict.block && !rejected;
 }
 
 /* Answers the events that wait. The report is sent before the answer, so that whoever sees the answer finds it sent. */
@@ -52,6 +58,7 @@ static int answer_events(int fanotify)
 		if (e->fd < 0) /* the queue overflowed: nothing waits for this one */
 			continue;
 		if (e->mask & FAN_OPEN_EXEC_PERM) {
+			/* What we open ourselves is let go: we would wait for our own answer. */
 			if (e->pid != getpid() && !evaluate(e->fd, e->pid))
 				answer.response = FAN_DENY;
 			/* ENOENT: who waited was killed. */
@@ -82,30 +89,33 @@ static int watch(char **mounts)
 	return fd;
 }
 
-static int serve(int fanotify, const char *content)
+/* Answers and reports until the guest program is gone. Who waits for an answer comes before what has happened already. */
+static int serve(int asked, int told, const char *content)
 {
 	struct pollfd fds[] = {
-		{ .fd = fanotify, .events = POLLIN },
+		{ .fd = asked, .events = POLLIN },
+		{ .fd = told, .events = POLLIN }, /* poll takes no notice of it if it is -1 */
 		{ .fd = AGENT_SOCKET, .events = POLLIN },
 	};
 	char line[AGENT_LINE];
-	int err;
+	int err = 0;
 
 	for (;;) {
-		if (poll(fds, 2, -1) < 0) {
+		if (poll(fds, 3, -1) < 0) {
 			if (errno == EINTR)
 				continue;
 			perror("agent: poll");
 			return EXIT_FAILURE;
 		}
-		if (fds[0].revents) {
-			err = answer_events(fanotify);
-			if (err) {
-				fprintf(stderr, "agent: fanotify: %s\n", strerror(-err));
-				return EXIT_FAILURE;
-			}
+		if (fds[0].revents)
+			err = answer_events(asked);
+		else if (fds[1].revents)
+			err = agent_files_read(told, &sensing);
+		if (err) {
+			fprintf(stderr, "agent: fanotify: %s\n", strerror(-err));
+			return EXIT_FAILURE;
 		}
-		if (fds[1].revents) {
+		if (fds[2].revents) {
 			if (!agent_hear(line))
 				return EXIT_SUCCESS; /* nobody left to report to */
 			if (!strcmp(line, "load"))
@@ -116,16 +126,23 @@ static int serve(int fanotify, const char *content)
 
 int main(int argc, char **argv)
 {
-	int fanotify;
+	int asked, told;
 
 	if (argc < 3) {
 		fprintf(stderr, "usage: user CONTENT-FILE MOUNT...\n");
 		return 2;
 	}
+	fcntl(AGENT_SOCKET, F_SETFD, FD_CLOEXEC); /* it is not the inspector's */
 	agent_content_load(argv[1]);
-	fanotify = watch(argv + 2);
-	if (fanotify < 0)
+	/*
+	 * The group that is told first: when a process ends, Linux closes the descriptor that was opened last before the others.
+	 * An execution that waits for our answer holds the marks of both groups; so a group that is told, closed first, waits for that
+	 * execution, and the group that is asked, whose end would let it go, waits for its turn: nothing of it ends any more.
+	 */
+	told = agent_files_watch(argv + 2);
+	asked = watch(argv + 2);
+	if (asked < 0)
 		return EXIT_FAILURE;
 	agent_say("ready %llu", (unsigned long long)agent_content_version());
-	return serve(fanotify, argv[1]);
+	return serve(asked, told, argv[1]);
 }

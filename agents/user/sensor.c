@@ -1,12 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 /*
- * The sensor's 20 inputs for one execution. In the kernel (agents/sensor/sensor_execution.c) a sensor gives the same text for the
- * same execution, with these differences that the place makes. This agent
+ * The sensor's 20 inputs for one execution, and 6 for something done to a file. In the kernel
+ * (agents/sensor) a sensor gives the same text for the same event, with these differences that the place makes.
+ *
+ * Of executions this agent
  * - sees only the mounts that it watches, and the kernel agent all;
  * - is asked when the file is opened, so it also sees an execution that the kernel then refuses for its own reasons, and
  *   the program interpreter (ld.so) of a dynamically linked program;
  * - finds nothing in /proc of a process that is killed meanwhile: those inputs are then empty or 0;
  * - gives paths as seen from its own root directory, and the kernel agent from that of the process.
+ * Of files it
+ * - is told when it has happened, and can refuse nothing; whoever did it may have ended, and its name and user are then empty;
+ * - is told of renames, deletions and writes of files that have a name, not of folders; of several writes to a file that wait to be
+ *   told of, once;
+ * - is not told of writes through a mapping, nor of a kernel module that is loaded, and so never gives the operations mmap_write and
+ *   module_load: fanotify sees neither. The module's program is an execution; init_module(2) from memory is nothing to it;
+ * - loses what happens while more events wait than its queue holds.
+ * agents/safe sees and misses the same.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +33,7 @@
 #define COMM_MAX 16     /* bytes of a process's name, its terminator included */
 
 /* Formats one input; an input that no longer fits is cut. */
-static void __attribute__((format(printf, 3, 4))) put(struct agent_sensing *s, enum ff_field field, const char *format, ...)
+static void __attribute__((format(printf, 3, 4))) put(struct agent_sensing *s, unsigned int field, const char *format, ...)
 {
 	size_t room = sizeof(s->text) - s->used;
 	char *at = s->text + s->used;
@@ -42,7 +52,7 @@ static void __attribute__((format(printf, 3, 4))) put(struct agent_sensing *s, e
 	s->used += len;
 }
 
-static void put_slice(struct agent_sensing *s, enum ff_field field, const char *data, size_t len)
+static void put_slice(struct agent_sensing *s, unsigned int field, const char *data, size_t len)
 {
 	s->event.inputs[field].data = data;
 	s->event.inputs[field].len = len;
@@ -68,7 +78,7 @@ static void __attribute__((format(printf, 3, 4))) read_proc(char *to, size_t cap
 	to[n > 0 ? n : 0] = '\0';
 }
 
-static void put_comm(struct agent_sensing *s, enum ff_field field, pid_t pid)
+static void put_comm(struct agent_sensing *s, unsigned int field, pid_t pid)
 {
 	char comm[COMM_MAX + 1];
 	size_t len;
@@ -190,16 +200,41 @@ static u64 monotonic_ns(void)
 	return t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 
-void agent_sense(struct agent_sensing *s, int image, pid_t pid, u64 sequence)
+static void begin(struct agent_sensing *s, u16 template_id, u32 ninputs, pid_t pid)
 {
+	unsigned int i;
+
 	s->used = 0;
+	for (i = 0; i < FF_INPUTS; i++)
+		put_slice(s, i, "", 0);
+	s->event.template_id = template_id;
+	s->event.ninputs = ninputs;
+	s->event.pid = pid;
+	s->event.when_ns = monotonic_ns();
+	s->event.sequence++;
+}
+
+void agent_sense(struct agent_sensing *s, int image, pid_t pid)
+{
+	begin(s, FF_PROCESS, FF_INPUTS, pid);
 	sense_path(s, image);
 	sense_image(s, image);
 	sense_process(s, pid);
 	sense_host(s);
-	s->event.template_id = FF_PROCESS;
-	s->event.ninputs = FF_INPUTS;
-	s->event.pid = pid;
-	s->event.when_ns = monotonic_ns();
-	s->event.sequence = sequence;
+}
+
+void agent_sense_file(struct agent_sensing *s, const char *operation, const char *name, const char *new_name, pid_t pid)
+{
+	char status[STATUS_MAX];
+	unsigned int uid;
+
+	begin(s, FF_FILE, FF_FILE_INPUTS, pid);
+	put_slice(s, FF_OPERATION, operation, strlen(operation));
+	put_slice(s, FF_NAME, name, strlen(name));
+	put_slice(s, FF_NEW_NAME, new_name, strlen(new_name));
+	put(s, FF_FILE_PID, "%d", pid);
+	put_comm(s, FF_FILE_PROCESS, pid);
+	read_proc(status, sizeof(status), "/proc/%d/status", pid);
+	if (sscanf(status_value(status, "Uid"), "%u", &uid) == 1)
+		put(s, FF_FILE_UID, "%u", uid);
 }

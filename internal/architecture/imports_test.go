@@ -24,8 +24,9 @@ type rule struct {
 var rules = []rule{
 	{"agents/content", nil, "the channel file is the contract with guests, and is built into them"},
 	{"agents/protocol", nil, "it is built into guests"},
-	{"agents/ebpf", []string{"agents/content"}, "a daemon of a 96 MiB machine carries nothing of the host's"},
+	{"agents/ebpf", []string{"agents/content", "agents/safe/engine"}, "a daemon of a 96 MiB machine carries nothing of the host's"},
 	{"agents/guest", []string{"agents/content", "agents/protocol"}, "PID 1 of a 96 MiB machine carries nothing of the host's"},
+	{"agents/safe", []string{"agents/content", "agents/safe"}, "an agent of a 96 MiB machine carries nothing of the host's"},
 	{"scenarios", []string{"agents/content"}, "a language knows what can be asked for, not who does it"},
 	{"orchestrator/fleet", []string{"agents/content"}, "a new backend depends on the contract alone"},
 	{"orchestrator/console", nil, "text in, panics out"},

@@ -44,11 +44,9 @@ static void report(const struct ff_event *e, const struct ff_verdict *v, int ref
 	u32 i;
 
 	for (i = 0; i < v->nmatches && i < FF_MAX_MATCHES; i++) {
-		struct ff_match m = v->matches[i];
+		const struct ff_match *m = &v->matches[i];
 
-		if (m.action != FF_DETECT)
-			m.action = refused ? FF_BLOCK : FF_DETECT;
-		agent_say_detection(&m, e->pid, what(e));
+		agent_say_detection(m->id, refused && m->action != FF_DETECT, e->pid, what(e));
 	}
 }
 

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/fleetfall/fleetfall/agents/content"
+)
+
+func TestExecutions(t *testing.T) {
+	daemons(t, func(t *testing.T, program, _ string) {
+		d := start(t, program)
+		d.programs("work", "threat-exec-1", "threat-mark-1", "suspect-good", "suspect-bad")
+		d.run("work", false)
+		d.run("threat-exec-1", true)
+		d.expect("detect 1 block * " + d.in("threat-exec-1"))
+		d.run("threat-mark-1", false)
+		d.expect("detect 2 detect * " + d.in("threat-mark-1"))
+		// The inspector is not on the file system that is watched.
+		d.run("suspect-good", false)
+		d.expect("detect 201 detect * " + d.in("suspect-good"))
+		d.run("suspect-bad", true)
+		d.expect("detect 201 block * " + d.in("suspect-bad"))
+	})
+}
+
+func TestFiles(t *testing.T) {
+	daemons(t, func(t *testing.T, program, _ string) {
+		mountPoint := filepath.Join(filepath.Dir(program), "mnt")
+		for _, name := range []string{"written", "mapped"} { // before anybody watches
+			if err := os.WriteFile(filepath.Join(mountPoint, name), []byte("before"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		d := start(t, program)
+		me := strconv.Itoa(os.Getpid())
+
+		// A write through a mapping comes first, and nothing is said of it.
+		f, err := os.OpenFile(d.in("mapped"), os.O_RDWR, 0)
+		d.must(err)
+		defer f.Close()
+		m, err := syscall.Mmap(int(f.Fd()), 0, 6, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
+		d.must(err)
+		copy(m, "after.")
+		d.must(syscall.Munmap(m))
+		if data, err := os.ReadFile(d.in("mapped")); err != nil || string(data) != "after." {
+			t.Fatalf("the write through the mapping: %q, %v", data, err)
+		}
+
+		d.must(os.WriteFile(d.in("threat-rename-1"), []byte("x"), 0o644))
+		d.must(os.Rename(d.in("threat-rename-1"), d.in(content.ThreatSystemFile)))
+		d.expect("detect 7 detect " + me + " threat-rename-1")
+		d.must(os.WriteFile(d.in("agent-state-\n"), nil, 0o644))
+		d.must(os.Remove(d.in("agent-state-\n")))
+		d.expect("detect 8 detect " + me + " agent-state-?")
+		w, err := os.OpenFile(d.in("written"), os.O_WRONLY, 0)
+		d.must(err)
+		_, err = w.WriteString("after")
+		d.must(err)
+		d.must(w.Close())
+		d.expect("detect 200 detect " + me + " written")
+	})
+}
+
+// The life of an update: refused, accepted, and one that makes the agent read what is not there.
+func TestUpdates(t *testing.T) {
+	daemons(t, func(t *testing.T, program, _ string) {
+		d := start(t, program)
+		d.programs("work", "threat-exec-1")
+		damaged := []byte("FFCH\x01\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00" + strings.Repeat("x", 100))
+		d.write(damaged)
+		d.say("load")
+		d.expect("refused 5 signature is not the vendor's")
+		d.ship(content.Update(3))
+		d.say("load")
+		d.expect("loaded 3")
+		d.run("threat-exec-1", true)
+		d.expect("detect 1 block * " + d.in("threat-exec-1"))
+
+		fault, err := content.FindFault("field_count")
+		d.must(err)
+		_, key := content.TestVendorKey()
+		file, err := fault.Update(4, 1, nil, key)
+		d.must(err)
+		d.write(file)
+		d.say("load")
+		d.expect("loaded 4")
+		d.run("work", false)
+		if filepath.Base(program) == "safe" {
+			d.run("threat-exec-1", true)
+			d.expect("detect 1 block * " + d.in("threat-exec-1"))
+			return
+		}
+		err = d.cmd.Wait()
+		if status := d.cmd.ProcessState.Sys().(syscall.WaitStatus); status.Signal() != syscall.SIGSEGV {
+			t.Errorf("the agent ended with %v, want a segmentation fault", err)
+		}
+		d.run("threat-exec-1", false)
+	})
+}
+
+// The inspector's own execution waits for the agent, which waits for the inspector: nothing goes on before somebody kills the
+// process that is to become the inspector.
+func TestInspectorThatIsWatched(t *testing.T) {
+	daemons(t, func(t *testing.T, program, inspector string) {
+		d := start(t, program)
+		d.programs("suspect-good", "inspect", "work")
+		d.must(os.Remove(inspector))
+		d.must(os.Symlink(d.in("inspect"), inspector))
+		shell := d.startShell("suspect-good")
+		d.must(syscall.Kill(childThatWaits(t, d.cmd.Process.Pid), syscall.SIGKILL))
+		const cannotExecute = 126
+		if _ = shell.Wait(); shell.ProcessState.ExitCode() != cannotExecute {
+			t.Errorf("the execution: %v, want it refused", shell.ProcessState)
+		}
+		d.expect("detect 201 block * " + d.in("suspect-good"))
+		d.run("work", false)
+	})
+}
+
+// An agent that is killed closes its groups, and the execution that waits for its answer goes on.
+func TestKilledAgentLetsGo(t *testing.T) {
+	daemons(t, func(t *testing.T, program, _ string) {
+		d := start(t, program)
+		d.programs("work")
+		d.must(d.cmd.Process.Signal(syscall.SIGSTOP))
+		shell := d.startShell("work")
+		childThatWaits(t, shell.Process.Pid)
+		d.must(d.cmd.Process.Kill())
+		if err := shell.Wait(); err != nil {
+			t.Errorf("the execution: %v, want it let go", err)
+		}
+	})
+}
+
+// startShell has a shell execute the program: while an execution of Go's waits, so may all that Go does in this process.
+func (d *daemon) startShell(name string) *exec.Cmd {
+	d.t.Helper()
+	shell := exec.CommandContext(d.t.Context(), "sh", "-c", d.in(name)+"; exit $?")
+	d.must(shell.Start())
+	return shell
+}
+
+// childThatWaits returns a child of the process once it waits in the kernel and cannot be interrupted.
+func childThatWaits(t *testing.T, parent int) int {
+	t.Helper()
+	for {
+		stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+		for _, path := range stats {
+			stat, _ := os.ReadFile(path) // it may have ended
+			_, after, _ := strings.Cut(string(stat), ") ")
+			f := strings.Fields(after)
+			if len(f) > 1 && f[0] == "D" && f[1] == strconv.Itoa(parent) {
+				pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+				return pid
+			}
+		}
+		select {
+		case <-t.Context().Done():
+			t.Fatal("no child waits")
+		case <-time.After(time.Millisecond): // there is no event for it
+		}
+	}
+}
