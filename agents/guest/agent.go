@@ -24,12 +24,12 @@ type report struct {
 	version uint64 // ready, loaded: of the content in use, 0 for none; refused: of the file, 0 if it has none
 	reason  string // refused
 	rule    uint32 // detect
-	block   bool   // detect: the agent refused the execution
+	block   bool   // detect: the agent refused it
 	pid     int    // detect
-	path    string // detect
+	what    string // detect: the image's path, or the name of a file that something was done to
 }
 
-// parseReport reads a line of the agent: "ready V", "loaded V", "refused V REASON…", "detect RULE block|detect PID PATH".
+// parseReport reads a line of the agent: "ready V", "loaded V", "refused V REASON…", "detect RULE block|detect PID WHAT".
 func parseReport(line string) (report, error) {
 	kind, rest, _ := strings.Cut(line, " ")
 	r := report{kind: kind}
@@ -44,9 +44,9 @@ func parseReport(line string) (report, error) {
 	case "detect":
 		fields := strings.SplitN(rest, " ", 4)
 		if len(fields) != 4 || fields[1] != "block" && fields[1] != "detect" {
-			return report{}, fmt.Errorf("agent says %q: want detect RULE block|detect PID PATH", line)
+			return report{}, fmt.Errorf("agent says %q: want detect RULE block|detect PID WHAT", line)
 		}
-		r.block, r.path = fields[1] == "block", fields[3]
+		r.block, r.what = fields[1] == "block", fields[3]
 		var rule uint64
 		rule, err = strconv.ParseUint(fields[0], 10, 32)
 		r.rule = uint32(rule)
@@ -176,7 +176,7 @@ func (a *agent) note(r report, at time.Time) {
 	case "refused":
 		a.tally.refusal(protocol.Refusal{Version: r.version, Reason: r.reason})
 	case "detect":
-		if seen, ok := a.awaited[r.path]; ok {
+		if seen, ok := a.awaited[r.what]; ok {
 			select {
 			case seen <- at:
 			default: // another rule matched too
@@ -185,17 +185,17 @@ func (a *agent) note(r report, at time.Time) {
 	}
 }
 
-// expect returns a channel that gets the time at which the agent reports an execution of path, and a function to be
-// called when that is no longer of interest.
-func (a *agent) expect(path string) (<-chan time.Time, func()) {
+// expect returns a channel that gets the time at which the agent reports a detection of what the words say, and a function to
+// be called when that is no longer of interest.
+func (a *agent) expect(what string) (<-chan time.Time, func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	seen := make(chan time.Time, 1)
-	a.awaited[path] = seen
+	a.awaited[what] = seen
 	return seen, func() {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		delete(a.awaited, path)
+		delete(a.awaited, what)
 	}
 }
 

@@ -22,8 +22,9 @@ func TestParseReport(t *testing.T) {
 		{"loaded 3", report{kind: "loaded", version: 3}},
 		{"refused 7 signature is not the vendor's", report{kind: "refused", version: 7, reason: "signature is not the vendor's"}},
 		{"refused 0", report{kind: "refused"}},
-		{"detect 1 block 42 /opt/x", report{kind: "detect", rule: 1, block: true, pid: 42, path: "/opt/x"}},
-		{"detect 4294967295 detect 42 /a path/with  spaces", report{kind: "detect", rule: 4294967295, pid: 42, path: "/a path/with  spaces"}},
+		{"detect 6 detect 1 module_load", report{kind: "detect", rule: 6, pid: 1, what: "module_load"}},
+		{"detect 1 block 42 /opt/x", report{kind: "detect", rule: 1, block: true, pid: 42, what: "/opt/x"}},
+		{"detect 4294967295 detect 42 /a path/with  spaces", report{kind: "detect", rule: 4294967295, pid: 42, what: "/a path/with  spaces"}},
 	} {
 		if got, err := parseReport(c.line); err != nil || got != c.want {
 			t.Errorf("%q: got %+v, %v; want %+v", c.line, got, err, c.want)
@@ -48,8 +49,8 @@ func FuzzParseReport(f *testing.F) {
 		if err != nil && !strings.HasPrefix(err.Error(), "agent says ") {
 			t.Errorf("%q: error %q does not say who said what", line, err)
 		}
-		if err == nil && r.path != "" && !strings.HasSuffix(line, r.path) {
-			t.Errorf("%q: path %q is not its end", line, r.path)
+		if err == nil && r.what != "" && !strings.HasSuffix(line, r.what) {
+			t.Errorf("%q: path %q is not its end", line, r.what)
 		}
 	})
 }

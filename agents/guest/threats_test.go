@@ -126,7 +126,7 @@ func TestOutcomes(t *testing.T) {
 		detected := func(err error) func() error {
 			return func() error {
 				wait(t.Context(), time.Millisecond)
-				x.agent.note(report{kind: "detect", path: "sign"}, time.Now())
+				x.agent.note(report{kind: "detect", what: "sign"}, time.Now())
 				return err
 			}
 		}
