@@ -234,7 +234,7 @@ func (b *builder) make(ctx context.Context, p plan, dir string) error {
 	return writeLock(dir, Lock{
 		Schema: lockSchema, Name: b.recipe.Name, Digest: p.digest, KernelRelease: p.kernel.release,
 		Cmdline: b.recipe.Cmdline, ContentVersion: b.recipe.Disk.ContentVersion,
-		Packages: p.packages, Tools: p.tools, KernelConfig: facts, Modules: modules, Artefacts: artefacts, Inputs: p.inputs,
+		Packages: p.packages, Tools: p.tools, KernelConfig: facts, Needs: b.recipe.Kernel.Needs, Modules: modules, Artefacts: artefacts, Inputs: p.inputs,
 	})
 }
 

@@ -175,7 +175,11 @@ func parseConfig(data []byte) map[string]string {
 func configFacts(r kernelRecipe, config map[string]string) (map[string]string, error) {
 	facts := map[string]string{}
 	var wrong []error
-	for _, key := range append(slices.Sorted(maps.Keys(r.Require)), r.Record...) {
+	keys := slices.Concat(slices.Collect(maps.Keys(r.Require)), r.Record)
+	for _, options := range r.Needs {
+		keys = slices.AppendSeq(keys, maps.Keys(options))
+	}
+	for _, key := range slices.Sorted(slices.Values(keys)) {
 		value, ok := config[key]
 		if !ok {
 			value = "n"

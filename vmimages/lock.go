@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -20,25 +21,42 @@ const (
 )
 
 const (
-	lockSchema   = 2       // modules by link
+	lockSchema   = 3       // what architectures need
 	digestLetter = 12      // hexadecimal digits of the digest that name an image's directory
 	maxLockBytes = 1 << 20 // of a lock file
 )
 
 // A Lock says what an image was made of. It holds no time and no path of the machine, so that it repeats too.
 type Lock struct {
-	Schema         int                 `json:"schema"` // lockSchema
-	Name           string              `json:"name"`
-	Digest         string              `json:"digest"` // SHA-256 of the inputs
-	KernelRelease  string              `json:"kernel_release"`
-	Cmdline        []string            `json:"cmdline"`
-	ContentVersion uint64              `json:"content_version"` // of the channel file on the disk
-	Packages       []Package           `json:"packages"`        // sorted by name
-	Tools          []Tool              `json:"tools"`           // sorted by name
-	KernelConfig   map[string]string   `json:"kernel_config"`   // "n" for what is not set
-	Modules        map[string][]string `json:"modules"`         // paths in the image by the guest's link to its host, in load order
-	Artefacts      []Artefact          `json:"artefacts"`
-	Inputs         map[string]string   `json:"inputs"` // everything the digest is made of
+	Schema         int               `json:"schema"` // lockSchema
+	Name           string            `json:"name"`
+	Digest         string            `json:"digest"` // SHA-256 of the inputs
+	KernelRelease  string            `json:"kernel_release"`
+	Cmdline        []string          `json:"cmdline"`
+	ContentVersion uint64            `json:"content_version"` // of the channel file on the disk
+	Packages       []Package         `json:"packages"`        // sorted by name
+	Tools          []Tool            `json:"tools"`           // sorted by name
+	KernelConfig   map[string]string `json:"kernel_config"`   // "n" for what is not set
+	// Needs has, by architecture of the agent, options of KernelConfig that are to be "y", with what people call them.
+	Needs     map[string]map[string]string `json:"needs"`
+	Modules   map[string][]string          `json:"modules"` // paths in the image by the guest's link to its host, in load order
+	Artefacts []Artefact                   `json:"artefacts"`
+	Inputs    map[string]string            `json:"inputs"` // everything the digest is made of
+}
+
+// CanRun returns an error that names all that the image's kernel lacks for an architecture of the agent, if it lacks anything.
+func (l Lock) CanRun(architecture string) error {
+	var lacks []string
+	for _, option := range sortedKeys(l.Needs[architecture]) {
+		if got := l.KernelConfig[option]; got != "y" {
+			lacks = append(lacks, fmt.Sprintf("%s (%s is %q)", l.Needs[architecture][option], option, got))
+		}
+	}
+	if len(lacks) == 0 {
+		return nil
+	}
+	return fmt.Errorf("image %s cannot run hosts with architecture %q: its kernel %s lacks %s", l.Name, architecture, l.KernelRelease,
+		strings.Join(lacks, ", "))
 }
 
 // A Package is a Debian package that went into an image.

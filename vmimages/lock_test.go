@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fleetfall/fleetfall/agents"
 )
 
 // fakeBuild publishes a build of made-up files, used at a time, and returns its directory.
@@ -150,4 +152,44 @@ func FuzzParseLock(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Hosts are refused for what their image's kernel lacks, by the names that people know, and for all of it at once.
+func TestCanRun(t *testing.T) {
+	lock := Lock{
+		Name: "tiny", KernelRelease: "6.1.0-x",
+		KernelConfig: map[string]string{"CONFIG_A": "n", "CONFIG_B": "y", "CONFIG_C": "m"},
+		Needs: map[string]map[string]string{
+			"ebpf": {"CONFIG_A": "BTF", "CONFIG_B": "BPF LSM", "CONFIG_C": "BPF's compiler"},
+			"user": {"CONFIG_B": "fanotify permission events"},
+		},
+	}
+	const want = `image tiny cannot run hosts with architecture "ebpf": its kernel 6.1.0-x lacks BTF (CONFIG_A is "n"), BPF's compiler (CONFIG_C is "m")`
+	if err := lock.CanRun("ebpf"); err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	for _, architecture := range []string{"user", "none", "kernel"} {
+		if err := lock.CanRun(architecture); err != nil {
+			t.Errorf("%s: %v", architecture, err)
+		}
+	}
+}
+
+// What tiny's recipe says that architectures need is in its lock with what its kernel has of it.
+func TestNeedsAreRecorded(t *testing.T) {
+	sources, err := sourceFiles(agents.Sources())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := loadRecipe("tiny", guestPrograms(sources))
+	if err != nil {
+		t.Fatal(err)
+	}
+	facts, err := configFacts(kernelRecipe{Needs: r.Kernel.Needs}, map[string]string{"CONFIG_BPF_LSM": "y"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if facts["CONFIG_BPF_LSM"] != "y" || facts["CONFIG_DEBUG_INFO_BTF"] != "n" || facts["CONFIG_FANOTIFY_ACCESS_PERMISSIONS"] != "n" {
+		t.Errorf("recorded %v", facts)
+	}
 }

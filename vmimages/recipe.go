@@ -40,7 +40,9 @@ type kernelRecipe struct {
 	Modules      map[string][]string `hcl:"modules"` // by the guest's link to its host; what they depend on is added
 	ModulesRange hcl.Range           `hcl:"modules,attr_range"`
 	Require      map[string]string   `hcl:"require,optional"`
-	Record       []string            `hcl:"record,optional"`
+	// Needs has, by architecture of the agent, options that are to be "y", with what people call them.
+	Needs  map[string]map[string]string `hcl:"needs,optional"`
+	Record []string                     `hcl:"record,optional"`
 }
 
 type initramfsRecipe struct {

@@ -20,20 +20,23 @@ image "tiny" {
       mailbox = ["nfit", "nd_pmem", "pvpanic_mmio"]
     }
 
-    # What the agents and the testbed rely on. A kernel configured otherwise is refused.
+    # What the testbed relies on, and the agents' modules, which could not be built otherwise. A kernel without it is refused.
     require = {
-      CONFIG_BPF_JIT                       = "y"
-      CONFIG_BPF_LSM                       = "y"
-      CONFIG_DEBUG_INFO_BTF                = "y"
-      CONFIG_DEVTMPFS                      = "y"
-      CONFIG_DYNAMIC_FTRACE_WITH_REGS      = "y"
-      CONFIG_EXT4_FS                       = "y"
-      CONFIG_FANOTIFY_ACCESS_PERMISSIONS   = "y"
-      CONFIG_FUNCTION_TRACER               = "y"
-      CONFIG_KPROBES                       = "y"
-      CONFIG_KRETPROBES                    = "y"
-      CONFIG_MODULES                       = "y"
-      CONFIG_SERIAL_8250_CONSOLE           = "y"
+      CONFIG_DEVTMPFS                 = "y"
+      CONFIG_DYNAMIC_FTRACE_WITH_REGS = "y"
+      CONFIG_EXT4_FS                  = "y"
+      CONFIG_FUNCTION_TRACER          = "y"
+      CONFIG_KPROBES                  = "y"
+      CONFIG_KRETPROBES               = "y"
+      CONFIG_MODULES                  = "y"
+      CONFIG_SERIAL_8250_CONSOLE      = "y"
+    }
+    # What an architecture of the agent needs besides, and what people call it: hosts of one that the kernel cannot run are
+    # refused before they boot.
+    needs = {
+      ebpf = { CONFIG_BPF_JIT = "BPF's compiler", CONFIG_BPF_LSM = "BPF LSM", CONFIG_DEBUG_INFO_BTF = "BTF" }
+      safe = { CONFIG_FANOTIFY_ACCESS_PERMISSIONS = "fanotify permission events" }
+      user = { CONFIG_FANOTIFY_ACCESS_PERMISSIONS = "fanotify permission events" }
     }
     # What a reader of results may want to know besides.
     record = [

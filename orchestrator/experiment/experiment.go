@@ -123,6 +123,11 @@ func (r *run) prepare(ctx context.Context) error {
 		}
 		r.images[c.Fleet.Image] = image
 	}
+	for _, c := range r.Plan.Cells {
+		if err := r.images[c.Fleet.Image].Lock.CanRun(c.Fleet.Architecture); err != nil {
+			return fmt.Errorf("fleet %s: %w", c.Fleet.Name, err)
+		}
+	}
 	if r.before != nil {
 		return r.sameImages()
 	}
