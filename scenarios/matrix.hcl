@@ -192,7 +192,7 @@ recovery "technicians" {
   technicians = var.hosts
   hands_on    = fixed("30s")
   notice      = "30s"
-  restart     = "5s"
+  restart     = "20s"
 }
 
 matrix {
