@@ -21,7 +21,7 @@ scenario "matrix" {
   seed          = 5
   repeat        = var.repeat
   clock         = var.clock
-  deadline      = "10m"
+  deadline      = "5m"
   stable_for    = "15s"
   liveness      = "20s"
   latency_bound = "2s"
@@ -89,10 +89,10 @@ fleet "safe" {
   hosts        = var.hosts
 }
 
-# A minute to see what is normal; the vendor pulls each update after two.
+# Time to see what is normal, with each kind of threat once at least; the vendor pulls each update after 90 s.
 locals {
-  at           = "1m"
-  revert_after = "2m"
+  at           = "45s"
+  revert_after = "90s"
 }
 
 update "bit-flips" {

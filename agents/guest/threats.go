@@ -28,9 +28,12 @@ type threats struct {
 	executing, acting chan struct{}
 }
 
-// run runs a threat every so often until ctx ends; none if every is 0.
+// run runs a threat every so often until ctx ends; none if every is 0. The first comes after half of that: work that is as
+// frequent, or whole times so, then falls between the threats, and its time is its own.
 func (t *threats) run(ctx context.Context, every time.Duration) {
-	repeat(ctx, every, func() { t.one(ctx) })
+	if wait(ctx, every/2) {
+		repeat(ctx, every, func() { t.one(ctx) })
+	}
 }
 
 // one runs the next threat and notes its outcome. It returns when the threat has ended, or hangs.

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/fleetfall/fleetfall/internal/capability"
+)
+
+// TestMatrixQuick: each architecture is on real VMs what the scenario says that it is, and sees what its hooks can see. The kinds
+// of threats that are missed are missed for the reason that stands beside them.
+func TestMatrixQuick(t *testing.T) {
+	capability.VMs(t)
+	p := startRun(t, t.TempDir(), "matrix-quick")
+	p.expect(exitMet)
+	r := p.results()
+	fanotify := "fanotify tells of no write through a mapping, and of no module that is loaded from memory"
+	missed := map[string]map[string]string{
+		"kernel": {}, "hybrid": {}, "ebpf": {},
+		"user": {"mmap": fanotify, "module": fanotify}, "safe": {"mmap": fanotify, "module": fanotify},
+	}
+	for _, c := range r.Cells {
+		if c.Architecture == "none" {
+			continue
+		}
+		for _, v := range c.Visibility {
+			why := missed[c.Fleet][v.What]
+			if v.What == "script" {
+				why = "a hook on executions sees the interpreter, and not what it is given to read"
+			}
+			if seen := v.Before.Detected > 0; v.Before.N == 0 || seen != (why == "") {
+				t.Errorf("%s: %d of %d threats of kind %s were detected before the update; missed because %q", c.ID, v.Before.Detected, v.Before.N, v.What, why)
+			}
+		}
+		if m := c.Metrics["overhead"]; m.Value == nil || *m.Value <= 0 {
+			t.Errorf("%s: overhead %s, want more than none", c.ID, told(m))
+		}
+	}
+	expectNothingOf(t, r.Run.ID)
+}
