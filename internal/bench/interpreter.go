@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -113,7 +114,7 @@ func (e *evaluator) evaluate(ctx context.Context, way, file string, rounds int) 
 func answer(c *exec.Cmd) (evaluations int, took time.Duration, err error) {
 	out, err := c.Output()
 	if err != nil {
-		if exit, ok := err.(*exec.ExitError); ok {
+		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 			err = fmt.Errorf("%w\n%s", err, exit.Stderr)
 		}
 		return 0, 0, fmt.Errorf("%s: %w", filepath.Base(c.Path), err)
