@@ -3,7 +3,7 @@
 
 # What a run needs is what `fleetfall doctor` checks.
 RUN_PACKAGES  := qemu-system-x86 qemu-utils libvirt-daemon-system linux-headers-cloud-amd64 e2fsprogs gcc make binutils libc6-dev clang libbpf-dev
-TEST_PACKAGES := $(RUN_PACKAGES) chromium libclang-rt-14-dev busybox-static libvirt-clients openssh-client
+TEST_PACKAGES := $(RUN_PACKAGES) chromium libclang-rt-14-dev busybox-static libvirt-clients openssh-client valgrind
 
 GO       ?= go
 SUDO     := $(if $(filter 0,$(shell id -u)),,sudo)

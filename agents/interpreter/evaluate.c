@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
-/* Evaluates loaded content over one event: runs for every program that the machine executes. */
+/*
+ * Evaluates loaded content over one event: runs for every program that the machine executes. Most events match nothing, which
+ * is seen by their bucket and a byte or two. test/harness/byhand.c is what it is measured against.
+ */
 #include "interpreter.h"
 
 /* Decodes the criterion at p, inside a group, and returns the place of the next one. */
@@ -11,14 +14,14 @@ static const u8 *next_criterion(struct ff_criterion *c, const u8 *p)
 	return c->value + c->len;
 }
 
-/* How many bytes input and the criterion's value have in common, from the input's byte at on. */
-static size_t common_prefix(const struct ff_value *input, size_t at, const struct ff_criterion *c)
+/* Whether the input has the criterion's value at at: byte by byte as far as both reach, and lengths after that. */
+static int has_value_at(const struct ff_value *input, size_t at, const struct ff_criterion *c)
 {
 	size_t n = 0;
 
 	while (at + n < input->len && n < c->len && (u8)input->data[at + n] == c->value[n])
 		n++;
-	return n;
+	return n == c->len;
 }
 
 static int contains(const struct ff_value *input, const struct ff_criterion *c)
@@ -26,7 +29,7 @@ static int contains(const struct ff_value *input, const struct ff_criterion *c)
 	size_t at = 0;
 
 	do {
-		if (common_prefix(input, at, c) == c->len)
+		if (has_value_at(input, at, c))
 			return 1;
 	} while (++at < input->len);
 	return 0;
@@ -101,9 +104,9 @@ static int criterion_matches(const struct ff_criterion *c, const struct ff_value
 	case FF_ANY:
 		return 1;
 	case FF_EQUALS:
-		return common_prefix(input, 0, c) == c->len && input->len == c->len;
+		return has_value_at(input, 0, c) && input->len == c->len;
 	case FF_PREFIX:
-		return common_prefix(input, 0, c) == c->len;
+		return has_value_at(input, 0, c);
 	case FF_CONTAINS:
 		return contains(input, c);
 	case FF_GLOB:
@@ -115,44 +118,126 @@ static int criterion_matches(const struct ff_criterion *c, const struct ff_value
 	return 0;
 }
 
-/* Whether every criterion of the instance matches the input of its field, in the order of the template's fields. */
-static int instance_matches(const struct ff_content *c, const struct ff_instance *in, const struct ff_event *e)
+/* Whether every criterion of the instance matches the input of its field, as many fields as the template declares. */
+static __attribute__((__noinline__)) int instance_matches(const struct ff_instance *in, const struct ff_event *e, u32 checks)
 {
-	const struct ff_template *t = &c->templates[in->template_index];
+	const struct ff_criterion *c = in->criteria, *end = c + in->ncriteria;
 	const struct ff_value *inputs = e->inputs;
-	unsigned int field;
 
-	if (t->id != e->template_id)
-		return 0;
-	for (field = 0; field < t->field_count; field++) {
-		if ((c->checks & FF_CHECK_BOUNDS) && field >= e->ninputs && in->criteria[field].op != FF_ANY)
+	for (; c < end; c++) {
+		if ((checks & FF_CHECK_BOUNDS) && c->field >= e->ninputs)
 			return 0;
-		if (!criterion_matches(&in->criteria[field], &inputs[field], c->checks))
+		if (!criterion_matches(c, &inputs[c->field], checks))
 			return 0;
 	}
 	return 1;
 }
 
+static inline int same_4(const u8 *a, const u8 *b)
+{
+	u32 x, y;
+
+	ff_memcpy(&x, a, 4);
+	ff_memcpy(&y, b, 4);
+	return x == y;
+}
+
+static inline int same_8(const u8 *a, const u8 *b)
+{
+	u64 x, y;
+
+	ff_memcpy(&x, a, 8);
+	ff_memcpy(&y, b, 8);
+	return x == y;
+}
+
+/* Whether n bytes are the same, of which there are some. Values are short: a call of memcmp costs more than what it does. */
+static inline int same_bytes(const u8 *a, const u8 *b, size_t n)
+{
+	if (n < 4)
+		return a[0] == b[0] && a[n / 2] == b[n / 2] && a[n - 1] == b[n - 1];
+	if (n < 8)
+		return same_4(a, b) && same_4(a + n - 4, b + n - 4);
+	for (; n > 8; a += 8, b += 8, n -= 8) {
+		if (!same_8(a, b))
+			return 0;
+		if (n < 16)
+			return same_8(a + n - 8, b + n - 8);
+	}
+	return same_8(a, b);
+}
+
+/*
+ * As instance_matches, for a plain instance, whose criteria may come in any order: the first one last, because the bucket is of
+ * it, so that a byte of it matches already.
+ */
+static inline int plain_matches(const struct ff_instance *in, const struct ff_event *e)
+{
+	const struct ff_criterion *c = in->criteria + in->ncriteria;
+
+	do {
+		const struct ff_value *input = &e->inputs[(--c)->field];
+
+		if (input->len < c->len || (input->len > c->len && c->op == FF_EQUALS))
+			return 0;
+		if (!same_bytes((const u8 *)input->data, c->value, c->len))
+			return 0;
+	} while (c > in->criteria);
+	return 1;
+}
+
+static inline void report(struct ff_verdict *v, const struct ff_instance *in)
+{
+	if (v->nmatches < FF_MAX_MATCHES) {
+		v->matches[v->nmatches].id = in->id;
+		v->matches[v->nmatches].action = in->action;
+	}
+	v->nmatches++;
+	if (in->action == FF_BLOCK)
+		v->block = 1;
+	if (in->action == FF_INSPECT)
+		v->inspect = 1;
+}
+
+/* Evaluates those instances, from number i on, that may match an event in the bucket. */
+static __attribute__((__noinline__)) void evaluate_bucket(const struct ff_content *c, const struct ff_event *e, struct ff_verdict *v,
+	unsigned int bucket, unsigned int i)
+{
+	do {
+		const struct ff_instance *in = &c->instances[i];
+
+		i = in->next;
+		if (in->bucket == bucket)
+			i = in->next_in_bucket;
+		else if (in->bucket != FF_NO_BUCKET)
+			continue;
+		if (in->plain ? plain_matches(in, e) : instance_matches(in, e, c->checks))
+			report(v, in);
+	} while (i != FF_END);
+}
+
+/* The bucket of an event of the template. */
+static inline unsigned int bucket_of(const struct ff_template *t, const struct ff_event *e)
+{
+	const struct ff_value *input = &e->inputs[t->bucket_field];
+
+	return t->bucket_offset < input->len ? (u8)input->data[t->bucket_offset] % FF_BUCKETS : FF_SHORT;
+}
+
 void ff_evaluate(const struct ff_content *c, const struct ff_event *e, struct ff_verdict *v)
 {
-	unsigned int i;
+	const struct ff_template *t = c->templates;
+	unsigned int bucket, i;
 
 	v->block = 0;
 	v->inspect = 0;
 	v->nmatches = 0;
-	for (i = 0; i < c->ninstances; i++) {
-		const struct ff_instance *in = &c->instances[i];
-
-		if (!instance_matches(c, in, e))
-			continue;
-		if (v->nmatches < FF_MAX_MATCHES) {
-			v->matches[v->nmatches].id = in->id;
-			v->matches[v->nmatches].action = in->action;
+	for (i = c->ntemplates; i > 0; i--, t++) {
+		if (t->id == e->template_id) {
+			bucket = bucket_of(t, e);
+			if (t->first[bucket] != FF_END)
+				evaluate_bucket(c, e, v, bucket, t->first[bucket]);
+			return;
 		}
-		v->nmatches++;
-		if (in->action == FF_BLOCK)
-			v->block = 1;
-		if (in->action == FF_INSPECT)
-			v->inspect = 1;
 	}
 }

@@ -82,17 +82,37 @@ enum ff_op { FF_ANY, FF_EQUALS, FF_PREFIX, FF_CONTAINS, FF_GLOB, FF_ANY_OF, FF_A
 #define FF_LAST_OP 6u
 
 /* A condition on an input. Of a group the value is criteria on the same input, encoded as in the file, one after the other. */
-struct ff_criterion { u8 op; u16 len; const u8 *value; };
+struct ff_criterion { u8 op; u8 field; u16 len; const u8 *value; };
 
-struct ff_template { u16 id; u8 field_count; };
+#define FF_BUCKETS 32u      /* by a byte's lowest bits */
+#define FF_SHORT FF_BUCKETS /* one more, of events that do not have the byte */
+#define FF_NO_BUCKET 255u
+#define FF_END 0xffffu      /* instead of the index of an instance */
+
+/*
+ * A template's events are in buckets by one byte of one input, the one that tells its instances apart best (index.c), so that
+ * evaluation passes over instances that want another byte there.
+ */
+struct ff_template {
+	u16 id;
+	u8 field_count;
+	u8 bucket_field;
+	u8 bucket_offset;          /* of the byte */
+	u16 first[FF_BUCKETS + 1]; /* index of the first instance that may match an event in the bucket, or FF_END */
+};
 
 struct ff_instance {
 	u32 id;
 	u8 action;
-	u8 template_index;     /* into ff_content.templates */
+	u8 template_index;  /* into ff_content.templates */
 	u8 name_len;
+	u8 ncriteria;
+	u8 plain;           /* all it does is compare bytes of inputs that there are */
+	u8 bucket;          /* of all events that it matches; FF_NO_BUCKET when they may be in any */
+	u16 next;           /* index of the template's next instance, or FF_END */
+	u16 next_in_bucket; /* of the next one that may match an event in its bucket; none if it has no bucket */
 	const u8 *name;
-	struct ff_criterion criteria[FF_MAX_FIELDS]; /* decoded, as many as the template has fields; values lie in the file */
+	struct ff_criterion criteria[FF_MAX_FIELDS]; /* decoded, in the order of fields, no wildcards; values lie in the file */
 };
 
 /* Loaded content: a view into the caller's file, which must stay in place and unchanged while this is used. */
@@ -127,6 +147,9 @@ void ff_unload(struct ff_content *c);
 
 /* Says in English, without a full stop, why content was refused; "accepted" for FF_OK. */
 const char *ff_refusal(enum ff_load_result r);
+
+/* Puts the instances into buckets: the end of ff_load. */
+void ff_index(struct ff_content *c);
 
 /* Evaluates every instance of the event's template over its inputs. */
 void ff_evaluate(const struct ff_content *c, const struct ff_event *e, struct ff_verdict *v);

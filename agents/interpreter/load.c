@@ -195,11 +195,18 @@ static enum ff_load_result load_instance(struct ff_content *c, struct reader *r)
 	ncriteria = p[0];
 	if (ncriteria != c->templates[in->template_index].field_count)
 		return FF_BAD_INSTANCE;
+	in->ncriteria = 0;
 	for (i = 0; i < ncriteria; i++) {
-		result = take_criterion(r, &in->criteria[i], c->checks, 0);
+		struct ff_criterion *criterion = &in->criteria[in->ncriteria];
+
+		result = take_criterion(r, criterion, c->checks, 0);
 		if (result != FF_OK)
 			return result;
-		simplify(&in->criteria[i]);
+		if (criterion->op == FF_ANY)
+			continue;
+		criterion->field = (u8)i;
+		simplify(criterion);
+		in->ncriteria++;
 	}
 	c->ninstances++;
 	return FF_OK;
@@ -262,7 +269,9 @@ enum ff_load_result ff_load(struct ff_content *c, const u8 *file, size_t size, c
 	c->capacity = 0;
 	c->instances = NULL;
 	result = load_payload(c, &r);
-	if (result != FF_OK)
+	if (result == FF_OK)
+		ff_index(c);
+	else
 		ff_unload(c);
 	return result;
 }

@@ -82,6 +82,11 @@ func run(ctx context.Context) (kept bool, err error) {
 		}
 		add(r)
 	}
+	rows, err := interpreter(ctx, scratch)
+	if err != nil {
+		return false, err
+	}
+	add(rows...)
 	if t.machine, err = measureFleets(ctx, image, n, add); err != nil {
 		return false, err
 	}

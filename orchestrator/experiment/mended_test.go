@@ -24,11 +24,11 @@ import (
 )
 
 // evaluator is the file that has the defect, and these are the mistake and its mending by hand: the bounds check that the
-// published findings of July 2024 ask for.
+// published findings of July 2024 ask for, made whatever the agent asks for.
 const (
 	evaluator = "interpreter/evaluate.c"
-	mistake   = "instance_matches(&c->templates[in->template_index], in, inputs)"
-	mended    = "instance_matches(&c->templates[in->template_index], in, inputs, e->ninputs)"
+	mistake   = "if ((checks & FF_CHECK_BOUNDS) && c->field >= e->ninputs)"
+	mended    = "if (c->field >= e->ninputs)"
 )
 
 // mend adds a bounds check to the interpreter and leaves all else as it is.
@@ -50,16 +50,10 @@ func mend(t *testing.T) fs.FS {
 	if file == nil {
 		t.Fatalf("no %s among the sources", evaluator)
 	}
-	for _, edit := range []struct{ old, new string }{
-		{mistake, mended},
-		{"const struct ff_instance *in, const struct ff_value *inputs)", "const struct ff_instance *in, const struct ff_value *inputs, u32 ninputs)"},
-		{"if (!criterion_matches(&c, &inputs[field]))", "if (field >= ninputs ? c.op != OP_ANY : !criterion_matches(&c, &inputs[field]))"},
-	} {
-		if n := bytes.Count(file.Data, []byte(edit.old)); n != 1 {
-			t.Fatalf("%q stands %d times in %s, want once: mend it here too", edit.old, n, evaluator)
-		}
-		file.Data = bytes.Replace(file.Data, []byte(edit.old), []byte(edit.new), 1)
+	if n := bytes.Count(file.Data, []byte(mistake)); n != 1 {
+		t.Fatalf("%q stands %d times in %s, want once: mend it here too", mistake, n, evaluator)
 	}
+	file.Data = bytes.Replace(file.Data, []byte(mistake), []byte(mended), 1)
 	return sources
 }
 

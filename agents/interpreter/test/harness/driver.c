@@ -120,7 +120,8 @@ static void print_hex(const u8 *data, size_t len)
 
 static void print_content(const struct ff_content *c)
 {
-	unsigned int i, n;
+	static const struct ff_criterion any;
+	unsigned int i, n, field;
 
 	printf("ok version=%llu templates=", (unsigned long long)c->version);
 	for (i = 0; i < c->ntemplates; i++)
@@ -130,9 +131,12 @@ static void print_content(const struct ff_content *c)
 
 		printf(" %u/%u/%u/", in->id, c->templates[in->template_index].id, in->action);
 		print_hex(in->name, in->name_len);
-		for (n = 0; n < c->templates[in->template_index].field_count; n++) {
-			printf(",%u:", in->criteria[n].op);
-			print_hex(in->criteria[n].value, in->criteria[n].len);
+		for (n = field = 0; field < c->templates[in->template_index].field_count; field++) {
+			int wildcard = n == in->ncriteria || in->criteria[n].field != field;
+			const struct ff_criterion *criterion = wildcard ? &any : &in->criteria[n++];
+
+			printf(",%u:", criterion->op);
+			print_hex(criterion->value, criterion->len);
 		}
 	}
 	putchar('\n');
