@@ -74,6 +74,6 @@ func overall(p *scenarios.Plan, cells map[string]*cell) []results.RunCause {
 
 // parsed is what tells causes apart.
 func parsed(p fleet.Panic) fleet.Panic {
-	p.Excerpt, p.Source = "", ""
+	p.Excerpt, p.Source, p.Dump = "", "", ""
 	return p
 }
