@@ -70,10 +70,6 @@ func (m *machine) put(page, offset int, value uint64) {
 	binary.LittleEndian.PutUint64(m.pages[page][offset:], value)
 }
 
-func (m *machine) get(page, offset int) uint64 {
-	return binary.LittleEndian.Uint64(m.pages[page][offset:])
-}
-
 // print appends a record with a block of its own, as the kernel does.
 func (m *machine) print(ns uint64, text string) {
 	size, length := uint64(1)<<m.sizeBits, uint64(8+len(text)+7)&^7
