@@ -87,6 +87,7 @@ func hostsOf(p *scenarios.Plan, cell scenarios.Cell) []fleet.HostSpec {
 		hosts = append(hosts, fleet.HostSpec{
 			Name: fmt.Sprintf("%s-%0*d", cell.Fleet.Name, digits, n+1), Architecture: cell.Fleet.Architecture,
 			Oops: fleet.Oops(cell.Fleet.Oops), Image: cell.Fleet.Image, MemoryBytes: int64(cell.Fleet.Memory), Cold: cell.Fleet.Boot == "cold",
+			CrashDump: cell.Fleet.CrashDump,
 			Tempo: fleet.Tempo{
 				Beat: time.Duration(p.Tempo.Beat), Poll: time.Duration(p.Tempo.Poll),
 				Work: time.Duration(p.Tempo.Work), Threat: time.Duration(p.Tempo.Threat),

@@ -176,6 +176,7 @@ type Cause struct {
 	Host     string  `json:"host"` // of the first, whose excerpt this is
 	At       float64 `json:"at"`
 	Excerpt  string  `json:"excerpt"`
+	Dump     string  `json:"dump,omitempty"` // the first memory dump of such a crash, in the run's directory
 }
 
 // A RunCause is a cause over all cells. Its hosts are those of all cells together, and its first host is one of the first cell.

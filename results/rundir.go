@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -16,8 +17,21 @@ const (
 	SummaryFile    = "summary.md"
 	ScenarioFile   = "scenario.hcl"
 	ProvenanceFile = "provenance.json"
-	HostsDir       = "hosts" // <cell>-<repeat>[-wave<n>][-again][-trial<replaced>]/<host>/console.log below it
+	HostsDir       = "hosts" // <PlaceName>[-trial<replaced>]/<host>/ below it: console.log and, of a crash dump, memory.dump and kernel.log
 )
+
+// PlaceName names what a trial fills, in the names of files: cell, repeat, the wave of a fleet that is not whole, and that it
+// is a second run.
+func PlaceName(cell string, repeat, wave int, again bool) string {
+	name := fmt.Sprintf("%s-%d", strings.ReplaceAll(cell, "/", "_"), repeat)
+	if wave > 0 {
+		name += fmt.Sprintf("-wave%d", wave)
+	}
+	if again {
+		name += "-again"
+	}
+	return name
+}
 
 // CreateRunDir makes <root>/runs/<scenario>-<time>-<id>.
 func CreateRunDir(root, scenario, id string, started time.Time) (string, error) {

@@ -74,6 +74,7 @@ func (s *section) fleet() Fleet {
 		Control:      s.flag("control", false),
 		Boot:         s.choice("boot", bootClone, "ways to boot", boots),
 		Waves:        s.flag("waves", false),
+		CrashDump:    s.flag("crash_dump", false),
 	}
 	for _, m := range s.textList("mitigations") {
 		if !slices.Contains(mitigations, m) {

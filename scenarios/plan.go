@@ -70,8 +70,9 @@ type Fleet struct {
 	Oops         string   `json:"oops,omitempty"` // what a host's kernel does about a fault of its own: "panic", or "kill" the task and go on
 	Control      bool     `json:"control"`        // gets a harmless update in the place of the scenario's
 	Mitigations  []string `json:"mitigations,omitempty"`
-	Boot         string   `json:"boot"`            // "clone": first boots are copies of a template; "cold": every boot is a real one
-	Waves        bool     `json:"waves,omitempty"` // if it does not fit, it is run in parts, one after the other
+	Boot         string   `json:"boot"`                 // "clone": first boots are copies of a template; "cold": every boot is a real one
+	Waves        bool     `json:"waves,omitempty"`      // if it does not fit, it is run in parts, one after the other
+	CrashDump    bool     `json:"crash_dump,omitempty"` // a host's memory is kept at its first panic, and its kernel's log from there
 }
 
 // An Update is what the vendor ships.

@@ -40,6 +40,7 @@ var language = blockType{blocks: []blockType{
 		{"architecture", true, `architecture = "kernel"`}, {"hosts", true, `hosts = 4`}, {"image", false, `image = "tiny"`},
 		{"memory", false, `memory = "96MiB"`}, {"control", false, `control = true`}, {"mitigations", false, `mitigations = []`},
 		{"boot", false, `boot = "cold"`}, {"oops", false, `oops = "kill"`}, {"waves", false, `waves = true`},
+		{"crash_dump", false, `crash_dump = true`},
 		{"for_each", false, `for_each = toset(["kernel", "user"])`},
 	}},
 	{name: "guest", unique: true, fixed: true, attrs: []attribute{

@@ -18,12 +18,12 @@ import (
 
 func TestRun(t *testing.T) {
 	t.Parallel() // its runs wait more than they work
-	p := start(t, "")
+	p := start(t, "", "--var", "crash_dump=true")
 	p.expect(exitMet)
 	r := p.results()
 	kernel := r.Cells[1]
 	if len(kernel.Causes) != 1 || kernel.Causes[0].Type != "page_fault" || kernel.Causes[0].Module != "agentk" || kernel.Causes[0].Function == "" {
-		t.Errorf("causes %+v, want one page fault in a function of agentk", kernel.Causes)
+		t.Fatalf("causes %+v, want one page fault in a function of agentk", kernel.Causes)
 	}
 	for name, least := range map[string]float64{"blast_radius": 1, "crashes": 2, "boot_loops": 1, "protection_radius": 1} {
 		if m := kernel.Metrics[name]; m.Value == nil || *m.Value < least {
@@ -52,6 +52,14 @@ func TestRun(t *testing.T) {
 	}
 	if data, err := os.ReadFile(console[0]); err != nil || !bytes.Contains(data, []byte("Kernel panic - not syncing")) {
 		t.Errorf("the console shows no panic: %v", err)
+	}
+	cause := kernel.Causes[0]
+	if info, err := os.Stat(filepath.Join(p.dir, "latest", cause.Dump)); err != nil || info.Size() < 96<<20 {
+		t.Errorf("crash dump %q: %v, %v", cause.Dump, info, err)
+	}
+	log, err := os.ReadFile(filepath.Join(filepath.Dir(console[0]), "kernel.log"))
+	if err != nil || !bytes.Contains(log, []byte("RIP: 0010:"+cause.Function)) || !bytes.Contains(log, []byte("Linux version")) {
+		t.Errorf("the kernel's log in the dump does not tell of the boot and of the crash in %s: %v", cause.Function, err)
 	}
 	expectNothingOf(t, r.Run.ID)
 

@@ -21,7 +21,7 @@ func (r *run) takeUp() (err error) {
 	r.Plan, r.waves, r.verify = r.before.Plan, r.before.Waves, r.before.Verify
 	for _, t := range r.before.Trials {
 		r.number = max(r.number, t.Number)
-		r.consoles[placeName(t.Cell, t.Repeat, t.Wave, t.Verifies != 0)] = t.Number
+		r.consoles[results.PlaceName(t.Cell, t.Repeat, t.Wave, t.Verifies != 0)] = t.Number
 	}
 	r.Step(fmt.Sprintf("resuming run %s in %s; its machines are named for %s from here on", r.before.RunID, r.dir, r.id))
 	return nil

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/fleetfall/fleetfall/orchestrator"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
@@ -97,7 +96,7 @@ func (r *run) trial(ctx context.Context, hypervisor fleets, trial orchestrator.T
 	if err != nil {
 		return out, err
 	}
-	name := placeName(trial.Cell.ID, trial.Repeat, trial.Wave, trial.Verifies != 0)
+	name := results.PlaceName(trial.Cell.ID, trial.Repeat, trial.Wave, trial.Verifies != 0)
 	consoles := filepath.Join(r.dir, results.HostsDir, name)
 	err = r.setAside(name, consoles)
 	if err != nil {
@@ -114,19 +113,6 @@ func (r *run) trial(ctx context.Context, hypervisor fleets, trial orchestrator.T
 	}
 	defer func() { err = errors.Join(err, closing(ctx, f.Close)) }()
 	return trial.Run(ctx, f, rec, r.Watch)
-}
-
-// placeName names what a trial fills, in the names of files: cell, repeat, the wave of a fleet that is not whole, and that it
-// is a second run.
-func placeName(cell string, repeat, wave int, again bool) string {
-	name := fmt.Sprintf("%s-%d", strings.ReplaceAll(cell, "/", "_"), repeat)
-	if wave > 0 {
-		name += fmt.Sprintf("-wave%d", wave)
-	}
-	if again {
-		name += "-again"
-	}
-	return name
 }
 
 // setAside keeps the consoles of an earlier trial in this place under the number of that trial.

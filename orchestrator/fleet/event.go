@@ -101,6 +101,7 @@ type (
 		Function string `json:"function,omitempty"` // of the faulting instruction
 		Offset   string `json:"offset,omitempty"`   // of the faulting instruction within Function, e.g. "0x1b3/0x2a0"
 		Excerpt  string `json:"excerpt,omitempty"`  // the lines of the console that it was parsed from
+		Dump     string `json:"dump,omitempty"`     // name of the file, beside the console, that the host's memory goes to; empty when it is not kept
 	}
 	// PoweredOff: the host is off: by our action, or by itself.
 	PoweredOff struct {

@@ -54,14 +54,15 @@ func (c Caps) Supports(kind string) bool { return slices.Contains(c.Actions, kin
 
 // A HostSpec describes one host to the backend that makes it. It is inert: making a fleet of specs boots nothing.
 type HostSpec struct {
-	Name         string `json:"name"`           // unique within the fleet; lower-case letters, digits and dashes
-	Architecture string `json:"architecture"`   // "kernel", "user", "none", …
-	Image        string `json:"image"`          // name of a vmimages recipe
-	MemoryBytes  int64  `json:"memory_bytes"`   // the guest's memory
-	Tempo        Tempo  `json:"tempo"`          // how often the guest does what it does
-	Oops         Oops   `json:"oops,omitempty"` // what its kernel does about a fault of its own; empty is OopsPanic
-	Cold         bool   `json:"cold,omitempty"` // its first boot is a real one too, not a copy of a template
-	Node         string `json:"node,omitempty"` // name of the machine that it runs on; empty for the only one
+	Name         string `json:"name"`                 // unique within the fleet; lower-case letters, digits and dashes
+	Architecture string `json:"architecture"`         // "kernel", "user", "none", …
+	Image        string `json:"image"`                // name of a vmimages recipe
+	MemoryBytes  int64  `json:"memory_bytes"`         // the guest's memory
+	Tempo        Tempo  `json:"tempo"`                // how often the guest does what it does
+	Oops         Oops   `json:"oops,omitempty"`       // what its kernel does about a fault of its own; empty is OopsPanic
+	Cold         bool   `json:"cold,omitempty"`       // its first boot is a real one too, not a copy of a template
+	Node         string `json:"node,omitempty"`       // name of the machine that it runs on; empty for the only one
+	CrashDump    bool   `json:"crash_dump,omitempty"` // at its first panic, its memory is kept, and its kernel's log from there
 }
 
 // Oops is what a host's kernel does about a fault of its own.

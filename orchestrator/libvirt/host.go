@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -54,6 +55,7 @@ type host struct {
 	cause   *console.Report
 	device  bool  // the panic device's event came, the console's report has not
 	heard   int64 // requests of the guest when the console said that it panicked
+	dumped  bool  // its memory was dumped at a panic, or was to be
 }
 
 // run is the host's life, until ctx ends.
@@ -157,9 +159,10 @@ func (h *host) reset(ctx context.Context) {
 
 // abandon is the end of a host whose machine cannot be reached: what becomes of its VM is not known.
 func (h *host) abandon(err error) {
+	h.lost = true
 	h.settle()
 	h.freeSlot()
-	h.state, h.wish, h.lost = off, nil, true
+	h.state, h.wish = off, nil
 	h.boot++
 	h.infra("reach its machine", err)
 }
@@ -373,8 +376,25 @@ func (h *host) settle() {
 	h.emitPanic("device", report)
 }
 
+// emitPanic tells of a panic and, at the first, dumps the VM's memory then. What is to be done to the host waits for that.
 func (h *host) emitPanic(source string, r console.Report) {
-	h.emit(panicOf(source, r))
+	p := panicOf(source, r)
+	if !h.spec.CrashDump || h.fleet.cfg.ConsoleDir == "" || h.dumped || h.lost || h.machine == nil || h.fleet.ctx.Err() != nil {
+		h.emit(p)
+		return
+	}
+	h.dumped = true
+	p.Dump = dumpFile
+	h.emit(p)
+	dir := filepath.Join(h.fleet.cfg.ConsoleDir, h.spec.Name)
+	if err := h.machine.keepMemory(context.WithoutCancel(h.fleet.ctx), dir, h.spec.MemoryBytes); err != nil {
+		h.emit(undumped(err))
+	}
+}
+
+// undumped says that the evidence of a crash is missing or not whole. The host is none the worse for it.
+func undumped(err error) fleet.GuestLog {
+	return fleet.GuestLog{Text: clip("the crash dump is not whole: "+err.Error(), maxText)}
 }
 
 // panicOf is the event of a panic that was told by the source, with the cause that the console gave.

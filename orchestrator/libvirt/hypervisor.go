@@ -82,6 +82,7 @@ type Hypervisor struct {
 	place   place
 	log     zerolog.Logger
 	line    *lifeline
+	dumps   chan struct{} // holds one item while a VM's memory is dumped
 
 	mu        sync.Mutex
 	routes    map[golibvirt.UUID]*inbox[any] // who hears of a domain
@@ -105,6 +106,7 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 	h = &Hypervisor{
 		cfg: cfg, log: cfg.Log, routes: make(map[golibvirt.UUID]*inbox[any]), fleets: make(map[fleet.Fleet]bool),
 		templates: make(map[templateKind]*template), images: make(map[string]vmimages.Image),
+		dumps: make(chan struct{}, 1),
 	}
 	if cfg.URI != "" {
 		if h.uri, err = parseURI(cfg.URI); err != nil {

@@ -35,6 +35,7 @@ func TestTwoMachines(t *testing.T) {
 	r := startOn(t, machines, tiny, hosts, func(c *FleetConfig) {
 		for i := range c.Hosts {
 			c.Hosts[i].Architecture, c.Hosts[i].Node = "kernel", machines[i%2].cfg.Node
+			c.Hosts[i].CrashDump = true
 		}
 	})
 	booting, hello := r.bootAll(hosts)
@@ -45,7 +46,8 @@ func TestTwoMachines(t *testing.T) {
 	}
 	// What is far away can be served, panics, and is seen to; its disk is its own.
 	r.do(fleet.Serve{Host: "host-0", Version: 2, Content: channelFile(t, 2, "field_count")})
-	if p := await[fleet.Panic](r, "host-0"); p.Module != "agentk" || p.Function == "" || p.Source != "device" {
+	p := await[fleet.Panic](r, "host-0")
+	if p.Module != "agentk" || p.Function == "" || p.Source != "device" {
 		t.Errorf("%+v", p)
 	}
 	r.do(fleet.Reset{Host: "host-0"})
@@ -53,6 +55,7 @@ func TestTwoMachines(t *testing.T) {
 		t.Error("a host that has run started as a copy")
 	}
 	await[fleet.Panic](r, "host-0")
+	expectDump(t, r, "host-0", p)
 	r.do(fleet.Serve{Host: "host-0", Version: 3, Content: channelFile(t, 3, "none")}, fleet.Tell{Host: "host-0", Order: fleet.RemoveContent},
 		fleet.Boot{Host: "host-0", Mode: fleet.Safe})
 	if h := await[fleet.Hello](r, "host-0"); h.Mode != fleet.Safe || h.BootID == hello["host-0"].BootID {

@@ -36,6 +36,8 @@ type place interface {
 	write(ctx context.Context, name string, data []byte) (path string, err error)
 	// read returns what is in a file of at most limit bytes that the daemon has written at the path that path gave.
 	read(ctx context.Context, name string, limit int64) ([]byte, error)
+	// fetch copies such a file.
+	fetch(ctx context.Context, name string, to io.Writer, limit int64) error
 	path(name string) string
 	remove(ctx context.Context, name string) error
 	// templateName is what the files of a template of this key and domain are called while it is made, without suffixes.
@@ -174,6 +176,19 @@ func (p *here) write(_ context.Context, name string, data []byte) (string, error
 
 func (p *here) read(_ context.Context, name string, limit int64) ([]byte, error) {
 	return readFileOfAtMost(p.path(name), limit)
+}
+
+func (p *here) fetch(ctx context.Context, name string, to io.Writer, limit int64) error {
+	file, err := os.Open(p.path(name))
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	n, err := io.Copy(to, io.LimitReader(&cancelReader{ctx, file}, limit+1))
+	if err == nil && n > limit {
+		err = fmt.Errorf("%s has more than %d bytes", file.Name(), limit)
+	}
+	return err
 }
 
 func (p *here) remove(_ context.Context, name string) error { return os.Remove(p.path(name)) }

@@ -138,13 +138,17 @@ func (p *there) write(ctx context.Context, name string, data []byte) (string, er
 }
 
 func (p *there) read(ctx context.Context, name string, limit int64) ([]byte, error) {
+	var data bytes.Buffer
+	err := p.fetch(ctx, name, &data, limit)
+	return data.Bytes(), err
+}
+
+func (p *there) fetch(ctx context.Context, name string, to io.Writer, limit int64) error {
 	s, err := p.store(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var data bytes.Buffer
-	err = s.get(ctx, name, &data, limit)
-	return data.Bytes(), err
+	return s.get(ctx, name, to, limit)
 }
 
 func (p *there) remove(ctx context.Context, name string) error {

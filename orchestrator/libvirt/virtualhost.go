@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
@@ -27,6 +29,8 @@ type virtualHost struct {
 	disk    string   // of work: path of the file, empty before there is one
 	current *machine // of work: to be ended
 
+	crashed atomic.Pointer[machine] // whose memory is to be dumped before it is ended
+
 	// ------
 	state   state
 	mode    fleet.BootMode
@@ -45,6 +49,7 @@ type virtualHost struct {
 	cause   *console.Report
 	device  bool          // the panic device said that the kernel panicked
 	last    time.Duration // when the guest asked last, or was switched on
+	dumped  bool          // its memory was dumped at a panic, or is to be
 }
 
 // asked is what a host stands still for.
@@ -71,6 +76,10 @@ type (
 		boot int
 		op   string
 		err  error
+	}
+	lacking struct { // the evidence of a host's crash is missing
+		h   *virtualHost
+		err error
 	}
 	rang struct { // a guest stands still
 		m      *machine
@@ -111,14 +120,31 @@ func (h *virtualHost) work(ctx context.Context) {
 			}
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), createTime)
+	ctx = context.WithoutCancel(ctx)
+	h.keepMemory(ctx) // first, so that the time for it is not taken from that for the end
+	ctx, cancel := context.WithTimeout(ctx, createTime)
 	defer cancel()
 	if err := errors.Join(h.destroy(ctx), h.log.close()); err != nil {
 		h.fleet.log.Warn().Err(err).Str("host", h.spec.Name).Msg("end host")
 	}
 }
 
+// keepMemory dumps the memory of the VM, if it is to be. On the fleet's clock that takes no time: the host is down already, and
+// its next boot, at whatever time, is a later job.
+func (h *virtualHost) keepMemory(ctx context.Context) {
+	m := h.current
+	if m == nil || !h.crashed.CompareAndSwap(m, nil) {
+		return
+	}
+	if err := m.keepMemory(ctx, filepath.Join(h.fleet.cfg.ConsoleDir, h.spec.Name), h.spec.MemoryBytes); err != nil {
+		h.fleet.log.Warn().Err(err).Str("host", h.spec.Name).Msg("crash dump")
+		h.fleet.inbox.put(lacking{h, err})
+	}
+}
+
+// destroy ends the VM, if there is one, after dumping its memory when that is to be done.
 func (h *virtualHost) destroy(ctx context.Context) error {
+	h.keepMemory(ctx)
 	m := h.current
 	h.current = nil
 	if m == nil {
@@ -263,6 +289,8 @@ func (f *virtualFleet) hear(message any) {
 		if m.boot == m.h.boots {
 			m.h.infra(m.op, m.err)
 		}
+	case lacking:
+		m.h.put(f.clock.Now(), undumped(m.err))
 	case rang:
 		if h := f.of(m.m); h != nil {
 			h.rang(m)
@@ -423,7 +451,13 @@ func (h *virtualHost) panicked() {
 		at = max(at, h.began+h.logLag+h.cause.At)
 	}
 	h.fleet.clock.Stops(h.spec.Name)
-	h.put(at, panicOf("device", *h.cause))
+	p := panicOf("device", *h.cause)
+	if h.spec.CrashDump && h.fleet.cfg.ConsoleDir != "" && !h.dumped {
+		h.dumped = true
+		h.crashed.Store(h.machine)
+		p.Dump = dumpFile
+	}
+	h.put(at, p)
 	h.state, h.device, h.cause, h.asked = stopped, false, nil, asked{}
 	h.freeSlot()
 	// All that it had to say is known. A fleet in boot loops is one of hosts that wait for their restart: that costs neither memory

@@ -2,6 +2,7 @@ package measure
 
 import (
 	"cmp"
+	"path"
 	"slices"
 	"time"
 
@@ -10,8 +11,8 @@ import (
 	"github.com/fleetfall/fleetfall/scenarios"
 )
 
-// cause counts a panic by its distinct cause.
-func (c *cell) cause(host string, at time.Duration, p fleet.Panic) {
+// cause counts a panic by its distinct cause. place is the trial's, in the names of files.
+func (c *cell) cause(host, place string, at time.Duration, p fleet.Panic) {
 	key := parsed(p)
 	x := c.causes[key]
 	if x == nil {
@@ -20,6 +21,9 @@ func (c *cell) cause(host string, at time.Duration, p fleet.Panic) {
 			Host: host, At: at.Seconds(), Excerpt: p.Excerpt,
 		}}
 		c.causes[key] = x
+	}
+	if p.Dump != "" && x.Dump == "" {
+		x.Dump = path.Join(results.HostsDir, place, host, p.Dump)
 	}
 	x.hosts[host] = true
 	x.Count++
@@ -59,6 +63,7 @@ func overall(p *scenarios.Plan, cells map[string]*cell) []results.RunCause {
 				all.Count, all.Hosts = 0, 0
 				byKey[key] = all
 			}
+			all.Dump = cmp.Or(all.Dump, x.Dump)
 			all.Count += x.Count
 			all.Hosts += x.Hosts
 			all.Cells = append(all.Cells, results.Struck{Cell: c.ID, Count: x.Count, Hosts: x.Hosts})
@@ -74,6 +79,6 @@ func overall(p *scenarios.Plan, cells map[string]*cell) []results.RunCause {
 
 // parsed is what tells causes apart.
 func parsed(p fleet.Panic) fleet.Panic {
-	p.Excerpt, p.Source = "", ""
+	p.Excerpt, p.Source, p.Dump = "", "", ""
 	return p
 }

@@ -62,9 +62,10 @@ func (c *cell) read(t *results.TrialRecord) (results.Trial, []sample) {
 	}
 	_, reverted := t.Marks[results.MarkReverted]
 	served := lastServed(t)
+	place := results.PlaceName(t.Cell, t.Repeat, t.Wave, t.Verifies != 0)
 	hosts := map[string]*reader{}
 	for _, h := range t.Hosts {
-		hosts[h.Name] = &reader{Host: health.NewHost(h.Name, c.limits), injected: injected, sample: sample{
+		hosts[h.Name] = &reader{Host: health.NewHost(h.Name, c.limits), injected: injected, place: place, sample: sample{
 			detail: results.HostDetail{
 				Host: h.Name, Node: h.Node, Repeat: t.Repeat, Wave: t.Wave, Panics: []results.Moment{}, AgentExits: []results.Moment{},
 			},
@@ -104,6 +105,7 @@ type reader struct {
 	*health.Host
 	sample   sample
 	injected time.Duration
+	place    string        // the trial's, in the names of files
 	loops    int           // boot loops before the injection
 	refused  uint64        // the newest content version that its agent would not load
 	lastBeat time.Duration // of this boot, on the fleet's clock; 0 when there was none
@@ -126,7 +128,7 @@ func (h *reader) event(c *cell, e fleet.Event) {
 		}
 	case fleet.Panic:
 		d.Panics = append(d.Panics, results.Moment{At: at.Seconds(), Title: w.Title})
-		c.cause(e.Host, at, w)
+		c.cause(e.Host, h.place, at, w)
 	case fleet.AgentExit:
 		d.AgentExits = append(d.AgentExits, results.Moment{At: at.Seconds(), Title: exitTitle(w)})
 	case fleet.ContentRefused:

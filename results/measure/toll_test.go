@@ -163,12 +163,16 @@ func TestStranded(t *testing.T) {
 func TestCausesOfAllCells(t *testing.T) {
 	excerpt := panicked()
 	excerpt.Excerpt = "the console's lines differ from host to host"
+	excerpt.Dump = "memory.dump" // a host's first panic alone has one
 	y := newStory("kernel").begin("a", "b").at(3, "a", panicked()).at(4, "b", excerpt).end(9, "deadline")
 	y.and("hybrid", "a").at(3, "a", fleet.Panic{Title: "hung task"}).at(4, "a", panicked()).at(5, "a", panicked()).end(9, "deadline")
 	y.and("user", "a").beats(5, 9, "a").end(9, "settled")
 	causes := measure.Compute(y.journal).Causes
 	if len(causes) != 2 || causes[0].Count != 4 || causes[0].Hosts != 3 || causes[0].At != 3 || causes[1].Title != "hung task" {
 		t.Fatalf("causes %+v", causes)
+	}
+	if causes[0].Dump != "hosts/f_u_everyone_r-0/b/memory.dump" || causes[1].Dump != "" {
+		t.Errorf("dumps %q and %q", causes[0].Dump, causes[1].Dump)
 	}
 	want := []results.Struck{{Cell: "f/u/everyone/r", Count: 2, Hosts: 2}, {Cell: "hybrid/u/everyone/r", Count: 2, Hosts: 1}}
 	if diff := cmp.Diff(want, causes[0].Cells); diff != "" {

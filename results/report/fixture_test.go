@@ -208,6 +208,7 @@ func kernelFigures(c *results.Cell) {
 	c.Metrics["work_latency"] = fig(0.00219, 0.00204, 0.00231, 8, "s")
 	c.Causes = []results.Cause{{Title: "BUG: unable to handle page fault in ff_match", Type: "page_fault", Module: "fleetfall",
 		Function: "ff_match", Offset: "0x1b3/0x2a0", Count: panics, Hosts: 8, Host: "kernel-1", At: 8.0,
+		Dump: "hosts/kernel_u_everyone_r-0/kernel-1/memory.dump",
 		Excerpt: "[   12.404511] BUG: unable to handle page fault for address: ffffa0d2c0a1b0a8\n" +
 			"[   12.404921] RIP: 0010:ff_match+0x1b3/0x2a0 [fleetfall]\n" +
 			"[   12.405377] Call Trace:\n[   12.405502]  ff_evaluate+0x6e/0x110 [fleetfall]\n" +

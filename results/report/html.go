@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"path"
 	"time"
 
 	"github.com/fleetfall/fleetfall/results"
@@ -21,6 +22,7 @@ func HTML(w io.Writer, r *results.Results) error {
 		"amount": amount, "count": count, "line": oneLine, "p": pValue, "seconds": seconds,
 		"optional": func(v *float64) string { return optional(v, "s") },
 		"percent":  func(v *float64) string { return optional(v, "share") },
+		"folder":   path.Dir,
 		"capital":  upperFirst, "detected": detectedText, "missing": func() string { return missing },
 	}).ParseFS(assets, "page.html", "parts.html", "cell.html")
 	if err != nil {

@@ -20,6 +20,11 @@ variable "boot" {
   default = "clone"
 }
 
+variable "crash_dump" {
+  type    = bool
+  default = false
+}
+
 scenario "smoke" {
   seed          = 1
   deadline      = "4m"
@@ -46,6 +51,7 @@ fleet "kernel" {
   architecture = "kernel"
   hosts        = 1
   boot         = var.boot
+  crash_dump   = var.crash_dump
 }
 
 fleet "user" {

@@ -63,6 +63,7 @@ fleet "mapped" {
   hosts        = each.value.hosts
   control      = each.key == "small"
   memory       = each.key == "small" ? null : "1GiB"
+  crash_dump   = each.key == "large"
 }
 
 dynamic "update" {

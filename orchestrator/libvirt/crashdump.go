@@ -1,0 +1,59 @@
+package libvirt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	golibvirt "github.com/digitalocean/go-libvirt"
+
+	"github.com/fleetfall/fleetfall/orchestrator/vmcore"
+)
+
+// What is kept of a host whose kernel has panicked, beside its console.
+const (
+	dumpFile      = "memory.dump" // an ELF core of its memory, with holes for pages of zeros
+	kernelLogFile = "kernel.log"  // the kernel's log, read from that
+)
+
+const (
+	dumpSuffix = ".core"
+	// dumpRoom is more than the bytes that a dump has besides the guest's memory: memory of the machine's devices, and headers.
+	dumpRoom = 64 << 20
+)
+
+// keepMemory dumps the memory of a machine that has crashed into a host's directory, and reads the kernel's log from it. memory is
+// the guest's, in bytes. With an error there may be a dump whose log could not be read.
+func (m *machine) keepMemory(ctx context.Context, dir string, memory int64) error {
+	// One after the other: before it is copied with its holes, a dump takes as much of the disk as the guest has memory.
+	select {
+	case m.hypervisor.dumps <- struct{}{}:
+		defer func() { <-m.hypervisor.dumps }()
+	case <-ctx.Done():
+		return fmt.Errorf("dump memory: %w", ctx.Err())
+	}
+	place, name := m.hypervisor.place, m.domain.Name+dumpSuffix
+	err := m.hypervisor.call(ctx, "dump memory", createTime, func(l *golibvirt.Libvirt) error {
+		return l.DomainCoreDumpWithFormat(m.domain, place.path(name), uint32(golibvirt.DomainCoreDumpFormatRaw), golibvirt.DumpMemoryOnly)
+	})
+	if err != nil {
+		// libvirt removes what it has begun, and the run what libvirt could not.
+		return err
+	}
+	core, err := os.OpenFile(filepath.Join(dir, dumpFile), os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o644)
+	if err != nil {
+		return errors.Join(fmt.Errorf("dump memory: %w", err), place.remove(ctx, name))
+	}
+	sparse := &sparseWriter{file: core}
+	err = place.fetch(ctx, name, sparse, memory+dumpRoom)
+	if err = errors.Join(err, core.Truncate(sparse.size), place.remove(ctx, name)); err != nil {
+		return errors.Join(fmt.Errorf("dump memory: %w", err), core.Close(), os.Remove(core.Name()))
+	}
+	records, err := vmcore.ReadLog(core)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, kernelLogFile), []byte(vmcore.Format(records)), 0o644)
+	}
+	return errors.Join(err, core.Close())
+}

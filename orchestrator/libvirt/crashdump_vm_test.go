@@ -1,0 +1,95 @@
+package libvirt
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+)
+
+// TestCrashDump on either clock: of the first panic alone, and whatever comes in its way is said and no failure.
+func TestCrashDump(t *testing.T) {
+	tiny, _ := images(t)
+	for _, clock := range []fleet.Clock{fleet.WallClock, fleet.VirtualClock} {
+		t.Run(string(clock), func(t *testing.T) {
+			h := open(t)
+			if clock == fleet.VirtualClock {
+				prepareVirtual(t, h, tiny)
+			}
+			r := start(t, h, tiny, 3, func(c *FleetConfig) {
+				c.Clock = clock
+				for i := range c.Hosts {
+					c.Hosts[i].Architecture, c.Hosts[i].CrashDump = "kernel", true
+				}
+			})
+			inTheWay := filepath.Join(r.consoles, "host-1", dumpFile, "in the way")
+			if err := os.MkdirAll(inTheWay, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			r.bootAll(3)
+			var first fleet.Panic
+			deadly := channelFile(t, 2, "field_count")
+			for i := range 2 {
+				host := fmt.Sprintf("host-%d", i)
+				r.do(fleet.Serve{Host: host, Version: 2, Content: deadly})
+				p := await[fleet.Panic](r, host)
+				if p.Dump != dumpFile {
+					t.Errorf("%s: dump %q", host, p.Dump)
+				}
+				if i == 0 {
+					first = p
+				}
+			}
+			await(r, "host-1", func(l fleet.GuestLog) bool { return strings.HasPrefix(l.Text, "the crash dump is not whole: ") })
+			for i := range 2 {
+				host := fmt.Sprintf("host-%d", i)
+				r.do(fleet.Reset{Host: host})
+				await[fleet.Booting](r, host)
+				if p := await[fleet.Panic](r, host); p.Dump != "" {
+					t.Errorf("%s: the second panic has a dump %q", host, p.Dump)
+				}
+			}
+			if n := count[fleet.GuestLog](r, "host-0"); n != 0 {
+				t.Errorf("a dump that is whole:\n%s", r.story())
+			}
+			// Closing waits for what is not dumped yet.
+			r.do(fleet.Serve{Host: "host-2", Version: 2, Content: deadly})
+			last := await[fleet.Panic](r, "host-2")
+			r.close()
+			expectDump(t, r, "host-0", first)
+			expectDump(t, r, "host-2", last)
+		})
+	}
+}
+
+// expectDump reads from the kernel's log in a host's dump what its console says of the agent's crash, and what it does not say:
+// a kernel that is quiet keeps how it booted to itself.
+func expectDump(t *testing.T, r *run, host string, p fleet.Panic) {
+	t.Helper()
+	if p.Function == "" {
+		t.Errorf("%s: the panic has no cause: %+v", host, p)
+	}
+	if info, err := os.Stat(filepath.Join(r.consoles, host, dumpFile)); err != nil || info.Size() < 96<<20 {
+		t.Errorf("%s: dump %v, %v", host, info, err)
+	}
+	text, err := os.ReadFile(filepath.Join(r.consoles, host, kernelLogFile))
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	console := r.console(host)
+	for _, words := range []string{"RIP: 0010:" + p.Function, "Kernel panic - not syncing: Fatal exception"} {
+		if !strings.Contains(string(text), words) || !strings.Contains(console, words) {
+			t.Errorf("%s: the kernel's log or the console does not say %q", host, words)
+		}
+	}
+	if first := "Linux version "; !strings.Contains(string(text), first) || strings.Contains(console, first) {
+		t.Errorf("%s: %q should be in the kernel's log alone", host, first)
+	}
+	if n := strings.Count(string(text), "Kernel panic"); n != 1 {
+		t.Errorf("%s: %d panics in the kernel's log", host, n)
+	}
+}
