@@ -88,3 +88,32 @@ recovery "technicians" {
 matrix {
   exclude = [for update in ["self-wait", "zero-filled"] : { fleet = "none", update = update }]
 }
+
+# What tells the architectures apart: fleets, of which the update has this metric within these bounds.
+locals {
+  agents = ["kernel", "user", "hybrid", "ebpf", "safe"]
+  claims = [
+    { update = "field-count", fleets = ["kernel"], metric = "boot_loops", min = 1 },
+    { update = "field-count", fleets = ["user", "hybrid"], metric = "agent_crashes", min = 1 },
+    { update = "field-count", fleets = ["user", "hybrid"], metric = "blast_radius", max = 0 },
+    { update = "field-count", fleets = ["user", "hybrid"], metric = "protection_radius", min = 1 },
+    { update = "field-count", fleets = ["ebpf", "safe"], metric = "protection_radius", max = 0 },
+    { update = "self-wait", fleets = ["user", "safe"], metric = "blocked_work", min = 1 },
+    { update = "self-wait", fleets = ["user", "hybrid", "safe"], metric = "blast_radius", min = 1 },
+    { update = "self-wait", fleets = ["kernel", "ebpf"], metric = "blast_radius", max = 0 },
+    { update = "self-wait", fleets = ["ebpf"], metric = "content_refused", min = 1 },
+    { update = "zero-filled", fleets = local.agents, metric = "protection_radius", min = 1 },
+    { update = "zero-filled", fleets = local.agents, metric = "blast_radius", max = 0 },
+  ]
+}
+
+dynamic "expect" {
+  for_each = flatten([for c in local.claims : [for fleet in c.fleets : merge({ min = null, max = null }, c, { fleet = fleet })]])
+  labels   = ["${expect.value.update}: ${replace(expect.value.metric, "_", " ")} of ${expect.value.fleet}"]
+  content {
+    where  = { fleet = expect.value.fleet, update = expect.value.update }
+    metric = expect.value.metric
+    min    = expect.value.min
+    max    = expect.value.max
+  }
+}

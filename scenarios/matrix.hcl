@@ -204,3 +204,72 @@ matrix {
     ] : { fleet = "none", update = update }
   ]
 }
+
+# What each fault does, and to whom: a fault that did not do what it claims would be a figure about nothing.
+locals {
+  claims = [
+    { update = "none", fleets = ["kernel", "kernel-kill", "user", "hybrid", "ebpf", "safe"], metric = "protection_radius", max = 0 },
+    { update = "none", fleets = ["kernel", "kernel-kill", "hybrid", "ebpf"], metric = "visibility", min = 0.8 },
+    { update = "none", fleets = ["user", "safe"], metric = "visibility", max = 0.7 },
+
+    # A read behind the inputs: the machine, the task, the process, or nothing.
+    { update = "field-count", fleets = ["kernel"], metric = "boot_loops", min = var.hosts },
+    { update = "field-count", fleets = ["kernel-kill"], metric = "crashes", max = 0 },
+    { update = "field-count", fleets = ["kernel-kill", "user", "hybrid"], metric = "protection_radius", min = 1 },
+    { update = "field-count", fleets = ["user", "hybrid"], metric = "agent_crashes", min = var.hosts },
+    { update = "field-count", fleets = ["user", "hybrid"], metric = "blast_radius", max = 0 },
+    { update = "field-count", fleets = ["ebpf", "safe"], metric = "protection_radius", max = 0 },
+
+    # A read behind the file, while it is loaded.
+    { update = "false-length", fleets = ["kernel"], metric = "boot_loops", min = var.hosts },
+    { update = "false-length", fleets = ["kernel-kill"], metric = "stranded", min = 1 },
+    { update = "false-length", fleets = ["user", "hybrid"], metric = "agent_crashes", min = var.hosts },
+    { update = "false-length", fleets = ["ebpf", "safe"], metric = "content_refused", min = var.hosts },
+
+    # The stack: a kernel that has overflowed its own goes no further, whatever it is told to do about faults.
+    { update = "deep-nesting", fleets = ["kernel", "kernel-kill"], metric = "boot_loops", min = var.hosts },
+    { update = "deep-nesting", fleets = ["user", "hybrid", "ebpf", "safe"], metric = "protection_radius", max = 0 },
+
+    # Memory.
+    { update = "memory-exhaustion", fleets = ["kernel", "kernel-kill"], metric = "boot_loops", min = var.hosts },
+    { update = "memory-exhaustion", fleets = ["user", "hybrid"], metric = "processes_killed", min = var.hosts },
+    { update = "memory-exhaustion", fleets = ["user", "hybrid", "ebpf", "safe"], metric = "blast_radius", max = 0 },
+
+    # Time: a CPU that does not come back, a listener that does not answer, and what fails open.
+    { update = "glob-backtracking", fleets = ["kernel"], metric = "crashes", min = var.hosts },
+    { update = "glob-backtracking", fleets = ["kernel-kill"], metric = "hangs", min = var.hosts },
+    { update = "glob-backtracking", fleets = ["user", "safe"], metric = "blocked_work", min = var.hosts },
+    { update = "glob-backtracking", fleets = ["kernel", "kernel-kill", "user", "hybrid", "safe"], metric = "blast_radius", min = 1 },
+    { update = "glob-backtracking", fleets = ["ebpf"], metric = "protection_radius", max = 0 },
+    { update = "self-wait", fleets = ["user", "safe"], metric = "blocked_work", min = var.hosts },
+    { update = "self-wait", fleets = ["user", "hybrid", "safe"], metric = "blast_radius", min = 1 },
+    { update = "self-wait", fleets = ["kernel", "kernel-kill", "ebpf"], metric = "blast_radius", max = 0 },
+    { update = "self-wait", fleets = ["ebpf"], metric = "content_refused", min = var.hosts },
+
+    # Rules that say the wrong thing do so everywhere.
+    { update = "false-positive-system", fleets = local.agents, metric = "blast_radius", min = 1 },
+    { update = "false-positive-updater", fleets = local.agents, metric = "stranded", min = 1 },
+    { update = "false-positive-updater", fleets = local.agents, metric = "blast_radius", max = 0 },
+    { update = "zero-filled", fleets = local.agents, metric = "protection_radius", min = 1 },
+    { update = "zero-filled", fleets = local.agents, metric = "blast_radius", max = 0 },
+    { update = "replay", fleets = local.agents, metric = "protection_radius", min = 1 },
+
+    # What every loader refuses.
+    { update = "truncated", fleets = local.agents, metric = "content_refused", min = var.hosts },
+    { update = "unknown-version", fleets = local.agents, metric = "content_refused", min = var.hosts },
+    { update = "unsigned", fleets = local.agents, metric = "content_refused", min = var.hosts },
+    { update = "unsigned", fleets = local.agents, metric = "protection_radius", max = 0 },
+  ]
+  agents = ["kernel", "kernel-kill", "user", "hybrid", "ebpf", "safe"]
+}
+
+dynamic "expect" {
+  for_each = flatten([for c in local.claims : [for fleet in c.fleets : merge({ min = null, max = null }, c, { fleet = fleet })]])
+  labels   = ["${expect.value.update}: ${replace(expect.value.metric, "_", " ")} of ${expect.value.fleet}"]
+  content {
+    where  = { fleet = expect.value.fleet, update = expect.value.update }
+    metric = expect.value.metric
+    min    = expect.value.min
+    max    = expect.value.max
+  }
+}
