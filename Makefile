@@ -75,14 +75,16 @@ test-deps: ## Debian packages that the tests need
 	$(call install,$(TEST_PACKAGES))
 
 .PHONY: readme
-readme: ## the README's tables, from the latest run and the latest make bench; what was never made stays as it is
-	awk -v demo=results/latest/summary.md -v bench=bin/bench.md ' \
+readme: ## the README's tables, from the latest demo, matrix and make bench; what was never made stays as it is
+	newest() { ls -d results/runs/$$1-[0-9]*/summary.md 2>/dev/null | tail -1; }; \
+	awk -v demo="$$(newest channel-file-291)" -v matrix="$$(newest matrix)" -v bench=bin/bench.md ' \
 		function paste(file,   line, lines) { \
-			while ((getline line < file) > 0) { if (!lines++) print ""; sub(/^## /, "### ", line); print line } \
+			while (file && (getline line < file) > 0) { if (!lines++) print ""; sub(/^## /, "### ", line); print line } \
 			if (lines) print ""; \
 			return lines \
 		} \
-		/^<!-- (demo|bench): end/ { skip = 0 } \
+		/^<!-- (demo|matrix|bench): end/ { skip = 0 } \
 		!skip { print } \
 		/^<!-- demo: begin/ { skip = paste(demo) } \
+		/^<!-- matrix: begin/ { skip = paste(matrix) } \
 		/^<!-- bench: begin/ { skip = paste(bench) }' README.md > README.md.new && mv README.md.new README.md
