@@ -2,6 +2,7 @@ package libvirt
 
 import (
 	"context"
+	"reflect"
 	"testing"
 	"time"
 
@@ -80,7 +81,7 @@ func TestDoor(t *testing.T) {
 	identical := true
 	for i, a := range boots[true] {
 		b := boots[false][i]
-		identical = identical && a == b
+		identical = identical && reflect.DeepEqual(a, b)
 		if a.What.Kind() != b.What.Kind() || (a.At-b.At).Abs() > Tolerance {
 			t.Fatalf("event %d: by itself\n%v\nas a copy\n%v", i, a, b)
 		}
