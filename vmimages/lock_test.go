@@ -99,7 +99,7 @@ func TestDamageIsDetected(t *testing.T) {
 		}, true},
 		{"no lock file", func(dir string) error { return os.Remove(filepath.Join(dir, lockFile)) }, false},
 		{"cut lock file", func(dir string) error { return os.Truncate(filepath.Join(dir, lockFile), 100) }, false},
-		{"another schema", edit(func(l *Lock) { l.Schema = 3 }), false},
+		{"another schema", edit(func(l *Lock) { l.Schema = lockSchema + 1 }), false},
 		{"another digest", edit(func(l *Lock) { l.Digest = strings.Repeat("0", 64) }), false},
 		{"short digest", edit(func(l *Lock) { l.Digest = "" }), false},
 		{"another input", edit(func(l *Lock) { l.Inputs["input"] = "y" }), true},
