@@ -2,6 +2,7 @@ package measure
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -132,6 +133,15 @@ func (c *cell) visible() results.Metric {
 		return sum / float64(ran)
 	})
 	m.N = threats
+	seen := 0
+	for _, k := range all {
+		if k.phases[before].n > 0 {
+			seen++
+		}
+	}
+	if every := len(fleet.ThreatKinds()); seen > 0 && seen < every {
+		m.Note = fmt.Sprintf("of the %d kinds of threats, of %d, that were run before the injection", seen, every)
+	}
 	return m
 }
 
