@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	"github.com/fleetfall/fleetfall/agents/content"
 )
@@ -53,19 +54,27 @@ func (d *disk) restore() error {
 
 func writeDurably(dir, name string, data []byte) error {
 	temporary := filepath.Join(dir, "."+name+".new")
-	file, err := os.Create(temporary)
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", name, err)
-	}
-	_, err = file.Write(data)
-	err = errors.Join(err, file.Sync(), file.Close())
+	err := write(temporary, data)
 	if err == nil {
 		err = os.Rename(temporary, filepath.Join(dir, name))
 	}
 	if err != nil {
-		return fmt.Errorf("writing %s: %w", name, errors.Join(err, os.Remove(temporary)))
+		return fmt.Errorf("writing %s: %w", name, errors.Join(err, removeDurably(dir, filepath.Base(temporary))))
 	}
 	return syncDir(dir)
+}
+
+// write writes a file whole, and starts no process meanwhile: until its execution is decided, that would hold the file open for
+// writing too, and the kernel reads no content from a file that somebody may write to.
+func write(path string, data []byte) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	return errors.Join(err, file.Sync(), file.Close())
 }
 
 func removeDurably(dir, name string) error {

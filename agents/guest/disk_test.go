@@ -137,3 +137,40 @@ func TestReplaceIsAtomic(t *testing.T) {
 	}
 	writer.Wait()
 }
+
+// What was just put on the disk can be used at once, also by those who use nothing that somebody may write to, whatever is
+// executed meanwhile: the kernel's agent, which reads content as the kernel reads a program.
+func TestReplacedContentIsNotOpenForWriting(t *testing.T) {
+	d := newDisk(t)
+	path := filepath.Join(d.dir, currentName)
+	var others sync.WaitGroup
+	stop := make(chan struct{})
+	for range 4 {
+		others.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if err := execute("/bin/true"); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	defer others.Wait()
+	defer close(stop)
+	for i := range 300 {
+		if err := d.replace([]byte("#!/bin/true\n")); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := execute(path); err != nil {
+			t.Fatalf("round %d: %v", i, err)
+		}
+	}
+}
