@@ -107,6 +107,9 @@ func dueTo(t *testing.T, program, path string) string {
 
 func buildFuzzer(t *testing.T) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("a search takes from a quarter of a minute to some minutes")
+	}
 	capability.Tools(t, "clang", "clang")
 	capability.Need(t, hasFuzzer(t), "clang's fuzzer runtime", "apt-get install libclang-rt-14-dev")
 	files := []string{"harness/fuzz.c"}
