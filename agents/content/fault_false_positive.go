@@ -24,9 +24,14 @@ func falsePositiveUpdater() Fault {
 
 // falsePositive completes a fault that blocks a program.
 func falsePositive(f Fault, program string) Fault {
+	return onProgram(f, Block, "new threat", program, "name of the program's file")
+}
+
+// onProgram completes a fault that is one rule with this action on the programs of a name, which is its parameter.
+func onProgram(f Fault, action Action, rule, program, summary string) Fault {
 	const parameter = "program"
 	f.Parameters = []Parameter{{
-		Name: parameter, Summary: "name of the program's file", Default: program,
+		Name: parameter, Summary: summary, Default: program,
 		check: func(value string) error {
 			_, err := ParseCriterion("equals:" + value)
 			return err
@@ -34,7 +39,7 @@ func falsePositive(f Fault, program string) Fault {
 	}}
 	f.body = func(version, _ uint64, p Params) ([]byte, error) {
 		content := Baseline(version)
-		content.Instances = append(content.Instances, processRule(RuleNew, Block, "new threat", "image_name", Criterion{Equals, p[parameter]}))
+		content.Instances = append(content.Instances, processRule(RuleNew, action, rule, "image_name", Criterion{Equals, p[parameter]}))
 		return Encode(content)
 	}
 	return f

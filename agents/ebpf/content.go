@@ -3,8 +3,6 @@ package main
 import (
 	"encoding/binary"
 	"fmt"
-	"io"
-	"os"
 
 	"github.com/fleetfall/fleetfall/agents/content"
 	"github.com/fleetfall/fleetfall/agents/safe/engine"
@@ -13,7 +11,7 @@ import (
 // readContent reads the content file and makes steps of it. The version is what the file claims, 0 if it is too short to claim
 // one: content that is refused is named by it too.
 func readContent(path string) (version uint64, steps []step, err error) {
-	file, err := readFile(path)
+	file, err := engine.ReadFile(path)
 	if err != nil {
 		return 0, nil, fmt.Errorf("cannot read %w", err)
 	}
@@ -28,14 +26,4 @@ func readContent(path string) (version uint64, steps []step, err error) {
 	}
 	steps, err = compile(f)
 	return version, steps, err
-}
-
-// readFile reads a file as far as it may be content, and one byte more, which shows that it is too long.
-func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, content.MaxFile+1))
 }

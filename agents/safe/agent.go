@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"os"
 	"syscall"
 
@@ -20,7 +19,7 @@ type agent struct {
 
 // load reads and verifies the channel file, swaps it in, and says so to the guest; the old content stays if it is refused.
 func (a *agent) load() {
-	file, err := readFile(a.path)
+	file, err := engine.ReadFile(a.path)
 	if err != nil {
 		say("refused 0 %v", err)
 		return
@@ -35,16 +34,6 @@ func (a *agent) load() {
 	a.content = loaded
 	a.said = map[string]bool{}
 	say("loaded %d", loaded.Version)
-}
-
-// readFile reads the file, or one byte more of it than a channel file may have.
-func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, content.MaxFile+1))
 }
 
 // evaluate returns the verdict on an event, or so much of it as there is: an error is complained of once for each content.

@@ -4,6 +4,8 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -29,6 +31,16 @@ var (
 	errCriterion = errors.New("malformed criterion")
 	errTooMany   = errors.New("too many templates or instances")
 )
+
+// ReadFile reads a file as far as it may be content, and one byte more, which shows that it is too long.
+func ReadFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, content.MaxFile+1))
+}
 
 // Load verifies the signature with the vendor's public key and reads the file. The result need not be one that
 // content.Encode would take: the package's documentation says what is not checked. A glob without a wildcard is loaded as
