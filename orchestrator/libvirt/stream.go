@@ -48,7 +48,8 @@ type stream struct {
 }
 
 // openConsole opens the console of a domain, its first serial port, which has to be a pty. Whoever else has it open loses
-// it.
+// it. What the guest says while nobody has it open is lost, and as of QEMU 7.2 what it says in the second after: QEMU looks
+// each second whether a pty was opened.
 func (c *connection) openConsole(ctx context.Context, domain golibvirt.Domain) (net.Conn, error) {
 	s, err := c.openStream(ctx, procDomainOpenConsole, domain, "")
 	if err != nil {

@@ -1,6 +1,7 @@
 package libvirt
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/rand"
 	"errors"
@@ -137,7 +138,7 @@ func (g *remoteGuest) readConsole() string {
 	for strings.Count(text.String(), "flood ") < 100*200 {
 		n, err := g.console.Read(buffer)
 		if err != nil {
-			g.t.Fatalf("read the console: %v after\n%s", err, text.String())
+			g.t.Fatalf("read the console: %v after %d floods and %.200q", err, strings.Count(text.String(), "flood "), text.String())
 		}
 		text.Write(buffer[:n])
 	}
@@ -251,8 +252,25 @@ func TestDaemonRestart(t *testing.T) {
 	defer end(t, c)
 	g.open(c)
 	g.answer(asked, "nothing")
-	g.serve("flood console")
-	g.readConsole()
+
+	// The first of the floods may be lost, see openConsole.
+	speaks := make(chan struct{})
+	go func() {
+		console := bufio.NewScanner(g.console)
+		for said := false; console.Scan(); said = true { // on, or the guest would be made to wait
+			if !said {
+				close(speaks)
+			}
+		}
+	}()
+	for spoken := false; !spoken; {
+		g.serve("flood console")
+		select {
+		case <-speaks:
+			spoken = true
+		default:
+		}
+	}
 	if err := c.call(t.Context(), "destroy", createTime, func(l *golibvirt.Libvirt) error { return l.DomainDestroy(g.domain) }); err != nil {
 		t.Error(err)
 	}
