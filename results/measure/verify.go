@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -93,12 +94,12 @@ type entry struct {
 	what   string // in words: "beat of kernel-01"
 	data   []byte // all of it but the time, as in the journal
 	fields map[string]any
-	times  []stamp // taken out of fields
+	times  []stamp // taken out of fields, and out of what is in them, in the order of their paths
 }
 
 // A stamp is a duration within an entry.
 type stamp struct {
-	field string
+	field string // its path, e.g. "loads[0].total_ns"
 	value time.Duration
 }
 
@@ -136,18 +137,32 @@ func newEntry(at time.Duration, stream, what string, payload any) entry {
 	if err := numbers.Decode(&e.fields); err != nil {
 		e.fields = nil
 	}
-	for name, value := range e.fields {
-		number, ok := value.(json.Number)
-		if !ok || !strings.HasSuffix(name, "_ns") { // so are all durations in a journal
-			continue
-		}
-		if n, err := number.Int64(); err == nil {
-			e.times = append(e.times, stamp{name, time.Duration(n)})
-			delete(e.fields, name)
-		}
-	}
+	e.takeTimes("", e.fields)
 	slices.SortFunc(e.times, func(a, b stamp) int { return cmp.Compare(a.field, b.field) })
 	return e
+}
+
+// takeTimes moves the durations of value, and of what is in it, to e.times. They are named by their path.
+func (e *entry) takeTimes(path string, value any) {
+	switch value := value.(type) {
+	case []any:
+		for i, item := range value {
+			e.takeTimes(fmt.Sprintf("%s[%d]", path, i), item)
+		}
+	case map[string]any:
+		for name, field := range value {
+			within := strings.TrimPrefix(path+"."+name, ".")
+			number, ok := field.(json.Number)
+			if !ok || !strings.HasSuffix(name, "_ns") { // so are all durations in a journal
+				e.takeTimes(within, field)
+				continue
+			}
+			if n, err := number.Int64(); err == nil {
+				e.times = append(e.times, stamp{within, time.Duration(n)})
+				delete(value, name)
+			}
+		}
+	}
 }
 
 func streams(all []entry) map[string][]entry {

@@ -22,6 +22,7 @@ func twice(edit func(second *results.TrialRecord)) *results.Journal {
 		y.at(2, "", fleet.TimerFired{Tag: "tick"}).at(2, "", fleet.TimerFired{Tag: "restart/a"})
 		y.at(4, "a", fleet.Panic{Title: "page fault", Excerpt: "[   12.345678] BUG: page fault\n[   12.345700] RIP: 0010:ff_evaluate"})
 		y.beats(5, 20, "a", "b").end(20, "settled")
+		change(2, func(b *fleet.Beat) { b.Loads = loads(0) })(y.trial)
 		n := len(y.trial.Events)
 		y.trial.Decisions = []results.Decision{
 			{Action: fleet.Boot{Host: "a", Mode: fleet.Normal}}, {Action: fleet.Boot{Host: "b", Mode: fleet.Normal}},
@@ -34,6 +35,11 @@ func twice(edit func(second *results.TrialRecord)) *results.Journal {
 		edit(y.trial)
 	}
 	return y.journal
+}
+
+// loads are two kinds of work, of which the second took so much longer.
+func loads(longer time.Duration) []fleet.Load {
+	return []fleet.Load{{What: "fork", Units: 1, Total: 10 * time.Millisecond}, {What: "open", Units: 2, Total: 20*time.Millisecond + longer}}
 }
 
 func verified(t *testing.T, j *results.Journal) results.Verification {
@@ -89,6 +95,11 @@ func TestVerification(t *testing.T) {
 		"a duration":                   {change(0, func(h *fleet.Hello) { h.Uptime += 90 * micro }), results.Within, 1, 0, 90 * micro, ""},
 		"a duration, by more than allowed": {change(0, func(h *fleet.Hello) { h.Uptime += 10 * tolerated }), results.Differs, 1, 0, 10 * tolerated,
 			"hello of a at 1m41s, in the second run at 1m41s; uptime_ns is 3s, in the second run 3.02s"},
+		"the time of a kind of work": {change(2, func(b *fleet.Beat) { b.Loads = loads(micro) }), results.Within, 1, 0, micro, ""},
+		"the time of a kind of work, by more than allowed": {change(2, func(b *fleet.Beat) { b.Loads = loads(3 * tolerated) }), results.Differs, 1, 0, 3 * tolerated,
+			"beat of a at 1m40s, in the second run at 1m40s; loads[1].total_ns is 20ms, in the second run 26ms"},
+		"units of a kind of work": {change(2, func(b *fleet.Beat) { b.Loads = loads(0)[:1] }), results.Differs, 0, 1, 0,
+			"beat of a at 1m40s, in the second run at 1m40s; loads is [map[units:1 what:fork] map[units:2 what:open]], in the second run [map[units:1 what:fork]]"},
 		"the kernel's words": {change(0, func(p *fleet.Panic) { p.Excerpt = strings.ReplaceAll(p.Excerpt, "BUG", "OOPS") }), results.Differs, 0, 1, 0,
 			`panic of a at 1m44s, in the second run at 1m44s; excerpt is "[   12.345678] BUG: page fault\n[   12.345700] RIP: 0010:ff_evaluate", in the second run "[   12.345678] OOPS: page fault\n[   12.345700] RIP: 0010:ff_evaluate"`},
 		"a count": {change(2, func(b *fleet.Beat) { b.WorkUnits = 7 }), results.Differs, 0, 1, 0,
