@@ -18,7 +18,7 @@ const (
 	Off         State = "off"         // no power
 	Down        State = "down"        // panicked, resetting, booting
 	Repair      State = "repair"      // booted, or booting, into something that only serves its repair
-	Hung        State = "hung"        // runs, did not panic, and has sent no beat for the liveness window
+	Hung        State = "hung"        // runs, did not panic, and has sent no beat, nor hello, for the liveness window
 	Degraded    State = "degraded"    // beats arrive, the workload misses its latency bound or fails
 	Unprotected State = "unprotected" // beats arrive, the workload runs, of some kind of probe the last was missed, or none was seen yet
 	Protected   State = "protected"   // beats arrive, the workload runs, of each kind of probe the last was stopped or reported
@@ -40,7 +40,7 @@ func Steady(architecture string) State {
 
 // Limits are the bounds that states depend on.
 type Limits struct {
-	Liveness time.Duration // no beat for this long: hung
+	Liveness time.Duration // no beat nor hello for this long: hung
 	Latency  time.Duration // a workload unit slower than this: degraded
 }
 
@@ -66,8 +66,9 @@ type Host struct {
 	since    time.Duration // of state
 	spans    []Span        // before since
 	mode     fleet.BootMode
-	lastBeat time.Duration
-	beating  bool            // a beat came since the last boot, and no panic since
+	lastSign time.Duration   // of life: hello or beat
+	speaking bool            // it has said hello since the last boot, and was not found hung or crashed since
+	beating  bool            // a beat came since the last boot in normal mode, and it speaks
 	crashed  bool            // panicked since the last boot: what arrives late of that boot says nothing any more
 	slow     bool            // as of the last beat
 	probes   map[string]bool // by kind, those seen since the last boot: whether the last was stopped or reported
@@ -111,13 +112,16 @@ func (h *Host) Observe(e fleet.Event) []Change {
 			h.Invalid, h.panics = "", 0
 			h.Retried++
 		}
-		h.mode, h.beating, h.crashed, h.slow = w.Mode, false, false, false
+		h.silent()
+		h.mode, h.crashed, h.slow = w.Mode, false, false
 		clear(h.probes)
 		if w.Mode == fleet.Safe {
 			changes = h.to(changes, e.At, Repair)
 		} else {
 			changes = h.to(changes, e.At, Down)
 		}
+	case fleet.Hello:
+		changes = h.sign(changes, e.At)
 	case fleet.Threat:
 		if w.Probe() {
 			h.probes[w.What] = w.Detected()
@@ -128,7 +132,7 @@ func (h *Host) Observe(e fleet.Event) []Change {
 			break
 		}
 		h.Content = w.ContentVersion
-		h.lastBeat = e.At
+		changes = h.sign(changes, e.At)
 		if h.mode == fleet.Normal {
 			h.beating = true
 			h.panics = 0
@@ -136,21 +140,22 @@ func (h *Host) Observe(e fleet.Event) []Change {
 			changes = h.assess(changes, e.At)
 		}
 	case fleet.Panic:
-		h.beating, h.crashed = false, true
+		h.silent()
+		h.crashed = true
 		h.panics++
 		if h.panics == 2 {
 			h.BootLoops++
 		}
 		changes = h.to(changes, e.At, Down)
 	case fleet.BootFailed:
-		h.beating = false
+		h.silent()
 		changes = h.to(changes, e.At, Hung)
 	case fleet.PoweredOff:
-		h.beating = false
+		h.silent()
 		changes = h.to(changes, e.At, Off)
 	case fleet.InfraFailed:
 		h.Invalid = w.Op + ": " + w.Reason
-		h.beating = false
+		h.silent()
 		changes = h.to(changes, e.At, Off)
 	}
 	return changes
@@ -158,12 +163,27 @@ func (h *Host) Observe(e fleet.Event) []Change {
 
 // Advance tells that time has come to now with nothing else seen. The change to hung is dated when the window ended.
 func (h *Host) Advance(now time.Duration) []Change {
-	if h.beating && now-h.lastBeat > h.limits.Liveness {
-		h.beating = false
-		return h.to(nil, h.lastBeat+h.limits.Liveness, Hung)
+	if h.speaking && now-h.lastSign > h.limits.Liveness {
+		h.silent()
+		return h.to(nil, h.lastSign+h.limits.Liveness, Hung)
 	}
 	return nil
 }
+
+// sign notes that the host lives. One that was found hung in safe mode serves its repair again.
+func (h *Host) sign(changes []Change, at time.Duration) []Change {
+	if h.crashed {
+		return changes
+	}
+	h.lastSign, h.speaking = at, true
+	if h.mode == fleet.Safe {
+		return h.to(changes, at, Repair)
+	}
+	return changes
+}
+
+// silent says that nothing is to be expected of the host until it speaks again.
+func (h *Host) silent() { h.speaking, h.beating = false, false }
 
 // assess judges a host that beats.
 func (h *Host) assess(changes []Change, at time.Duration) []Change {

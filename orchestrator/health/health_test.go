@@ -74,6 +74,21 @@ func TestSpans(t *testing.T) {
 			[]health.Span{span("down", 0, 1*s), span("protected", 1*s, 11*s), span("hung", 11*s, 21*s)}, 0,
 		},
 		{
+			"silence after a hello is hung as well",
+			[]at{{0, normal}, {1 * s, fleet.Hello{}}}, 21 * s,
+			[]health.Span{span("down", 0, 11*s), span("hung", 11*s, 21*s)}, 0,
+		},
+		{
+			"so it is in safe mode, and a beat ends it",
+			[]at{{0, safe}, {1 * s, fleet.Hello{Mode: fleet.Safe}}, {5 * s, beat}, {20 * s, beat}}, 21 * s,
+			[]health.Span{span("repair", 0, 15*s), span("hung", 15*s, 20*s), span("repair", 20*s, 21*s)}, 0,
+		},
+		{
+			"a boot that has said nothing yet may take its time",
+			[]at{{0, normal}, {1 * s, fleet.Hello{}}, {2 * s, beat}, {3 * s, normal}}, 90 * s,
+			[]health.Span{span("down", 0, 2*s), span("unprotected", 2*s, 3*s), span("down", 3*s, 90*s)}, 0,
+		},
+		{
 			"a slow or failing workload is degraded",
 			[]at{{0, normal}, {1 * s, stopped}, {1 * s, slow}, {2 * s, beat}, {3 * s, failing}}, 4 * s,
 			[]health.Span{span("down", 0, 1*s), span("degraded", 1*s, 2*s), span("protected", 2*s, 3*s), span("degraded", 3*s, 4*s)}, 0,

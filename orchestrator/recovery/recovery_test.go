@@ -155,6 +155,10 @@ func TestRepairThatFailsIsTriedAgain(t *testing.T) {
 		"safe mode does not boot": func(c *script) []string {
 			return c.host("a", fleet.BootFailed{}, hung("a"))
 		},
+		"safe mode falls silent": func(c *script) []string {
+			c.host("a", fleet.Hello{Mode: fleet.Safe})
+			return c.tell(fleet.Event{What: fleet.TimerFired{Tag: "tick"}}, hung("a"))
+		},
 		"content cannot be removed": func(c *script) []string {
 			c.host("a", fleet.Hello{Mode: fleet.Safe})
 			return c.host("a", fleet.OrderDone{Order: fleet.RemoveContent, Error: "read-only file system"})
