@@ -3,9 +3,7 @@ package orchestrator
 import (
 	"fmt"
 
-	"github.com/fleetfall/fleetfall/agents/content"
-	"github.com/fleetfall/fleetfall/scenarios"
-)
+	"github.com/fleetfall/fleetfall/agents/content")
 
 // Versions of the content that a trial's hosts meet: an image ships an older one, see vmimages.
 const (
@@ -19,8 +17,11 @@ type offer struct {
 	file    []byte
 }
 
-// offers makes the update and what reverts it, as the test vendor signs them.
-func offers(c scenarios.Cell, seed uint64) (update, revert offer, err error) {
+// offers makes a trial's update and what reverts it, as the test vendor signs them. A repeat's update is the same file for
+// every fleet, and for every wave of one.
+func offers(t Trial) (update, revert offer, err error) {
+	c := t.Cell
+	seed := deriveSeed(t.Plan.Seed, "update "+c.Update.Name, t.Repeat, 0)
 	_, key := content.TestVendorKey()
 	fault, err := content.FindFault(c.Update.Fault)
 	if err != nil {

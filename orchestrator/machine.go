@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
@@ -75,7 +76,7 @@ func newMachine(t Trial) (*machine, error) {
 		return nil, err
 	}
 	m := &machine{trial: t, hosts: map[string]*host{}, recovery: policy, phase: phaseBooting, changed: true}
-	if m.update, m.pulled, err = offers(t.Cell, t.Seed); err != nil {
+	if m.update, m.pulled, err = offers(t); err != nil {
 		return nil, err
 	}
 	limits := health.Limits{Liveness: time.Duration(t.Plan.Liveness), Latency: time.Duration(t.Plan.Latency)}
@@ -189,7 +190,7 @@ func (m *machine) advance() []decision {
 			m.phase, m.changed = phaseBaseline, true
 			return []decision{{mark: results.MarkReady}, {wait: time.Duration(m.trial.Cell.Update.At), tag: tagInject}}
 		case m.now > m.trial.ReadyWithin:
-			m.end(Invalid, fmt.Sprintf("the fleet was not ready within %s", m.trial.ReadyWithin))
+			m.end(Invalid, fmt.Sprintf("the fleet was not ready within %s: %s", m.trial.ReadyWithin, m.unready()))
 		}
 	case phaseInjected, phaseReverted:
 		waiting := m.phase == phaseInjected && m.trial.Cell.Update.RevertAfter > 0
@@ -237,6 +238,29 @@ func (m *machine) ready() (ready bool, why string) {
 		}
 	}
 	return ready, ""
+}
+
+// unready names hosts that keep the fleet from being ready, with the state that each is in.
+func (m *machine) unready() string {
+	const most = 4
+	var hosts []string
+	more := 0
+	for _, name := range m.names {
+		switch h := m.hosts[name]; {
+		case h.lost() || h.up && h.State() == m.steady():
+		case len(hosts) == most:
+			more++
+		case !h.up:
+			hosts = append(hosts, fmt.Sprintf("%s is %s and has sent no beat", name, h.State()))
+		default:
+			hosts = append(hosts, fmt.Sprintf("%s is %s", name, h.State()))
+		}
+	}
+	text := strings.Join(hosts, ", ")
+	if more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
 
 // settled tells whether every valid host has taken the content that it is to end with, and has been steady since for long

@@ -1,10 +1,12 @@
 package orchestrator_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -166,6 +168,9 @@ func TestFleetThatIsNeverReadyIsInvalid(t *testing.T) {
 	if out.Status != orchestrator.Invalid {
 		t.Errorf("outcome %+v of hosts that boot for an hour, want invalid", out)
 	}
+	if want := ": kernel-01 is down and has sent no beat, "; !strings.Contains(out.Reason, want) {
+		t.Errorf("the reason is %q, want each host in it, as %q", out.Reason, want)
+	}
 }
 
 func TestInterruptionIsRecorded(t *testing.T) {
@@ -204,6 +209,44 @@ func TestSameSeedSameRecord(t *testing.T) {
 	_, b := run(t, plan("kernel", nil), deadly)
 	if !slices.Equal(a.lines, b.lines) {
 		t.Error("two runs of one seed differ")
+	}
+}
+
+// serves is a Recorder of what hosts are served.
+type serves struct {
+	record
+	files [][]byte
+}
+
+func (s *serves) Action(_ time.Duration, a fleet.Action) error {
+	if a, ok := a.(fleet.Serve); ok {
+		s.files = append(s.files, a.Content)
+	}
+	return nil
+}
+
+// TestFleetsMeetTheSameUpdate: what is drawn to make a faulty update depends on nothing in which fleets differ.
+func TestFleetsMeetTheSameUpdate(t *testing.T) {
+	served := func(seed uint64, architecture string, repeat, waves int) [][]byte {
+		p := plan(architecture, func(p *scenarios.Plan, c *scenarios.Cell) {
+			p.Seed, p.Repeat, c.Update.Fault, c.Update.RevertAfter = seed, 2, "bit_flips", d(time.Second)
+		})
+		trial := orchestrator.Trials(p, map[string]int{p.Cells[0].ID: waves})[repeat*waves]
+		f := fleettest.NewFake(trial.Hosts, fleettest.FakeOptions{})
+		defer f.Close(context.Background())
+		rec := &serves{}
+		if _, err := trial.Run(context.Background(), f, rec, nil); err != nil {
+			t.Fatal(err)
+		}
+		return [][]byte{rec.files[0], rec.files[len(rec.files)-1]} // the update and its revert
+	}
+	same := func(a, b [][]byte) bool { return bytes.Equal(a[0], b[0]) && bytes.Equal(a[1], b[1]) }
+	first := served(1, "kernel", 0, 1)
+	if !same(first, served(1, "user", 0, 1)) || !same(first, served(1, "kernel", 0, 2)) {
+		t.Error("another fleet, or a part of one, met another update")
+	}
+	if same(first, served(1, "kernel", 1, 1)) || same(first, served(2, "kernel", 0, 1)) {
+		t.Error("another repeat or seed met the same update")
 	}
 }
 

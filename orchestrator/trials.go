@@ -97,10 +97,10 @@ func hostsOf(p *scenarios.Plan, cell scenarios.Cell) []fleet.HostSpec {
 	return hosts
 }
 
-// deriveSeed gives each trial a seed of its own that depends on nothing but the scenario's, its cell, its repeat and, where
-// the fleet is not whole, its wave. A second attempt has the seed of the first.
-func deriveSeed(seed uint64, cell string, repeat, wave int) uint64 {
-	text := fmt.Appendf(nil, "%d/%s/%d", seed, cell, repeat)
+// deriveSeed gives each trial a seed of its own that depends on nothing but the scenario's, what it is of (its cell), its
+// repeat and, where the fleet is not whole, its wave. A second attempt has the seed of the first.
+func deriveSeed(seed uint64, of string, repeat, wave int) uint64 {
+	text := fmt.Appendf(nil, "%d/%s/%d", seed, of, repeat)
 	if wave > 0 {
 		text = fmt.Appendf(text, "/%d", wave)
 	}
