@@ -105,6 +105,10 @@ type Metric struct {
 	N     int      `json:"n"`    // samples that it rests on
 	Unit  string   `json:"unit"` // "share", "ratio", "s", "count", "bytes"
 	Note  string   `json:"note,omitempty"`
+
+	// AtLeast is there when observation ended too early to know the figure: it is no less than this. Value is then the same, or nil
+	// where a larger one would not be the figure either, as for a quantile that the curve does not reach.
+	AtLeast *float64 `json:"at_least,omitempty"`
 }
 
 // A Trial is one repeat of a cell, or of one part of its fleet.
@@ -195,18 +199,18 @@ type Struck struct {
 // Visibility is what became of the synthetic threats of one kind, in samples that count: before the injection, from there to
 // the whole fleet's recovery, and after. What a copy inherited from its template is in none of them.
 type Visibility struct {
-	What       string   `json:"what"`
-	Before     Detected `json:"before"`
-	During     Detected `json:"during"`
-	After      Detected `json:"after"`
-	Latency    *float64 `json:"latency"`     // s from threat to report, median of those reported before the injection; nil when none was
-	LatencyMax *float64 `json:"latency_max"` // the longest of them
+	What   string   `json:"what"`
+	Before Detected `json:"before"`
+	During Detected `json:"during"`
+	After  Detected `json:"after"`
 }
 
-// Detected says how many of n threats were stopped or reported.
+// Detected says how many of n threats were stopped or reported, and how late those that were reported.
 type Detected struct {
-	N        int `json:"n"`
-	Detected int `json:"detected"`
+	N          int      `json:"n"`
+	Detected   int      `json:"detected"`
+	Latency    *float64 `json:"latency"`     // s from threat to report, median; nil when none was reported
+	LatencyMax *float64 `json:"latency_max"` // the longest
 }
 
 // A Load is what one kind of work took, in samples that count.

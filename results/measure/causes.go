@@ -11,29 +11,41 @@ import (
 	"github.com/fleetfall/fleetfall/scenarios"
 )
 
-// cause counts a panic by its distinct cause. place is the trial's, in the names of files.
-func (c *cell) cause(host, place string, at time.Duration, p fleet.Panic) {
-	key := parsed(p)
+// A panicked is one panic of a host.
+type panicked struct {
+	at time.Duration // after the injection
+	fleet.Panic
+}
+
+// cause counts a panic of a sample by its distinct cause. place is the trial's, in the names of files.
+func (c *cell) cause(host results.HostDetail, place string, p panicked) {
+	key := parsed(p.Panic)
 	x := c.causes[key]
 	if x == nil {
-		x = &cause{hosts: map[string]bool{}, Cause: results.Cause{
+		x = &cause{hosts: map[sampleKey]bool{}, Cause: results.Cause{
 			Title: p.Title, Type: p.Type, Module: p.Module, Function: p.Function, Offset: p.Offset,
-			Host: host, At: at.Seconds(), Excerpt: p.Excerpt,
+			Host: host.Host, At: p.at.Seconds(), Excerpt: p.Excerpt,
 		}}
 		c.causes[key] = x
 	}
 	if p.Dump != "" && x.Dump == "" {
-		x.Dump = path.Join(results.HostsDir, place, host, p.Dump)
+		x.Dump = path.Join(results.HostsDir, place, host.Host, p.Dump)
 	}
-	x.hosts[host] = true
+	x.hosts[sampleKey{host.Repeat, host.Host}] = true
 	x.Count++
 	x.Hosts = len(x.hosts)
 }
 
-// A cause is a results.Cause with the hosts that it has struck.
+// A sampleKey names a host in one repeat.
+type sampleKey struct {
+	repeat int
+	host   string
+}
+
+// A cause is a results.Cause with the samples that it has struck.
 type cause struct {
 	results.Cause
-	hosts map[string]bool
+	hosts map[sampleKey]bool
 }
 
 // ranked lists the distinct causes of panics, the most frequent first.

@@ -126,9 +126,13 @@ func (c *cell) add(t *results.TrialRecord) {
 	trial, samples := c.read(t)
 	c.trials = append(c.trials, trial)
 	c.samples = append(c.samples, samples...)
+	place := results.PlaceName(t.Cell, t.Repeat, t.Wave, t.Verifies != 0)
 	for _, s := range samples {
 		if s.detail.Invalid == "" {
 			c.groups[i] = append(c.groups[i], s)
+			for _, p := range s.panics {
+				c.cause(s.detail, place, p)
+			}
 		}
 	}
 }
@@ -191,12 +195,30 @@ func expectation(p *scenarios.Plan, e scenarios.Expect, c results.Cell) results.
 		x.Status, x.Note = results.Inconclusive, fmt.Sprintf("%d of %d repeats came to an end", whole, p.Repeat)
 	case 4*c.Invalid > total:
 		x.Status, x.Note = results.Inconclusive, fmt.Sprintf("%d of %d host samples were lost to infrastructure failures", c.Invalid, total)
-	case m.Value == nil:
-		x.Status, x.Note = results.Inconclusive, cmp.Or(m.Note, "no such figure")
-	case e.Min != nil && *m.Value < *e.Min, e.Max != nil && *m.Value > *e.Max:
-		x.Status = results.Missed
+	default:
+		x.Status, x.Note = judged(m, e.Min, e.Max)
 	}
 	return x
+}
+
+// judged holds one figure against its bounds. One that is only known to be so much at least misses a maximum below that, and
+// meets a minimum; of a time that nobody needed, since no host was hit, no maximum is missed.
+func judged(m results.Metric, least, most *float64) (status results.Status, note string) {
+	unknown := m.Value == nil && m.AtLeast == nil
+	value := cmp.Or(m.Value, m.AtLeast)
+	switch {
+	case unknown && m.Note == noHostHit && least == nil:
+		return results.Met, m.Note
+	case unknown:
+		return results.Inconclusive, cmp.Or(m.Note, "no such figure")
+	case most != nil && *value > *most:
+		return results.Missed, m.Note
+	case m.AtLeast != nil && (most != nil || *value < *least):
+		return results.Inconclusive, m.Note + ": a longer deadline would tell"
+	case least != nil && *value < *least:
+		return results.Missed, ""
+	}
+	return results.Met, ""
 }
 
 // wholeRepeats counts the repeats of which every wave came to an end.

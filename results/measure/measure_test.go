@@ -134,8 +134,16 @@ func TestKernelStory(t *testing.T) {
 		// Restricted to 100 s: S is 1 to 10, 2/3 to 30, 1/3 to 100.
 		"time_to_recover_mean": 10 + 20*2.0/3 + 70.0/3,
 	})
-	if m := c.Metrics["time_to_recover_p90"]; m.Value != nil || m.Note == "" || m.N != 3 {
-		t.Errorf("p90 with one of three censored is %+v, want none and a note", m)
+	if m := c.Metrics["time_to_recover_p90"]; m.Value != nil || m.Note == "" || m.N != 3 || m.AtLeast == nil || *m.AtLeast != 56 {
+		t.Errorf("p90 with one of three censored is %+v, want none, 56 s at least and a note", m)
+	}
+	for name, note := range map[string]string{
+		"host_seconds_lost": "1 of 4 hosts were still unavailable when observation ended",
+		"protection_gap":    "1 of 4 hosts were still without protection when observation ended",
+	} {
+		if m := c.Metrics[name]; m.AtLeast == nil || *m.AtLeast != *m.Value || m.Hi != nil || m.Note != note {
+			t.Errorf("%s: %+v, want a lower bound", name, m)
+		}
 	}
 	if m := c.Metrics["blast_radius"]; m.N != 4 || *m.Lo > 0.75 || *m.Hi < 0.75 || *m.Hi == 1 {
 		t.Errorf("blast radius %+v", m)
@@ -190,6 +198,30 @@ func TestNoAgentHasNoProtectionToLose(t *testing.T) {
 	}
 }
 
+// TestDegradedAtTheInjection: a host that was slow just then is measured like any other.
+func TestDegradedAtTheInjection(t *testing.T) {
+	y := newStory("kernel").begin("a")
+	y.at(0, "a", fleet.Beat{WorkUnits: 1, WorkFailed: 1}).at(4, "a", panicked()).end(60, "deadline")
+	expectMetrics(t, measure.Compute(y.journal).Cells[0], map[string]float64{
+		"blast_radius": 1, "host_seconds_lost": 60, "protection_radius": 1, "protection_gap": 60,
+	})
+}
+
+// TestRelapse is a host that comes back, and is down again when observation ends.
+func TestRelapse(t *testing.T) {
+	y := newStory("kernel").begin("a", "b")
+	y.at(3, "a", panicked()).at(4, "a", fleet.Booting{Mode: fleet.Normal}).up(8, "a").beats(10, 20, "a").at(21, "a", panicked())
+	y.beats(5, 60, "b").end(60, "deadline")
+	c := measure.Compute(y.journal).Cells[0]
+	expectMetrics(t, c, map[string]float64{"censored": 0, "fleet_recovery_100": 8, "relapses": 1, "host_seconds_lost": (5.0 + 39) / 2})
+	if c.Metrics["host_seconds_lost"].AtLeast == nil {
+		t.Error("the time lost is not said to be a lower bound")
+	}
+	y = newStory("kernel").begin("a")
+	y.at(3, "a", panicked()).at(4, "a", fleet.Booting{Mode: fleet.Normal}).up(8, "a").beats(10, 20, "a").end(20, "settled")
+	expectMetrics(t, measure.Compute(y.journal).Cells[0], map[string]float64{"relapses": 0})
+}
+
 // TestSilenceIsUnavailable has a host hang, and come back by itself for less than stable_for before it hangs again.
 func TestSilenceIsUnavailable(t *testing.T) {
 	y := newStory("kernel").begin("a")
@@ -200,7 +232,7 @@ func TestSilenceIsUnavailable(t *testing.T) {
 }
 
 func TestLostSamplesAreShownAndNotScored(t *testing.T) {
-	y := newStory("kernel").begin("a", "b")
+	y := newStory("kernel").begin("a", "b").at(2, "b", panicked())
 	y.at(3, "b", fleet.InfraFailed{Op: "create domain", Reason: "no memory"}).beats(5, 20, "a").end(20, "settled")
 	c := measure.Compute(y.journal).Cells[0]
 	if c.Invalid != 1 || c.HostsDetail[1].Invalid != "create domain: no memory" {
@@ -209,20 +241,28 @@ func TestLostSamplesAreShownAndNotScored(t *testing.T) {
 	if m := c.Metrics["blast_radius"]; m.N != 1 || *m.Value != 0 {
 		t.Errorf("blast radius %+v, want 0 of the one valid host", m)
 	}
+	if len(c.Causes) > 0 {
+		t.Errorf("causes %+v, want none of a host that is in no figure", c.Causes)
+	}
 }
 
 func TestInvalidAndInterruptedTrialsAreNotScored(t *testing.T) {
 	y := newStory("kernel").begin("a").beats(5, 20, "a").end(20, "settled")
 	y.begin("a").at(3, "a", panicked()).end(4, "interrupted")
 	y.begin("a").at(3, "a", panicked()).end(4, "invalid")
-	c := measure.Compute(y.journal).Cells[0]
+	r := measure.Compute(y.journal)
+	c := r.Cells[0]
 	if m := c.Metrics["blast_radius"]; m.N != 1 || *m.Value != 0 || c.Invalid != 2 || c.Repeats != 3 {
 		t.Errorf("blast radius %+v, %d invalid", m, c.Invalid)
+	}
+	if len(c.Causes) > 0 || len(r.Causes) > 0 {
+		t.Errorf("causes %+v, want none of trials that are in no figure", r.Causes)
 	}
 }
 
 func TestVerdict(t *testing.T) {
-	zero, one := 0.0, 1.0
+	zero, one, long := 0.0, 1.0, 500.0
+	never := func() *story { return newStory("kernel").begin("a").at(3, "a", panicked()).end(60, "deadline") }
 	crash := func(y *story) *story {
 		return y.begin("a").at(3, "a", panicked()).at(4, "a", fleet.Booting{Mode: fleet.Normal}).up(8, "a").beats(10, 20, "a").end(20, "settled")
 	}
@@ -246,9 +286,34 @@ func TestVerdict(t *testing.T) {
 			scenarios.Expect{Metric: "blast_radius", Max: &zero}, results.Inconclusive, results.Inconclusive, "<= 0",
 		},
 		{
-			"no figure", newStory("kernel").begin("a").beats(5, 9, "a").end(9, "settled"),
-			scenarios.Expect{Metric: "time_to_recover_median", Max: &one}, results.Inconclusive, results.Inconclusive, "<= 1",
+			"no figure", newStory("none").begin("a").beats(5, 9, "a").end(9, "settled"),
+			scenarios.Expect{Metric: "protection_gap", Max: &one}, results.Inconclusive, results.Inconclusive, "<= 1",
 		},
+		{
+			"nobody to recover", newStory("kernel").begin("a").beats(5, 9, "a").end(9, "settled"),
+			scenarios.Expect{Metric: "time_to_recover_median", Max: &one}, results.Met, results.Met, "<= 1",
+		},
+		{
+			"nobody to recover slowly", newStory("kernel").begin("a").beats(5, 9, "a").end(9, "settled"),
+			scenarios.Expect{Metric: "time_to_recover_median", Min: &one}, results.Inconclusive, results.Inconclusive, ">= 1",
+		},
+		{
+			"never back, and the bound passed", never(), scenarios.Expect{Metric: "fleet_recovery_100", Max: &one}, results.Missed, results.Missed, "<= 1",
+		},
+		{
+			"never back, and the bound not reached", never(), scenarios.Expect{Metric: "fleet_recovery_100", Max: &long},
+			results.Inconclusive, results.Inconclusive, "<= 500",
+		},
+		{"at least so late", never(), scenarios.Expect{Metric: "fleet_recovery_100", Min: &one}, results.Met, results.Met, ">= 1"},
+		{
+			"at least so late, and perhaps later", never(), scenarios.Expect{Metric: "host_seconds_lost", Min: &long},
+			results.Inconclusive, results.Inconclusive, ">= 500",
+		},
+		{
+			"so much and perhaps more", never(), scenarios.Expect{Metric: "host_seconds_lost", Max: &long},
+			results.Inconclusive, results.Inconclusive, "<= 500",
+		},
+		{"more already", never(), scenarios.Expect{Metric: "host_seconds_lost", Max: &one}, results.Missed, results.Missed, "<= 1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.expect.Where = map[string]string{"fleet": "f"}

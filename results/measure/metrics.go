@@ -17,7 +17,7 @@ func (c *cell) metrics() map[string]results.Metric {
 	m := map[string]results.Metric{
 		"blast_radius":      c.share(func(s sample) bool { return s.hit }),
 		"peak_unavailable":  c.peak(),
-		"host_seconds_lost": c.mean("s", func(s sample) float64 { return s.lost.Seconds() }),
+		"host_seconds_lost": c.outage("unavailable", func(s sample) (time.Duration, bool) { return s.lost, s.out }),
 		"crashes":           c.total(func(s sample) int { return after(s.detail.Panics) }),
 		"agent_crashes":     c.total(func(s sample) int { return after(s.detail.AgentExits) }),
 		"content_refused":   c.total(func(s sample) int { return s.refused }),
@@ -25,6 +25,12 @@ func (c *cell) metrics() map[string]results.Metric {
 		"boot_loops":        c.total(func(s sample) int { return s.detail.BootLoops }),
 		"censored": c.total(func(s sample) int {
 			if s.detail.Censored {
+				return 1
+			}
+			return 0
+		}),
+		"relapses": c.total(func(s sample) int {
+			if s.relapsed {
 				return 1
 			}
 			return 0
@@ -45,7 +51,7 @@ func (c *cell) metrics() map[string]results.Metric {
 	}
 	if c.steady() == health.Protected {
 		m["protection_radius"] = c.share(func(s sample) bool { return s.lostGuard })
-		m["protection_gap"] = c.mean("s", func(s sample) float64 { return s.gap.Seconds() })
+		m["protection_gap"] = c.outage("without protection", func(s sample) (time.Duration, bool) { return s.gap, s.bare })
 	} else {
 		m["protection_radius"] = results.Metric{Unit: "share", Note: "no agent, no protection to lose"}
 		m["protection_gap"] = results.Metric{Unit: "s", Note: "no agent, no protection to lose"}
@@ -93,13 +99,18 @@ func (c *cell) curve() []results.CurvePoint {
 	return points
 }
 
+// noHostHit is the note of times of recovery that nobody needed.
+const noHostHit = "no host was hit"
+
+// quantile is one of the curve, or at least the time for which the curve is known.
 func quantile(k stats.Curve, p float64) results.Metric {
 	if k.N == 0 {
-		return results.Metric{Unit: "s", Note: "no host was hit"}
+		return results.Metric{Unit: "s", Note: noHostHit}
 	}
 	q := k.Quantile(p)
 	m := results.Metric{Value: q.Value, Lo: q.Lo, Hi: q.Hi, N: k.N, Unit: "s"}
 	if q.Value == nil {
+		m.AtLeast = &k.Steps[len(k.Steps)-1].Time
 		m.Note = fmt.Sprintf("not reached: %d of %d hit hosts are censored", k.Censored, k.N)
 	}
 	return m
@@ -109,7 +120,7 @@ func quantile(k stats.Curve, p float64) results.Metric {
 // censored hosts deserve.
 func (c *cell) restrictedMean(k stats.Curve) results.Metric {
 	if k.N == 0 {
-		return results.Metric{Unit: "s", Note: "no host was hit"}
+		return results.Metric{Unit: "s", Note: noHostHit}
 	}
 	mean := k.RestrictedMean(time.Duration(c.plan.Deadline).Seconds())
 	return results.Metric{Value: &mean.Value, Lo: &mean.Lo, Hi: &mean.Hi, N: k.N, Unit: "s"}
@@ -177,6 +188,25 @@ func (c *cell) mean(unit string, of func(sample) float64) results.Metric {
 		}
 		return sum / float64(len(samples))
 	})
+}
+
+// outage is the mean over hosts of a time that may still have gone on when observation ended, as of says.
+func (c *cell) outage(what string, of func(sample) (spent time.Duration, still bool)) results.Metric {
+	m := c.mean("s", func(s sample) float64 {
+		spent, _ := of(s)
+		return spent.Seconds()
+	})
+	open := 0
+	for _, s := range c.valid() {
+		if _, still := of(s); still {
+			open++
+		}
+	}
+	if open > 0 {
+		m.AtLeast, m.Hi = m.Value, nil
+		m.Note = fmt.Sprintf("%d of %d hosts were still %s when observation ended", open, m.N, what)
+	}
+	return m
 }
 
 // total is the number in a trial, the mean over trials: the mean over hosts times the hosts of a trial, so that hosts that

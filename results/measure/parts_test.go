@@ -96,6 +96,7 @@ func TestHostThatWasTriedAgainCountsAndIsTold(t *testing.T) {
 	y.trial.Hosts[0].Node = "big"
 	booted := y.trial.Events
 	y.trial.Events = nil
+	y.at(-60, "b", fleet.Booting{Mode: fleet.Normal}).at(-55, "b", fleet.Threat{What: "exec"}).at(-50, "b", panicked())
 	y.at(-40, "b", fleet.InfraFailed{Op: "create domain", Reason: "no memory"})
 	y.trial.Events = append(y.trial.Events, booted...)
 	y.beats(5, 20, "a", "b").end(20, "settled")
@@ -108,6 +109,10 @@ func TestHostThatWasTriedAgainCountsAndIsTold(t *testing.T) {
 	}
 	if m := c.Metrics["blast_radius"]; m.N != 2 {
 		t.Errorf("blast radius %+v, want both hosts", m)
+	}
+	expectMetrics(t, c, map[string]float64{"detection_before": 1, "visibility": 1}) // the first attempt's threat is in no figure
+	if n := len(c.HostsDetail[1].Panics); n > 0 {
+		t.Errorf("%d panics of the first attempt", n)
 	}
 }
 

@@ -16,13 +16,15 @@ type sample struct {
 
 	hit         bool          // was ever unavailable after the injection
 	first       time.Duration // unavailability
-	recovered   time.Duration // start of stable availability; only if hit and not censored
+	recovered   time.Duration // start of the first stable availability; only if hit and not censored
+	relapsed    bool          // was unavailable again after that
+	out         bool          // was unavailable when observation ended
 	end         time.Duration // of observation
 	unavailable []health.Span // after the injection
 	lost        time.Duration // of availability, in all
-	protected   bool          // held protection at the injection
 	gap         time.Duration // of protection, in all
-	lostGuard   bool          // ever lost protection after the injection
+	lostGuard   bool          // was ever without protection after the injection
+	bare        bool          // was without it when observation ended
 
 	quiet     time.Duration // from here on in the state that it ended with; end if that is no steady one
 	seen      []threat
@@ -32,6 +34,7 @@ type sample struct {
 	served    uint64               // version of the content that it was served last; 0 for none
 	stranded  bool                 // ended without that
 	toll      toll
+	panics    []panicked // after the injection
 }
 
 // A tally counts how many of n were so.
@@ -62,18 +65,13 @@ func (c *cell) read(t *results.TrialRecord) (results.Trial, []sample) {
 	}
 	_, reverted := t.Marks[results.MarkReverted]
 	served := lastServed(t)
-	place := results.PlaceName(t.Cell, t.Repeat, t.Wave, t.Verifies != 0)
 	hosts := map[string]*reader{}
 	for _, h := range t.Hosts {
-		hosts[h.Name] = &reader{Host: health.NewHost(h.Name, c.limits), injected: injected, place: place, sample: sample{
-			detail: results.HostDetail{
-				Host: h.Name, Node: h.Node, Repeat: t.Repeat, Wave: t.Wave, Panics: []results.Moment{}, AgentExits: []results.Moment{},
-			},
-		}}
+		hosts[h.Name] = &reader{Host: health.NewHost(h.Name, c.limits), injected: injected, sample: newSample(h.Name, h.Node, t.Repeat, t.Wave)}
 	}
 	for _, e := range t.Events {
 		if h := hosts[e.Host]; h != nil {
-			h.event(c, e)
+			h.event(e)
 		}
 	}
 	var samples []sample
@@ -105,21 +103,25 @@ type reader struct {
 	*health.Host
 	sample   sample
 	injected time.Duration
-	place    string        // the trial's, in the names of files
-	loops    int           // boot loops before the injection
 	refused  uint64        // the newest content version that its agent would not load
 	lastBeat time.Duration // of this boot, on the fleet's clock; 0 when there was none
 }
 
-func (h *reader) event(c *cell, e fleet.Event) {
+func newSample(host, node string, repeat, wave int) sample {
+	return sample{detail: results.HostDetail{
+		Host: host, Node: node, Repeat: repeat, Wave: wave, Panics: []results.Moment{}, AgentExits: []results.Moment{},
+	}}
+}
+
+func (h *reader) event(e fleet.Event) {
 	at := e.At - h.injected
-	before := h.BootLoops
+	loops, retried := h.BootLoops, h.Retried
 	h.Observe(e)
-	if at <= 0 {
-		h.loops = h.BootLoops
-		h.sample.protected = h.State() == health.Protected
-	}
 	d := &h.sample.detail
+	if h.Retried > retried { // what it did in an attempt that the testbed failed is in no figure
+		h.sample = newSample(d.Host, d.Node, d.Repeat, d.Wave)
+		h.refused = 0
+	}
 	switch w := e.What.(type) {
 	case fleet.Booting:
 		h.lastBeat = 0
@@ -128,7 +130,9 @@ func (h *reader) event(c *cell, e fleet.Event) {
 		}
 	case fleet.Panic:
 		d.Panics = append(d.Panics, results.Moment{At: at.Seconds(), Title: w.Title})
-		c.cause(e.Host, h.place, at, w)
+		if at > 0 {
+			h.sample.panics = append(h.sample.panics, panicked{at, w})
+		}
 	case fleet.AgentExit:
 		d.AgentExits = append(d.AgentExits, results.Moment{At: at.Seconds(), Title: exitTitle(w)})
 	case fleet.ContentRefused:
@@ -148,7 +152,7 @@ func (h *reader) event(c *cell, e fleet.Event) {
 		h.lastBeat = e.At
 		h.sample.toll.add(w, since, at > 0)
 	}
-	if h.BootLoops > before && at > 0 {
+	if h.BootLoops > loops && at > 0 {
 		d.BootLoops++
 	}
 }
@@ -174,13 +178,15 @@ func (h *reader) finish(end, stableFor time.Duration, steady health.State) {
 			s.hangs++
 		}
 		length := span.To - max(span.From, 0)
-		if span.State != health.Protected && s.protected {
+		last := span.To == s.end
+		if span.State != health.Protected {
 			s.gap += length
-			s.lostGuard = true
+			s.lostGuard, s.bare = true, last
 		}
 		if span.State.Available() {
 			continue
 		}
+		s.out = last
 		if !s.hit {
 			s.hit, s.first = true, max(span.From, 0)
 		}
@@ -193,6 +199,7 @@ func (h *reader) finish(end, stableFor time.Duration, steady health.State) {
 	s.detail.FirstUnavailable = seconds(s.first)
 	if at, ok := stable(s.unavailable, s.end, stableFor); ok {
 		s.recovered = at
+		s.relapsed = s.unavailable[len(s.unavailable)-1].From >= at
 		s.detail.Recovered = seconds(at)
 	} else {
 		s.detail.Censored = true

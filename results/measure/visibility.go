@@ -9,6 +9,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/results"
+	"github.com/fleetfall/fleetfall/results/stats"
 )
 
 // Phases of a trial, as threats fall into them.
@@ -27,7 +28,7 @@ type threat struct {
 // A sighting is what became of a host's threats of one kind.
 type sighting struct {
 	phases    [phases]tally
-	latencies []time.Duration // from threat to report, of those reported before the injection
+	latencies [phases][]time.Duration // from threat to report, of those reported
 }
 
 // tallyThreats sorts a trial's threats by kind and phase.
@@ -62,8 +63,8 @@ func (k *sighting) add(phase int, t fleet.Threat) {
 	if t.Detected() {
 		k.phases[phase].yes++
 	}
-	if t.Reported && phase == before {
-		k.latencies = append(k.latencies, t.Latency)
+	if t.Reported {
+		k.latencies[phase] = append(k.latencies[phase], t.Latency)
 	}
 }
 
@@ -80,8 +81,8 @@ func sightings(samples []sample) map[string]*sighting {
 			for phase, t := range k.phases {
 				sum.phases[phase].n += t.n
 				sum.phases[phase].yes += t.yes
+				sum.latencies[phase] = append(sum.latencies[phase], k.latencies[phase]...)
 			}
-			sum.latencies = append(sum.latencies, k.latencies...)
 		}
 	}
 	return kinds
@@ -101,46 +102,24 @@ func (c *cell) detection(phase int) results.Metric {
 
 // visible is the share of threats that were detected before the injection, each kind weighing the same.
 func (c *cell) visible() results.Metric {
-	all := sightings(c.valid())
-	kinds := inOrder(all, fleet.ThreatKinds())
+	var shares []stats.Share
 	threats := 0
-	for _, k := range all {
-		threats += k.phases[before].n
-	}
-	ran := func(s sample) bool {
-		for _, k := range s.sightings {
-			if k.phases[before].n > 0 {
-				return true
-			}
+	for _, k := range sightings(c.valid()) {
+		if t := k.phases[before]; t.n > 0 {
+			shares = append(shares, stats.Share{Successes: t.yes, N: t.n})
+			threats += t.n
 		}
-		return false
 	}
-	m := c.bootstrappedOf("share", "no threat was run before the injection", ran, func(samples []sample) float64 {
-		sum, ran := 0.0, 0
-		for _, what := range kinds {
-			var t tally
-			for _, s := range samples {
-				if k := s.sightings[what]; k != nil {
-					t.n += k.phases[before].n
-					t.yes += k.phases[before].yes
-				}
-			}
-			if t.n > 0 {
-				sum += float64(t.yes) / float64(t.n)
-				ran++
-			}
-		}
-		return sum / float64(ran)
+	if len(shares) == 0 {
+		return results.Metric{Unit: "share", Note: "no threat was run before the injection"}
+	}
+	slices.SortFunc(shares, func(a, b stats.Share) int {
+		return cmp.Or(cmp.Compare(a.N, b.N), cmp.Compare(a.Successes, b.Successes))
 	})
-	m.N = threats
-	seen := 0
-	for _, k := range all {
-		if k.phases[before].n > 0 {
-			seen++
-		}
-	}
-	if every := len(fleet.ThreatKinds()); seen > 0 && seen < every {
-		m.Note = fmt.Sprintf("of the %d kinds of threats, of %d, that were run before the injection", seen, every)
+	mean, iv := stats.MeanShare(shares...)
+	m := results.Metric{Value: &mean, Lo: &iv.Lo, Hi: &iv.Hi, N: threats, Unit: "share"}
+	if every := len(fleet.ThreatKinds()); len(shares) < every {
+		m.Note = fmt.Sprintf("of the %d kinds of threats, of %d, that were run before the injection", len(shares), every)
 	}
 	return m
 }
@@ -151,16 +130,21 @@ func (c *cell) visibility() []results.Visibility {
 	kinds := sightings(c.valid())
 	for _, what := range inOrder(kinds, fleet.ThreatKinds()) {
 		k := kinds[what]
-		of := func(t tally) results.Detected { return results.Detected{N: t.n, Detected: t.yes} }
-		v := results.Visibility{What: what, Before: of(k.phases[before]), During: of(k.phases[during]), After: of(k.phases[afterwards])}
-		if n := len(k.latencies); n > 0 {
-			slices.Sort(k.latencies)
-			v.Latency = seconds((k.latencies[(n-1)/2] + k.latencies[n/2]) / 2)
-			v.LatencyMax = seconds(k.latencies[n-1])
-		}
-		out = append(out, v)
+		out = append(out, results.Visibility{What: what, Before: k.detected(before), During: k.detected(during), After: k.detected(afterwards)})
 	}
 	return out
+}
+
+// detected is what became of the threats of a phase, and how late those were reported that were.
+func (k *sighting) detected(phase int) results.Detected {
+	d := results.Detected{N: k.phases[phase].n, Detected: k.phases[phase].yes}
+	if l := k.latencies[phase]; len(l) > 0 {
+		slices.Sort(l)
+		low, high := l[(len(l)-1)/2], l[len(l)/2]
+		d.Latency = seconds(low + (high-low)/2)
+		d.LatencyMax = seconds(l[len(l)-1])
+	}
+	return d
 }
 
 // inOrder lists kinds in the order given, and those that it does not have after them, by name.

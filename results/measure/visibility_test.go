@@ -34,16 +34,26 @@ func TestVisibility(t *testing.T) {
 	if m := c.Metrics["visibility"]; m.N != 4+3+1+2+2 || m.Note != "of the 5 kinds of threats, of 8, that were run before the injection" {
 		t.Errorf("visibility of %d threats, want 12, with the note %q", m.N, m.Note)
 	}
-	seconds := func(v float64) *float64 { return &v }
+	late := func(n, detected int, median, longest float64) results.Detected {
+		return results.Detected{N: n, Detected: detected, Latency: &median, LatencyMax: &longest}
+	}
 	want := []results.Visibility{
 		{What: "exec", Before: results.Detected{N: 4, Detected: 4}},
-		{What: "mark", Before: results.Detected{N: 3, Detected: 3}, During: results.Detected{N: 2, Detected: 1}, Latency: seconds(3), LatencyMax: seconds(8)},
+		{What: "mark", Before: late(3, 3, 3, 8), During: late(2, 1, 90, 90)},
 		{What: "module", Before: results.Detected{N: 1, Detected: 1}},
-		{What: "rename", Before: results.Detected{N: 2}, After: results.Detected{N: 2, Detected: 1}},
-		{What: "odd", Before: results.Detected{N: 2, Detected: 1}, Latency: seconds(1), LatencyMax: seconds(1)},
+		{What: "rename", Before: results.Detected{N: 2}, After: late(2, 1, 2, 2)},
+		{What: "odd", Before: late(2, 1, 1, 1)},
 	}
 	if diff := cmp.Diff(want, c.Visibility); diff != "" {
 		t.Errorf("visibility (-want +got):\n%s", diff)
+	}
+}
+
+// TestVisibilityIsNeverCertain: two hosts that detect all do not say that all hosts would.
+func TestVisibilityIsNeverCertain(t *testing.T) {
+	m := measure.Compute(newStory("kernel").begin("a", "b").beats(5, 9, "a", "b").end(9, "settled").journal).Cells[0].Metrics["visibility"]
+	if *m.Value != 1 || *m.Hi != 1 || *m.Lo < 0.5 || *m.Lo > 0.52 { // Wilson's for 4 of 4, since there is one kind
+		t.Errorf("visibility %v of %d, from %v to %v", *m.Value, m.N, *m.Lo, *m.Hi)
 	}
 }
 

@@ -28,6 +28,7 @@ func grid(architectures, faults []string, recoveries ...string) *results.Results
 			}
 		}
 	}
+	missed := ""
 	for _, a := range r.Cells {
 		for _, b := range r.Cells {
 			if a.Control || b.Control || a.Update != b.Update || a.Recovery != b.Recovery || a.Fleet >= b.Fleet {
@@ -48,10 +49,14 @@ func grid(architectures, faults []string, recoveries ...string) *results.Results
 			all.Count, all.Hosts = all.Count+x.Count, all.Hosts+x.Hosts
 			all.Cells = append(all.Cells, results.Struck{Cell: a.ID, Count: x.Count, Hosts: x.Hosts})
 		}
-		r.Expectations = append(r.Expectations, results.Expectation{Name: "damage is bounded", Cell: a.ID, Metric: "blast_radius",
-			Value: a.Metrics["blast_radius"].Value, Bound: "<= 1", Status: results.Met})
+		x := results.Expectation{Name: "damage is bounded", Cell: a.ID, Metric: "blast_radius",
+			Value: a.Metrics["blast_radius"].Value, Bound: "<= 1", Status: results.Met}
+		if *x.Value > 0.5 && missed == "" { // the first that is to be less
+			x.Bound, x.Status = "<= 0.5", results.Missed
+			missed = a.ID
+		}
+		r.Expectations = append(r.Expectations, x)
 	}
-	r.Expectations[1].Status = results.Missed
 	return r
 }
 
@@ -82,7 +87,17 @@ func gridCell(name, architecture, fault, recovery string, row, column int) resul
 		c.Metrics["blast_radius"] = fig(1-0.15*float64(column%6), 0.2, 1, 6, "share")
 	}
 	if story == "kernel" && column%2 == 1 {
-		c.Metrics["time_to_recover_median"] = results.Metric{N: 6, Unit: "s", Note: "not reached: 4 of 6 hit hosts are censored"}
+		c.Metrics["time_to_recover_median"] = results.Metric{N: 6, Unit: "s", Note: "not reached: 4 of 6 hit hosts are censored", AtLeast: ptr(420)}
+		for _, key := range []string{"host_seconds_lost", "protection_gap"} {
+			m := c.Metrics[key]
+			m.AtLeast, m.Hi, m.Note = m.Value, nil, "4 of 6 hosts were still out when observation ended"
+			c.Metrics[key] = m
+		}
+	}
+	if architecture == "none" {
+		for _, key := range []string{"protection_radius", "protection_gap"} {
+			c.Metrics[key] = results.Metric{Unit: c.Metrics[key].Unit, Note: "no agent, no protection to lose"}
+		}
 	}
 	sees(&c, row)
 	return c
@@ -96,11 +111,11 @@ func sees(c *results.Cell, row int) {
 		switch {
 		case c.Architecture == "none" || i+row > 8:
 		case i+row == 8:
-			v.Before.Detected, v.Latency, v.LatencyMax = 5, ptr(0.012), ptr(0.31)
+			v.Before.Detected, v.Before.Latency, v.Before.LatencyMax = 5, ptr(0.012), ptr(0.31)
 		default:
-			v.Before.Detected, v.After.Detected, v.Latency, v.LatencyMax = 12, 6, ptr(0.0004*float64(i+1)), ptr(0.02)
+			v.Before.Detected, v.After.Detected, v.Before.Latency, v.Before.LatencyMax = 12, 6, ptr(0.0004*float64(i+1)), ptr(0.02)
 			if *c.Metrics["blast_radius"].Value == 0 {
-				v.During.Detected = 17 - i
+				v.During.Detected, v.During.Latency, v.During.LatencyMax = 17-i, ptr(0.002*float64(i+1)), ptr(1.5)
 			}
 		}
 		share += float64(v.Before.Detected) / 12 / 8

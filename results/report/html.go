@@ -23,7 +23,7 @@ func HTML(w io.Writer, r *results.Results) error {
 		"optional": func(v *float64) string { return optional(v, "s") },
 		"percent":  func(v *float64) string { return optional(v, "share") },
 		"folder":   path.Dir,
-		"capital":  upperFirst, "detected": detectedText, "missing": func() string { return missing },
+		"capital":  upperFirst, "detected": detectedText, "latency": latencyText, "missing": func() string { return missing },
 	}).ParseFS(assets, "page.html", "parts.html", "cell.html")
 	if err != nil {
 		return fmt.Errorf("report: parse the page's template: %w", err)

@@ -117,7 +117,7 @@ func (m *matrix) cell(c results.Cell, anchor string, deadline time.Duration) mat
 	case v.Value != nil:
 		out.Level = levelOf(*v.Value, m.Unit, deadline)
 		if iv := interval(v); iv != "" {
-			out.Note = fmt.Sprintf("95 %% interval %s", iv)
+			out.Note = strings.Trim(fmt.Sprintf("95 %% interval %s; %s", iv, oneLine(v.Note)), "; ")
 		}
 	case m.Key == "time_to_recover_median" && v.N > 0:
 		out.Text, out.Level, out.Censored = "censored", 5, true

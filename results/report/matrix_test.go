@@ -89,21 +89,28 @@ func TestLevels(t *testing.T) {
 
 func TestFleetSummaries(t *testing.T) {
 	detected := func(n, of int) results.Detected { return results.Detected{N: of, Detected: n} }
+	late := func(n, of int, median, longest float64) results.Detected {
+		return results.Detected{N: of, Detected: n, Latency: ptr(median), LatencyMax: ptr(longest)}
+	}
 	c := func(fleet, update string, control bool, blast float64, overhead results.Metric, v ...results.Visibility) results.Cell {
-		return results.Cell{Fleet: fleet, Architecture: "user", Update: update, Control: control, Visibility: v,
+		return results.Cell{Fleet: fleet, Architecture: "user", Update: update, Fault: update, Control: control, Visibility: v,
 			Metrics: map[string]results.Metric{"blast_radius": fig(blast, 0, 1, 4, "share"), "overhead": overhead}}
 	}
 	got := fleetSummaries([]results.Cell{
 		c("control", "a", true, 1, fig(1, 1, 1, 4, "ratio"), results.Visibility{What: "exec", Before: detected(0, 99)}),
 		c("f", "a", false, 0.5, fig(0.1, 0, 1, 4, "ratio"),
-			results.Visibility{What: "exec", Before: detected(4, 4), During: detected(2, 6), Latency: ptr(0.5)},
+			results.Visibility{What: "exec", Before: late(4, 4, 0.5, 9), During: late(2, 6, 3, 4)},
 			results.Visibility{What: "rename", Before: detected(0, 4), During: detected(0, 6)}),
 		c("f", "b", false, 1, none("ratio", "no work"),
-			results.Visibility{What: "exec", Before: detected(3, 4), During: detected(0, 6), Latency: ptr(1.5)}),
+			results.Visibility{What: "exec", Before: late(3, 4, 1.5, 2), During: detected(0, 6)}),
+		c("f", "c", false, 1, none("ratio", "no work"), // blind once all is quiet, for what no probe tells
+			results.Visibility{What: "mmap", Before: detected(4, 4), After: detected(0, 6)}),
+		c("f", "none", false, 0, none("ratio", "no work")), // no fault to spread
 	})
-	want := []fleetSummary{{Fleet: "f", Architecture: "user", Blast: ptr(0.75), Overhead: ptr(0.1), Kinds: []fleetKind{
-		{What: "exec", Before: detected(7, 8), During: detected(2, 12), Latency: ptr(1), MissedIn: []string{"b"}},
+	want := []fleetSummary{{Fleet: "f", Architecture: "user", Blast: ptr(2.5 / 3), Overhead: ptr(0.1), Kinds: []fleetKind{
+		{What: "exec", Before: late(7, 8, 1, 9), During: late(2, 12, 3, 4), MissedIn: []string{"b"}},
 		{What: "rename", Before: detected(0, 4), During: detected(0, 6)},
+		{What: "mmap", Before: detected(4, 4), After: detected(0, 6), MissedIn: []string{"c"}},
 	}}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("summaries (-want +got):\n%s", diff)

@@ -23,7 +23,7 @@ func catalogue() []metric {
 		{"blast_radius", "Blast radius", "blast radius", reach, "share",
 			"Share of targeted hosts that were ever unavailable after the injection."},
 		{"protection_radius", "Protection radius", "protection radius", reach, "share",
-			"Share of targeted hosts that ever lost protection, available or not."},
+			"Share of targeted hosts that were ever unprotected or worse after the injection."},
 		{"peak_unavailable", "Peak unavailable", "peak unavailable", reach, "share",
 			"Largest share of hosts unavailable at one instant."},
 		{"stranded", "Stranded", "stranded", reach, "share",
@@ -50,7 +50,7 @@ func catalogue() []metric {
 		{"polls_failed", "Failed polls", "failed polls", damage, "count",
 			"Polls of the updater after the injection whose program could not run: a host that cannot poll cannot be mended from afar."},
 		{"time_to_recover_median", "Time to recover, median", "recovery median", recovery, "s",
-			"Per host, from its first unavailability to the start of lasting availability. By Kaplan-Meier, so that hosts " +
+			"Per host, from its first unavailability to the start of the first availability that lasts. By Kaplan-Meier, so that hosts " +
 				"not back by the deadline count as what they are: still waiting."},
 		{"time_to_recover_p90", "Time to recover, 90 %", "recovery 90 %", recovery, "s",
 			"Time by which 90 % of the hosts hit were back."},
@@ -59,7 +59,9 @@ func catalogue() []metric {
 		{"time_to_recover_mean", "Time to recover, restricted mean", "recovery mean", recovery, "s",
 			"Mean time to recover with each host's time cut at the deadline: the area above the recovery curve."},
 		{"censored", "Not back by the deadline", "not back", recovery, "count",
-			"Hosts that were hit and were not back when observation ended (censored)."},
+			"Hosts that were hit and had not come back once when observation ended (censored)."},
+		{"relapses", "Relapses", "relapses", recovery, "count",
+			"Hosts that became unavailable again after they had come back; times of recovery are those of the first."},
 		{"fleet_recovery_50", "Half of the hosts hit are back", "fleet 50 % back", recovery, "s",
 			"Time from the injection until half of the hosts hit are back."},
 		{"fleet_recovery_90", "90 % of the hosts hit are back", "fleet 90 % back", recovery, "s",

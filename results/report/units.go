@@ -129,8 +129,11 @@ func optional(v *float64, unit string) string {
 	return amount(*v, unit)
 }
 
-// value is a metric's figure, or missing.
+// value is a metric's figure, or missing; "≥" says that it is no less than that.
 func value(m results.Metric) string {
+	if m.AtLeast != nil {
+		return "≥ " + amount(*m.AtLeast, m.Unit)
+	}
 	return optional(m.Value, m.Unit)
 }
 

@@ -12,18 +12,17 @@ import (
 // A fleetSummary is one fleet over all its cells, those of a control arm left out.
 type fleetSummary struct {
 	Fleet, Architecture string
-	Blast               *float64 // mean of its cells' blast radius, as are the others
-	Visibility          *float64
+	Blast               *float64 // mean of its cells' blast radius, those of a harmless update left out
+	Visibility          *float64 // mean of its cells', as is the next
 	Overhead            *float64
 	Kinds               []fleetKind
 }
 
 // A fleetKind is what became of one kind of threat on a fleet.
 type fleetKind struct {
-	What           string
-	Before, During results.Detected
-	Latency        *float64 // s, median of the cells' medians before the injection
-	MissedIn       []string // updates during which none was detected, of a kind that was seen before
+	What                  string
+	Before, During, After results.Detected // their latencies are the medians of the cells' medians, and the longest
+	MissedIn              []string         // updates during or after which none was detected, of a kind that was seen before
 }
 
 // What says what the fleet is, as far as its name does not.
@@ -37,8 +36,9 @@ func fleetSummaries(cells []results.Cell) []fleetSummary {
 	var out []fleetSummary
 	for _, name := range distinct(tried, func(c results.Cell) string { return c.Fleet }) {
 		own := slices.DeleteFunc(slices.Clone(tried), func(c results.Cell) bool { return c.Fleet != name })
+		faulty := slices.DeleteFunc(slices.Clone(own), func(c results.Cell) bool { return c.Fault == "none" })
 		out = append(out, fleetSummary{
-			Fleet: oneLine(name), Architecture: oneLine(own[0].Architecture), Blast: meanOf(own, "blast_radius"),
+			Fleet: oneLine(name), Architecture: oneLine(own[0].Architecture), Blast: meanOf(faulty, "blast_radius"),
 			Visibility: meanOf(own, "visibility"), Overhead: meanOf(own, "overhead"), Kinds: kindsOf(own),
 		})
 	}
@@ -64,7 +64,7 @@ func meanOf(cells []results.Cell, key string) *float64 {
 // kindsOf adds up the cells of one fleet, in the order in which the kinds first appear.
 func kindsOf(cells []results.Cell) []fleetKind {
 	var kinds []fleetKind
-	latencies := map[string][]float64{}
+	parts := map[string][]results.Visibility{}
 	for _, c := range cells {
 		for _, v := range c.Visibility {
 			i := slices.IndexFunc(kinds, func(k fleetKind) bool { return k.What == v.What })
@@ -72,25 +72,45 @@ func kindsOf(cells []results.Cell) []fleetKind {
 				i = len(kinds)
 				kinds = append(kinds, fleetKind{What: v.What})
 			}
-			k := &kinds[i]
-			k.Before.N, k.Before.Detected = k.Before.N+v.Before.N, k.Before.Detected+v.Before.Detected
-			k.During.N, k.During.Detected = k.During.N+v.During.N, k.During.Detected+v.During.Detected
-			if v.Latency != nil {
-				latencies[v.What] = append(latencies[v.What], *v.Latency)
-			}
-			if v.Before.Detected > 0 && v.During.N > 0 && v.During.Detected == 0 && !slices.Contains(k.MissedIn, oneLine(c.Update)) {
-				k.MissedIn = append(k.MissedIn, oneLine(c.Update))
+			parts[v.What] = append(parts[v.What], v)
+			update := oneLine(c.Update)
+			if v.Before.Detected > 0 && (missed(v.During) || missed(v.After)) && !slices.Contains(kinds[i].MissedIn, update) {
+				kinds[i].MissedIn = append(kinds[i].MissedIn, update)
 			}
 		}
 	}
 	for i := range kinds {
-		if l := latencies[kinds[i].What]; len(l) > 0 {
-			slices.Sort(l)
-			median := (l[(len(l)-1)/2] + l[len(l)/2]) / 2
-			kinds[i].Latency = &median
-		}
+		k := &kinds[i]
+		own := parts[k.What]
+		k.Before = together(own, func(v results.Visibility) results.Detected { return v.Before })
+		k.During = together(own, func(v results.Visibility) results.Detected { return v.During })
+		k.After = together(own, func(v results.Visibility) results.Detected { return v.After })
 	}
 	return kinds
+}
+
+func missed(d results.Detected) bool { return d.N > 0 && d.Detected == 0 }
+
+// together adds up what of says of each part.
+func together(parts []results.Visibility, of func(results.Visibility) results.Detected) results.Detected {
+	var sum results.Detected
+	var medians []float64
+	for _, v := range parts {
+		d := of(v)
+		sum.N, sum.Detected = sum.N+d.N, sum.Detected+d.Detected
+		if d.Latency != nil {
+			medians = append(medians, *d.Latency)
+		}
+		if d.LatencyMax != nil && (sum.LatencyMax == nil || *d.LatencyMax > *sum.LatencyMax) {
+			sum.LatencyMax = d.LatencyMax
+		}
+	}
+	if n := len(medians); n > 0 {
+		slices.Sort(medians)
+		median := (medians[(n-1)/2] + medians[n/2]) / 2
+		sum.Latency = &median
+	}
+	return sum
 }
 
 // A visibilityRow is one kind of threat on all fleets.
@@ -150,6 +170,17 @@ func detectedSign(d results.Detected) string {
 	return "◐"
 }
 
+// latencyText is e.g. "1.2 ms, at most 310 ms"; it is empty when nothing was reported.
+func latencyText(d results.Detected) string {
+	switch {
+	case d.Latency == nil:
+		return ""
+	case d.LatencyMax == nil || *d.LatencyMax == *d.Latency:
+		return seconds(*d.Latency)
+	}
+	return seconds(*d.Latency) + ", at most " + seconds(*d.LatencyMax)
+}
+
 // detectedText is e.g. "23 of 24".
 func detectedText(d results.Detected) string {
 	if d.N == 0 {
@@ -158,7 +189,7 @@ func detectedText(d results.Detected) string {
 	return fmt.Sprintf("%s of %s", number(float64(d.Detected)), number(float64(d.N)))
 }
 
-// Missed names the updates during which the fleet went blind for the kind; it is empty when there was none.
+// Missed names the updates with which the fleet went blind for the kind; it is empty when there was none.
 func (k fleetKind) Missed() string {
 	const most = 4
 	names := k.MissedIn

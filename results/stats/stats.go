@@ -55,3 +55,36 @@ func Wilson(successes, n int) Interval {
 	}
 	return iv
 }
+
+// A Share is so many successes out of n.
+type Share struct{ Successes, N int }
+
+// MeanShare is the mean of independent shares, each weighing the same, with its interval by the method of variance
+// estimates recovery: of each share's distances to its Wilson limits, the root of the sum of squares over their number.
+//
+//	p̄ − sqrt(Σ (pᵢ − lᵢ)²)/k,  p̄ + sqrt(Σ (uᵢ − pᵢ)²)/k
+//
+// Like Wilson, it claims no certainty where every sample agrees. It panics unless each share has 0 <= Successes <= N and
+// N > 0, and there is one.
+//
+// Source: G. Y. Zou and A. Donner, "Construction of confidence limits about effect measures: a general approach",
+// Statistics in Medicine 27 (2008) 1693-1702, for sums of more than two; after R. G. Newcombe, Statistics in Medicine 17
+// (1998) 873-890.
+func MeanShare(shares ...Share) (mean float64, iv Interval) {
+	if len(shares) == 0 {
+		panic("stats: MeanShare of nothing")
+	}
+	var sum, below, above float64
+	for _, s := range shares {
+		if s.N <= 0 {
+			panic(fmt.Sprintf("stats: a share of %d samples", s.N))
+		}
+		p, w := float64(s.Successes)/float64(s.N), Wilson(s.Successes, s.N)
+		sum += p
+		below += (p - w.Lo) * (p - w.Lo)
+		above += (w.Hi - p) * (w.Hi - p)
+	}
+	k := float64(len(shares))
+	mean = sum / k
+	return mean, Interval{max(0, mean-math.Sqrt(below)/k), min(1, mean+math.Sqrt(above)/k)}
+}

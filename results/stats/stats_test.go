@@ -44,6 +44,37 @@ func TestWilsonPublished(t *testing.T) {
 	}
 }
 
+func TestMeanShare(t *testing.T) {
+	// R. G. Newcombe, "Interval estimation for the difference between independent proportions", Statistics in Medicine 17 (1998)
+	// 873-890, table II, method 10: a difference of two is twice the mean of the one and of what is left of the other, less 1.
+	for _, tt := range []struct {
+		a, b   Share
+		lo, hi float64
+	}{
+		{Share{56, 70}, Share{48, 80}, 0.0524, 0.3339},
+		{Share{9, 10}, Share{3, 10}, 0.1705, 0.8090},
+		{Share{10, 10}, Share{0, 20}, 0.6791, 1},
+	} {
+		mean, iv := MeanShare(tt.a, Share{tt.b.N - tt.b.Successes, tt.b.N})
+		near(t, "difference", 2*mean-1, float64(tt.a.Successes)/float64(tt.a.N)-float64(tt.b.Successes)/float64(tt.b.N), 1e-12)
+		near(t, "lower limit", 2*iv.Lo-1, tt.lo, 5e-5+1e-9)
+		near(t, "upper limit", 2*iv.Hi-1, tt.hi, 5e-5+1e-9)
+	}
+	if mean, iv := MeanShare(Share{5, 9}); mean != 5.0/9 || math.Abs(iv.Lo-Wilson(5, 9).Lo) > 1e-15 || math.Abs(iv.Hi-Wilson(5, 9).Hi) > 1e-15 {
+		t.Errorf("the mean of one share is %v, %v, want Wilson's", mean, iv)
+	}
+	for _, bad := range [][]Share{nil, {{0, 0}}, {{3, 2}}} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("MeanShare of %v did not panic", bad)
+				}
+			}()
+			MeanShare(bad...)
+		}()
+	}
+}
+
 func mean(x []float64) float64 { return stat.Mean(x, nil) }
 
 // TestBootstrapEnumerated compares with all n^n resamples of one cluster, which are few enough to list.
