@@ -32,6 +32,7 @@ type cause struct {
 
 // causes are matched in this order against the beginning of a kernel message. The words are those of
 // arch/x86/mm/fault.c, arch/x86/kernel/{traps,dumpstack}.c, kernel/{watchdog,hung_task,panic}.c, kernel/rcu/tree_stall.h.
+// Since 6.10 each oops says that it is one ("Oops: divide error: 0000 [#1]", "Oops: Oops: 0000 [#1]").
 var causes = []struct {
 	text *regexp.Regexp
 	cause
@@ -48,13 +49,13 @@ var causes = []struct {
 	{regexp.MustCompile(`^INFO: task \S.*:\d+ blocked for more than \d+ seconds\.$`), cause{kind: TypeHungTask, title: "task hung", waiting: true, endless: true}},
 	{regexp.MustCompile(`^rcu: INFO: \S+ (?:self-detected stall on CPU|detected (?:expedited )?stalls on CPUs/tasks:)`), cause{kind: TypeRCUStall, title: "RCU stall", endless: true}},
 	{regexp.MustCompile(`^WARNING: CPU: \d+ PID: \d+ at `), cause{kind: TypeWarning, title: "warning"}},
-	{regexp.MustCompile(`^general protection fault(?:, \S.*)?: [0-9a-f]+ \[#\d+\]`), cause{kind: TypeGeneralProtection, title: "general protection fault"}},
-	{regexp.MustCompile(`^divide error: [0-9a-f]+ \[#\d+\]`), cause{kind: TypeDivideError, title: "divide error"}},
-	{regexp.MustCompile(`^invalid opcode: [0-9a-f]+ \[#\d+\]`), cause{kind: TypeInvalidOpcode, title: "invalid opcode"}},
-	{regexp.MustCompile(`^double fault: [0-9a-f]+ \[#\d+\]`), cause{kind: TypeDoubleFault, title: "double fault"}},
-	{regexp.MustCompile(`^stack guard page: [0-9a-f]+ \[#\d+\]`), cause{kind: TypeStackOverflow, title: "stack overflow"}},
-	{regexp.MustCompile(`^(?:int3|stack segment|segment not present|invalid TSS|alignment check|bounds|bad trap|coprocessor segment overrun|control protection): [0-9a-f]+ \[#\d+\]`), cause{kind: TypeException, title: "exception"}},
-	{regexp.MustCompile(`^Oops: (?:[a-z ]+: )?[0-9a-f]+ \[#\d+\]`), cause{kind: TypeException, title: "exception"}},
+	{regexp.MustCompile(`^(?:Oops: )?general protection fault(?:, \S.*)?: [0-9a-f]+ \[#\d+\]`), cause{kind: TypeGeneralProtection, title: "general protection fault"}},
+	{regexp.MustCompile(`^(?:Oops: )?divide error: [0-9a-f]+ \[#\d+\]`), cause{kind: TypeDivideError, title: "divide error"}},
+	{regexp.MustCompile(`^(?:Oops: )?invalid opcode: [0-9a-f]+ \[#\d+\]`), cause{kind: TypeInvalidOpcode, title: "invalid opcode"}},
+	{regexp.MustCompile(`^(?:Oops: )?double fault: [0-9a-f]+ \[#\d+\]`), cause{kind: TypeDoubleFault, title: "double fault"}},
+	{regexp.MustCompile(`^(?:Oops: )?stack guard page: [0-9a-f]+ \[#\d+\]`), cause{kind: TypeStackOverflow, title: "stack overflow"}},
+	{regexp.MustCompile(`^(?:Oops: )?(?:int3|stack segment|segment not present|invalid TSS|alignment check|bounds|bad trap|coprocessor segment overrun|control protection): [0-9a-f]+ \[#\d+\]`), cause{kind: TypeException, title: "exception"}},
+	{regexp.MustCompile(`^(?:Oops: )+(?:[a-z ]+: )?[0-9a-f]+ \[#\d+\]`), cause{kind: TypeException, title: "exception"}},
 }
 
 // panics tell a panic's type by how its reason begins, for a panic that no cause came before.

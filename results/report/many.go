@@ -48,7 +48,7 @@ func recoveryFigures(cells []results.Cell, labels []string, many bool) (figures 
 		}
 	}
 	if n > 0 {
-		spared = fmt.Sprintf("No recovery to measure in %d of %s: no host there became unavailable.", n, count(len(cells), "cell"))
+		spared = fmt.Sprintf("No recovery to measure in %d of %s: no host that counts became unavailable there.", n, count(len(cells), "cell"))
 	}
 	return figures, spared
 }

@@ -57,9 +57,9 @@ func (r matrixRow) Name() string {
 	return r.Fleet + " (" + r.What() + ")"
 }
 
-// matrixKeys are the metrics that are drawn as a matrix.
+// matrixKeys are the metrics that are drawn as a matrix; those after the third only if some cell has more than nothing of them.
 func matrixKeys() []string {
-	return []string{"blast_radius", "protection_gap", "time_to_recover_median"}
+	return []string{"blast_radius", "protection_gap", "time_to_recover_median", "stranded"}
 }
 
 // matrices are empty unless the plan tries at least two architectures with at least two updates.
@@ -74,7 +74,10 @@ func matrices(r *results.Results) []matrix {
 	ways := distinct(r.Cells, func(c results.Cell) way { return way{c.Rollout, c.Recovery} })
 	shown := shownMetrics(r.Cells)
 	var out []matrix
-	for _, key := range matrixKeys() {
+	for n, key := range matrixKeys() {
+		if n >= 3 && !slices.ContainsFunc(tried, func(c results.Cell) bool { v := c.Metrics[key].Value; return v != nil && *v > 0 }) {
+			continue
+		}
 		i := slices.IndexFunc(shown, func(m metric) bool { return m.Key == key })
 		if i < 0 {
 			continue

@@ -53,6 +53,15 @@ func TestMatrices(t *testing.T) {
 }
 
 // A matrix holds what shares rollout and recovery, and a column tells updates of one fault apart.
+// TestStrandedHasAMatrix only where some host was.
+func TestStrandedHasAMatrix(t *testing.T) {
+	r := grid([]string{"kernel", "user"}, []string{"field_count", "empty_rules"})
+	r.Cells[3].Metrics["stranded"] = fig(1, 0.5, 1, 6, "share")
+	if got := matrices(r); len(got) != 4 || got[3].Key != "stranded" {
+		t.Errorf("%d matrices, want one of the stranded hosts as the fourth", len(got))
+	}
+}
+
 func TestMatricesOfTwoRecoveries(t *testing.T) {
 	r := grid([]string{"kernel", "user"}, []string{"field_count", "empty_rules"}, "none", "technicians")
 	for i := range r.Cells {
