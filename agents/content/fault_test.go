@@ -164,6 +164,19 @@ func lastRule(f content.File, baseline int) []string {
 	return said
 }
 
+// One bit unless more are asked for: most files with more are refused, and show nothing else.
+func TestBitFlipsDefault(t *testing.T) {
+	fault, err := content.FindFault("bit_flips")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, key := content.TestVendorKey()
+	one, err := fault.Update(2, 1, content.Params{"bits": "1"}, key)
+	if err != nil || !bytes.Equal(one, mustUpdate(t, fault, 2, nil)) {
+		t.Errorf("the default is not one bit (%v)", err)
+	}
+}
+
 // Bits are flipped in the payload, as many as are asked for, and others with another seed.
 func TestBitFlips(t *testing.T) {
 	fault, err := content.FindFault("bit_flips")

@@ -161,6 +161,43 @@ func TestReadsBehindTheEnd(t *testing.T) {
 	}
 }
 
+// What one flipped bit comes to, in the shares that the fault's text gives.
+func TestBitFlips(t *testing.T) {
+	fault, err := content.FindFault("bit_flips")
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, private := content.TestVendorKey()
+	outcome := func(seed uint64) string {
+		file, err := fault.Update(2, seed, nil, private)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := Load(file, public)
+		if err != nil {
+			return "refused"
+		}
+		for template, fields := range map[uint16]int{content.ProcessTemplate: content.SensorFields, content.FileTemplate: len(content.FileFields())} {
+			if _, err := Evaluate(f, template, make([]string, fields)); err != nil {
+				return "astray"
+			}
+		}
+		return "loaded"
+	}
+	const seeds = 400
+	count := map[string]int{}
+	for seed := range uint64(seeds) {
+		count[outcome(seed)]++
+	}
+	if refused, loaded := 100*count["refused"]/seeds, 100*count["loaded"]/seeds; refused < 35 || refused > 50 || loaded < 50 || loaded > 65 {
+		t.Errorf("of 100 files %d are refused and %d loaded, want some 42 and 58", refused, loaded)
+	}
+	const astray = 2198 // prefix becomes all_of, and a text is taken for a group
+	if got := outcome(astray); got != "astray" {
+		t.Errorf("seed %d: %s, want a read that goes astray", astray, got)
+	}
+}
+
 func FuzzLoad(f *testing.F) {
 	seedBodies(f, func(body []byte, _ contenttest.Case) { f.Add(body) })
 	public, private := content.TestVendorKey()
