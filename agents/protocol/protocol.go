@@ -20,6 +20,9 @@ const (
 	MaxLine = 64 << 10
 	// MaxReply bounds a reply, in bytes; it holds a channel file of at most 1 MiB in base64.
 	MaxReply = 2 << 20
+	// Patience is how long an act of the guest's may take before it counts as one that hangs: an execution, or something done to a
+	// file. Each further stretch of it counts again, so that a beat tells of the hang for as long as it lasts.
+	Patience = 10 * time.Second
 	// PortName is the name of the virtio-serial port that carries the protocol.
 	PortName = "org.fleetfall.guest.0"
 )
@@ -67,13 +70,13 @@ const (
 type Beat struct {
 	AgentState     string        `json:"agent_state"`
 	ContentVersion uint64        `json:"content_version"` // that the agent says it has loaded
-	WorkUnits      int           `json:"work_units"`
-	WorkFailed     int           `json:"work_failed"`
+	WorkUnits      int           `json:"work_units"`      // units that ended, and stretches of Patience for which one hung
+	WorkFailed     int           `json:"work_failed"`     // of those
 	WorkTotal      time.Duration `json:"work_total_ns"`
 	WorkMax        time.Duration `json:"work_max_ns"`
-	WorkHung       int           `json:"work_hung,omitempty"` // of those that failed: units that came to no end
+	WorkHung       int           `json:"work_hung,omitempty"` // of those that failed: stretches of Patience for which a unit hung; it may end later, which is not counted again
 	Loads          []Load        `json:"loads,omitempty"`
-	PollsFailed    int           `json:"polls_failed,omitempty"` // of the updater: its program could not run
+	PollsFailed    int           `json:"polls_failed,omitempty"` // times that the updater's program could not run, and stretches of Patience for which it hung
 	Available      int64         `json:"available_bytes"`        // memory that the kernel could give to a program
 	Killed         int           `json:"killed,omitempty"`       // processes, for want of memory
 	RunDelay       time.Duration `json:"run_delay_ns"`           // that tasks were ready to run and waited for the CPU, summed over them
