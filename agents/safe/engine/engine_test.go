@@ -161,6 +161,64 @@ func TestReadsBehindTheEnd(t *testing.T) {
 	}
 }
 
+// What becomes of each fault's update: it is refused, an event fails, or neither.
+func TestFaults(t *testing.T) {
+	type outcome struct{ refused, fails string }
+	claims := map[string]outcome{ // parts of the reasons
+		"deep_nesting":           {},
+		"false_length":           {refused: "malformed: runtime error: slice bounds out of range"},
+		"false_positive_system":  {},
+		"false_positive_updater": {},
+		"field_count":            {fails: "index out of range [20]"},
+		"glob_backtracking":      {},
+		"memory_exhaustion":      {},
+		"none":                   {},
+		"replay":                 {},
+		"self_wait":              {},
+		"truncated":              {refused: "malformed"},
+		"unknown_version":        {refused: errFormat.Error()},
+		"unsigned":               {refused: errSignature.Error()},
+		"zero_filled":            {},
+	}
+	said := func(err error) string {
+		if err == nil {
+			return ""
+		}
+		return err.Error()
+	}
+	agrees := func(got, want string) bool { return (got == "") == (want == "") && strings.Contains(got, want) }
+	public, private := content.TestVendorKey()
+	for _, fault := range content.Faults() {
+		if fault.Name == "bit_flips" { // what becomes of it is the seed's to say: TestBitFlips
+			continue
+		}
+		want, claimed := claims[fault.Name]
+		if !claimed {
+			t.Errorf("%s: say here what becomes of it", fault.Name)
+			continue
+		}
+		parameters := content.Params{}
+		if fault.Name == "glob_backtracking" { // all that comes of it is the time that it takes
+			parameters["stars"] = "2"
+		}
+		file, err := fault.Update(2, 1, parameters, private)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := Load(file, public)
+		if got := said(err); !agrees(got, want.refused) {
+			t.Errorf("%s: refused with %q, want %q", fault.Name, got, want.refused)
+		}
+		if err != nil {
+			continue
+		}
+		_, err = Evaluate(f, content.ProcessTemplate, make([]string, content.SensorFields))
+		if got := said(err); !agrees(got, want.fails) {
+			t.Errorf("%s: an event fails with %q, want %q", fault.Name, got, want.fails)
+		}
+	}
+}
+
 // What one flipped bit comes to, in the shares that the fault's text gives.
 func TestBitFlips(t *testing.T) {
 	fault, err := content.FindFault("bit_flips")
