@@ -218,6 +218,27 @@ func TestBitFlips(t *testing.T) {
 	}
 }
 
+// A program's parameter is a file's name: with anything else the fault would do nothing.
+func TestProgramIsAFileName(t *testing.T) {
+	for _, name := range []string{"false_positive_system", "false_positive_updater", "self_wait"} {
+		fault, err := content.FindFault(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, good := range []string{"work", "a program: any", strings.Repeat("x", 255)} {
+			if err := fault.Check(content.Params{"program": good}); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		for _, bad := range []string{"", "usr/bin/work", "/work", "work\x00", strings.Repeat("x", 256)} {
+			err := fault.Check(content.Params{"program": bad})
+			if err == nil || !strings.Contains(err.Error(), "parameter program: "+fmt.Sprintf("%q", bad)+", want the name of a program's file") {
+				t.Errorf("%s of %q: error %v", name, bad, err)
+			}
+		}
+	}
+}
+
 func TestFieldCount(t *testing.T) {
 	fault, err := content.FindFault("field_count")
 	if err != nil {
