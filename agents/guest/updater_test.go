@@ -120,6 +120,7 @@ func TestPollWithoutItsProgram(t *testing.T) {
 		failed += b.PollsFailed
 		runtime.Gosched()
 	}
+	u.patience = time.Minute // for what is to run to its end
 	if err := os.WriteFile(fifo, []byte("go on\n"), 0); err != nil {
 		t.Fatal(err)
 	}
