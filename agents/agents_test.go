@@ -12,30 +12,59 @@ import (
 	"testing"
 )
 
+// notEmbedded is what no image is built from, with the reason.
+var notEmbedded = map[string]string{
+	"agents.go":           "it embeds the others",
+	"agents_test.go":      "it is this test",
+	"content/contenttest": "what the interpreters' tests have in common",
+	"content/testdata":    "what a test reads",
+	"ebpf/testdata":       "what runs in tests",
+	"hybrid/test":         "tests, and their side in C",
+	"interpreter/test":    "tests, and their side in C",
+	"safe/testdata":       "what runs in tests",
+}
+
 // A source that is written and not embedded would be missing from every image built without the tree.
 func TestSourcesAreComplete(t *testing.T) {
-	for folder, extensions := range map[string]string{
-		"content": ".go", "protocol": ".go", "guest": ".go .s", "guest/programs": ".c .h", "interpreter": ".c .h",
-		"daemon": ".c .h", "hybrid": ".h", "hybrid/daemon": ".c .h", "hybrid/module": ".c .h Kbuild",
-		"kernel": ".c .h Kbuild", "sensor": ".c .h", "user": ".c .h",
-		"ebpf": ".go .mod .sum", "ebpf/bpf": ".c .h",
-		"safe": ".go", "safe/engine": ".go",
-	} {
-		entries, err := os.ReadDir(filepath.FromSlash(folder))
+	passed := map[string]bool{}
+	err := filepath.WalkDir(".", func(file string, d fs.DirEntry, err error) error {
+		name := filepath.ToSlash(file)
+		switch {
+		case err != nil:
+			return err
+		case notEmbedded[name] != "":
+			passed[name] = true
+			if d.IsDir() {
+				return filepath.SkipDir
+			}
+			return nil
+		case d.IsDir() || path.Ext(name) == ".md":
+			return nil
+		}
+		if _, err := fs.Stat(Sources(), name); err != nil {
+			t.Errorf("%s is not embedded: name it in agents.go, or here with the reason (%v)", name, err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range notEmbedded {
+		if !passed[name] {
+			t.Errorf("%s is not to be embedded, and is not there", name)
+		}
+	}
+}
+
+// The daemons in Go differ in nothing that is no architecture: their runtime is tuned alike, before all else.
+func TestDaemonsInGoAreTunedAlike(t *testing.T) {
+	for _, file := range []string{"ebpf/main.go", "safe/main.go"} {
+		src, err := fs.ReadFile(Sources(), file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, e := range entries {
-			kind := path.Ext(e.Name())
-			if kind == "" {
-				kind = e.Name()
-			}
-			if e.IsDir() || !strings.Contains(" "+extensions+" ", " "+kind+" ") {
-				continue
-			}
-			if _, err := fs.Stat(Sources(), path.Join(folder, e.Name())); err != nil {
-				t.Errorf("%s/%s is not embedded: %v", folder, e.Name(), err)
-			}
+		if strings.Count(string(src), "\tengine.Tune()\n") != 1 {
+			t.Errorf("%s does not call engine.Tune", file)
 		}
 	}
 }

@@ -95,6 +95,8 @@ locals {
   revert_after = "90s"
 }
 
+# One draw: which bit is flipped decides whether the update is refused, loaded with another meaning, or read astray, so this
+# column tells of the seed as much as of the architectures. No claim is made of it.
 update "bit-flips" {
   at           = local.at
   revert_after = local.revert_after

@@ -23,7 +23,8 @@ func Metrics() []Metric {
 	return []Metric{
 		{"agent_crashes", Count, "Ends of an agent process that nobody asked for, over all hosts."},
 		{"blast_radius", Share, "Share of the targeted hosts that were ever unavailable after the injection."},
-		{"blocked_work", Count, "Units of work after the injection that came to no end, over all hosts."},
+		{"blocked_work", Count,
+			"Stretches of 10 s after the injection for which a unit of work hung, over all hosts; the unit may have ended later."},
 		{"boot_loops", Count, "Times that a host panicked twice or more with no healthy beat between, over all hosts."},
 		{"boots", Count, "Boots after the injection, over all hosts."},
 		{"censored", Count, "Hosts that were hit and had not recovered once when observation ended."},
@@ -44,7 +45,8 @@ func Metrics() []Metric {
 		{"overhead", Ratio,
 			"Mean time of a unit of work before the injection over that on fleets without an agent, less 1, mean over the kinds of work."},
 		{"peak_unavailable", Share, "Largest share of the targeted hosts that was unavailable at one instant."},
-		{"polls_failed", Count, "Polls of an updater after the injection whose program could not run, over all hosts."},
+		{"polls_failed", Count,
+			"Times after the injection that an updater's program could not run, and stretches of 10 s for which it hung, over all hosts."},
 		{"processes_killed", Count, "Processes that a kernel killed for want of memory after the injection, over all hosts."},
 		{"protection_gap", Seconds, "Integral of the unprotected or worse hosts over time, per targeted host."},
 		{"protection_radius", Share, "Share of the targeted hosts that were ever unprotected or worse after the injection."},
@@ -64,7 +66,8 @@ func Metrics() []Metric {
 			"Kaplan-Meier 95th percentile of a hit host's time from its first unavailability to the first availability that lasts for stable_for."},
 		{"visibility", Share,
 			"Share of the synthetic threats stopped or reported before the injection, mean over their kinds."},
-		{"work_latency", Seconds, "Mean time of one unit of the hosts' workload after the injection."},
+		{"work_latency", Seconds,
+			"Mean time of one unit of the hosts' workload after the injection; of one that hangs, each stretch of 10 s is a unit."},
 	}
 }
 

@@ -33,6 +33,9 @@ func Decode(file []byte) (File, error) {
 	if err != nil {
 		return File{}, err
 	}
+	if got := binary.LittleEndian.Uint16(file[4:]); got != format {
+		return File{}, wrong(4, "unknown format %d, want %d", got, format)
+	}
 	if flags := binary.LittleEndian.Uint16(file[6:]); flags != 0 {
 		return File{}, wrong(6, "unknown flags %#04x, want 0", flags)
 	}
@@ -52,17 +55,15 @@ func Decode(file []byte) (File, error) {
 	return f, nil
 }
 
-// Version returns the version that a file's header states. It reads no further than the header: neither the signature
-// nor the rest of the format need be right. Its error is a [*FormatError].
+// Version returns the version that a file's header states, whatever its format: each has the version in the same place, so that
+// who stores or refuses a file can name it. It reads no further than the header: neither the signature nor what follows
+// need be right. Its error, a [*FormatError], is that this is no channel file of any format.
 func Version(file []byte) (uint64, error) {
 	if len(file) < headerSize {
 		return 0, wrong(len(file), "the file ends here; a header takes %d bytes", headerSize)
 	}
 	if got := string(file[:len(magic)]); got != magic {
 		return 0, wrong(0, "not a channel file: it begins with %q, want %q", got, magic)
-	}
-	if got := binary.LittleEndian.Uint16(file[4:]); got != format {
-		return 0, wrong(4, "unknown format %d, want %d", got, format)
 	}
 	return binary.LittleEndian.Uint64(file[8:]), nil
 }

@@ -10,10 +10,9 @@ import (
 func falseLength() Fault {
 	return Fault{
 		Name:    "false_length",
-		Summary: "A rule's value says that it has 65,535 bytes, and the header that there are as many; there are not.",
+		Summary: "A rule's value says that it has 65,535 bytes, and the header that the payload has 1,048,576; there are not as many.",
 		Defect:  "the loader goes by the length that the signed header states, and looks for wildcards through the whole of a value",
 		Effect:  "runs over the end of the file's memory while it loads: a crash, at each start anew",
-		Outage:  "Symantec Endpoint Protection, a definition that its driver could not take, 11 July 2012 (of its kind; the cause was another driver)",
 		body: func(version, _ uint64, _ Params) ([]byte, error) {
 			f := Baseline(version)
 			value := "new-threat"

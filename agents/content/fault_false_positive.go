@@ -1,5 +1,10 @@
 package content
 
+import (
+	"fmt"
+	"strings"
+)
+
 // falsePositiveSystem is a rule that takes a program of the system for a threat.
 func falsePositiveSystem() Fault {
 	return falsePositive(Fault{
@@ -27,15 +32,20 @@ func falsePositive(f Fault, program string) Fault {
 	return onProgram(f, Block, "new threat", program, "name of the program's file")
 }
 
+// fileName checks that a parameter can be the name of a file, without which no program has it and the rule does nothing.
+func fileName(value string) error {
+	const longest = 255 // bytes, of a file system's names
+	if value == "" || len(value) > longest || strings.ContainsAny(value, "/\x00") {
+		return fmt.Errorf("%.300q, want the name of a program's file, without its folder: 1 to %d bytes", value, longest)
+	}
+	return nil
+}
+
 // onProgram completes a fault that is one rule with this action on the programs of a name, which is its parameter.
 func onProgram(f Fault, action Action, rule, program, summary string) Fault {
 	const parameter = "program"
 	f.Parameters = []Parameter{{
-		Name: parameter, Summary: summary, Default: program,
-		check: func(value string) error {
-			_, err := ParseCriterion("equals:" + value)
-			return err
-		},
+		Name: parameter, Summary: summary, Default: program, check: fileName,
 	}}
 	f.body = func(version, _ uint64, p Params) ([]byte, error) {
 		content := Baseline(version)

@@ -7,9 +7,9 @@ func globBacktracking() Fault {
 	const stars = "stars"
 	return Fault{
 		Name:    "glob_backtracking",
-		Summary: "A pattern with many wildcards that nearly matches the first 64 bytes of each program.",
+		Summary: "A pattern of many wildcards whose literal end is nowhere in the first 64 bytes of a program.",
 		Defect:  "the matcher tries every way to share the bytes out among the wildcards",
-		Effect:  "matches for minutes, for each program that is executed; each wildcard more makes it some ten times as long",
+		Effect:  "matches for minutes, for each program that is executed; each wildcard more makes it some six times as long",
 		Outage:  "Cloudflare's firewall, a regular expression that backtracked, 2 July 2019",
 		Parameters: []Parameter{{
 			Name: stars, Summary: "wildcards in the pattern", Default: "8", check: wholeNumber(1, MaxValue/2-1),

@@ -8,7 +8,7 @@ func unknownVersion() Fault {
 		Name:    "unknown_version",
 		Summary: "A file of the format's next version, which this sensor does not know.",
 		Defect:  "an agent that reads it all the same",
-		Effect:  "is refused by an updater and an agent that look at the format's version",
+		Effect:  "is refused by an agent that looks at the format's version; it has replaced the last good content on the disk by then",
 		body: func(version, _ uint64, _ Params) ([]byte, error) {
 			body, err := Encode(Update(version))
 			if err != nil {

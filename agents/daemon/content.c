@@ -6,6 +6,8 @@
 #include "daemon.h"
 #include "vendor_key.h"
 
+#define HEADER_SIZE 20 /* bytes, of every format */
+
 struct loaded {
 	u8 *file; /* what parsed points into */
 	struct ff_content parsed;
@@ -50,13 +52,18 @@ static ssize_t read_file(const char *path, u8 *to, size_t capacity)
 	return size;
 }
 
-/* The version that the file claims, 0 if it is too short to claim one: content that is refused is named by it too. */
+/*
+ * The version that the file claims, 0 if it is no channel file of any format: content that is refused is named by it too
+ * (content.Version in Go).
+ */
 static u64 claimed_version(const u8 *file, size_t size)
 {
 	u64 version = 0;
 	int i;
 
-	for (i = 7; size >= 16 && i >= 0; i--)
+	if (size < HEADER_SIZE || memcmp(file, "FFCH", 4) != 0)
+		return 0;
+	for (i = 7; i >= 0; i--)
 		version = version << 8 | file[8 + i];
 	return version;
 }

@@ -134,9 +134,12 @@ func TestFaults(t *testing.T) {
 		if err := os.WriteFile(path, file, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, _, err = readContent(path)
+		claimed, _, err := readContent(path)
 		if want := refused[f.Name]; (err == nil) != (want == "") || !strings.Contains(fmt.Sprint(err), want) {
 			t.Errorf("%s: got %v, want %q", f.Name, err, want)
+		}
+		if f.Name != "replay" && claimed != version {
+			t.Errorf("%s: version %d, want %d", f.Name, claimed, version)
 		}
 	}
 }

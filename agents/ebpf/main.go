@@ -13,6 +13,8 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"github.com/fleetfall/fleetfall/agents/safe/engine"
 )
 
 const (
@@ -25,6 +27,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: ebpf CONTENT-FILE")
 		os.Exit(2)
 	}
+	engine.Tune()
 	if err := run(os.Args[1], os.NewFile(agentSocket, "guest program")); err != nil {
 		fmt.Fprintln(os.Stderr, "agent:", err)
 		os.Exit(1)

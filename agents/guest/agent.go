@@ -72,7 +72,18 @@ type agent struct {
 	version uint64
 	conn    io.Writer     // nil when there is nobody to talk to
 	started chan struct{} // closed when the latest start is over, well or not; nil before the first
-	awaited map[string]chan time.Time
+	awaited map[detected]awaited
+}
+
+// detected is what a detection is of: what it names, by which rule.
+type detected struct {
+	rule uint32
+	what string
+}
+
+type awaited struct {
+	since time.Time
+	seen  chan time.Time
 }
 
 func newAgent(t *tally, log *logger) *agent {
@@ -80,7 +91,7 @@ func newAgent(t *tally, log *logger) *agent {
 		tally:   t,
 		log:     log,
 		state:   protocol.AgentAbsent,
-		awaited: map[string]chan time.Time{},
+		awaited: map[detected]awaited{},
 	}
 }
 
@@ -176,26 +187,26 @@ func (a *agent) note(r report, at time.Time) {
 	case "refused":
 		a.tally.refusal(protocol.Refusal{Version: r.version, Reason: r.reason})
 	case "detect":
-		if seen, ok := a.awaited[r.what]; ok {
+		if w, ok := a.awaited[detected{r.rule, r.what}]; ok && !at.Before(w.since) {
 			select {
-			case seen <- at:
-			default: // another rule matched too
+			case w.seen <- at:
+			default: // said twice
 			}
 		}
 	}
 }
 
-// expect returns a channel that gets the time at which the agent reports a detection of what the words say, and a function to
-// be called when that is no longer of interest.
-func (a *agent) expect(what string) (<-chan time.Time, func()) {
+// expect returns a channel that gets the time, not before since, at which the agent reports that this rule has detected what the
+// words say, and a function to be called when that is no longer of interest.
+func (a *agent) expect(rule uint32, what string, since time.Time) (<-chan time.Time, func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	seen := make(chan time.Time, 1)
-	a.awaited[what] = seen
+	a.awaited[detected{rule, what}] = awaited{since, seen}
 	return seen, func() {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		delete(a.awaited, what)
+		delete(a.awaited, detected{rule, what})
 	}
 }
 

@@ -122,6 +122,32 @@ func TestAwaitStart(t *testing.T) {
 	}
 }
 
+// A detection is of what is awaited if its rule and its words are, and if it is not from before.
+func TestExpect(t *testing.T) {
+	a := newAgent(newTally(), newLogger(t.Output()))
+	since := time.Now()
+	seen, forget := a.expect(6, "module_load", since)
+	detect := report{kind: "detect", rule: 6, what: "module_load"}
+	before, other, named := since.Add(-1), detect, detect
+	other.rule, named.what = 5, "module"
+	a.note(detect, before)
+	a.note(other, since)
+	a.note(named, since)
+	if len(seen) > 0 {
+		t.Errorf("an earlier one, one by another rule and one of something else: taken for what is awaited")
+	}
+	a.note(detect, since)
+	a.note(detect, since.Add(1))
+	if at := <-seen; !at.Equal(since) || len(seen) > 0 {
+		t.Errorf("seen at %s, want %s and once", at, since)
+	}
+	forget()
+	a.note(detect, since)
+	if len(seen) > 0 {
+		t.Error("what is forgotten was noted")
+	}
+}
+
 func TestAgentServesAndLoads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
@@ -129,7 +155,7 @@ func TestAgentServesAndLoads(t *testing.T) {
 		a.load() // nobody there: nothing to do
 		served := make(chan error)
 		go func() { served <- a.serve(ours) }()
-		seen, forget := a.expect("/opt/x")
+		seen, forget := a.expect(1, "/opt/x", time.Now())
 		defer forget()
 		long := strings.Repeat("x", 2*maxAgentLine)
 		if _, err := io.WriteString(theirs, "nonsense\n"+long+"\nready 4\ndetect 1 block 7 /opt/x\ndetect 2 block 7 /opt/x\n"); err != nil {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/fleetfall/fleetfall/agents/content"
 )
@@ -14,6 +15,8 @@ import (
 const (
 	currentName = "current.bin" // the newest content, which the agent loads
 	shippedName = "shipped.bin" // what the image came with
+
+	forkWait = time.Second // for the executions that are being started: far more than any takes that does not hang
 )
 
 // A disk is the folder of the persistent disk that holds content.
@@ -61,32 +64,45 @@ func writeDurably(dir, name string, data []byte) error {
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", name, errors.Join(err, removeDurably(dir, filepath.Base(temporary))))
 	}
-	return syncDir(dir)
+	return syncFile(dir)
 }
 
-// write writes a file whole, and starts no process meanwhile: until its execution is decided, that would hold the file open for
-// writing too, and the kernel reads no content from a file that somebody may write to.
+// write writes a file whole and durably. While it is open no process is started: until its execution is decided, that would hold the
+// file open for writing too, and the kernel reads no content from a file that somebody may write to.
 func write(path string, data []byte) error {
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	file, err := os.Create(path)
+	err := withoutForks(func() error { return os.WriteFile(path, data, 0o644) })
 	if err != nil {
 		return err
 	}
-	_, err = file.Write(data)
-	return errors.Join(err, file.Sync(), file.Close())
+	return syncFile(path)
+}
+
+// withoutForks does something while no process is being started, or after forkWait all the same: an execution that hangs is
+// being started all the time, and holds no file open that was opened since. The lock is asked for again and again, because who
+// waits for it makes every execution that follows wait as well, and nothing else tells when it is free.
+func withoutForks(do func() error) error {
+	ticker := time.NewTicker(time.Millisecond)
+	defer ticker.Stop()
+	for tries := int(forkWait / time.Millisecond); tries > 0; tries-- {
+		if syscall.ForkLock.TryRLock() {
+			defer syscall.ForkLock.RUnlock()
+			break
+		}
+		<-ticker.C
+	}
+	return do()
 }
 
 func removeDurably(dir, name string) error {
 	if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	return syncDir(dir)
+	return syncFile(dir)
 }
 
-// syncDir makes what was renamed or removed in dir survive a crash.
-func syncDir(dir string) error {
-	file, err := os.Open(dir)
+// syncFile makes what was written to a file, or renamed or removed in a folder, survive a crash.
+func syncFile(path string) error {
+	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}

@@ -3,12 +3,17 @@ package main
 import (
 	"bytes"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/fleetfall/fleetfall/agents/content"
+	"github.com/fleetfall/fleetfall/internal/capability"
 )
 
 // signed returns a harmless channel file of this version.
@@ -173,4 +178,72 @@ func TestReplacedContentIsNotOpenForWriting(t *testing.T) {
 			t.Fatalf("round %d: %v", i, err)
 		}
 	}
+}
+
+// An execution that hangs keeps neither content from the disk nor other executions from being started.
+func TestReplaceWhileAnExecutionHangs(t *testing.T) {
+	// As tune has it for the guest: an execution that hangs holds a processor, and a garbage collection would wait for it.
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(executions + 1))
+	d := newDisk(t)
+	program, release := leased(t)
+	broken := make(chan os.Signal, 1)
+	signal.Notify(broken, syscall.SIGIO)
+	defer signal.Stop(broken)
+	hung := make(chan error, 1)
+	go func() { hung <- execute(program) }()
+	<-broken // the execution waits for the lease
+
+	replaced := make(chan error, 1)
+	go func() { replaced <- d.replace(signed(t, 2)) }()
+	for others, going := 0, true; going; others++ {
+		if err := execute("/bin/true"); err != nil {
+			t.Error(err)
+		}
+		select {
+		case err := <-replaced:
+			if v, unread := d.version(); err != nil || v != 2 {
+				t.Errorf("replaced: %v; version %d, %v", err, v, unread)
+			}
+			going = false
+		case err := <-hung:
+			t.Fatalf("after %d other executions, the one that hangs has ended before content was replaced (%v)", others, err)
+		default:
+		}
+	}
+	release()
+	if err := <-hung; err != nil {
+		t.Error(err)
+	}
+}
+
+// leased makes a program whose execution waits until release is called, or for the time that the kernel gives the holder of a lease.
+func leased(t *testing.T) (program string, release func()) {
+	t.Helper()
+	code, err := os.ReadFile("/bin/true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program = filepath.Join(t.TempDir(), "leased")
+	if err := os.WriteFile(program, code, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Open(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { file.Close() })
+	lease := func(kind uintptr) error {
+		if _, _, errno := syscall.Syscall(syscall.SYS_FCNTL, file.Fd(), syscall.F_SETLEASE, kind); errno != 0 {
+			return errno
+		}
+		return nil
+	}
+	err = lease(syscall.F_WRLCK)
+	capability.Need(t, err == nil, "a file system for temporary files that has leases", "see fcntl(2)")
+	return program, sync.OnceFunc(func() {
+		if err := lease(syscall.F_UNLCK); err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"github.com/fleetfall/fleetfall/agents/protocol"
 )
 
-// patience is how long an act may take before it counts as failed: an execution, or something done to a file.
-const patience = 10 * time.Second
+const patience = protocol.Patience
 
 var errHangs = errors.New("it does not end")
 

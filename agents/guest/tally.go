@@ -42,7 +42,7 @@ func (t *tally) take() (beat protocol.Beat, dropped int) {
 	return beat, dropped
 }
 
-// work notes a unit of the workload.
+// work notes a unit of the workload, or a stretch of patience for which it hangs.
 func (t *tally) work(kind string, took time.Duration, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -65,7 +65,8 @@ func (t *tally) work(kind string, took time.Duration, err error) {
 	t.beat.Loads[i].Total += took
 }
 
-// pollFailed notes a poll of the updater that came to nothing because its program could not run.
+// pollFailed notes a poll of the updater that came to nothing because its program could not run, or a stretch of patience for
+// which that hangs.
 func (t *tally) pollFailed() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

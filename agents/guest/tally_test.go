@@ -52,18 +52,18 @@ func TestLargestBeatFits(t *testing.T) {
 			tally.work(kind.what, 1<<40, errHangs)
 		}
 		tally.pollFailed()
-		tally.threat(protocol.Threat{ID: 1 << 63, What: "exec", Latency: -1 << 63})
+		tally.threat(protocol.Threat{ID: 1 << 63, What: "exec", Latency: protocol.MaxTime})
 		tally.refusal(protocol.Refusal{Version: 1 << 63, Reason: worst})
-		tally.exit(protocol.Exit{Signal: -1 << 31, Code: -1 << 31, Restart: -1 << 63})
+		tally.exit(protocol.Exit{Signal: protocol.MaxSignal, Code: protocol.MaxCode, Restart: protocol.MaxTime})
 		tally.done(protocol.Done{Order: worst, Error: worst})
 	}
 	b, dropped := tally.take()
-	b.Available, b.Killed, b.RunDelay = 1<<62, 1<<31, 1<<62
+	b.Available, b.Killed, b.RunDelay = protocol.MaxBytes, protocol.MaxCount, protocol.MaxTime
 	if want := 4*many - maxThreats - maxExits - maxRefusals - maxDone; dropped != want {
 		t.Errorf("%d notes dropped, want %d", dropped, want)
 	}
 	line, err := protocol.AppendLine(nil, protocol.Request{
-		ID: 1 << 63, Boot: strings.Repeat("b", 36), Uptime: 1 << 62, TSC: 1 << 63, Beat: &b,
+		ID: 1 << 63, Boot: strings.Repeat("b", 36), Uptime: protocol.MaxTime, TSC: 1 << 63, Beat: &b,
 	})
 	if err != nil || len(line) > protocol.MaxLine {
 		t.Fatalf("a beat of %d bytes, %v; at most %d", len(line), err, protocol.MaxLine)

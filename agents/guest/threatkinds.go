@@ -9,6 +9,8 @@ import (
 	"runtime/debug"
 	"syscall"
 	"unsafe"
+
+	"github.com/fleetfall/fleetfall/agents/content"
 )
 
 // A threatKind is a kind of synthetic threat.
@@ -18,9 +20,11 @@ type threatKind struct {
 	make     func(t *threats, number uint64) threat
 }
 
-// A threat is one of them. Its name is its own (rules go by how names begin), because the process ID of an execution that is
-// refused is never known here: so a report that bears the name is about this threat and no other.
+// A threat is one of them. A report that has its rule and its sign, and comes after it began, is about this threat: names are a
+// threat's own (rules go by how they begin), because the process ID of an execution that is refused is never known here. Only a
+// module has no name: its sign is the operation, and a report that comes as late as the next module's turn would be taken for that one's.
 type threat struct {
+	rule    uint32       // of content.Baseline, which is for threats of this kind
 	sign    string       // by which the agent's report names it
 	prepare func() error // what is no threat yet
 	act     func() error // EACCES or EPERM when it was blocked
@@ -30,10 +34,10 @@ type threat struct {
 // threatOrder lists kinds in the order of their turns: two that tell how the host is protected, and then in turn one of those
 // that differ from architecture to architecture. So the two come often, and all come.
 func threatOrder() []threatKind {
-	exec, mark := executed("exec"), executed("mark") // to be blocked; to be reported, and let run
+	exec, mark := executed("exec", content.RuleThreatExec), executed("mark", content.RuleThreatMark) // to be blocked; to be reported, and let run
 	var order []threatKind
 	for _, kind := range []threatKind{
-		executed("short"), // to be reported though it ends at once
+		executed("short", content.RuleThreatShort), // to be reported though it ends at once
 		{"script", true, script},
 		{"mmap", false, mapping},
 		{"module", false, module},
@@ -46,11 +50,12 @@ func threatOrder() []threatKind {
 }
 
 // executed is a kind whose threats are programs called threat-KIND.
-func executed(what string) threatKind {
+func executed(what string, rule uint32) threatKind {
 	return threatKind{what, true, func(t *threats, number uint64) threat {
 		program := t.dir + "/threat-" + what
 		path := fmt.Sprintf("%s-%d", program, number)
 		return threat{
+			rule: rule,
 			sign: path,
 			prepare: func() error {
 				if err := os.Link(program, path); !errors.Is(err, os.ErrExist) {
@@ -68,6 +73,7 @@ func executed(what string) threatKind {
 func script(t *threats, number uint64) threat {
 	path := fmt.Sprintf("%s/threat-script-%d", t.files, number)
 	return threat{
+		rule:    content.RuleThreatScript,
 		sign:    path,
 		prepare: func() error { return os.WriteFile(path, []byte("exit 0\n"), 0o644) },
 		act:     func() error { return execute(t.dir+"/interp", path) },
@@ -80,6 +86,7 @@ func mapping(t *threats, number uint64) threat {
 	name := fmt.Sprintf("threat-mmap-%d", number)
 	path := filepath.Join(t.files, name)
 	return threat{
+		rule:    content.RuleThreatMmap,
 		sign:    name,
 		prepare: func() error { return os.WriteFile(path, make([]byte, os.Getpagesize()), 0o644) },
 		act:     func() error { return writeMapped(path) },
@@ -108,7 +115,8 @@ func module(*threats, uint64) threat {
 	const least = 64 // bytes that the kernel takes for a module at all
 	none := append(bytes.Repeat([]byte{0xff}, least), "~Module signature appended~\n"...)
 	return threat{
-		sign:    "module_load",
+		rule:    content.RuleThreatModule,
+		sign:    content.ModuleLoad,
 		prepare: func() error { return nil },
 		act: func() error {
 			parameters := []byte{0}
@@ -128,6 +136,7 @@ func rename(t *threats, number uint64) threat {
 	name := fmt.Sprintf("threat-rename-%d", number)
 	path, system := filepath.Join(t.files, name), filepath.Join(t.files, "system.conf")
 	return threat{
+		rule: content.RuleThreatRename,
 		sign: name,
 		prepare: func() error {
 			return errors.Join(os.WriteFile(system, []byte("setting = 1\n"), 0o644), os.WriteFile(path, []byte("setting = 2\n"), 0o644))
@@ -142,6 +151,7 @@ func deletion(t *threats, number uint64) threat {
 	name := fmt.Sprintf("agent-state-%d", number)
 	path := filepath.Join(t.files, name)
 	return threat{
+		rule:    content.RuleThreatDelete,
 		sign:    name,
 		prepare: func() error { return os.WriteFile(path, []byte("state\n"), 0o644) },
 		act:     func() error { return os.Remove(path) },

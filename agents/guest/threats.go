@@ -82,8 +82,9 @@ func (t *threats) next() (kind threatKind, ended chan struct{}, ok bool) {
 
 // attempt prepares a threat, does it, notes the outcome, and cleans up. It calls hangs when any of that hangs.
 func (t *threats) attempt(ctx context.Context, x threat, result protocol.Threat, hangs func()) {
+	patience := t.patience
 	step := func(act func() error, note func(error)) {
-		watch(t.patience, act, func(_ time.Duration, err error) {
+		watch(patience, act, func(_ time.Duration, err error) {
 			note(err)
 			if errors.Is(err, errHangs) {
 				hangs()
@@ -99,9 +100,9 @@ func (t *threats) attempt(ctx context.Context, x threat, result protocol.Threat,
 	if !ready {
 		return
 	}
-	seen, forget := t.agent.expect(x.sign)
-	defer forget()
 	start := time.Now()
+	seen, forget := t.agent.expect(x.rule, x.sign, start)
+	defer forget()
 	noted := false
 	step(x.act, func(err error) {
 		if noted {

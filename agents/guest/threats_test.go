@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/fleetfall/fleetfall/agents/content"
 	"github.com/fleetfall/fleetfall/agents/protocol"
 )
 
@@ -33,6 +34,28 @@ func TestThreatOrder(t *testing.T) {
 	}
 	if order := strings.Join(got, " "); order != want {
 		t.Errorf("%s\nwant %s", order, want)
+	}
+}
+
+// Each rule of the baseline is for one kind of threat, and each kind has one.
+func TestThreatsHaveARuleEach(t *testing.T) {
+	x, _ := newThreats(t, "")
+	of := map[uint32]string{}
+	for _, kind := range threatOrder() {
+		rule := kind.make(x, 1).rule
+		if of[rule] != "" && of[rule] != kind.what {
+			t.Errorf("rule %d is of %s and of %s", rule, of[rule], kind.what)
+		}
+		of[rule] = kind.what
+	}
+	baseline := content.Baseline(1).Instances
+	for _, in := range baseline {
+		if of[in.ID] == "" {
+			t.Errorf("rule %d (%s) is for no kind of threat", in.ID, in.Name)
+		}
+	}
+	if len(of) != len(baseline) {
+		t.Errorf("%d rules of threats, and %d in the baseline", len(of), len(baseline))
 	}
 }
 
@@ -77,7 +100,7 @@ func TestThreatsWithoutAgent(t *testing.T) {
 // A file threat does what its kind says.
 func TestFileThreats(t *testing.T) {
 	x, _ := newThreats(t, "")
-	content := func(name string) string {
+	held := func(name string) string {
 		data, err := os.ReadFile(filepath.Join(x.files, name))
 		if err != nil {
 			return err.(*os.PathError).Err.Error()
@@ -95,11 +118,11 @@ func TestFileThreats(t *testing.T) {
 	} {
 		x.count++
 		threat := c.make(x, x.count)
-		if err := threat.prepare(); err != nil || threat.sign != c.sign || content(c.file) != c.before {
-			t.Errorf("%s: prepared with sign %q and %q, %v", c.sign, threat.sign, content(c.file), err)
+		if err := threat.prepare(); err != nil || threat.sign != c.sign || held(c.file) != c.before {
+			t.Errorf("%s: prepared with sign %q and %q, %v", c.sign, threat.sign, held(c.file), err)
 		}
-		if err := threat.act(); err != nil || content(c.file) != c.after {
-			t.Errorf("%s: %q after the act, %v; want %q", c.sign, content(c.file), err, c.after)
+		if err := threat.act(); err != nil || held(c.file) != c.after {
+			t.Errorf("%s: %q after the act, %v; want %q", c.sign, held(c.file), err, c.after)
 		}
 		if err := threat.clean(); err != nil {
 			t.Errorf("%s: %v", c.sign, err)
@@ -123,10 +146,11 @@ func TestOutcomes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x, tally := newThreats(t, "")
 		x.agent.note(report{kind: "ready"}, time.Now())
-		detected := func(err error) func() error {
+		const rule = 7
+		detected := func(by uint32, err error) func() error {
 			return func() error {
 				wait(t.Context(), time.Millisecond)
-				x.agent.note(report{kind: "detect", what: "sign"}, time.Now())
+				x.agent.note(report{kind: "detect", rule: by, what: "sign"}, time.Now())
 				return err
 			}
 		}
@@ -137,12 +161,13 @@ func TestOutcomes(t *testing.T) {
 			"missed":          {func() error { return nil }, protocol.Threat{}},
 			"blocked":         {func() error { return &os.PathError{Err: syscall.EPERM} }, protocol.Threat{Blocked: true}},
 			"fails by itself": {func() error { return syscall.EBADMSG }, protocol.Threat{}},
-			"reported":        {detected(nil), protocol.Threat{Reported: true, Latency: time.Millisecond}},
-			"both":            {detected(syscall.EACCES), protocol.Threat{Blocked: true, Reported: true, Latency: time.Millisecond}},
+			"reported":        {detected(rule, nil), protocol.Threat{Reported: true, Latency: time.Millisecond}},
+			"by another rule": {detected(rule+1, nil), protocol.Threat{}},
+			"both":            {detected(rule, syscall.EACCES), protocol.Threat{Blocked: true, Reported: true, Latency: time.Millisecond}},
 			"hangs":           {func() error { wait(t.Context(), time.Hour); return syscall.EACCES }, protocol.Threat{}},
 		} {
 			c.want.ID = 1
-			if b := attempted(t, x, tally, threat{sign: "sign", act: c.act}); len(b.Threats) != 1 || b.Threats[0] != c.want {
+			if b := attempted(t, x, tally, threat{rule: rule, sign: "sign", act: c.act}); len(b.Threats) != 1 || b.Threats[0] != c.want {
 				t.Errorf("%s: %+v, want %+v", name, b.Threats, c.want)
 			}
 		}
@@ -164,6 +189,7 @@ func TestThreatThatHangs(t *testing.T) {
 	x, tally := newThreats(t, dir)
 	x.patience = 500 * time.Millisecond
 	x.one(t.Context())
+	x.patience = time.Minute // for what is to come to its end
 	hung := x.executing
 	x.one(t.Context())
 	x.turn = 12 // past the module, which is the test's machine's business

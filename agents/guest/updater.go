@@ -42,6 +42,7 @@ func phase(every time.Duration, entropy []byte) time.Duration {
 	return time.Duration(h.Sum64() % uint64(every))
 }
 
+// poll asks for content, unless the program fails: then that is noted, and for each stretch of patience for which it hangs.
 func (u *updater) poll(ctx context.Context) {
 	var have uint64
 	failed := true

@@ -9,8 +9,23 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/fleetfall/fleetfall/agents/content"
 	"github.com/fleetfall/fleetfall/agents/protocol"
 )
+
+func ofUnknownFormat(t *testing.T, version uint64) []byte {
+	t.Helper()
+	fault, err := content.FindFault("unknown_version")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, key := content.TestVendorKey()
+	file, err := fault.Update(version, 1, nil, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
 
 func TestPoll(t *testing.T) {
 	var offer []byte
@@ -36,7 +51,9 @@ func TestPoll(t *testing.T) {
 		{"what is there already", signed(t, 2), 2, false},
 		{"older content", signed(t, 1), 1, false},
 		{"damaged content, which is for the agent to refuse", append(signed(t, 3), 'x'), 3, false},
-		{"no channel file", []byte("<html>captive portal</html>"), 3, true},
+		{"content of a format to come, which is for the agent to refuse", ofUnknownFormat(t, 4), 4, false},
+		{"the same once more, which is on the disk", ofUnknownFormat(t, 4), 4, false},
+		{"no channel file", []byte("<html>captive portal</html>"), 4, true},
 	} {
 		offer = c.offer
 		u.poll(t.Context())
@@ -55,7 +72,7 @@ func TestPoll(t *testing.T) {
 	if v, err := u.disk.version(); v != 7 || err != nil {
 		t.Errorf("version %d, %v on the disk that had none, want 7", v, err)
 	}
-	for i, want := range []uint64{1, 1, 2, 2, 1, 3, 0} {
+	for i, want := range []uint64{1, 1, 2, 2, 1, 3, 4, 4, 0} {
 		if have[i] != want {
 			t.Errorf("poll %d says that it has %d, want %d", i, have[i], want)
 		}
@@ -103,6 +120,7 @@ func TestPollWithoutItsProgram(t *testing.T) {
 		failed += b.PollsFailed
 		runtime.Gosched()
 	}
+	u.patience = time.Minute // for what is to run to its end
 	if err := os.WriteFile(fifo, []byte("go on\n"), 0); err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,8 @@
 #include "agent.h"
 #include "vendor_key.h"
 
+#define HEADER_SIZE 20 /* bytes, of every format */
+
 static char *content = "/data/content/current.bin";
 module_param(content, charp, 0444);
 MODULE_PARM_DESC(content, "path of the channel file");
@@ -34,10 +36,13 @@ static void free_loaded(struct loaded *l)
 	kfree(l);
 }
 
-/* The version that the file claims, 0 if it is too short to claim one: content that is refused is named by it too. */
+/*
+ * The version that the file claims, 0 if it is no channel file of any format: content that is refused is named by it too
+ * (content.Version in Go).
+ */
 static u64 claimed_version(const u8 *file, size_t size)
 {
-	return size < 16 ? 0 : get_unaligned_le64(file + 8);
+	return size < HEADER_SIZE || memcmp(file, "FFCH", 4) ? 0 : get_unaligned_le64(file + 8);
 }
 
 static struct loaded *read_content(void)

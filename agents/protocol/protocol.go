@@ -20,8 +20,21 @@ const (
 	MaxLine = 64 << 10
 	// MaxReply bounds a reply, in bytes; it holds a channel file of at most 1 MiB in base64.
 	MaxReply = 2 << 20
+	// Patience is how long an act of the guest's may take before it counts as one that hangs: an execution, or something done to a
+	// file. Each further stretch of it counts again, so that a beat tells of the hang for as long as it lasts.
+	Patience = 10 * time.Second
 	// PortName is the name of the virtio-serial port that carries the protocol.
 	PortName = "org.fleetfall.guest.0"
+)
+
+// What a guest's numbers may be at most, none of them less than zero: more than any guest comes to. A request with one beyond
+// them is refused whole.
+const (
+	MaxTime   = 365 * 24 * time.Hour
+	MaxCount  = 1 << 30
+	MaxBytes  = 1 << 50
+	MaxSignal = 127 // as a wait status has room for
+	MaxCode   = 255 // likewise
 )
 
 // A Request is one message of the guest. Exactly one of the pointers is set.
@@ -67,13 +80,13 @@ const (
 type Beat struct {
 	AgentState     string        `json:"agent_state"`
 	ContentVersion uint64        `json:"content_version"` // that the agent says it has loaded
-	WorkUnits      int           `json:"work_units"`
-	WorkFailed     int           `json:"work_failed"`
+	WorkUnits      int           `json:"work_units"`      // units that ended, and stretches of Patience for which one hung
+	WorkFailed     int           `json:"work_failed"`     // of those
 	WorkTotal      time.Duration `json:"work_total_ns"`
 	WorkMax        time.Duration `json:"work_max_ns"`
-	WorkHung       int           `json:"work_hung,omitempty"` // of those that failed: units that came to no end
+	WorkHung       int           `json:"work_hung,omitempty"` // of those that failed: stretches of Patience for which a unit hung; it may end later, which is not counted again
 	Loads          []Load        `json:"loads,omitempty"`
-	PollsFailed    int           `json:"polls_failed,omitempty"` // of the updater: its program could not run
+	PollsFailed    int           `json:"polls_failed,omitempty"` // times that the updater's program could not run, and stretches of Patience for which it hung
 	Available      int64         `json:"available_bytes"`        // memory that the kernel could give to a program
 	Killed         int           `json:"killed,omitempty"`       // processes, for want of memory
 	RunDelay       time.Duration `json:"run_delay_ns"`           // that tasks were ready to run and waited for the CPU, summed over them
@@ -229,21 +242,49 @@ func ParseRequest(line []byte) (Request, error) {
 		return Request{}, fmt.Errorf("request %d asks who it is and has a boot ID", r.ID)
 	case r.Identify == nil && len(r.Boot) != 36:
 		return Request{}, fmt.Errorf("request %d has a boot ID of %d characters, want 36", r.ID, len(r.Boot))
-	case r.Uptime < 0, r.Identify != nil && r.Identify.LogTime < 0:
-		return Request{}, fmt.Errorf("request %d has a negative uptime", r.ID)
+	case !within(MaxTime, r.Uptime), r.Identify != nil && !within(MaxTime, r.Identify.LogTime):
+		return Request{}, fmt.Errorf("request %d has an impossible uptime", r.ID)
 	}
-	if b := r.Beat; b != nil {
-		if b.WorkUnits < 0 || b.WorkFailed < 0 || b.WorkFailed > b.WorkUnits || b.WorkTotal < 0 || b.WorkMax < 0 || b.WorkMax > b.WorkTotal ||
-			b.WorkHung < 0 || b.WorkHung > b.WorkFailed || b.PollsFailed < 0 || b.Available < 0 || b.Killed < 0 || b.RunDelay < 0 {
-			return Request{}, fmt.Errorf("request %d: a beat with impossible counts", r.ID)
-		}
-		for _, l := range b.Loads {
-			if l.Units < 0 || l.Total < 0 {
-				return Request{}, fmt.Errorf("request %d: a beat with impossible work of kind %q", r.ID, l.What)
-			}
+	if r.Beat != nil {
+		if err := r.Beat.check(); err != nil {
+			return Request{}, fmt.Errorf("request %d: a beat with %w", r.ID, err)
 		}
 	}
 	return r, nil
+}
+
+// check tells what no guest could say.
+func (b *Beat) check() error {
+	if !within(MaxCount, b.WorkUnits, b.PollsFailed, b.Killed) || !within(b.WorkUnits, b.WorkFailed) || !within(b.WorkFailed, b.WorkHung) ||
+		!within(MaxTime, b.WorkTotal, b.RunDelay) || !within(b.WorkTotal, b.WorkMax) || !within(MaxBytes, b.Available) {
+		return errors.New("impossible counts")
+	}
+	for _, l := range b.Loads {
+		if !within(MaxCount, l.Units) || !within(MaxTime, l.Total) {
+			return fmt.Errorf("impossible work of kind %q", l.What)
+		}
+	}
+	for _, x := range b.Threats {
+		if !within(MaxTime, x.Latency) {
+			return fmt.Errorf("threat %d, reported after %d ns", x.ID, x.Latency)
+		}
+	}
+	for _, x := range b.Exits {
+		if !within(MaxSignal, x.Signal) || !within(MaxCode, x.Code) || !within(MaxTime, x.Restart) {
+			return fmt.Errorf("an impossible end of the agent: signal %d, code %d, to start again in %d ns", x.Signal, x.Code, x.Restart)
+		}
+	}
+	return nil
+}
+
+// within tells whether numbers are from 0 to most.
+func within[N int | int64 | time.Duration](most N, numbers ...N) bool {
+	for _, n := range numbers {
+		if n < 0 || n > most {
+			return false
+		}
+	}
+	return true
 }
 
 // ParseReply reads one line of the host.

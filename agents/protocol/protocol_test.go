@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -93,16 +94,19 @@ func TestParseRequest(t *testing.T) {
 	}
 	head := `{"id":7,"boot":"` + boot + `",`
 	for line, want := range map[string]string{
-		"":                                 "not a request",
-		"null":                             "holds 0 messages",
-		"[]":                               "not a request",
-		head + `"uptime_ns":1}`:            "request 7 holds 0 messages",
-		head + `"log":{},"fetch":{}}`:      "request 7 holds 2 messages",
-		`{"id":7,"boot":"x","log":{}}`:     "boot ID of 1 characters",
-		`{"id":7,"boot":"","log":{}}`:      "boot ID of 0 characters",
-		head + `"identify":{}}`:            "asks who it is and has a boot ID",
-		head + `"uptime_ns":-1,"log":{}}`:  "negative uptime",
-		head + `"beat":{"work_units":-1}}`: "impossible counts",
+		"":                                "not a request",
+		"null":                            "holds 0 messages",
+		"[]":                              "not a request",
+		head + `"uptime_ns":1}`:           "request 7 holds 0 messages",
+		head + `"log":{},"fetch":{}}`:     "request 7 holds 2 messages",
+		`{"id":7,"boot":"x","log":{}}`:    "boot ID of 1 characters",
+		`{"id":7,"boot":"","log":{}}`:     "boot ID of 0 characters",
+		head + `"identify":{}}`:           "asks who it is and has a boot ID",
+		head + `"uptime_ns":-1,"log":{}}`: "impossible uptime",
+		head + `"uptime_ns":31536000000000001,"log":{}}`:                           "impossible uptime",
+		`{"id":7,"identify":{"log_time_ns":-1}}`:                                   "impossible uptime",
+		`{"id":7,"identify":{"log_time_ns":31536000000000001}}`:                    "impossible uptime",
+		head + `"beat":{"work_units":-1}}`:                                         "impossible counts",
 		head + `"beat":{"work_units":1,"work_failed":2}}`:                          "impossible counts",
 		head + `"beat":{"work_units":1,"work_max_ns":2,"work_total_ns":1}}`:        "impossible counts",
 		head + `"beat":{"work_units":1,"work_max_ns":-2,"work_total_ns":-1}}`:      "impossible counts",
@@ -112,6 +116,43 @@ func TestParseRequest(t *testing.T) {
 	} {
 		if _, err := ParseRequest([]byte(line)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.80q: error %v, want one that says %q", line, err, want)
+		}
+	}
+}
+
+// Each signed number of a beat is refused below zero and beyond its bound, and taken at either.
+func TestBoundsOfABeat(t *testing.T) {
+	many := Beat{WorkUnits: MaxCount, WorkFailed: MaxCount, WorkTotal: MaxTime}
+	for name, c := range map[string]struct {
+		most int64
+		set  func(b *Beat, n int64)
+	}{
+		"work units":   {MaxCount, func(b *Beat, n int64) { *b = Beat{WorkUnits: int(n)} }},
+		"work failed":  {MaxCount, func(b *Beat, n int64) { b.WorkFailed = int(n) }},
+		"work hung":    {MaxCount, func(b *Beat, n int64) { b.WorkHung = int(n) }},
+		"work total":   {int64(MaxTime), func(b *Beat, n int64) { b.WorkTotal = time.Duration(n) }},
+		"work max":     {int64(MaxTime), func(b *Beat, n int64) { b.WorkMax = time.Duration(n) }},
+		"polls failed": {MaxCount, func(b *Beat, n int64) { b.PollsFailed = int(n) }},
+		"available":    {MaxBytes, func(b *Beat, n int64) { b.Available = n }},
+		"killed":       {MaxCount, func(b *Beat, n int64) { b.Killed = int(n) }},
+		"run delay":    {int64(MaxTime), func(b *Beat, n int64) { b.RunDelay = time.Duration(n) }},
+		"units":        {MaxCount, func(b *Beat, n int64) { b.Loads = []Load{{}, {Units: int(n)}} }},
+		"total":        {int64(MaxTime), func(b *Beat, n int64) { b.Loads = []Load{{}, {Total: time.Duration(n)}} }},
+		"latency":      {int64(MaxTime), func(b *Beat, n int64) { b.Threats = []Threat{{}, {Latency: time.Duration(n)}} }},
+		"signal":       {MaxSignal, func(b *Beat, n int64) { b.Exits = []Exit{{}, {Signal: int(n)}} }},
+		"code":         {MaxCode, func(b *Beat, n int64) { b.Exits = []Exit{{}, {Code: int(n)}} }},
+		"restart":      {int64(MaxTime), func(b *Beat, n int64) { b.Exits = []Exit{{}, {Restart: time.Duration(n)}} }},
+	} {
+		for n, good := range map[int64]bool{-1 << 31: false, -1: false, 0: true, c.most: true, c.most + 1: false} {
+			b := many
+			c.set(&b, n)
+			line, err := AppendLine(nil, Request{ID: 1, Boot: boot, Beat: &b})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := ParseRequest(line); (err == nil) != good {
+				t.Errorf("%s of %d: %v, want it accepted: %t", name, n, err, good)
+			}
 		}
 	}
 }
@@ -144,7 +185,9 @@ func TestLargestContentFits(t *testing.T) {
 
 func FuzzParseRequest(f *testing.F) {
 	f.Add([]byte(`{"id":1,"boot":"` + boot + `","hello":{"mode":"normal"}}`))
-	f.Add([]byte(`{"id":1,"boot":"` + boot + `","beat":{"work_units":2,"work_total_ns":9,"work_max_ns":5,"threats":[{"id":1}]}}`))
+	f.Add([]byte(`{"id":1,"boot":"` + boot + `","beat":{"work_units":2,"work_total_ns":9,"work_max_ns":5,"threats":[{"id":1,"latency_ns":-1}],` +
+		`"exits":[{"restart_in_ns":1}],"loads":[{"units":1}]}}`))
+	f.Add([]byte(`{"id":1,"identify":{"log_time_ns":1}}`))
 	f.Add([]byte("null"))
 	f.Add([]byte("\x00\xff{"))
 	f.Fuzz(func(t *testing.T, line []byte) {
@@ -152,13 +195,41 @@ func FuzzParseRequest(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if b := r.Beat; len(r.Boot) != 36 || r.Uptime < 0 || b != nil && (b.WorkFailed > b.WorkUnits || b.WorkFailed < 0 || b.WorkMax > b.WorkTotal) {
+		if len(r.Boot) != 36 && r.Identify == nil {
 			t.Errorf("accepted %+v", r)
 		}
+		if b := r.Beat; b != nil && (b.WorkHung > b.WorkFailed || b.WorkFailed > b.WorkUnits || b.WorkMax > b.WorkTotal) {
+			t.Errorf("accepted %+v", r)
+		}
+		eachSigned(reflect.ValueOf(r), func(n int64) {
+			if n < 0 || n > max(int64(MaxTime), MaxBytes) {
+				t.Errorf("accepted %d in %+v", n, r)
+			}
+		})
 		if _, err := json.Marshal(r); err != nil {
 			t.Errorf("accepted what cannot be written: %v", err)
 		}
 	})
+}
+
+// eachSigned calls do with every signed number in a message.
+func eachSigned(v reflect.Value, do func(int64)) {
+	switch {
+	case v.Kind() == reflect.Pointer:
+		if !v.IsNil() {
+			eachSigned(v.Elem(), do)
+		}
+	case v.Kind() == reflect.Struct:
+		for i := range v.NumField() {
+			eachSigned(v.Field(i), do)
+		}
+	case v.Kind() == reflect.Slice:
+		for i := range v.Len() {
+			eachSigned(v.Index(i), do)
+		}
+	case v.CanInt():
+		do(v.Int())
+	}
 }
 
 func FuzzLineReader(f *testing.F) {

@@ -27,7 +27,7 @@ func (a *agent) load() {
 	key, _ := content.TestVendorKey()
 	loaded, err := engine.Load(file, key)
 	if err != nil {
-		version, _ := content.Version(file) // 0 if it claims none
+		version, _ := content.Version(file) // 0 if it is no channel file of any format
 		say("refused %d %v", version, err)
 		return
 	}

@@ -77,18 +77,24 @@ func TestUpdates(t *testing.T) {
 		d.write(damaged)
 		d.say("load")
 		d.expect("refused 5 signature is not the vendor's")
+		// Who is no channel file claims no version; one of a format to come does.
+		d.write(append([]byte("X"), damaged[1:]...))
+		d.say("load")
+		d.expect("refused 0 signature is not the vendor's")
+		d.write(damaged[:19])
+		d.say("load")
+		d.expect("refused 0 too short for a channel file")
+		d.write(d.update("unknown_version", 12))
+		d.say("load")
+		d.expect("refused 12 unknown format or flags")
+
 		d.ship(content.Update(3))
 		d.say("load")
 		d.expect("loaded 3")
 		d.run("threat-exec-1", true)
 		d.expect("detect 1 block * " + d.in("threat-exec-1"))
 
-		fault, err := content.FindFault("field_count")
-		d.must(err)
-		_, key := content.TestVendorKey()
-		file, err := fault.Update(4, 1, nil, key)
-		d.must(err)
-		d.write(file)
+		d.write(d.update("field_count", 4))
 		d.say("load")
 		d.expect("loaded 4")
 		d.run("work", false)
@@ -97,7 +103,7 @@ func TestUpdates(t *testing.T) {
 			d.expect("detect 1 block * " + d.in("threat-exec-1"))
 			return
 		}
-		err = d.cmd.Wait()
+		err := d.cmd.Wait()
 		if status := d.cmd.ProcessState.Sys().(syscall.WaitStatus); status.Signal() != syscall.SIGSEGV {
 			t.Errorf("the agent ended with %v, want a segmentation fault", err)
 		}

@@ -135,6 +135,17 @@ func (d *daemon) ship(f content.File) {
 	d.write(content.Sign(body, key))
 }
 
+// update returns an update that has this fault.
+func (d *daemon) update(name string, version uint64) []byte {
+	d.t.Helper()
+	fault, err := content.FindFault(name)
+	d.must(err)
+	_, key := content.TestVendorKey()
+	file, err := fault.Update(version, 1, nil, key)
+	d.must(err)
+	return file
+}
+
 func (d *daemon) write(file []byte) {
 	d.t.Helper()
 	if err := os.WriteFile(d.content, file, 0o644); err != nil {

@@ -13,19 +13,17 @@ package main
 import (
 	"fmt"
 	"os"
-	"runtime"
-	"runtime/debug"
 	"syscall"
-)
 
-const heapLimit = 16 << 20 // bytes; see tune
+	"github.com/fleetfall/fleetfall/agents/safe/engine"
+)
 
 func main() {
 	if len(os.Args) < 3 {
 		fmt.Fprintln(os.Stderr, "usage: safe CONTENT-FILE MOUNT...")
 		os.Exit(2)
 	}
-	tune()
+	engine.Tune()
 	syscall.CloseOnExec(agentSocket) // it is not the inspector's
 	a := &agent{path: os.Args[1]}
 	a.load()
@@ -40,14 +38,6 @@ func main() {
 		complain("%v", err)
 		os.Exit(1)
 	}
-}
-
-// tune fits Go's runtime to a small machine with one slow CPU: all work is one goroutine's, and garbage is collected only
-// at the heap's limit, thousands of events apart.
-func tune() {
-	runtime.GOMAXPROCS(1)
-	debug.SetGCPercent(-1)
-	debug.SetMemoryLimit(heapLimit)
 }
 
 // complain says what went wrong where nobody reads it but a person.

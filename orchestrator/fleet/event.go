@@ -44,15 +44,15 @@ type (
 		BootID         string        `json:"boot_id"`
 		AgentState     string        `json:"agent_state"`     // "running", "backing_off", "absent"; the agent's part of the claim
 		ContentVersion uint64        `json:"content_version"` // that the agent says it has loaded
-		WorkUnits      int           `json:"work_units"`      // workload units done since the last beat
+		WorkUnits      int           `json:"work_units"`      // workload units done since the last beat, and stretches of 10 s (protocol.Patience) for which one hung
 		WorkMax        time.Duration `json:"work_max_ns"`     // the slowest of them
 		WorkTotal      time.Duration `json:"work_total_ns"`   // all of them; mean = WorkTotal / WorkUnits
 		WorkFailed     int           `json:"work_failed"`     // units that could not run, e.g. blocked by the agent
 		Uptime         time.Duration `json:"uptime_ns"`
 
-		WorkHung    int           `json:"work_hung,omitempty"`       // of those that failed: units that came to no end
+		WorkHung    int           `json:"work_hung,omitempty"`       // of those that failed: stretches of 10 s for which a unit hung; it may have ended later
 		Loads       []Load        `json:"loads,omitempty"`           // the units that succeeded, by kind
-		PollsFailed int           `json:"polls_failed,omitempty"`    // times that the updater's program could not run
+		PollsFailed int           `json:"polls_failed,omitempty"`    // times that the updater's program could not run, and stretches of 10 s for which it hung
 		Available   int64         `json:"available_bytes,omitempty"` // memory that the guest's kernel could give to a program
 		Killed      int           `json:"killed,omitempty"`          // processes that the guest's kernel killed for want of memory
 		RunDelay    time.Duration `json:"run_delay_ns,omitempty"`    // that tasks were ready to run and waited for the CPU, summed over them

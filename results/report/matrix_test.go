@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"fmt"
 	"reflect"
 	"regexp"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fleetfall/fleetfall/agents/protocol"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/results"
 	"github.com/fleetfall/fleetfall/scenarios"
@@ -176,6 +178,25 @@ func TestCatalogueIsComplete(t *testing.T) {
 	}
 	if len(units) != len(scenarios.Metrics()) {
 		t.Errorf("the catalogue has %d metrics, scenarios %d", len(units), len(scenarios.Metrics()))
+	}
+}
+
+// What hangs is counted by the stretch of the guest's patience, and both lists say how long that is.
+func TestStretchesAreThePatience(t *testing.T) {
+	said := map[string][]string{}
+	for _, m := range catalogue() {
+		said[m.Key] = append(said[m.Key], m.Definition)
+	}
+	for _, m := range scenarios.Metrics() {
+		said[m.Name] = append(said[m.Name], m.Definition)
+	}
+	want := fmt.Sprintf(" of %g s ", protocol.Patience.Seconds())
+	for _, key := range []string{"blocked_work", "polls_failed", "work_latency"} {
+		for _, definition := range said[key] {
+			if !strings.Contains(definition, want) {
+				t.Errorf("%s: %q does not say that a stretch is one of %s", key, definition, protocol.Patience)
+			}
+		}
 	}
 }
 

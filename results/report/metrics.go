@@ -44,11 +44,12 @@ func catalogue() []metric {
 		{"hangs", "Hangs", "hangs", damage, "count",
 			"Times after the injection that a host ran, did not panic and fell silent."},
 		{"blocked_work", "Blocked work", "blocked work", damage, "count",
-			"Units of work after the injection that came to no end."},
+			"Stretches of 10 s after the injection for which a unit of work hung; the unit may have ended later."},
 		{"processes_killed", "Processes killed", "processes killed", damage, "count",
 			"Processes that a kernel killed for want of memory after the injection."},
 		{"polls_failed", "Failed polls", "failed polls", damage, "count",
-			"Polls of the updater after the injection whose program could not run: a host that cannot poll cannot be mended from afar."},
+			"Times after the injection that the updater’s program could not run, and stretches of 10 s for which it hung: a host that " +
+				"cannot poll cannot be mended from afar."},
 		{"time_to_recover_median", "Time to recover, median", "recovery median", recovery, "s",
 			"Per host, from its first unavailability to the start of the first availability that lasts. By Kaplan-Meier, so that hosts " +
 				"not back by the deadline count as what they are: still waiting."},
@@ -82,7 +83,7 @@ func catalogue() []metric {
 		{"detection_after", "Probes detected after", "detection after", protection, "share",
 			"The same after the outage."},
 		{"work_latency", "Workload latency", "work latency", protection, "s",
-			"Time of one unit of the workload after the injection."},
+			"Time of one unit of the workload after the injection; of one that hangs, each stretch of 10 s is a unit."},
 		{"overhead", "Overhead", "overhead", protection, "ratio",
 			"How much longer a unit of work takes before the injection than on the fleets without an agent, the mean over the " +
 				"kinds of work. The interval is of the cell’s own hosts; what it is compared with is taken as it is."},

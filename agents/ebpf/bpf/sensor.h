@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * The inputs of an event: the same text that the kernel agent (agents/kernel/agent_sensor.c) has for the same execution, but for
+ * The inputs of an event: the same text that the kernel agent (agents/sensor) has for the same execution, but for
  * the host name, which is that of the process's UTS namespace.
  */
 #ifndef FLEETFALL_EBPF_SENSOR_H

@@ -161,6 +161,101 @@ func TestReadsBehindTheEnd(t *testing.T) {
 	}
 }
 
+// What becomes of each fault's update: it is refused, an event fails, or neither.
+func TestFaults(t *testing.T) {
+	type outcome struct{ refused, fails string }
+	claims := map[string]outcome{ // parts of the reasons
+		"deep_nesting":           {},
+		"false_length":           {refused: "malformed: runtime error: slice bounds out of range"},
+		"false_positive_system":  {},
+		"false_positive_updater": {},
+		"field_count":            {fails: "index out of range [20]"},
+		"glob_backtracking":      {},
+		"memory_exhaustion":      {},
+		"none":                   {},
+		"replay":                 {},
+		"self_wait":              {},
+		"truncated":              {refused: "malformed"},
+		"unknown_version":        {refused: errFormat.Error()},
+		"unsigned":               {refused: errSignature.Error()},
+		"zero_filled":            {},
+	}
+	said := func(err error) string {
+		if err == nil {
+			return ""
+		}
+		return err.Error()
+	}
+	agrees := func(got, want string) bool { return (got == "") == (want == "") && strings.Contains(got, want) }
+	public, private := content.TestVendorKey()
+	for _, fault := range content.Faults() {
+		if fault.Name == "bit_flips" { // what becomes of it is the seed's to say: TestBitFlips
+			continue
+		}
+		want, claimed := claims[fault.Name]
+		if !claimed {
+			t.Errorf("%s: say here what becomes of it", fault.Name)
+			continue
+		}
+		parameters := content.Params{}
+		if fault.Name == "glob_backtracking" { // all that comes of it is the time that it takes
+			parameters["stars"] = "2"
+		}
+		file, err := fault.Update(2, 1, parameters, private)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := Load(file, public)
+		if got := said(err); !agrees(got, want.refused) {
+			t.Errorf("%s: refused with %q, want %q", fault.Name, got, want.refused)
+		}
+		if err != nil {
+			continue
+		}
+		_, err = Evaluate(f, content.ProcessTemplate, make([]string, content.SensorFields))
+		if got := said(err); !agrees(got, want.fails) {
+			t.Errorf("%s: an event fails with %q, want %q", fault.Name, got, want.fails)
+		}
+	}
+}
+
+// What one flipped bit comes to, in the shares that the fault's text gives.
+func TestBitFlips(t *testing.T) {
+	fault, err := content.FindFault("bit_flips")
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, private := content.TestVendorKey()
+	outcome := func(seed uint64) string {
+		file, err := fault.Update(2, seed, nil, private)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := Load(file, public)
+		if err != nil {
+			return "refused"
+		}
+		for template, fields := range map[uint16]int{content.ProcessTemplate: content.SensorFields, content.FileTemplate: len(content.FileFields())} {
+			if _, err := Evaluate(f, template, make([]string, fields)); err != nil {
+				return "astray"
+			}
+		}
+		return "loaded"
+	}
+	const seeds = 400
+	count := map[string]int{}
+	for seed := range uint64(seeds) {
+		count[outcome(seed)]++
+	}
+	if refused, loaded := 100*count["refused"]/seeds, 100*count["loaded"]/seeds; refused < 35 || refused > 50 || loaded < 50 || loaded > 65 {
+		t.Errorf("of 100 files %d are refused and %d loaded, want some 42 and 58", refused, loaded)
+	}
+	const astray = 2198 // prefix becomes all_of, and a text is taken for a group
+	if got := outcome(astray); got != "astray" {
+		t.Errorf("seed %d: %s, want a read that goes astray", astray, got)
+	}
+}
+
 func FuzzLoad(f *testing.F) {
 	seedBodies(f, func(body []byte, _ contenttest.Case) { f.Add(body) })
 	public, private := content.TestVendorKey()
