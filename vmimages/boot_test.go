@@ -32,7 +32,7 @@ func testBoot(t *testing.T, img Image) {
 		if tt.architecture == "none" { // where nothing keeps the kinds from being gone through quickly
 			kinds = []string{
 				"work exec", "work open", "work read", "work build", "threat exec", "threat mark", "threat short", "threat script",
-				"threat mmap", "threat module", "threat rename", "threat delete",
+				"threat write", "threat mmap", "threat module", "threat rename", "threat delete",
 			}
 		}
 		t.Run(tt.architecture+" "+tt.mode, func(t *testing.T) {

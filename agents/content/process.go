@@ -21,6 +21,7 @@ const (
 	RuleThreatModule uint32 = 6 // detects that a kernel module is loaded
 	RuleThreatRename uint32 = 7 // detects that a system file is replaced by another
 	RuleThreatDelete uint32 = 8 // detects that a file of the agent's is deleted
+	RuleThreatWrite  uint32 = 9 // detects that a file is written to
 	// RuleNew is the first id that the baseline leaves free; an update's new rule has it.
 	RuleNew uint32 = 100
 )
@@ -31,6 +32,7 @@ const (
 	ThreatMarkPrefix   = "threat-mark"   // image
 	ThreatShortPrefix  = "threat-short"  // image
 	ThreatScriptPrefix = "threat-script" // image
+	ThreatWritePrefix  = "threat-write"  // file that is written to
 	ThreatMmapPrefix   = "threat-mmap"   // file that is mapped
 	ThreatSystemFile   = "system.conf"   // file that is replaced
 	ThreatDeletePrefix = "agent-state"   // file that is deleted
@@ -70,6 +72,7 @@ func Baseline(version uint64) File {
 		processRule(RuleThreatMark, Detect, "marked program", "image_name", Criterion{Prefix, ThreatMarkPrefix}),
 		processRule(RuleThreatShort, Detect, "short-lived program", "image_name", Criterion{Prefix, ThreatShortPrefix}),
 		processRule(RuleThreatScript, Detect, "script", "image_name", Criterion{Prefix, ThreatScriptPrefix}),
+		fileRule(RuleThreatWrite, "write to a file", Write, "name", Criterion{Prefix, ThreatWritePrefix}),
 		fileRule(RuleThreatMmap, "write through a mapping", MmapWrite, "name", Criterion{Prefix, ThreatMmapPrefix}),
 		fileRule(RuleThreatModule, "kernel module", ModuleLoad, "", Criterion{}),
 		fileRule(RuleThreatRename, "system file replaced", Rename, "new_name", Criterion{Equals, ThreatSystemFile}),

@@ -39,6 +39,7 @@ func threatOrder() []threatKind {
 	for _, kind := range []threatKind{
 		executed("short", content.RuleThreatShort), // to be reported though it ends at once
 		{"script", true, script},
+		{"write", false, writing},
 		{"mmap", false, mapping},
 		{"module", false, module},
 		{"rename", false, rename},
@@ -77,6 +78,19 @@ func script(t *threats, number uint64) threat {
 		sign:    path,
 		prepare: func() error { return os.WriteFile(path, []byte("exit 0\n"), 0o644) },
 		act:     func() error { return execute(t.dir+"/interp", path) },
+		clean:   func() error { return remove(path) },
+	}
+}
+
+// writing writes to a file that is there.
+func writing(t *threats, number uint64) threat {
+	name := fmt.Sprintf("threat-write-%d", number)
+	path := filepath.Join(t.files, name)
+	return threat{
+		rule:    content.RuleThreatWrite,
+		sign:    name,
+		prepare: func() error { return os.WriteFile(path, nil, 0o644) },
+		act:     func() error { return os.WriteFile(path, []byte{'x'}, 0) },
 		clean:   func() error { return remove(path) },
 	}
 }

@@ -21,7 +21,7 @@ func newThreats(t testing.TB, dir string) (*threats, *tally) {
 }
 
 func TestThreatOrder(t *testing.T) {
-	const want = "exec mark short exec mark script exec mark mmap exec mark module exec mark rename exec mark delete exec mark short"
+	const want = "exec mark short exec mark script exec mark write exec mark mmap exec mark module exec mark rename exec mark delete exec mark short"
 	x, _ := newThreats(t, "")
 	var got []string
 	for range strings.Fields(want) {
@@ -86,7 +86,7 @@ func TestThreatsWithoutAgent(t *testing.T) {
 		kinds = append(kinds, threat.What)
 	}
 	slices.Sort(kinds)
-	if got, want := slices.Compact(kinds), []string{"delete", "exec", "mark", "mmap", "rename", "script", "short"}; !slices.Equal(got, want) {
+	if got, want := slices.Compact(kinds), []string{"delete", "exec", "mark", "mmap", "rename", "script", "short", "write"}; !slices.Equal(got, want) {
 		t.Errorf("kinds %q, want %q", got, want)
 	}
 	if after, err := os.ReadDir(dir); err != nil || len(after) != len(before) {
@@ -112,9 +112,10 @@ func TestFileThreats(t *testing.T) {
 		sign, file    string
 		before, after string // contents of the file
 	}{
-		{mapping, "threat-mmap-1", "threat-mmap-1", "", "x"},
-		{rename, "threat-rename-2", "system.conf", "setting = 1\n", "setting = 2\n"},
-		{deletion, "agent-state-3", "agent-state-3", "state\n", "no such file or directory"},
+		{writing, "threat-write-1", "threat-write-1", "", "x"},
+		{mapping, "threat-mmap-2", "threat-mmap-2", "", "x"},
+		{rename, "threat-rename-3", "system.conf", "setting = 1\n", "setting = 2\n"},
+		{deletion, "agent-state-4", "agent-state-4", "state\n", "no such file or directory"},
 	} {
 		x.count++
 		threat := c.make(x, x.count)
@@ -192,10 +193,10 @@ func TestThreatThatHangs(t *testing.T) {
 	x.patience = time.Minute // for what is to come to its end
 	hung := x.executing
 	x.one(t.Context())
-	x.turn = 12 // past the module, which is the test's machine's business
+	x.turn = 15 // past the module, which is the test's machine's business
 	x.one(t.Context())
 	beat, _ := tally.take()
-	want := []protocol.Threat{{ID: 1, What: "exec"}, {ID: 2, What: "mmap"}, {ID: 3, What: "rename"}}
+	want := []protocol.Threat{{ID: 1, What: "exec"}, {ID: 2, What: "write"}, {ID: 3, What: "rename"}}
 	if !slices.Equal(beat.Threats, want) {
 		t.Errorf("threats %+v, want %+v", beat.Threats, want)
 	}

@@ -4,7 +4,7 @@ import "slices"
 
 // ThreatKinds lists the kinds of synthetic threats, probes first, in the order in which reports show them.
 func ThreatKinds() []string {
-	return []string{"exec", "mark", "short", "script", "mmap", "module", "rename", "delete"}
+	return []string{"exec", "mark", "short", "script", "write", "mmap", "module", "rename", "delete"}
 }
 
 // LoadKinds lists the kinds of work, in the order in which reports show them.

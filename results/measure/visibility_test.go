@@ -31,7 +31,7 @@ func TestVisibility(t *testing.T) {
 		"visibility":       (1 + 1 + 1 + 0 + 0.5) / 5, // exec, mark, module, rename, odd
 		"detection_before": 1, "detection_during": 0.5, "protection_radius": 0.5, "protection_gap": 2.0 / 2,
 	})
-	if m := c.Metrics["visibility"]; m.N != 4+3+1+2+2 || m.Note != "of the 5 kinds of threats, of 8, that were run before the injection" {
+	if m := c.Metrics["visibility"]; m.N != 4+3+1+2+2 || m.Note != "of the 5 kinds of threats, of 9, that were run before the injection" {
 		t.Errorf("visibility of %d threats, want 12, with the note %q", m.N, m.Note)
 	}
 	late := func(n, detected int, median, longest float64) results.Detected {

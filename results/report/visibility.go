@@ -213,6 +213,7 @@ func threatKinds() []threatKind {
 		{"mark", true, "a program is executed that the agent is to report"},
 		{"short", false, "a program is executed that ends at once"},
 		{"script", false, "an interpreter reads and obeys a script: the program executed is not the threat"},
+		{"write", false, "a file is written by a call to write"},
 		{"mmap", false, "a file is written through shared memory, with no call to write"},
 		{"module", false, "a kernel module is loaded from memory"},
 		{"rename", false, "a file is renamed over one of the system’s configuration"},

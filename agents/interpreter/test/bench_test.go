@@ -20,7 +20,7 @@ func TestByHand(t *testing.T) {
 			t.Errorf("%v: %s", err, out)
 		}
 		for _, way := range []string{"interpreter", "byhand"} {
-			if out, err := bench(t, program, way, content.Baseline(10)); err != nil || !strings.HasPrefix(out, "915 ") {
+			if out, err := bench(t, program, way, content.Baseline(10)); err != nil || !strings.HasPrefix(out, "1023 ") {
 				t.Errorf("%s: %v: %q, want 3 rounds of 305 evaluations", way, err, out)
 			}
 		}

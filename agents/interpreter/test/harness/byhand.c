@@ -39,6 +39,8 @@ static void execution(const struct ff_value *inputs, struct ff_verdict *v)
 
 static void file(const struct ff_value *inputs, struct ff_verdict *v)
 {
+	if (equals(&inputs[FF_OPERATION], "write") && has_prefix(&inputs[FF_NAME], "threat-write"))
+		report(v, 9, FF_DETECT);
 	if (equals(&inputs[FF_OPERATION], "mmap_write") && has_prefix(&inputs[FF_NAME], "threat-mmap"))
 		report(v, 5, FF_DETECT);
 	if (equals(&inputs[FF_OPERATION], "module_load"))
