@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/fleetfall/fleetfall/orchestrator"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
@@ -106,7 +107,7 @@ func (r *run) trial(ctx context.Context, hypervisor fleets, trial orchestrator.T
 	deadlines := r.deadlines(kindOf(trial.Cell.Fleet))
 	f, err := hypervisor.NewFleet(libvirt.FleetConfig{
 		Cell: name, Clock: r.clock, Seed: trial.Seed, Hosts: trial.Hosts, Images: r.images, ConsoleDir: consoles,
-		HelloTimeout: deadlines.Hello, FirstByte: deadlines.FirstByte,
+		HelloTimeout: deadlines.Hello, FirstByte: deadlines.FirstByte, Liveness: time.Duration(r.Plan.Liveness),
 	})
 	if err != nil {
 		return out, errors.Join(err, rec.End(0, orchestrator.Invalid, err.Error()))
