@@ -401,7 +401,7 @@ func (h *host) settle() {
 // emitPanic tells of a panic and, at the first, dumps the VM's memory then. What is to be done to the host waits for that.
 func (h *host) emitPanic(source string, r console.Report) {
 	p := panicOf(source, r)
-	if !h.spec.CrashDump || h.fleet.cfg.ConsoleDir == "" || h.dumped || h.lost || h.machine == nil || h.fleet.ctx.Err() != nil {
+	if !h.fleet.cfg.dumps(h.spec, h.dumped) || h.lost || h.machine == nil || h.fleet.ctx.Err() != nil {
 		h.emit(p)
 		return
 	}
