@@ -26,7 +26,7 @@ image: deps build ## the VM image, unless it is there already
 test: test-deps check-format ## everything, on real VMs too
 	$(GO) vet ./...
 	FLEETFALL_PROMISED=all $(GO) test -count=1 -race -timeout 15m $$($(GO) list ./... | grep -vxF "$$($(GO) list $(VM_TESTS))")
-	FLEETFALL_PROMISED=all $(GO) test -count=1 -race -p 1 -timeout 20m $(VM_TESTS)
+	FLEETFALL_PROMISED=all $(GO) test -count=1 -race -p 1 -timeout 40m $(VM_TESTS)
 
 check: check-format ## format, vet, staticcheck and the tests that need no VM
 	$(GO) vet ./...

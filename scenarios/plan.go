@@ -72,7 +72,7 @@ type Fleet struct {
 	Mitigations  []string `json:"mitigations,omitempty"`
 	Boot         string   `json:"boot"`                 // "clone": first boots are copies of a template; "cold": every boot is a real one
 	Waves        bool     `json:"waves,omitempty"`      // if it does not fit, it is run in parts, one after the other
-	CrashDump    bool     `json:"crash_dump,omitempty"` // a host's memory is kept at its first panic, and its kernel's log from there
+	CrashDump    bool     `json:"crash_dump,omitempty"` // a host's memory is kept at its first panic, and its kernel's log from there; see README for what that costs on the wall clock
 }
 
 // An Update is what the vendor ships.

@@ -177,7 +177,12 @@ func configFacts(r kernelRecipe, config map[string]string) (map[string]string, e
 	var wrong []error
 	keys := slices.Concat(slices.Collect(maps.Keys(r.Require)), r.Record)
 	for _, options := range r.Needs {
-		keys = slices.AppendSeq(keys, maps.Keys(options))
+		for option := range options {
+			if strings.HasPrefix(option, lsmArgument) {
+				option = lsmDefault
+			}
+			keys = append(keys, option)
+		}
 	}
 	for _, key := range slices.Sorted(slices.Values(keys)) {
 		value, ok := config[key]

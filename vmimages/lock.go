@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -37,7 +38,7 @@ type Lock struct {
 	Packages       []Package         `json:"packages"`        // sorted by name
 	Tools          []Tool            `json:"tools"`           // sorted by name
 	KernelConfig   map[string]string `json:"kernel_config"`   // "n" for what is not set
-	// Needs has, by architecture of the agent, options of KernelConfig that are to be "y", with what people call them.
+	// Needs has what architectures of the agent need of the kernel, see kernelRecipe.
 	Needs     map[string]map[string]string `json:"needs"`
 	Modules   map[string][]string          `json:"modules"` // paths in the image by the guest's link to its host, in load order
 	Artefacts []Artefact                   `json:"artefacts"`
@@ -48,8 +49,8 @@ type Lock struct {
 func (l Lock) CanRun(architecture string) error {
 	var lacks []string
 	for _, option := range sortedKeys(l.Needs[architecture]) {
-		if got := l.KernelConfig[option]; got != "y" {
-			lacks = append(lacks, fmt.Sprintf("%s (%s is %q)", l.Needs[architecture][option], option, got))
+		if has, found := l.kernelHas(option); !has {
+			lacks = append(lacks, fmt.Sprintf("%s (%s)", l.Needs[architecture][option], found))
 		}
 	}
 	if len(lacks) == 0 {
@@ -57,6 +58,22 @@ func (l Lock) CanRun(architecture string) error {
 	}
 	return fmt.Errorf("image %s cannot run hosts with architecture %q: its kernel %s lacks %s", l.Name, architecture, l.KernelRelease,
 		strings.Join(lacks, ", "))
+}
+
+// kernelHas tells whether the image's kernel has a thing that kernelRecipe.Needs names, and what decided that.
+func (l Lock) kernelHas(option string) (has bool, found string) {
+	module, ok := strings.CutPrefix(option, lsmArgument)
+	if !ok {
+		return l.KernelConfig[option] == "y", fmt.Sprintf("%s is %q", option, l.KernelConfig[option])
+	}
+	modules := strings.Trim(l.KernelConfig[lsmDefault], `"`)
+	found = fmt.Sprintf("%s is %q", lsmDefault, modules)
+	for _, argument := range l.Cmdline { // the last counts, and in the default's place
+		if list, ok := strings.CutPrefix(argument, lsmArgument); ok {
+			modules, found = list, fmt.Sprintf("its command line says %q", argument)
+		}
+	}
+	return slices.Contains(strings.Split(modules, ","), module), found
 }
 
 // A Package is a Debian package that went into an image.

@@ -175,6 +175,30 @@ func TestCanRun(t *testing.T) {
 	}
 }
 
+// A security module that is compiled in has to be switched on too: by the kernel's own list, or the command line's in its place.
+func TestCanRunSecurityModules(t *testing.T) {
+	const can = ""
+	for _, c := range []struct {
+		config  string
+		cmdline []string
+		want    string // in the error
+	}{
+		{`"lockdown,yama,bpf"`, []string{"quiet"}, can},
+		{`"lockdown,bpfilter"`, nil, `lacks bpf among its security modules (CONFIG_LSM is "lockdown,bpfilter")`},
+		{"n", nil, `(CONFIG_LSM is "n")`},
+		{`"lockdown"`, []string{"lsm=yama", "lsm=yama,bpf"}, can},
+		{`"lockdown,bpf"`, []string{"lsm=yama"}, `(its command line says "lsm=yama")`},
+	} {
+		lock := Lock{
+			Cmdline: c.cmdline, KernelConfig: map[string]string{"CONFIG_LSM": c.config},
+			Needs: map[string]map[string]string{"ebpf": {"lsm=bpf": "bpf among its security modules"}},
+		}
+		if err := lock.CanRun("ebpf"); (err == nil) != (c.want == can) || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s, %q: %v, want %q", c.config, c.cmdline, err, c.want)
+		}
+	}
+}
+
 // What tiny's recipe says that architectures need is in its lock with what its kernel has of it.
 func TestNeedsAreRecorded(t *testing.T) {
 	sources, err := sourceFiles(agents.Sources())
@@ -188,6 +212,9 @@ func TestNeedsAreRecorded(t *testing.T) {
 	facts, err := configFacts(kernelRecipe{Needs: r.Kernel.Needs}, map[string]string{"CONFIG_BPF_LSM": "y"})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if _, ok := r.Kernel.Needs["ebpf"]["lsm=bpf"]; !ok || facts["CONFIG_LSM"] != "n" {
+		t.Errorf("that bpf is switched on is needed: %v; CONFIG_LSM %q", ok, facts["CONFIG_LSM"])
 	}
 	if facts["CONFIG_BPF_LSM"] != "y" || facts["CONFIG_DEBUG_INFO_BTF"] != "n" || facts["CONFIG_FANOTIFY_ACCESS_PERMISSIONS"] != "n" {
 		t.Errorf("recorded %v", facts)

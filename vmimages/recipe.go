@@ -34,13 +34,19 @@ type recipe struct {
 	source []byte // the file's text
 }
 
+const (
+	lsmArgument = "lsm="       // of the kernel's command line: the security modules that are switched on
+	lsmDefault  = "CONFIG_LSM" // those that are without it
+)
+
 type kernelRecipe struct {
 	Package      string              `hcl:"package"` // "linux-image-*-FLAVOUR"; the headers' package matches alike
 	PackageRange hcl.Range           `hcl:"package,attr_range"`
 	Modules      map[string][]string `hcl:"modules"` // by the guest's link to its host; what they depend on is added
 	ModulesRange hcl.Range           `hcl:"modules,attr_range"`
 	Require      map[string]string   `hcl:"require,optional"`
-	// Needs has, by architecture of the agent, options that are to be "y", with what people call them.
+	// Needs has, by architecture of the agent, what the kernel is to have, with what people call it: an option that is to be "y", or,
+	// as "lsm=NAME", a security module that is to be switched on, by the command line's list of them or else the kernel's own.
 	Needs  map[string]map[string]string `hcl:"needs,optional"`
 	Record []string                     `hcl:"record,optional"`
 }

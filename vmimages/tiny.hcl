@@ -34,7 +34,9 @@ image "tiny" {
     # What an architecture of the agent needs besides, and what people call it: hosts of one that the kernel cannot run are
     # refused before they boot.
     needs = {
-      ebpf = { CONFIG_BPF_JIT = "BPF's compiler", CONFIG_BPF_LSM = "BPF LSM", CONFIG_DEBUG_INFO_BTF = "BTF" }
+      ebpf = {
+        CONFIG_BPF_JIT = "BPF's compiler", CONFIG_BPF_LSM = "BPF LSM", CONFIG_DEBUG_INFO_BTF = "BTF", "lsm=bpf" = "bpf among its security modules"
+      }
       safe = { CONFIG_FANOTIFY_ACCESS_PERMISSIONS = "fanotify permission events" }
       user = { CONFIG_FANOTIFY_ACCESS_PERMISSIONS = "fanotify permission events" }
     }

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -46,7 +47,7 @@ var phases = []phase{
 	},
 	{
 		name: "keeping a template", kills: 1, cold: true,
-		begun: func(k *killer, _ *process) bool { return len(k.unfinished()) > k.before },
+		begun: (*killer).stopUnfinished,
 		long:  func(*firstRun) time.Duration { return 0 },
 		then:  (*killer).goOn,
 	},
@@ -269,6 +270,31 @@ func (k *killer) goOn() {
 	if err != nil || len(left) != 4 || len(k.unfinished()) > 0 {
 		k.t.Errorf("templates %v, %v, want those of two kinds of hosts in two modes, and nothing unfinished", left, err)
 	}
+}
+
+// stopUnfinished stops a run that writes a template, so that it cannot end that before it is killed. It returns false for one that
+// writes none, or has just ended to.
+func (k *killer) stopUnfinished(p *process) bool {
+	if len(k.unfinished()) <= k.before {
+		return false
+	}
+	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		return false // it has ended, and until says so
+	}
+	for !p.stopped() {
+		select {
+		case <-p.ended:
+			return false
+		case <-time.After(time.Millisecond):
+		}
+	}
+	if len(k.unfinished()) > k.before {
+		return true
+	}
+	if err := p.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		k.t.Error(err)
+	}
+	return false
 }
 
 // unfinished are the templates that runs were writing.

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/fleetfall/fleetfall/internal/capability"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
 	"github.com/fleetfall/fleetfall/results"
@@ -71,10 +73,17 @@ func startRun(t *testing.T, dir string, args ...string) *process {
 	return p
 }
 
-// launch is startRun for any goroutine.
+// runTime is more than any run of a test takes, on a machine that is three times as busy as a slow one.
+const runTime = 15 * time.Minute
+
+// launch is startRun for any goroutine. A run that goes on for too long is killed, in time for the test to say so.
 func launch(t *testing.T, dir string, args ...string) (*process, error) {
 	p := &process{t: t, dir: dir, ended: make(chan struct{})}
-	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
+	limit := runTime
+	if end, ok := t.Deadline(); ok {
+		limit = min(limit, time.Until(end)-time.Minute)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	p.cmd = exec.CommandContext(ctx, "fleetfall", append([]string{"run", "--results", dir}, args...)...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	if err := p.cmd.Start(); err != nil {
@@ -83,6 +92,9 @@ func launch(t *testing.T, dir string, args ...string) (*process, error) {
 	}
 	go func() {
 		p.err = p.cmd.Wait()
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			t.Errorf("fleetfall run %s: not done within %v, and killed; it said\n%s", strings.Join(args, " "), limit, p.stderr.String())
+		}
 		close(p.ended)
 	}()
 	t.Cleanup(func() {
@@ -127,11 +139,10 @@ func (p *process) journalHolds(text string) bool {
 // errEnded is until's for a process that ended first.
 var errEnded = errors.New("it ended first")
 
-// until waits while the process runs and nothing is so.
+// until waits while the process runs, which is not for ever, and nothing is so.
 func (p *process) until(what string, so func() bool) error {
 	look := time.NewTicker(10 * time.Millisecond)
 	defer look.Stop()
-	give := time.After(4 * time.Minute)
 	for !so() {
 		select {
 		case <-look.C:
@@ -140,11 +151,16 @@ func (p *process) until(what string, so func() bool) error {
 				return nil
 			}
 			return fmt.Errorf("until %s: %w\n%s", what, errEnded, p.stderr.String())
-		case <-give:
-			return fmt.Errorf("waited in vain until %s", what)
 		}
 	}
 	return nil
+}
+
+// stopped tells whether all of the process has come to a stop, which it does some time after the signal.
+func (p *process) stopped() bool {
+	var info unix.Siginfo
+	err := unix.Waitid(unix.P_PID, p.cmd.Process.Pid, &info, unix.WSTOPPED|unix.WNOHANG|unix.WNOWAIT, nil)
+	return err == nil && info.Signo != 0
 }
 
 func (p *process) read(name string) []byte {

@@ -98,13 +98,13 @@ func TestAlive(t *testing.T) {
 }
 
 func TestEnd(t *testing.T) {
-	for _, how := range []string{"mild", "stubborn"} {
+	for how, grace := range map[string]time.Duration{"mild": time.Minute, "stubborn": 50 * time.Millisecond} {
 		cmd, id := child(t, how)
 		// Another that had the number is gone, and this one must not be hurt for it.
 		if err := (ID{PID: id.PID, Start: id.Start + 1}).End(t.Context(), time.Second); err != nil || !id.Alive() {
 			t.Errorf("%s: it was taken for another: %v", how, err)
 		}
-		if err := id.End(t.Context(), 50*time.Millisecond); err != nil || id.Alive() {
+		if err := id.End(t.Context(), grace); err != nil || id.Alive() {
 			t.Errorf("%s: %v, alive %v", how, err, id.Alive())
 		}
 		_ = cmd.Wait() // says how it ended

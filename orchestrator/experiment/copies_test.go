@@ -75,7 +75,7 @@ func TestCopiesDoAsTheyWouldHaveBooted(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() {
-		if err := closing(ctx, hypervisor.Close); err != nil {
+		if err := closing(ctx, closeWithin, hypervisor.Close); err != nil {
 			t.Error(err)
 		}
 	}()

@@ -125,7 +125,8 @@ func (r *run) prepare(ctx context.Context) error {
 	}
 	for _, c := range r.Plan.Cells {
 		if err := r.images[c.Fleet.Image].Lock.CanRun(c.Fleet.Architecture); err != nil {
-			return fmt.Errorf("fleet %s: %w", c.Fleet.Name, err)
+			return fmt.Errorf("scenario %s: fleet %q: %w; give the fleet another architecture or image, or install the headers of a "+
+				"kernel that has it, of which `fleetfall image build %s` then makes the image", r.Plan.Scenario, c.Fleet.Name, err, c.Fleet.Image)
 		}
 	}
 	if r.before != nil {
@@ -152,7 +153,7 @@ func (r *run) abandon() error {
 }
 
 func (r *run) run(ctx context.Context) (err error) {
-	defer func() { err = errors.Join(err, closing(ctx, r.closeMachines)) }()
+	defer func() { err = errors.Join(err, closing(ctx, closeWithin, r.closeMachines)) }()
 	if err := r.openMachines(ctx); err != nil {
 		return err
 	}
@@ -203,9 +204,9 @@ func (r *run) begin(p results.Provenance) (err error) {
 	return results.PointLatest(r.Results, r.dir)
 }
 
-// closing calls a Close also when ctx has ended, within bounds of its own.
-func closing(ctx context.Context, close func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeWithin)
+// closing calls a Close also when ctx has ended, within a bound of its own.
+func closing(ctx context.Context, within time.Duration, close func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
 	defer cancel()
 	return close(ctx)
 }

@@ -92,7 +92,7 @@ func TestBoundsCheckSavesTheKernelFleet(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() {
-		if err := closing(ctx, hypervisor.Close); err != nil {
+		if err := closing(ctx, closeWithin, hypervisor.Close); err != nil {
 			t.Error(err)
 		}
 	}()

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/fleetfall/fleetfall/orchestrator"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
@@ -106,13 +107,24 @@ func (r *run) trial(ctx context.Context, hypervisor fleets, trial orchestrator.T
 	deadlines := r.deadlines(kindOf(trial.Cell.Fleet))
 	f, err := hypervisor.NewFleet(libvirt.FleetConfig{
 		Cell: name, Clock: r.clock, Seed: trial.Seed, Hosts: trial.Hosts, Images: r.images, ConsoleDir: consoles,
-		HelloTimeout: deadlines.Hello, FirstByte: deadlines.FirstByte,
+		HelloTimeout: deadlines.Hello, FirstByte: deadlines.FirstByte, Liveness: time.Duration(r.Plan.Liveness),
 	})
 	if err != nil {
 		return out, errors.Join(err, rec.End(0, orchestrator.Invalid, err.Error()))
 	}
-	defer func() { err = errors.Join(err, closing(ctx, f.Close)) }()
+	defer func() { err = errors.Join(err, closing(ctx, closeTime(trial.Hosts), f.Close)) }()
 	return trial.Run(ctx, f, rec, r.Watch)
+}
+
+// closeTime is what a fleet of these hosts has to close: before that, it dumps the memory of any host that has panicked by then.
+func closeTime(hosts []fleet.HostSpec) time.Duration {
+	within := closeWithin
+	for _, h := range hosts {
+		if h.CrashDump {
+			within += libvirt.DumpTime
+		}
+	}
+	return within
 }
 
 // setAside keeps the consoles of an earlier trial in this place under the number of that trial.

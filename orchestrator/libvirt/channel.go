@@ -23,7 +23,7 @@ const (
 // or hostile: it is bounded in size and rate, and none of it is fatal.
 type channel struct {
 	conversation
-	conn net.Conn
+	conn net.Conn               // the one of now; serve's alone once that runs
 	ask  func(protocol.Request) // called in the place of answering a guest who it is; may be nil
 
 	junk     int // bytes of garbage not yet told
@@ -32,8 +32,14 @@ type channel struct {
 	broken   bool // the last reply was cut
 }
 
-// serve answers until the connection ends; ctx only ends its waits.
-func (c *channel) serve(ctx context.Context) {
+// serve answers until the connection ends, and returns why it did; ctx only ends its waits. It may be called again with another
+// connection to the same guest.
+func (c *channel) serve(ctx context.Context, conn net.Conn) error {
+	if c.conn != conn {
+		c.conn = conn
+		c.broken = true // whatever of a reply came through
+		c.missed()
+	}
 	lines := protocol.NewLineReader(&throttle{ctx: ctx, r: c.conn, tokens: guestBurst, last: time.Now()}, protocol.MaxLine)
 	for {
 		line, err := lines.Next()
@@ -42,8 +48,8 @@ func (c *channel) serve(ctx context.Context) {
 			c.garbage(protocol.MaxLine+1, err.Error()) // at least as many; the reason has the number
 			continue
 		case err != nil:
-			c.tellGarbage() // QEMU ended or the connection was closed
-			return
+			c.tellGarbage()
+			return err
 		}
 		request, err := protocol.ParseRequest(line)
 		if err != nil {
@@ -70,8 +76,10 @@ func (c *channel) answer(r protocol.Request, size int) {
 		return
 	}
 	reply, fetched := answer()
-	// A guest that misses a reply asks again.
-	if err := c.write(reply); err == nil && fetched != nil {
+	switch err := c.write(reply); {
+	case err != nil:
+		c.missed() // and the guest asks again
+	case fetched != nil:
 		c.emit(fetched)
 	}
 }

@@ -29,6 +29,7 @@ type line struct {
 	channel *channel
 	events  chan fleet.Happening
 	hellos  chan bool
+	end     func()
 }
 
 func talk(t *testing.T) *line { return talkTo(t, false) }
@@ -36,38 +37,58 @@ func talk(t *testing.T) *line { return talkTo(t, false) }
 // talkTo is talk to the channel of a guest that may be a copy.
 func talkTo(t *testing.T, copied bool) *line {
 	t.Helper()
+	ours, guest := connected(t)
+	spec := fleet.HostSpec{Name: "h1", Tempo: fleet.Tempo{Beat: 1, Poll: 2, Work: 3, Threat: 4}}
+	l := &line{t: t,
+		events: make(chan fleet.Happening, 1000), hellos: make(chan bool, 100)}
+	l.channel = &channel{conn: ours, conversation: conversation{service: &service{spec: spec}, copied: copied,
+		emit: func(h fleet.Happening) { l.events <- h }, hello: func() { l.hellos <- true }}}
+	l.serve(ours, guest)
+	return l
+}
+
+// serve has the channel answered over a connection, until cut or the test's end.
+func (l *line) serve(ours, guest net.Conn) {
+	l.t.Helper()
+	ended := make(chan struct{})
+	go func() {
+		_ = l.channel.serve(l.t.Context(), ours)
+		close(ended)
+	}()
+	l.end = func() {
+		ours.Close()
+		guest.Close()
+		<-ended
+	}
+	l.t.Cleanup(l.end)
+	l.conn, l.replies = guest, protocol.NewLineReader(guest, protocol.MaxReply)
+	if err := guest.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// cut ends the connection, and the channel goes on over another.
+func (l *line) cut() {
+	l.t.Helper()
+	l.end()
+	l.serve(connected(l.t))
+}
+
+// connected is a connection, by both of its ends.
+func connected(t *testing.T) (ours, guest net.Conn) {
+	t.Helper()
 	listener, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	ours, err := net.Dial("unix", listener.Addr().String())
-	if err != nil {
+	if ours, err = net.Dial("unix", listener.Addr().String()); err != nil {
 		t.Fatal(err)
 	}
-	guest, err := listener.Accept()
-	if err != nil {
+	if guest, err = listener.Accept(); err != nil {
 		t.Fatal(err)
 	}
-	spec := fleet.HostSpec{Name: "h1", Tempo: fleet.Tempo{Beat: 1, Poll: 2, Work: 3, Threat: 4}}
-	l := &line{t: t, conn: guest, replies: protocol.NewLineReader(guest, protocol.MaxReply),
-		events: make(chan fleet.Happening, 1000), hellos: make(chan bool, 100)}
-	l.channel = &channel{conn: ours, conversation: conversation{service: &service{spec: spec}, copied: copied,
-		emit: func(h fleet.Happening) { l.events <- h }, hello: func() { l.hellos <- true }}}
-	ended := make(chan struct{})
-	go func() {
-		l.channel.serve(t.Context())
-		close(ended)
-	}()
-	t.Cleanup(func() {
-		ours.Close()
-		guest.Close()
-		<-ended
-	})
-	if err := guest.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	return l
+	return ours, guest
 }
 
 func (l *line) send(r protocol.Request) {
@@ -338,5 +359,45 @@ func TestConsoleIsBounded(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(dir, "h1", "console.log"))
 	if err != nil || len(text) > maxConsole+100 || !strings.HasSuffix(string(text), "no more of it is kept]\n") {
 		t.Errorf("%d bytes kept, %v", len(text), err)
+	}
+}
+
+// A guest whose answer was lost with the connection asks again over the next: it gets what went with the answer, and what it tells
+// again is not told twice.
+func TestChannelIsCut(t *testing.T) {
+	l := talk(t)
+	l.hello(bootA)
+	l.event() // its hello
+	if err := l.channel.service.tell(fleet.Tell{Host: "h1", Order: fleet.RemoveContent}); err != nil {
+		t.Fatal(err)
+	}
+	beat := &protocol.Beat{WorkUnits: 1, WorkTotal: 5, WorkMax: 5, Exits: []protocol.Exit{{Signal: 11}}}
+	l.send(protocol.Request{ID: 2, Boot: bootA, Uptime: 2, Beat: beat})
+	if r := l.reply(); len(r.Orders) != 1 {
+		t.Errorf("%+v", r)
+	}
+	l.cut()
+	l.send(protocol.Request{ID: 3, Boot: bootA, Uptime: 3, Beat: beat})
+	if r := l.reply(); r.ID != 3 || len(r.Orders) != 1 {
+		t.Errorf("the order is lost with the answer: %+v", r)
+	}
+	l.send(protocol.Request{ID: 4, Boot: bootA, Uptime: 4, Beat: &protocol.Beat{Done: []protocol.Done{{Order: string(fleet.RemoveContent)}}}})
+	l.reply()
+	l.cut()
+	// The beat of before did come through: this one only looks like it.
+	l.send(protocol.Request{ID: 5, Boot: bootA, Uptime: 5, Beat: beat})
+	if r := l.reply(); len(r.Orders) != 0 {
+		t.Errorf("an order that was carried out is given again: %+v", r)
+	}
+	l.send(protocol.Request{ID: 6, Boot: bootA, Uptime: 6, Log: &protocol.Log{Text: "end"}})
+	var kinds []string
+	for last := false; !last; {
+		e := l.event()
+		kinds = append(kinds, e.Kind())
+		_, last = e.(fleet.GuestLog)
+	}
+	want := []string{"agent_exit", "beat", "beat", "order_done", "agent_exit", "beat", "guest_log"}
+	if !slices.Equal(kinds, want) {
+		t.Errorf("told %v, want %v", kinds, want)
 	}
 }

@@ -1,6 +1,7 @@
 package libvirt
 
 import (
+	"reflect"
 	"sync"
 	"sync/atomic"
 
@@ -21,6 +22,27 @@ type conversation struct {
 	mu      sync.Mutex
 	boot    string // ID of the boot that said hello; empty before
 	expired string // ID of the boot before, of a guest that restarted itself: what is left of it is not answered
+	last    protocol.Request
+	unsure  bool // the answer to last may not have come through
+}
+
+// missed says that the guest may never get the latest answer. It then makes its request again, under another ID, and what it told
+// with that was heard already; orders that went with the answer wait for the next.
+func (c *conversation) missed() {
+	c.mu.Lock()
+	c.unsure = true
+	c.mu.Unlock()
+	c.service.recall()
+}
+
+// repeated tells whether a request was made before and is only made again for its answer.
+func (c *conversation) repeated(r protocol.Request) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	last, unsure := c.last, c.unsure
+	c.last, c.unsure = r, false
+	last.ID, last.Uptime, last.TSC = r.ID, r.Uptime, r.TSC
+	return unsure && reflect.DeepEqual(r, last)
 }
 
 // booted tells whether the current boot said hello.
@@ -53,14 +75,16 @@ func (c *conversation) take(r protocol.Request) (answer func() (protocol.Reply, 
 	case stale:
 		return nil, ""
 	case fresh:
-		c.service.booted()
+		c.service.recall()
 	case !known:
 		return func() (protocol.Reply, fleet.Happening) {
 			return protocol.Reply{ID: r.ID, Boot: r.Boot, Error: "say hello first"}, nil
 		}, "a request before hello"
 	}
 	c.heard.Add(1)
-	c.tell(r, fresh)
+	if !c.repeated(r) {
+		c.tell(r, fresh)
+	}
 	return func() (protocol.Reply, fleet.Happening) { return c.service.answer(r) }, ""
 }
 

@@ -9,6 +9,7 @@ import (
 
 	golibvirt "github.com/digitalocean/go-libvirt"
 
+	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/vmcore"
 )
 
@@ -24,6 +25,14 @@ const (
 	dumpRoom = 64 << 20
 )
 
+// DumpTime bounds the dump of one host's memory, from when it is its turn. While a fleet closes, dumps that are due are made.
+const DumpTime = 2 * createTime
+
+// dumps tells whether the memory of a host that panics is to be dumped: the first time, where there is a directory for it.
+func (c *FleetConfig) dumps(spec fleet.HostSpec, dumped bool) bool {
+	return spec.CrashDump && c.ConsoleDir != "" && !dumped
+}
+
 // keepMemory dumps the memory of a machine that has crashed into a host's directory, and reads the kernel's log from it. memory is
 // the guest's, in bytes. With an error there may be a dump whose log could not be read.
 func (m *machine) keepMemory(ctx context.Context, dir string, memory int64) error {
@@ -34,6 +43,8 @@ func (m *machine) keepMemory(ctx context.Context, dir string, memory int64) erro
 	case <-ctx.Done():
 		return fmt.Errorf("dump memory: %w", ctx.Err())
 	}
+	ctx, cancel := context.WithTimeout(ctx, DumpTime)
+	defer cancel()
 	place, name := m.hypervisor.place, m.domain.Name+dumpSuffix
 	err := m.hypervisor.call(ctx, "dump memory", createTime, func(l *golibvirt.Libvirt) error {
 		return l.DomainCoreDumpWithFormat(m.domain, place.path(name), uint32(golibvirt.DomainCoreDumpFormatRaw), golibvirt.DumpMemoryOnly)

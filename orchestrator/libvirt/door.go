@@ -24,12 +24,9 @@ const (
 	doorTicks = 4000 // ns of the virtual clock for which it is, each time
 )
 
-const (
-	// On the wall clock, how long a template is let stand at each ring: time for its being stopped to be asked for.
-	doorPace = 50 * time.Millisecond
-	// How often one is made that could not be stopped, which happens on a machine that is very busy.
-	doorTries = 3
-)
+// doorPaces are how long, on the wall clock, a template is let stand at each ring: time for its being stopped to be asked for. One
+// that could not be stopped, which happens on a machine that is very busy, is made again at the next pace.
+var doorPaces = []time.Duration{50 * time.Millisecond, 200 * time.Millisecond, 800 * time.Millisecond}
 
 var errDoor = errors.New("the guest could not be stopped while it waited")
 
@@ -42,8 +39,8 @@ type door struct {
 	Mailbox []byte `json:"mailbox"`
 }
 
-// stopAtDoor lets a machine run up to the door, and stops it there. inbox is its listener's.
-func (h *Hypervisor) stopAtDoor(ctx context.Context, m *machine, inbox *inbox[any], begin time.Time, b *Boot) (door, error) {
+// stopAtDoor lets a machine run up to the door, and stops it there. inbox is its listener's, pace one of doorPaces.
+func (h *Hypervisor) stopAtDoor(ctx context.Context, m *machine, inbox *inbox[any], pace time.Duration, begin time.Time, b *Boot) (door, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, templateTime, fmt.Errorf("the guest did not come to the door within %v", templateTime))
 	defer cancel()
 	type stopped struct{ err error }
@@ -79,7 +76,7 @@ func (h *Hypervisor) stopAtDoor(ctx context.Context, m *machine, inbox *inbox[an
 					}()
 				}
 				d.Holds--
-				time.AfterFunc(doorPace, func() { inbox.put(answer{}) })
+				time.AfterFunc(pace, func() { inbox.put(answer{}) })
 			case answer:
 				if err := m.mailbox.hold(); err != nil {
 					return d, err

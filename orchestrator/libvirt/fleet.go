@@ -28,11 +28,13 @@ type FleetConfig struct {
 	MaxBoots     int                       // hosts that may be between Booting and Hello on one machine at a time; 0 is one per CPU
 	HelloTimeout time.Duration             // from Booting to BootFailed; 0 is 60 s
 	FirstByte    time.Duration             // from Booting to InfraFailed, for a host that boots and whose console is silent; 0 is 20 s
+	Liveness     time.Duration             // after which a silent host counts as hung; one that could not be heard for so long is InfraFailed; 0 is 30 s
 }
 
 const (
 	defaultHello     = 60 * time.Second
 	defaultFirstByte = 20 * time.Second
+	defaultLiveness  = 30 * time.Second
 	maxWaiting       = 4096     // events that may wait for Next before guests are kept waiting
 	minMemory        = 32 << 20 // bytes of a guest's memory
 	maxMemory        = 64 << 30
@@ -50,6 +52,7 @@ type vmFleet struct {
 	accelerator  string
 	helloTimeout time.Duration
 	firstByte    time.Duration
+	liveness     time.Duration
 	oomKills     int // of this machine's kernel when the fleet was made
 	log          zerolog.Logger
 
@@ -105,8 +108,9 @@ func newFleet(machines Machines, cfg FleetConfig, accelerator string) (_ *vmFlee
 	f := &vmFleet{
 		machines: machines, cfg: cfg, accelerator: cmp.Or(accelerator, machines[0].Facts().Accelerator.Name),
 		helloTimeout: cmp.Or(cfg.HelloTimeout, defaultHello), firstByte: cmp.Or(cfg.FirstByte, defaultFirstByte),
-		log:   machines[0].log.With().Str("cell", cfg.Cell).Logger(),
-		hosts: make(map[string]*host), oomKills: oomKills(), start: time.Now(),
+		liveness: cmp.Or(cfg.Liveness, defaultLiveness),
+		log:      machines[0].log.With().Str("cell", cfg.Cell).Logger(),
+		hosts:    make(map[string]*host), oomKills: oomKills(), start: time.Now(),
 		events: newInbox[fleet.Event](), room: make(chan struct{}, 1), timers: newTimers(), ended: make(chan struct{}),
 	}
 	number := map[*Hypervisor]int{}
@@ -182,8 +186,9 @@ func check(machines Machines, cfg FleetConfig) error {
 	if len(cfg.Hosts) == 0 {
 		return errors.New("no hosts")
 	}
-	if cfg.MaxBoots < 0 || cfg.HelloTimeout < 0 || cfg.FirstByte < 0 {
-		return fmt.Errorf("max boots %d, hello timeout %v, first byte %v: want 0 or more", cfg.MaxBoots, cfg.HelloTimeout, cfg.FirstByte)
+	if cfg.MaxBoots < 0 || cfg.HelloTimeout < 0 || cfg.FirstByte < 0 || cfg.Liveness < 0 {
+		return fmt.Errorf("max boots %d, hello timeout %v, first byte %v, liveness %v: want 0 or more",
+			cfg.MaxBoots, cfg.HelloTimeout, cfg.FirstByte, cfg.Liveness)
 	}
 	seen := make(map[string]bool)
 	readable := make(map[string]bool)

@@ -19,16 +19,16 @@ import (
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
-// ownerEnv makes this test binary play the run that is killed: it holds the work root, kernel, initramfs and disk.
+// ownerEnv makes this test binary play the run that is killed: it holds the work root, kernel, initramfs, disk and results directory.
 const ownerEnv = "FLEETFALL_TEST_OWNER"
 
 // TestOwnerProcess is no test: TestCollect starts it as the process that it kills.
 func TestOwnerProcess(t *testing.T) {
 	args := strings.Split(os.Getenv(ownerEnv), ":")
-	if len(args) != 4 {
+	if len(args) != 5 {
 		return
 	}
-	h, err := Open(t.Context(), Config{RunID: "killed1", WorkRoot: args[0], RunDir: "/the/run/dir"})
+	h, err := Open(t.Context(), Config{RunID: "killed1", WorkRoot: args[0], RunDir: args[4]})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,10 +48,14 @@ func TestCollect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	results := filepath.Join(t.TempDir(), "results")
+	if err := os.Mkdir(results, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	for _, how := range []string{"as it was left", "owner file cut short", "daemon gone too"} {
 		t.Run(how, func(t *testing.T) {
 			cmd := exec.Command(self, "-test.run=^TestOwnerProcess$", "-test.timeout=5m")
-			cmd.Env = append(os.Environ(), ownerEnv+"="+strings.Join([]string{root, hostile.Kernel, hostile.Initrd, hostile.Disk}, ":"),
+			cmd.Env = append(os.Environ(), ownerEnv+"="+strings.Join([]string{root, hostile.Kernel, hostile.Initrd, hostile.Disk, results}, ":"),
 				"TMPDIR="+t.TempDir()) // of a process that cannot clean up
 			cmd.Stderr = os.Stderr
 			out, err := cmd.StdoutPipe()
@@ -101,6 +105,9 @@ func TestCollect(t *testing.T) {
 			}
 			if entries, err := os.ReadDir(root); err != nil || len(entries) != 0 {
 				t.Errorf("left in the work root: %v, %v", entries, err)
+			}
+			if _, err := os.Stat(results); err != nil {
+				t.Errorf("the run's results are gone: %v", err)
 			}
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -39,7 +40,8 @@ type host struct {
 	inbox       *inbox[any]
 	service     *service
 	log         *serialLog
-	template    *template // of which its first boot is a copy; nil when that is a real boot too
+	template    *template    // of which its first boot is a copy; nil when that is a real boot too
+	lastSign    atomic.Int64 // when it gave its last sign of life, in ns on the fleet's clock
 
 	// ------
 	state   state
@@ -52,6 +54,8 @@ type host struct {
 	silent  bool            // its console has printed nothing in this boot
 	told    bool            // QEMU was told to end, and not by its guest
 	boot    int             // counts boots; a timer of an earlier one means nothing
+	bootBy  time.Duration   // when it has to have said hello
+	outage  outage          // of its console and channel
 	cause   *console.Report
 	device  bool  // the panic device's event came, the console's report has not
 	heard   int64 // requests of the guest when the console said that it panicked
@@ -110,6 +114,14 @@ func (h *host) handle(ctx context.Context, message any) {
 		}
 	case abandoned:
 		h.abandon(m.err)
+	case cut:
+		if m.m == h.machine {
+			h.cutOff(m)
+		}
+	case restored:
+		if m.m == h.machine {
+			h.restored(m)
+		}
 	case crashing:
 		if m.m == h.machine {
 			h.remind(traceSettle, "trace")
@@ -240,9 +252,9 @@ func (h *host) create(ctx context.Context) error {
 func (h *host) begin(cloned bool) {
 	h.boot++
 	h.state = booting
-	h.cause, h.device, h.told = nil, false, false
+	h.cause, h.device, h.told, h.outage = nil, false, false, outage{}
 	h.emit(fleet.Booting{Mode: h.mode, Cloned: cloned})
-	h.remind(h.fleet.helloTimeout, "hello")
+	h.awaitHello()
 	if h.silent = !cloned; h.silent {
 		h.remind(h.fleet.firstByte, "first byte")
 	}
@@ -331,9 +343,19 @@ func (h *host) consolePanic(r console.Report) {
 	}
 }
 
+// awaitHello gives the host its time for a hello.
+func (h *host) awaitHello() {
+	h.bootBy = time.Since(h.fleet.start) + h.fleet.helloTimeout
+	h.remind(h.fleet.helloTimeout, "hello")
+}
+
 func (h *host) due(what string) {
 	running := h.state == booting || h.state == up
+	now := time.Since(h.fleet.start)
 	switch {
+	case what == "outage" && running && now >= h.outage.limit && h.outage.lasts(h.spoke()):
+		h.unheard()
+	case what == "hello" && (len(h.outage.wires) > 0 || now < h.bootBy): // it may have said it: it has time anew when it can be heard
 	case what == "hello" && h.state == booting && h.cause == nil:
 		h.freeSlot()
 		h.emit(fleet.BootFailed{Reason: fmt.Sprintf("no hello within %v", h.fleet.helloTimeout), Excerpt: h.log.end()})
@@ -379,7 +401,7 @@ func (h *host) settle() {
 // emitPanic tells of a panic and, at the first, dumps the VM's memory then. What is to be done to the host waits for that.
 func (h *host) emitPanic(source string, r console.Report) {
 	p := panicOf(source, r)
-	if !h.spec.CrashDump || h.fleet.cfg.ConsoleDir == "" || h.dumped || h.lost || h.machine == nil || h.fleet.ctx.Err() != nil {
+	if !h.fleet.cfg.dumps(h.spec, h.dumped) || h.lost || h.machine == nil || h.fleet.ctx.Err() != nil {
 		h.emit(p)
 		return
 	}
@@ -413,8 +435,13 @@ func (h *host) emit(what fleet.Happening) { h.fleet.emit(h.spec.Name, what) }
 
 // emitGuest is emit for what a guest said: it waits while the fleet's owner does not keep up.
 func (h *host) emitGuest(what fleet.Happening) {
-	if h.fleet.waitForRoom() {
-		h.emit(what)
+	if !h.fleet.waitForRoom() {
+		return
+	}
+	h.emit(what)
+	switch what.(type) {
+	case fleet.Hello, fleet.Beat:
+		h.lastSign.Store(int64(time.Since(h.fleet.start)))
 	}
 }
 

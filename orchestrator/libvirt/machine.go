@@ -23,12 +23,14 @@ import (
 type machine struct {
 	hypervisor *Hypervisor
 	domain     golibvirt.Domain
-	serial     io.ReadCloser
-	channel    *channel // nil on the virtual clock, which has a mailbox instead
+	console    *wire[io.ReadCloser]
+	guest      *wire[net.Conn] // the channel's; nil on the virtual clock, which has a mailbox instead
+	channel    *channel        // nil there too
 	mailbox    *mailbox
 	pid        int         // of its QEMU; 0 when that is not known
 	spoke      atomic.Bool // its console printed something
 	readers    sync.WaitGroup
+	stop       context.CancelFunc // ends the waits of its readers
 }
 
 // A listener hears what a machine does.
@@ -55,7 +57,8 @@ func (h *Hypervisor) createMachine(ctx context.Context, d domain, t *template, l
 	}
 	rand.Read(d.uuid[:])                                            // never fails
 	d.uuid[6], d.uuid[8] = d.uuid[6]&0x0f|0x40, d.uuid[8]&0x3f|0x80 // version 4, RFC 9562
-	m = &machine{hypervisor: h, domain: golibvirt.Domain{Name: d.name, UUID: d.uuid}, mailbox: box}
+	reading, stop := context.WithCancel(ctx)
+	m = &machine{hypervisor: h, domain: golibvirt.Domain{Name: d.name, UUID: d.uuid}, mailbox: box, stop: stop}
 	if box != nil {
 		box.rung.Store(func() { l.rung(m) })
 	}
@@ -82,37 +85,73 @@ func (h *Hypervisor) createMachine(ctx context.Context, d domain, t *template, l
 	m.pid = h.pidOf(d.name)
 	orphans.follow(m.pid)
 	// Connected before the guest runs: it must find its channel's other end there, and no line of console be lost.
-	var guest net.Conn
-	if m.serial, guest, err = h.place.connect(ctx, d, m.domain); err != nil {
+	if err = m.connect(ctx, d, l); err != nil {
 		return m, err
 	}
-	if guest != nil {
-		m.channel = &channel{conn: guest, ask: l.ask, conversation: conversation{
+	if m.guest != nil {
+		m.channel = &channel{conn: m.guest.conn, ask: l.ask, conversation: conversation{
 			service: l.service, copied: t != nil, emit: l.emit, hello: func() { l.inbox.put(saidHello{m}) },
 		}}
 		if t != nil {
 			m.channel.answer(t.question(), 0)
 		}
-		m.readers.Go(func() { m.channel.serve(ctx) })
+		m.readers.Go(func() {
+			m.guest.attend(reading, func(conn net.Conn) error { return m.channel.serve(reading, conn) })
+		})
 	}
 	m.readers.Go(func() {
-		readConsole(m.serial, func(chunk []byte) {
-			if m.spoke.CompareAndSwap(false, true) {
-				l.inbox.put(spoke{m})
-			}
-			reports, begun, err := l.log.take(chunk)
-			for _, r := range reports {
-				l.inbox.put(crashed{m, r})
-			}
-			if begun {
-				l.inbox.put(crashing{m})
-			}
-			if err != nil {
-				l.inbox.put(failed{m, "keep console", err})
-			}
+		m.console.attend(reading, func(console io.ReadCloser) error {
+			return readConsole(console, func(chunk []byte) {
+				if m.spoke.CompareAndSwap(false, true) {
+					l.inbox.put(spoke{m})
+				}
+				reports, begun, err := l.log.take(chunk)
+				m.showed(l, reports, err)
+				if begun {
+					l.inbox.put(crashing{m})
+				}
+			})
 		})
 	})
 	return m, nil
+}
+
+// connect opens the machine's console and channel.
+func (m *machine) connect(ctx context.Context, d domain, l listener) error {
+	p, daemon := m.hypervisor.place, m.hypervisor.line
+	if !m.hypervisor.remote() {
+		daemon = nil
+	}
+	m.console = &wire[io.ReadCloser]{
+		daemon: daemon,
+		open:   func(ctx context.Context) (io.ReadCloser, error) { return p.console(ctx, d, m.domain) },
+		cut:    func(why error) { l.inbox.put(cut{m, "console", why}) },
+		restored: func() {
+			reports, err := l.log.gap()
+			m.showed(l, reports, err)
+			l.inbox.put(restored{m, "console"})
+		},
+	}
+	if err := m.console.connect(ctx); err != nil || d.virtual != nil {
+		return err
+	}
+	m.guest = &wire[net.Conn]{
+		daemon:   daemon,
+		open:     func(ctx context.Context) (net.Conn, error) { return p.channel(ctx, d, m.domain) },
+		cut:      func(why error) { l.inbox.put(cut{m, "channel", why}) },
+		restored: func() { l.inbox.put(restored{m, "channel"}) },
+	}
+	return m.guest.connect(ctx)
+}
+
+// showed tells of crashes on the console, and of what came in the way of keeping it.
+func (m *machine) showed(l listener, reports []console.Report, err error) {
+	for _, r := range reports {
+		l.inbox.put(crashed{m, r})
+	}
+	if err != nil {
+		l.inbox.put(failed{m, "keep console", err})
+	}
 }
 
 // heardRing is what a machine's guest wants that has rung.
@@ -143,11 +182,12 @@ func (m *machine) resume(ctx context.Context) error {
 func (m *machine) destroy(ctx context.Context) error {
 	m.hypervisor.route(m.domain.UUID, nil)
 	// Closed first: a console that is open when its domain ends has been known to hold libvirt up.
-	if m.serial != nil {
-		_ = m.serial.Close()
+	m.stop()
+	if m.console != nil {
+		m.console.close()
 	}
-	if m.channel != nil {
-		_ = m.channel.conn.Close()
+	if m.guest != nil {
+		m.guest.close()
 	}
 	if m.mailbox != nil {
 		m.mailbox.bell.close() // a CPU that stands still holds QEMU up
@@ -185,7 +225,16 @@ type (
 		report console.Report
 	}
 	abandoned struct{ err error } // the host's machine was given up
-	failed    struct {
+	cut       struct {            // a wire of the machine's was cut, or could not be opened again yet
+		m    *machine
+		wire string
+		why  error
+	}
+	restored struct { // it was opened again
+		m    *machine
+		wire string
+	}
+	failed struct {
 		m   *machine
 		op  string
 		err error

@@ -3,6 +3,7 @@ package libvirt
 import (
 	"context"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -139,4 +140,107 @@ func TestDaemonOfAnother(t *testing.T) {
 	}
 	await[fleet.Hello](r, "host-1")
 	r.close()
+}
+
+// The daemon of another machine is restarted under a fleet. Its hosts are heard and served as before; what nobody can tell of is
+// lost to infrastructure, and none counts as hung.
+func TestDaemonRestartUnderFleet(t *testing.T) {
+	tiny, _ := images(t)
+	d := listen(t)
+	h := open(t, func(c *Config) { c.Node, c.URI, c.Store = "far", d.tcp, d.dir+"/h/store" })
+	if p := prepare(t, h, tiny, "kernel"); !p.Copies {
+		t.Fatal(p.Reason)
+	}
+	const hosts = 2
+	fleetOf := func(liveness time.Duration) *run {
+		return start(t, h, tiny, hosts, func(c *FleetConfig) {
+			c.Liveness = liveness
+			for i := range c.Hosts {
+				c.Hosts[i].Architecture = "kernel"
+			}
+		})
+	}
+	r := fleetOf(0)
+	r.bootAll(hosts)
+	d.kill()
+	d.start(t)
+	for _, host := range []string{"host-0", "host-1"} {
+		r.do(fleet.Serve{Host: host, Version: 2, Content: channelFile(t, 2, "none")})
+		await(r, host, func(b fleet.Beat) bool { return b.ContentVersion == 2 })
+		r.do(fleet.Tell{Host: host, Order: fleet.RemoveContent})
+		await[fleet.OrderDone](r, host)
+	}
+	r.do(fleet.Serve{Host: "host-0", Version: 3, Content: channelFile(t, 3, "field_count")})
+	if p := await[fleet.Panic](r, "host-0"); p.Module != "agentk" || p.Source != "device" {
+		t.Errorf("%+v", p)
+	}
+	r.do(fleet.PowerOff{Host: "host-0"}, fleet.Boot{Host: "host-1", Mode: fleet.Safe})
+	r.awaitFirmware("host-1")
+	d.kill() // in the middle of a boot
+	d.start(t)
+	await[fleet.Hello](r, "host-1")
+	r.expectNoSilence(defaultLiveness)
+	r.close()
+
+	r = fleetOf(3 * time.Second)
+	r.bootAll(hosts)
+	r.do(fleet.Boot{Host: "host-1", Mode: fleet.Safe})
+	r.awaitFirmware("host-1")
+	d.kill()
+	lost := map[string]bool{}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for len(lost) < hosts {
+		e, err := r.Next(ctx)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, r.story())
+		}
+		r.seen = append(r.seen, e)
+		if f, failed := e.What.(fleet.InfraFailed); failed {
+			lost[e.Host] = true
+			if f.Op != "hear host" || !strings.Contains(f.Reason, "cut: channel, console; ") {
+				t.Errorf("%s: %+v", e.Host, f)
+			}
+		}
+	}
+	d.start(t)
+	r.expectNoSilence(3 * time.Second)
+	r.close()
+	if err := h.Close(t.Context()); err != nil { // while there is a daemon
+		t.Error(err)
+	}
+}
+
+// awaitFirmware waits until a host runs that is booted for the first time but as a copy.
+func (r *run) awaitFirmware(host string) {
+	r.t.Helper()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for !strings.Contains(r.console(host), "SeaBIOS") {
+		select {
+		case <-again.C:
+		case <-r.t.Context().Done():
+			r.t.Fatalf("the firmware of %s is silent:\n%s", host, r.story())
+		}
+	}
+}
+
+// expectNoSilence checks that no host was silent for so long that it would count as hung, nor said not to boot.
+func (r *run) expectNoSilence(liveness time.Duration) {
+	r.t.Helper()
+	last := map[string]time.Duration{}
+	for _, e := range r.seen {
+		before, spoke := last[e.Host]
+		switch e.What.(type) {
+		case fleet.BootFailed:
+			r.t.Errorf("%v", e)
+		case fleet.Hello, fleet.Beat:
+			last[e.Host] = e.At
+		case fleet.Booting, fleet.Panic, fleet.InfraFailed, fleet.PoweredOff:
+			delete(last, e.Host)
+		}
+		if spoke && e.At-before > liveness {
+			r.t.Errorf("%s was silent from %v to %v", e.Host, before, e)
+		}
+	}
 }

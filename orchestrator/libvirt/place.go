@@ -26,8 +26,9 @@ type place interface {
 	image(ctx context.Context, image vmimages.Image) (vmimages.Image, error)
 	// lines says in a domain how its console and channel are to be reached.
 	lines(d *domain)
-	// connect reaches them, once the domain is there.
-	connect(ctx context.Context, d domain, created golibvirt.Domain) (serial io.ReadCloser, guest net.Conn, err error)
+	// console and channel reach them, once the domain is there.
+	console(ctx context.Context, d domain, created golibvirt.Domain) (io.ReadCloser, error)
+	channel(ctx context.Context, d domain, created golibvirt.Domain) (net.Conn, error)
 	// overlay makes a disk of size bytes on top of the file at path base, which is "raw" or "qcow2", and returns its path.
 	overlay(ctx context.Context, name, format, base string, size int64) (path string, err error)
 	// blank makes a file of size zero bytes that QEMU may write to, and returns its path.
@@ -71,19 +72,23 @@ func (p *here) lines(d *domain) {
 	d.serial, d.guest = p.work.socket(d.name+".tty"), p.work.socket(d.name+".vsp")
 }
 
-func (p *here) connect(ctx context.Context, d domain, _ golibvirt.Domain) (serial io.ReadCloser, guest net.Conn, err error) {
+func (p *here) console(ctx context.Context, d domain, _ golibvirt.Domain) (io.ReadCloser, error) {
 	if d.virtual != nil {
-		serial, err = openPipe(d.serial)
-		return serial, nil, err
+		return openPipe(d.serial)
 	}
-	var dialer net.Dialer
-	if serial, err = dialer.DialContext(ctx, "unix", d.serial); err != nil {
-		return nil, nil, fmt.Errorf("connect to console: %w", err)
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", d.serial)
+	if err != nil {
+		return nil, fmt.Errorf("connect to console: %w", err)
 	}
-	if guest, err = dialer.DialContext(ctx, "unix", d.guest); err != nil {
-		return serial, nil, fmt.Errorf("connect to channel: %w", err)
+	return conn, nil
+}
+
+func (p *here) channel(ctx context.Context, d domain, _ golibvirt.Domain) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", d.guest)
+	if err != nil {
+		return nil, fmt.Errorf("connect to channel: %w", err)
 	}
-	return serial, guest, nil
+	return conn, nil
 }
 
 func (p *here) path(name string) string { return p.work.file(name) }

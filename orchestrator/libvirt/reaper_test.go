@@ -5,8 +5,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -65,7 +65,10 @@ func TestHowQEMUEnds(t *testing.T) {
 		if err := unix.Kill(r.qemu("host-0"), test.signal); err != nil {
 			t.Fatal(err)
 		}
-		if failed := awaitInfra(r, "host-0"); failed.Op != "run domain" || failed.Reason != test.want {
+		failed := awaitInfra(r, "host-0")
+		// The kernel of a machine with little memory may have killed something else since, which cannot be told from this QEMU.
+		elsewhere := test.signal == unix.SIGKILL && killedForMemory.MatchString(failed.Reason) && oomKills() > r.Fleet.(*vmFleet).oomKills
+		if failed.Op != "run domain" || failed.Reason != test.want && !elsewhere {
 			t.Errorf("%+v, want %s", failed, test.want)
 		}
 		r.do(fleet.Boot{Host: "host-0", Mode: fleet.Normal})
@@ -82,6 +85,9 @@ func TestHowQEMUEnds(t *testing.T) {
 	}
 }
 
+// killedForMemory counts the processes of the whole machine.
+var killedForMemory = regexp.MustCompile(`has killed [1-9]\d* processes for memory`)
+
 // A QEMU that has more memory than it may is killed by the kernel, which is no guest's panic either, and is said.
 func TestKilledForMemory(t *testing.T) {
 	_, hostile := images(t)
@@ -95,7 +101,7 @@ func TestKilledForMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	failed := awaitInfra(r, "host-1")
-	if failed.Op != "run domain" || !strings.Contains(failed.Reason, "has killed 1 processes for memory") {
+	if failed.Op != "run domain" || !killedForMemory.MatchString(failed.Reason) {
 		t.Errorf("%+v", failed)
 	}
 	await[fleet.Beat](r, "host-0")

@@ -89,6 +89,14 @@ func (s *serialLog) restart(note string) error {
 	return s.keep([]byte("[fleetfall: " + note + "]\n"))
 }
 
+// gap marks that the console was cut, and that what it showed meanwhile is lost: what was being parsed ends there. It returns the
+// crashes that this completes.
+func (s *serialLog) gap() ([]console.Report, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.parser.Flush(), s.keep([]byte("\n[fleetfall: the console was cut for a time, and what it showed then is lost]\n"))
+}
+
 // settle ends what is being parsed, as when the guest stands still, and returns the crashes that this completes. The
 // parser then looks for crashes again, also after one that turned out to be made up.
 func (s *serialLog) settle() []console.Report {
@@ -119,8 +127,8 @@ func (s *serialLog) close() error {
 	return s.file.Close()
 }
 
-// readConsole reads r to its end, giving each piece to take. It returns nil at the console's end.
-func readConsole(r io.Reader, take func([]byte)) {
+// readConsole reads r to its end, giving each piece to take, and returns why it ended: io.EOF when QEMU did.
+func readConsole(r io.Reader, take func([]byte)) error {
 	buffer := make([]byte, 16<<10)
 	for {
 		n, err := r.Read(buffer)
@@ -128,7 +136,7 @@ func readConsole(r io.Reader, take func([]byte)) {
 			take(buffer[:n])
 		}
 		if err != nil {
-			return // QEMU ended or the socket was closed: the domain's events tell why
+			return err
 		}
 	}
 }

@@ -55,8 +55,9 @@ func (s *service) tell(a fleet.Tell) error {
 	return nil
 }
 
-// booted makes orders wait again that an earlier boot was given and never answered.
-func (s *service) booted() {
+// recall makes orders wait again that were given and not answered: to an earlier boot, or in an answer that may be lost. A guest
+// that does one twice is none the worse for it, and the second answer is not told.
+func (s *service) recall() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.waiting, s.given = append(s.given, s.waiting...), nil

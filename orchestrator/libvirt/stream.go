@@ -48,8 +48,8 @@ type stream struct {
 }
 
 // openConsole opens the console of a domain, its first serial port, which has to be a pty. Whoever else has it open loses
-// it. What the guest says while nobody has it open is lost, and as of QEMU 7.2 what it says in the second after: QEMU looks
-// each second whether a pty was opened.
+// it. What the guest says while nobody has it open is lost. QEMU looks each second whether a pty was opened; of what the guest says
+// until it has looked, QEMU 7.2 as released loses all, and Debian's 7.2.22 what the terminal does not take at once.
 func (c *connection) openConsole(ctx context.Context, domain golibvirt.Domain) (net.Conn, error) {
 	s, err := c.openStream(ctx, procDomainOpenConsole, domain, "")
 	if err != nil {

@@ -21,6 +21,9 @@ import (
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
+// streamTime is more than all that a test does with a guest takes.
+const streamTime = 10 * time.Minute
+
 // A guest that is reached through streams only: what the daemon's machine has of it is not opened.
 type remoteGuest struct {
 	t       *testing.T
@@ -66,7 +69,7 @@ func (g *remoteGuest) open(c *connection) {
 	}
 	for _, s := range []net.Conn{g.console, g.channel} {
 		g.t.Cleanup(func() { _ = s.Close() })
-		if err := s.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		if err := s.SetDeadline(time.Now().Add(streamTime)); err != nil {
 			g.t.Fatal(err)
 		}
 	}
@@ -168,7 +171,7 @@ func TestStreams(t *testing.T) {
 			if _, err := g.channel.Read(make([]byte, 10)); !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("read after the deadline: %v", err)
 			}
-			if err := g.channel.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+			if err := g.channel.SetReadDeadline(time.Now().Add(streamTime)); err != nil {
 				t.Fatal(err)
 			}
 			g.resume(c)

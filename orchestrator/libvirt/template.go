@@ -139,8 +139,8 @@ func (h *Hypervisor) prepareTemplate(ctx context.Context, image vmimages.Image, 
 			h.log.Warn().Err(err).Str("template", key).Msg("it could not be removed")
 		}
 	}
-	for range doorTries {
-		if t, err = h.makeTemplate(ctx, image, kind, key); !errors.Is(err, errDoor) {
+	for _, pace := range doorPaces {
+		if t, err = h.makeTemplate(ctx, image, kind, key, pace); !errors.Is(err, errDoor) {
 			break
 		}
 	}
@@ -220,8 +220,10 @@ func (h *Hypervisor) templateKey(image vmimages.Image, kind templateKind) (strin
 	return fmt.Sprintf("%s-%s-%x", kind.image, kind.architecture, key[:8]), nil
 }
 
-// makeTemplate boots a host to its first question and keeps what it then is.
-func (h *Hypervisor) makeTemplate(ctx context.Context, image vmimages.Image, kind templateKind, key string) (t *template, err error) {
+// makeTemplate boots a host to its first question and keeps what it then is. pace is how it is stopped at the door, see doorPaces.
+func (h *Hypervisor) makeTemplate(
+	ctx context.Context, image vmimages.Image, kind templateKind, key string, pace time.Duration,
+) (t *template, err error) {
 	d := h.templateDomain(image, kind)
 	files := h.place.templateName(key, d)
 	t = &template{from: "booted for this run"}
@@ -265,7 +267,7 @@ func (h *Hypervisor) makeTemplate(ctx context.Context, image vmimages.Image, kin
 		question, err = awaitQuestion(ctx, l.inbox, asked, begin, &t.kept.Boot)
 		t.kept.Question = question.ID
 	} else {
-		t.kept.Door, err = h.stopAtDoor(ctx, m, l.inbox, begin, &t.kept.Boot)
+		t.kept.Door, err = h.stopAtDoor(ctx, m, l.inbox, pace, begin, &t.kept.Boot)
 	}
 	if err != nil {
 		return t, fmt.Errorf("make template: %w\n%s", err, log.end())

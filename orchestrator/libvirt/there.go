@@ -92,18 +92,20 @@ func (p *there) ship(ctx context.Context, from, name string) error {
 // lines leaves it to libvirt where sockets lie; it opens consoles only of terminals.
 func (p *there) lines(d *domain) { d.serial, d.guest = "", "" }
 
-func (p *there) connect(ctx context.Context, _ domain, created golibvirt.Domain) (serial io.ReadCloser, guest net.Conn, err error) {
+func (p *there) console(ctx context.Context, _ domain, created golibvirt.Domain) (io.ReadCloser, error) {
 	conn, err := p.h.line.connection(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if serial, err = conn.openConsole(ctx, created); err != nil {
-		return nil, nil, fmt.Errorf("connect to console: %w", err)
+	return conn.openConsole(ctx, created)
+}
+
+func (p *there) channel(ctx context.Context, _ domain, created golibvirt.Domain) (net.Conn, error) {
+	conn, err := p.h.line.connection(ctx)
+	if err != nil {
+		return nil, err
 	}
-	if guest, err = conn.openChannel(ctx, created, protocol.PortName); err != nil {
-		return serial, nil, fmt.Errorf("connect to channel: %w", err)
-	}
-	return serial, guest, nil
+	return conn.openChannel(ctx, created, protocol.PortName)
 }
 
 func (p *there) path(name string) string {

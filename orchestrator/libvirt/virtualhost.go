@@ -452,7 +452,7 @@ func (h *virtualHost) panicked() {
 	}
 	h.fleet.clock.Stops(h.spec.Name)
 	p := panicOf("device", *h.cause)
-	if h.spec.CrashDump && h.fleet.cfg.ConsoleDir != "" && !h.dumped {
+	if h.fleet.cfg.dumps(h.spec, h.dumped) {
 		h.dumped = true
 		h.crashed.Store(h.machine)
 		p.Dump = dumpFile
