@@ -74,11 +74,15 @@ func (s *section) bound(name string, m Metric) *float64 {
 		return nil
 	}
 	b, _ := v.AsBigFloat().Float64()
-	most, unit := maxMetric, fmt.Sprintf("between 0 and %g", maxMetric)
-	if m.Unit == Share {
+	least, most := 0.0, maxMetric
+	unit := fmt.Sprintf("between 0 and %g", most)
+	switch m.Unit {
+	case Share:
 		most, unit = 1, "a share between 0 and 1"
+	case Ratio:
+		least, unit = -1, fmt.Sprintf("between -1 and %g", most)
 	}
-	if !(b >= 0 && b <= most) {
+	if !(b >= least && b <= most) {
 		mend := ""
 		if m.Unit == Share && b > 1 && b <= 100 {
 			mend = fmt.Sprintf(" For %g %% write %g.", b, b/100)
