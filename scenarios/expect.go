@@ -24,12 +24,12 @@ func (s *section) expectation(taken map[string]hcl.Range) expectation {
 	}
 	s.checkUnique(taken)
 	e := Expect{Name: s.name, Metric: s.choice("metric", "", "metrics", metricNames())}
-	metric, known := metricNamed(e.Metric)
+	metric, err := FindMetric(e.Metric)
 	e.Min, e.Max = s.bound("min", metric), s.bound("max", metric)
 	switch {
 	case !s.has("min") && !s.has("max"):
 		s.l.errorf(s.def, "Expectation without a bound", "Give min, max or both: without one nothing can miss it.")
-	case known && e.Min != nil && e.Max != nil && *e.Min > *e.Max:
+	case err == nil && e.Min != nil && e.Max != nil && *e.Min > *e.Max:
 		s.fail("max", "Impossible bounds",
 			"No value is at least %g, as min at %s asks, and at most %g: exchange them.", *e.Min, s.at("min"), *e.Max)
 	}

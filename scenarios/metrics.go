@@ -1,6 +1,9 @@
 package scenarios
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // A Unit is what a metric is counted in.
 type Unit string
@@ -113,11 +116,12 @@ func metricNames() []string {
 	return names
 }
 
-func metricNamed(name string) (Metric, bool) {
+// FindMetric returns the metric of this name; its error lists those there are.
+func FindMetric(name string) (Metric, error) {
 	for _, m := range Metrics() {
 		if m.Name == name {
-			return m, true
+			return m, nil
 		}
 	}
-	return Metric{}, false
+	return Metric{}, fmt.Errorf("unknown metric %q; known are %s", name, strings.Join(metricNames(), ", "))
 }
