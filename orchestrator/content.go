@@ -3,7 +3,8 @@ package orchestrator
 import (
 	"fmt"
 
-	"github.com/fleetfall/fleetfall/agents/content")
+	"github.com/fleetfall/fleetfall/agents/content"
+)
 
 // Versions of the content that a trial's hosts meet: an image ships an older one, see vmimages.
 const (
