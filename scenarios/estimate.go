@@ -1,6 +1,9 @@
 package scenarios
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Assumptions are what an estimate takes for granted about the machine that a plan runs on.
 type Assumptions struct {
@@ -17,7 +20,11 @@ func EmulatedVMs() Assumptions {
 	return Assumptions{Boot: 3 * time.Second, Clone: 300 * time.Millisecond, BootsAtOnce: 2, HostOverhead: 96 << 20}
 }
 
-// An Estimate is what running a plan takes. Cells run one after the other, so that none disturbs another's clock: memory
+// spares are faults that take down no kernel agent's host: those that every loader refuses, and those that do something else. The
+// matrix claims it of each.
+var spares = []string{"false_positive_updater", "self_wait", "truncated", "unknown_version", "unsigned", "zero_filled"}
+
+// An Estimate is what running a plan takes. Its durations are of the fleets' clock: on the virtual one a run takes less. Cells run one after the other, so that none disturbs another's clock: memory
 // and hosts are those of the largest, durations add up. Fleets are taken as whole: in how many parts one is run that may
 // be run in waves, only the machine can tell.
 type Estimate struct {
@@ -45,9 +52,9 @@ type CellEstimate struct {
 //     that is less;
 //   - a fleet of clones waits for its template's boot first; every boot after the first is a real one, and then a host
 //     shares no memory with others any more, so that each counts with all of its own;
-//   - a harmless or an unsigned update, and an agent that is not in the kernel, leave the hosts up: the outage is over
-//     when the hosts have polled after the revert;
-//   - a faulty update sends every host with a kernel agent into a boot loop. Without technicians it stays there until
+//   - a harmless or an unsigned update, one that takes down nobody, and an agent that is not in the kernel, leave the hosts up:
+//     the outage is over when the hosts have polled after the revert;
+//   - any other update sends every host with a kernel agent into a boot loop. Without technicians it stays there until
 //     the deadline. With them it is noticed at its second panic, waits for its turn, and takes two boots and the mean
 //     of hands_on. Hosts that wait go on restarting, so that each of a technician's boots into safe mode comes after one
 //     of all of them.
@@ -89,7 +96,7 @@ func (a Assumptions) turns(n int) time.Duration {
 // outage is the time from the injection until all hosts are back, in nanoseconds; the deadline if they never are.
 func (p *Plan) outage(c Cell, a Assumptions) float64 {
 	reverted := float64(p.Tempo.Poll) + float64(c.Update.RevertAfter)
-	if c.Update.Fault == harmless || !c.Update.Signed || c.Fleet.Architecture != "kernel" {
+	if c.Update.Fault == harmless || slices.Contains(spares, c.Update.Fault) || !c.Update.Signed || c.Fleet.Architecture != "kernel" {
 		return reverted
 	}
 	r := c.Recovery

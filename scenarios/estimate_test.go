@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -33,6 +34,7 @@ func TestEstimate(t *testing.T) {
 		{"user mode", func(c *Cell) { c.Fleet.Architecture = "user" }, start + 2 + 20 + 6},
 		{"harmless", func(c *Cell) { c.Update.Fault = harmless }, start + 2 + 20 + 6},
 		{"unsigned", func(c *Cell) { c.Update.Signed = false }, start + 2 + 20 + 6},
+		{"refused", func(c *Cell) { c.Update.Fault = "truncated" }, start + 2 + 20 + 6},
 		{"slow technicians", func(c *Cell) { c.Recovery.HandsOn.A = Duration(maxDuration) }, start + 300},
 		{"late revert", func(c *Cell) { c.Update.RevertAfter = 200 * second }, start + 2 + 200 + 6},
 	}
@@ -93,6 +95,24 @@ func TestEstimateOfFirstBoots(t *testing.T) {
 		}
 		if e.Assumptions != assume {
 			t.Errorf("boot %s on %d machines: the assumptions became %+v", test.boot, test.nodes, e.Assumptions)
+		}
+	}
+}
+
+// What is taken to leave a kernel agent's host up is claimed, and so measured, by the matrix: that it is refused, or takes no host down.
+func TestSparesAreClaimed(t *testing.T) {
+	plan, diags := LoadFile("matrix", Options{})
+	if plan == nil {
+		t.Fatal(diags)
+	}
+	for _, fault := range spares {
+		claimed := slices.ContainsFunc(plan.Cells, func(c Cell) bool {
+			return c.Fleet.Name == "kernel" && c.Update.Fault == fault && slices.ContainsFunc(plan.Expect, func(e Expect) bool {
+				return e.Matches(c) && (e.Metric == "content_refused" && e.Min != nil && *e.Min > 0 || e.Metric == "blast_radius" && e.Max != nil && *e.Max == 0)
+			})
+		})
+		if !claimed {
+			t.Errorf("%s: the matrix claims neither that a kernel agent refuses it nor that its hosts stay up", fault)
 		}
 	}
 }

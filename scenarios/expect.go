@@ -24,12 +24,12 @@ func (s *section) expectation(taken map[string]hcl.Range) expectation {
 	}
 	s.checkUnique(taken)
 	e := Expect{Name: s.name, Metric: s.choice("metric", "", "metrics", metricNames())}
-	metric, known := metricNamed(e.Metric)
+	metric, err := FindMetric(e.Metric)
 	e.Min, e.Max = s.bound("min", metric), s.bound("max", metric)
 	switch {
 	case !s.has("min") && !s.has("max"):
 		s.l.errorf(s.def, "Expectation without a bound", "Give min, max or both: without one nothing can miss it.")
-	case known && e.Min != nil && e.Max != nil && *e.Min > *e.Max:
+	case err == nil && e.Min != nil && e.Max != nil && *e.Min > *e.Max:
 		s.fail("max", "Impossible bounds",
 			"No value is at least %g, as min at %s asks, and at most %g: exchange them.", *e.Min, s.at("min"), *e.Max)
 	}
@@ -74,11 +74,15 @@ func (s *section) bound(name string, m Metric) *float64 {
 		return nil
 	}
 	b, _ := v.AsBigFloat().Float64()
-	most, unit := maxMetric, fmt.Sprintf("between 0 and %g", maxMetric)
-	if m.Unit == Share {
+	least, most := 0.0, maxMetric
+	unit := fmt.Sprintf("between 0 and %g", most)
+	switch m.Unit {
+	case Share:
 		most, unit = 1, "a share between 0 and 1"
+	case Ratio:
+		least, unit = -1, fmt.Sprintf("between -1 and %g", most)
 	}
-	if !(b >= 0 && b <= most) {
+	if !(b >= least && b <= most) {
 		mend := ""
 		if m.Unit == Share && b > 1 && b <= 100 {
 			mend = fmt.Sprintf(" For %g %% write %g.", b, b/100)

@@ -10,6 +10,7 @@ func TestBounds(t *testing.T) {
 	}{
 		{"blast_radius", "0.5", 0.5},
 		{"overhead", "1.5", 1.5},
+		{"overhead", "-0.05", -0.05},
 		{"crashes", "12", 12},
 		{"protection_gap", `"2m"`, 120},
 		{"protection_gap", "120", 120},

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -128,6 +129,19 @@ func TestPlans(t *testing.T) {
 				t.Errorf("the plan changes on its way through JSON (-before +after):\n%s", diff)
 			}
 		})
+	}
+}
+
+// The matrix has a column for each fault.
+func TestMatrixHasEveryFault(t *testing.T) {
+	plan, diags := LoadFile("matrix", Options{})
+	if plan == nil {
+		t.Fatal(diags)
+	}
+	for _, fault := range faultNames() {
+		if !slices.ContainsFunc(plan.Cells, func(c Cell) bool { return c.Fleet.Name == "kernel" && c.Update.Fault == fault }) {
+			t.Errorf("matrix.hcl has no update with the fault %s", fault)
+		}
 	}
 }
 

@@ -76,11 +76,16 @@ func hint(given, plural string, known []string) string {
 }
 
 // andList joins names as a sentence does: "a, b and c".
-func andList(names []string) string {
+func andList(names []string) string { return joined(names, "and") }
+
+// orList is e.g. "a, b or c".
+func orList(names []string) string { return joined(names, "or") }
+
+func joined(names []string, word string) string {
 	if len(names) < 2 {
 		return strings.Join(names, "")
 	}
-	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+	return strings.Join(names[:len(names)-1], ", ") + " " + word + " " + names[len(names)-1]
 }
 
 // sorted is a sorted copy of names, each once.

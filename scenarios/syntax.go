@@ -12,9 +12,10 @@ import (
 	"github.com/fleetfall/fleetfall/agents/content"
 )
 
-// A blockType is the syntax of one type of block: the single place that says what may be written where.
+// A blockType is the syntax of one type of block: the single place that says what may be written where, and what it is for.
 type blockType struct {
 	name   string
+	what   string // one sentence
 	label  string // what its one label is; empty for a block without
 	needed bool   // at least one in a body
 	unique bool   // at most one in a body
@@ -28,53 +29,79 @@ type attribute struct {
 	name     string
 	required bool
 	example  string
+	what     string // one sentence; empty for a fault's parameters, which the fault explains
+	fallback string // what it is when it is not written, where that is a value
 }
 
 // language is the syntax of a whole file.
 var language = blockType{blocks: []blockType{
-	{name: "expect", label: "text", attrs: []attribute{
-		{"where", false, `where = { fleet = "user" }`}, {"metric", true, `metric = "blast_radius"`},
-		{"min", false, `min = 1`}, {"max", false, `max = 0`},
+	{name: "expect", label: "text", what: "A bound on a metric, in each cell that it is about; the verdict hangs on them.", attrs: []attribute{
+		{"where", false, `where = { fleet = "user" }`, "Which cells: the names of their parts, of " + andList(selectorKeys) + "; all of them when it is left out.", ""},
+		{"metric", true, `metric = "blast_radius"`, "Which figure; `fleetfall metrics` lists them.", ""},
+		{"min", false, `min = 1`, "The least that it may be, in the metric's unit; there must be min, max or both.", ""},
+		{"max", false, `max = 0`, "The most that it may be.", ""},
 	}},
-	{name: "fleet", label: "name", needed: true, attrs: []attribute{
-		{"architecture", true, `architecture = "kernel"`}, {"hosts", true, `hosts = 4`}, {"image", false, `image = "tiny"`},
-		{"memory", false, `memory = "96MiB"`}, {"control", false, `control = true`}, {"mitigations", false, `mitigations = []`},
-		{"boot", false, `boot = "cold"`}, {"oops", false, `oops = "kill"`}, {"waves", false, `waves = true`},
-		{"crash_dump", false, `crash_dump = true`},
-		{"for_each", false, `for_each = toset(["kernel", "user"])`},
+	{name: "fleet", label: "name", needed: true, what: "Hosts of one kind. Cells are the product of fleets, updates, rollouts and recoveries.", attrs: []attribute{
+		{"architecture", true, `architecture = "kernel"`, "Where the agent evaluates content: " + orList(architectures) + ".", ""},
+		{"hosts", true, `hosts = 4`, "How many.", ""},
+		{"image", false, `image = "tiny"`, "The recipe of their image.", `"tiny"`},
+		{"memory", false, `memory = "96MiB"`, "Of each host, in whole MiB.", `"96MiB"`},
+		{"control", false, `control = true`, "A control arm: it gets a harmless update in the place of the scenario's. Where no fleet is one, the first is run once more as one.", "false"},
+		{"mitigations", false, `mitigations = []`, "What the agent has against faults; there are none yet.", "[]"},
+		{"boot", false, `boot = "cold"`, "What a host's first boot is: clone, a copy of a host that has booted; or cold, a real boot, as all later ones are.", `"clone"`},
+		{"oops", false, `oops = "kill"`, "What a kernel does about a fault of its own: panic; or kill the task and go on.", `"panic"`},
+		{"waves", false, `waves = true`, "A fleet that does not fit into memory is run in parts, and not refused.", "false"},
+		{"crash_dump", false, `crash_dump = true`, "Each host's memory is kept at its first panic, and its kernel's log from there.", "false"},
+		{"for_each", false, `for_each = toset(["kernel", "user"])`, "Makes a fleet NAME-KEY of each element, in which each.key and each.value are known.", ""},
 	}},
-	{name: "guest", unique: true, fixed: true, attrs: []attribute{
-		{"beat", false, `beat = "1s"`}, {"poll", false, `poll = "2s"`}, {"work", false, `work = "1s"`},
-		{"threat", false, `threat = "2s"`},
+	{name: "guest", unique: true, fixed: true, what: "How often every host does what it does.", attrs: []attribute{
+		{"beat", false, `beat = "1s"`, "A sign of life.", `"1s"`},
+		{"poll", false, `poll = "2s"`, "A look for new content.", `"2s"`},
+		{"work", false, `work = "1s"`, "A unit of work.", `"1s"`},
+		{"threat", false, `threat = "2s"`, "A synthetic threat.", `"2s"`},
 	}},
-	{name: "host", label: "name", attrs: []attribute{{"uri", true, `uri = "` + exampleURI + `"`}}},
-	{name: "locals", fixed: true, free: true},
-	{name: "matrix", unique: true, fixed: true, attrs: []attribute{
-		{"exclude", true, `exclude = [{ fleet = "user", recovery = "technicians" }]`},
+	{name: "host", label: "name", what: "A machine with libvirt; fleets are spread over all of them, by free memory. Without such blocks it is this machine.", attrs: []attribute{
+		{"uri", true, `uri = "` + exampleURI + `"`, "Of its libvirt daemon.", ""},
 	}},
-	{name: "recovery", label: "name", attrs: []attribute{
-		{"strategy", false, `strategy = "safe_mode"`}, {"technicians", false, `technicians = 2`},
-		{"hands_on", false, `hands_on = lognormal("4m", 0.5)`}, {"notice", false, `notice = "5m"`},
-		{"restart", false, `restart = "1s"`},
+	{name: "locals", fixed: true, free: true, what: "Names for values, each an attribute; local.NAME is its value."},
+	{name: "matrix", unique: true, fixed: true, what: "What of the product is left out.", attrs: []attribute{
+		{"exclude", true, `exclude = [{ fleet = "user", recovery = "technicians" }]`, "Cells that have all the names of one of these, as in an expectation's where.", ""},
 	}},
-	{name: "rollout", label: "name"},
-	{name: "scenario", label: "name", needed: true, unique: true, fixed: true, attrs: []attribute{
-		{"description", false, `description = "What it shows."`}, {"seed", false, `seed = 291`},
-		{"deadline", true, `deadline = "30m"`}, {"repeat", false, `repeat = 3`}, {"backend", false, `backend = "libvirt"`},
-		{"stable_for", false, `stable_for = "30s"`}, {"liveness", false, `liveness = "30s"`},
-		{"latency_bound", false, `latency_bound = "5s"`}, {"clock", false, `clock = "virtual"`},
+	{name: "recovery", label: "name", what: "What is done about hosts that are down. Without such a block they restart by themselves, and nobody comes.", attrs: []attribute{
+		{"strategy", false, `strategy = "safe_mode"`, "safe_mode, a technician boots the host without the agent, removes the content and boots it again; or none, which is the default where nothing is said of technicians.", ""},
+		{"technicians", false, `technicians = 2`, "How many hosts can be worked on at the same time.", "1"},
+		{"hands_on", false, `hands_on = lognormal("4m", 0.5)`, "A technician's time for one host, besides its boots: a distribution, or a duration. safe_mode needs it.", ""},
+		{"notice", false, `notice = "5m"`, "From a host's boot loop to its place in the technicians' queue.", `"0s"`},
+		{"restart", false, `restart = "1s"`, "From a panic to the host's automatic restart.", `"1s"`},
 	}},
-	{name: "update", label: "name", needed: true, attrs: []attribute{
-		{"at", true, `at = "30s"`}, {"fault", false, `fault = "field_count"`}, {"revert_after", false, `revert_after = "78m"`},
-		{"signed", false, `signed = true`},
+	{name: "rollout", label: "name", what: "How hosts come to the update. There is one way yet, all of them at their next poll, and a name for it."},
+	{name: "scenario", label: "name", needed: true, unique: true, fixed: true, what: "What holds for the whole run.", attrs: []attribute{
+		{"description", false, `description = "What it shows."`, "One line, for readers.", `""`},
+		{"seed", false, `seed = 291`, "All chance follows from it.", "1"},
+		{"deadline", true, `deadline = "30m"`, "How long after the injection hosts have to come back; those that are not back are censored.", ""},
+		{"repeat", false, `repeat = 3`, "How often each cell is run, each time with a seed of its own.", "1"},
+		{"backend", false, `backend = "libvirt"`, "What the hosts are: " + orList(backends()) + ".", `"libvirt"`},
+		{"stable_for", false, `stable_for = "30s"`, "How long a host must stay available to count as back.", `"30s"`},
+		{"liveness", false, `liveness = "30s"`, "How long a host may be silent before it counts as hung.", `"30s"`},
+		{"latency_bound", false, `latency_bound = "5s"`, "How long a unit of work may take before its host counts as degraded.", `"5s"`},
+		{"clock", false, `clock = "virtual"`, "What time is made of: virtual, the guests' instructions, where CPUs are emulated on one machine; or wall. By default virtual where it can be.", ""},
+	}},
+	{name: "update", label: "name", needed: true, what: "What the vendor ships. Its fault is an attribute, or a block that gives the fault's parameters.", attrs: []attribute{
+		{"at", true, `at = "30s"`, "When, after the fleet is ready.", ""},
+		{"fault", false, `fault = "field_count"`, "What is wrong with it; `fleetfall faults` lists them, and none is a harmless update.", ""},
+		{"revert_after", false, `revert_after = "78m"`, "How long after that the vendor pulls it; 0s is never.", `"0s"`},
+		{"signed", false, `signed = true`, "Whether the vendor has signed it.", "true"},
 	}, blocks: []blockType{
-		{name: "fault", label: "name", unique: true, attrs: faultParameters()},
+		{name: "fault", label: "name", unique: true, what: "Its attributes are the fault's parameters, as text; `fleetfall faults NAME` tells them.", attrs: faultParameters()},
 	}},
-	{name: "variable", label: "name", fixed: true, attrs: []attribute{
-		{"type", false, `type = number`}, {"default", false, `default = 4`}, {"description", false, `description = "Hosts in each fleet."`},
+	{name: "variable", label: "name", fixed: true, what: "A value, var.NAME, that --var NAME=VALUE, --var-file or FLEETFALL_VAR_NAME in the environment can set.", attrs: []attribute{
+		{"type", false, `type = number`, "duration, size, distribution, or one of HCL: number, string, bool, list(…), set(…), map(…), object({…}), any.", "any"},
+		{"default", false, `default = 4`, "Its value when nobody sets it; without a default somebody must.", ""},
+		{"description", false, `description = "Hosts in each fleet."`, "One line, for readers.", `""`},
 	}, blocks: []blockType{
-		{name: "validation", attrs: []attribute{
-			{"condition", true, `condition = var.hosts > 0`}, {"error_message", true, `error_message = "There must be a host."`},
+		{name: "validation", what: "What its value must be.", attrs: []attribute{
+			{"condition", true, `condition = var.hosts > 0`, "True of every good value.", ""},
+			{"error_message", true, `error_message = "There must be a host."`, "What is said of others.", ""},
 		}},
 	}},
 }}
@@ -85,7 +112,7 @@ func faultParameters() []attribute {
 	for _, f := range content.Faults() {
 		for _, p := range f.Parameters {
 			if !slices.ContainsFunc(all, func(a attribute) bool { return a.name == p.Name }) {
-				all = append(all, attribute{p.Name, false, fmt.Sprintf("%s = %q", p.Name, p.Default)})
+				all = append(all, attribute{name: p.Name, example: fmt.Sprintf("%s = %q", p.Name, p.Default)})
 			}
 		}
 	}

@@ -53,18 +53,19 @@ func printPlan(c *cobra.Command, plan *scenarios.Plan) error {
 		return err
 	}
 	out := c.OutOrStdout()
-	write(out, "\n%d cells x %d repeats, one after the other; at most %d hosts and %d MiB at a time; about %s, at most %s.\n",
+	write(out, "\n%d cells x %d repeats, one after the other; at most %d hosts and %d MiB at a time; about %s of the fleets' time, at most %s.\n",
 		len(plan.Cells), plan.Repeat, e.Hosts, int64(e.Memory)>>20, rounded(e.Duration), rounded(e.Longest))
 	write(out, "Assumed: %s to boot a host, %s to start a copy of a booted one, %d at a time, %d MiB for each VM besides its "+
 		"guest's memory.\n", e.Assumptions.Boot, e.Assumptions.Clone, e.Assumptions.BootsAtOnce,
 		int64(e.Assumptions.HostOverhead)>>20)
 	switch plan.Clock {
 	case scenarios.ClockVirtual:
-		write(out, "Clock: virtual. The times above are its own; how long it takes to run them depends on the machine.\n")
+		write(out, "Clock: virtual. The %s\n", virtualTime)
 	case scenarios.ClockWall:
-		write(out, "Clock: wall\n")
+		write(out, "Clock: wall. The times above are those that pass for us.\n")
 	default:
-		write(out, "Clock: virtual where guests are emulated, on one machine; else wall. On the virtual clock the times above are its own.\n")
+		write(out, "Clock: virtual where guests are emulated, on one machine; else wall, and the times above are those that pass for us.\n"+
+			"On the virtual clock the %s\n", virtualTime)
 	}
 	for _, n := range plan.Nodes {
 		write(out, "On: %s, %s\n", n.Name, n.URI)
@@ -80,5 +81,7 @@ func printPlan(c *cobra.Command, plan *scenarios.Plan) error {
 	}
 	return nil
 }
+
+const virtualTime = "times above are its own; what passes for us meanwhile depends on the machine, and is usually far less. --verify doubles both."
 
 func rounded(d scenarios.Duration) time.Duration { return time.Duration(d).Round(time.Second) }

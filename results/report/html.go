@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fleetfall/fleetfall/results"
+	"github.com/fleetfall/fleetfall/scenarios"
 )
 
 //go:embed page.html parts.html cell.html page.css patterns.svg
@@ -23,6 +24,7 @@ func HTML(w io.Writer, r *results.Results) error {
 		"optional": func(v *float64) string { return optional(v, "s") },
 		"percent":  func(v *float64) string { return optional(v, "share") },
 		"folder":   path.Dir,
+		"counted":  scenarios.Count.Meaning,
 		"capital":  upperFirst, "detected": detectedText, "latency": latencyText, "missing": func() string { return missing },
 	}).ParseFS(assets, "page.html", "parts.html", "cell.html")
 	if err != nil {

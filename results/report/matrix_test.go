@@ -165,19 +165,20 @@ func TestThreatKindsAreFleets(t *testing.T) {
 	}
 }
 
-// The catalogue knows each metric that an expectation can bound, in its unit.
+// The catalogue has each metric that an expectation can bound, once, and no other.
 func TestCatalogueIsComplete(t *testing.T) {
-	units := map[string]string{}
+	var shown, defined []string
 	for _, m := range catalogue() {
-		units[m.Key] = m.Unit
-	}
-	for _, m := range scenarios.Metrics() {
-		if units[m.Name] != string(m.Unit) {
-			t.Errorf("%s is in %q here, and in %q there", m.Name, units[m.Name], m.Unit)
+		shown = append(shown, m.Key)
+		if m.Unit == "" || m.Definition == "" {
+			t.Errorf("%s has the unit %q and the definition %q", m.Key, m.Unit, m.Definition)
 		}
 	}
-	if len(units) != len(scenarios.Metrics()) {
-		t.Errorf("the catalogue has %d metrics, scenarios %d", len(units), len(scenarios.Metrics()))
+	for _, m := range scenarios.Metrics() {
+		defined = append(defined, m.Name)
+	}
+	if slices.Sort(shown); !slices.Equal(shown, defined) {
+		t.Errorf("the catalogue has %v, scenarios %v", shown, defined)
 	}
 }
 

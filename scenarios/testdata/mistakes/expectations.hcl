@@ -87,3 +87,8 @@ expect "not a size" {
   metric = "memory_taken"
   max    = "8 megabytes"
 }
+
+expect "less than no time" {
+  metric = "overhead"
+  min    = -2
+}
