@@ -98,14 +98,8 @@ func start(t *testing.T, program string) *daemon {
 	defer theirs.Close()
 	d.cmd = exec.Command(program, d.content, d.dir)
 	d.cmd.Stderr, d.cmd.ExtraFiles, d.cmd.Dir = t.Output(), []*os.File{theirs}, "/"
-	if err := d.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		d.socket.Close()
-		_ = d.cmd.Process.Kill() // unless it has ended
-		_ = d.cmd.Wait()
-	})
+	startGroup(t, d.cmd)
+	t.Cleanup(func() { d.socket.Close() })
 	d.expect("loaded 1")
 	d.expect("ready 1")
 	return d
