@@ -31,6 +31,7 @@ start: loaded 1; ready 1
 execute: fork/exec /opt/fleetfall/threat-exec: permission denied; 1 block /opt/fleetfall/threat-exec
 execute another: done
 map: done; 5 detect threat-mmap-1
+map a device: done
 map privately: done
 rename: done; 7 detect threat-rename-1
 rename away: done
