@@ -42,7 +42,8 @@ bench: test-deps build image ## speeds as ratios measured in one run, and sizes;
 	$(GO) run ./internal/bench
 
 FUZZTIME ?= 1m
-fuzz: ## each fuzz target for FUZZTIME
+fuzz: ## each fuzz target for FUZZTIME, the C interpreter's among them
+	$(GO) test -count=1 -v -timeout 0 -run '^TestFuzzWithAllChecks$$' ./agents/interpreter/test -interpreter-fuzz $(FUZZTIME)
 	@for package in $$($(GO) list ./...); do \
 		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 			echo "$$package $$target"; \
