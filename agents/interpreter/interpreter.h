@@ -57,7 +57,7 @@ enum ff_field {
  * which has no file's name; "rename"; "unlink"; "write". The last is supplied by the daemons that fanotify tells of it (user,
  * safe), and the two before it by all; mapping and module by those that have a part in the kernel (kernel, hybrid, ebpf).
  */
-enum ff_file_field { FF_OPERATION, FF_NAME /* last element of the path */, FF_NEW_NAME /* rename */, FF_FILE_PID, FF_FILE_PROCESS, FF_FILE_UID };
+enum ff_file_field { FF_OPERATION, FF_NAME /* last element of the path */, FF_NEW_NAME /* rename */, FF_FILE_PID, FF_FILE_PROCESS_NAME, FF_FILE_UID };
 #define FF_FILE_INPUTS 6u
 
 /* What an event is reported by: the path of an image, the name of a file, or the operation of an event that has no file. */

@@ -48,7 +48,7 @@ static void sense_file(const char *operation, const struct dentry *file, const s
 	if (new)
 		sensor_put(s, FF_NEW_NAME, "%pd", new);
 	sensor_put(s, FF_FILE_PID, "%d", task_tgid_nr(current));
-	sensor_put(s, FF_FILE_PROCESS, "%s", get_task_comm(name, current->group_leader));
+	sensor_put(s, FF_FILE_PROCESS_NAME, "%s", get_task_comm(name, current->group_leader));
 	sensor_put(s, FF_FILE_UID, "%u", from_kuid_munged(&init_user_ns, current_uid()));
 	agent_file_event(&s->event);
 }
