@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/fleetfall/fleetfall/agents/content"
 	"github.com/fleetfall/fleetfall/internal/capability"
@@ -140,9 +141,10 @@ func (d *daemon) write(file []byte) {
 func (d *daemon) expect(want string) {
 	d.t.Helper()
 	var buffer [maxLine]byte
+	d.must(d.socket.SetReadDeadline(time.Now().Add(patience)))
 	n, err := d.socket.Read(buffer[:])
 	if err != nil {
-		d.t.Fatalf("the agent is gone: %v; want %q", err, want)
+		d.t.Fatalf("the agent says no more: %v; want %q", err, want)
 	}
 	words := strings.SplitN(strings.TrimSuffix(string(buffer[:n]), "\n"), " ", 5)
 	if wanted := strings.SplitN(want, " ", 5); len(words) == 5 && len(wanted) == 5 && wanted[3] == "*" {
