@@ -10,7 +10,7 @@ SUDO     := $(if $(filter 0,$(shell id -u)),,sudo)
 SCENARIO ?= channel-file-291
 
 # Packages whose tests boot VMs or build images: they run one after the other, so that they do not disturb each other.
-VM_TESTS := ./agents/ebpf/... ./orchestrator/libvirt/... ./orchestrator/experiment/... ./vmimages/... ./cmd/...
+VM_TESTS := ./agents/ebpf/... ./agents/hybrid/... ./orchestrator/libvirt/... ./orchestrator/experiment/... ./vmimages/... ./cmd/...
 
 .PHONY: demo test check bench build image fuzz golden clean deps test-deps
 
