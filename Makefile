@@ -10,7 +10,7 @@ SUDO     := $(if $(filter 0,$(shell id -u)),,sudo)
 SCENARIO ?= channel-file-291
 
 # Packages whose tests boot VMs or build images: they run one after the other, so that they do not disturb each other.
-VM_TESTS := ./agents/ebpf/... ./orchestrator/libvirt/... ./orchestrator/experiment/... ./vmimages/... ./cmd/...
+VM_TESTS := ./agents/ebpf/... ./agents/hybrid/... ./orchestrator/libvirt/... ./orchestrator/experiment/... ./vmimages/... ./cmd/...
 
 .PHONY: demo test check bench build image fuzz golden clean deps test-deps
 
@@ -42,7 +42,8 @@ bench: test-deps build image ## speeds as ratios measured in one run, and sizes;
 	$(GO) run ./internal/bench
 
 FUZZTIME ?= 1m
-fuzz: ## each fuzz target for FUZZTIME
+fuzz: ## each fuzz target for FUZZTIME, the C interpreter's among them
+	$(GO) test -count=1 -v -timeout 0 -run '^TestFuzzWithAllChecks$$' ./agents/interpreter/test -interpreter-fuzz $(FUZZTIME)
 	@for package in $$($(GO) list ./...); do \
 		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 			echo "$$package $$target"; \

@@ -25,6 +25,8 @@ func testBoot(t *testing.T, img Image) {
 		{"none", "normal", protocol.AgentAbsent},
 		{"kernel", "normal", protocol.AgentRunning},
 		{"user", "normal", protocol.AgentRunning},
+		{"hybrid", "normal", protocol.AgentRunning},
+		{"safe", "normal", protocol.AgentRunning},
 		{"ebpf", "normal", protocol.AgentRunning},
 		{"hybrid", "normal", protocol.AgentRunning},
 		{"safe", "normal", protocol.AgentRunning},

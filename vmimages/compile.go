@@ -141,7 +141,7 @@ func (c *compiler) module(ctx context.Context, k kernel, m cProgram) (string, er
 		files[file] = c.sources[name]
 	}
 	if err := writeTree(dir, files); err != nil {
-		return "", err
+		return fail(err)
 	}
 	_, err := command{dir: dir, env: buildTime(), args: []string{
 		"make", "-j2", "-C", k.headers, "M=" + dir, "KCFLAGS=-ffile-prefix-map=" + dir + "=" + sourceRoot + "/" + root, "modules",
@@ -162,7 +162,7 @@ func (c *compiler) module(ctx context.Context, k kernel, m cProgram) (string, er
 	}
 	// Debugging sections are ten times the module. Symbols stay: an oops names functions by them.
 	if _, err := (command{args: []string{"strip", "--strip-debug", out}}).run(ctx); err != nil {
-		return "", err
+		return fail(err)
 	}
 	return out, nil
 }

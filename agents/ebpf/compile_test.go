@@ -73,7 +73,8 @@ func TestStepsLeadOn(t *testing.T) {
 	}
 }
 
-// The codes, bounds and sizes that both sides of the maps have.
+// The codes, bounds and sizes that both sides of the maps have. The enums of fields are held against agents/content where those
+// of the C interpreter are: agents/interpreter/test.
 func TestHeaders(t *testing.T) {
 	header := ""
 	for _, name := range []string{"bpf/event.h", "bpf/interpreter.h", "../interpreter/interpreter.h"} {
@@ -86,6 +87,7 @@ func TestHeaders(t *testing.T) {
 	for name, want := range map[string]int{
 		"MAX_PATTERN": maxPattern, "ANY_BYTE": anyByte, "ANY_RUN": anyRun, "TEXT": maxText, "MAX_MATCHES": maxMatches,
 		"FF_INPUTS": content.SensorFields, "FF_PROCESS": int(content.ProcessTemplate), "FF_FILE": int(content.FileTemplate),
+		"FF_FILE_INPUTS": len(content.FileFields()), "FF_MAX_MATCHES": maxMatches, "FF_BLOCK": int(content.Block),
 	} {
 		found := regexp.MustCompile(`(?m)^#define `+name+` (\d+)u?\b`).FindAllStringSubmatch(header, -1)
 		if len(found) == 0 {

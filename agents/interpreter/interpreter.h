@@ -54,10 +54,19 @@ enum ff_field {
 
 /*
  * The inputs of something done to a file. Operations: "mmap_write", a mapping by which a file can be written; "module_load",
- * which has no file's name; "rename"; "unlink"; "write".
+ * which has no file's name; "rename"; "unlink"; "write". The last is supplied by the daemons that fanotify tells of it (user,
+ * safe), and the two before it by all; mapping and module by those that have a part in the kernel (kernel, hybrid, ebpf).
  */
-enum ff_file_field { FF_OPERATION, FF_NAME /* last element of the path */, FF_NEW_NAME /* rename */, FF_FILE_PID, FF_FILE_PROCESS, FF_FILE_UID };
+enum ff_file_field { FF_OPERATION, FF_NAME /* last element of the path */, FF_NEW_NAME /* rename */, FF_FILE_PID, FF_FILE_PROCESS_NAME, FF_FILE_UID };
 #define FF_FILE_INPUTS 6u
+
+/* What an event is reported by: the path of an image, the name of a file, or the operation of an event that has no file. */
+static inline const struct ff_value *ff_what(const struct ff_event *e)
+{
+	if (e->template_id == FF_PROCESS)
+		return &e->inputs[FF_IMAGE_PATH];
+	return &e->inputs[e->inputs[FF_NAME].len ? FF_NAME : FF_OPERATION];
+}
 
 /* FF_INSPECT: a program of the agent's looks at the image, and its verdict decides. Of executions alone. */
 enum ff_action { FF_DETECT = 0, FF_BLOCK = 1, FF_INSPECT = 2 };

@@ -12,7 +12,6 @@
 #include <linux/uaccess.h>
 #include <linux/wait.h>
 #include "agent.h"
-#include "sensor.h"
 
 #define QUEUE_BYTES (32 << 10)
 #define RESERVED (4 * AGENT_LINE) /* of them, for what is not a detection */
@@ -53,7 +52,7 @@ void agent_say(const char *format, ...)
 static void say_detection(const struct ff_match *m, const struct ff_event *e)
 {
 	bool blocked = m->action == FF_BLOCK && e->template_id == FF_PROCESS;
-	const struct ff_value *what = sensor_what(e);
+	const struct ff_value *what = ff_what(e);
 	char line[AGENT_LINE];
 	int len = scnprintf(line, sizeof(line), "detect %u %s %u ", m->id, blocked ? "block" : "detect", e->pid);
 	size_t i;

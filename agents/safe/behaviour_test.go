@@ -120,7 +120,7 @@ func TestInspectorThatIsWatched(t *testing.T) {
 		d.must(os.Remove(inspector))
 		d.must(os.Symlink(d.in("inspect"), inspector))
 		shell := d.startShell("suspect-good")
-		d.must(syscall.Kill(childThatWaits(t, d.cmd.Process.Pid), syscall.SIGKILL))
+		d.must(syscall.Kill(d.childThatWaits(d.cmd.Process.Pid), syscall.SIGKILL))
 		const cannotExecute = 126
 		if _ = shell.Wait(); shell.ProcessState.ExitCode() != cannotExecute {
 			t.Errorf("the execution: %v, want it refused", shell.ProcessState)
@@ -137,7 +137,7 @@ func TestKilledAgentLetsGo(t *testing.T) {
 		d.programs("work")
 		d.must(d.cmd.Process.Signal(syscall.SIGSTOP))
 		shell := d.startShell("work")
-		childThatWaits(t, shell.Process.Pid)
+		d.childThatWaits(shell.Process.Pid)
 		d.must(d.cmd.Process.Kill())
 		if err := shell.Wait(); err != nil {
 			t.Errorf("the execution: %v, want it let go", err)
@@ -145,32 +145,74 @@ func TestKilledAgentLetsGo(t *testing.T) {
 	})
 }
 
-// startShell has a shell execute the program: while an execution of Go's waits, so may all that Go does in this process.
+// startShell has a shell execute the program: while an execution of Go's waits, so may all that Go does in this process. With
+// the test ends the shell, and what it has started.
 func (d *daemon) startShell(name string) *exec.Cmd {
 	d.t.Helper()
-	shell := exec.CommandContext(d.t.Context(), "sh", "-c", d.in(name)+"; exit $?")
-	d.must(shell.Start())
+	shell := exec.Command("sh", "-c", d.in(name)+"; exit $?")
+	startGroup(d.t, shell)
 	return shell
 }
 
-// childThatWaits returns a child of the process once it waits in the kernel and cannot be interrupted.
-func childThatWaits(t *testing.T, parent int) int {
+// startGroup starts a program that ends with the test, and with it whatever is left of what it has started.
+func startGroup(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // unless all of it has ended
+		_ = cmd.Wait()                                      // unless the test has
+	})
+}
+
+// patience is for what no event tells of: far more than it takes, and less than the test may.
+const patience = time.Minute
+
+// childThatWaits returns a child of the process, which the test has started, once it waits in the kernel and cannot be interrupted.
+func (d *daemon) childThatWaits(parent int) int {
+	d.t.Helper()
+	giveUp, again := time.After(patience), time.NewTicker(time.Millisecond)
+	defer again.Stop()
 	for {
 		stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 		for _, path := range stats {
 			stat, _ := os.ReadFile(path) // it may have ended
 			_, after, _ := strings.Cut(string(stat), ") ")
 			f := strings.Fields(after)
-			if len(f) > 1 && f[0] == "D" && f[1] == strconv.Itoa(parent) {
-				pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+			switch {
+			case len(f) < 2:
+			case f[0] == "D" && f[1] == strconv.Itoa(parent):
 				return pid
+			case f[0] == "Z" && pid == parent:
+				d.t.Fatalf("process %d has ended, and no child of it waits; the agent says %q", parent, d.unheard())
 			}
 		}
 		select {
-		case <-t.Context().Done():
-			t.Fatal("no child waits")
-		case <-time.After(time.Millisecond): // there is no event for it
+		case <-giveUp:
+			d.t.Fatalf("no child of process %d waits; the agent says %q", parent, d.unheard())
+		case <-again.C:
 		}
 	}
+}
+
+// unheard returns what the agent has said that no expect has read.
+func (d *daemon) unheard() string {
+	d.t.Helper()
+	var said strings.Builder
+	socket, err := d.socket.SyscallConn()
+	d.must(err)
+	d.must(socket.Read(func(fd uintptr) bool {
+		var buffer [maxLine]byte
+		for {
+			n, err := syscall.Read(int(fd), buffer[:])
+			if err != nil || n == 0 {
+				return true
+			}
+			said.Write(buffer[:n])
+		}
+	}))
+	return said.String()
 }

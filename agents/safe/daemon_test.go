@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/fleetfall/fleetfall/agents/content"
 	"github.com/fleetfall/fleetfall/internal/capability"
@@ -98,14 +99,8 @@ func start(t *testing.T, program string) *daemon {
 	defer theirs.Close()
 	d.cmd = exec.Command(program, d.content, d.dir)
 	d.cmd.Stderr, d.cmd.ExtraFiles, d.cmd.Dir = t.Output(), []*os.File{theirs}, "/"
-	if err := d.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		d.socket.Close()
-		_ = d.cmd.Process.Kill() // unless it has ended
-		_ = d.cmd.Wait()
-	})
+	startGroup(t, d.cmd)
+	t.Cleanup(func() { d.socket.Close() })
 	d.expect("loaded 1")
 	d.expect("ready 1")
 	return d
@@ -157,9 +152,10 @@ func (d *daemon) write(file []byte) {
 func (d *daemon) expect(want string) {
 	d.t.Helper()
 	var buffer [maxLine]byte
+	d.must(d.socket.SetReadDeadline(time.Now().Add(patience)))
 	n, err := d.socket.Read(buffer[:])
 	if err != nil {
-		d.t.Fatalf("the agent is gone: %v; want %q", err, want)
+		d.t.Fatalf("the agent says no more: %v; want %q", err, want)
 	}
 	words := strings.SplitN(strings.TrimSuffix(string(buffer[:n]), "\n"), " ", 5)
 	if wanted := strings.SplitN(want, " ", 5); len(words) == 5 && len(wanted) == 5 && wanted[3] == "*" {

@@ -26,8 +26,6 @@ void sensor_begin(struct sensing *s, u16 template_id, u32 ninputs);
 __printf(3, 4) void sensor_put(struct sensing *s, unsigned int field, const char *format, ...);
 /* An input that lies elsewhere, and stays there as long as s is used. */
 void sensor_put_slice(struct sensing *s, unsigned int field, const char *data, size_t len);
-/* What an event is reported by: the path of an image, the name of a file, or the operation of an event that has no file. */
-const struct ff_value *sensor_what(const struct ff_event *e);
 
 /* sensor_execution.c: the 20 inputs of an execution. */
 

@@ -34,10 +34,3 @@ void sensor_put_slice(struct sensing *s, unsigned int field, const char *data, s
 	s->event.inputs[field].data = data;
 	s->event.inputs[field].len = len;
 }
-
-const struct ff_value *sensor_what(const struct ff_event *e)
-{
-	if (e->template_id == FF_PROCESS)
-		return &e->inputs[FF_IMAGE_PATH];
-	return &e->inputs[e->inputs[FF_NAME].len ? FF_NAME : FF_OPERATION];
-}

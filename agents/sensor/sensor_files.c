@@ -3,6 +3,16 @@
  * The sensor's 6 inputs for what is done to files, taken where the kernel asks its security modules about it. That is before
  * it is done: what the file system then refuses was seen all the same. Nothing is decided here.
  *
+ * Not seen are
+ * - writes by write(2) and its kin, and what cuts a file off or lets it grow: the operation "write" is never given;
+ * - writes through a mapping that is shared but not writable when it is made, and is made writable later (mprotect);
+ * - modules that the kernel reads from a file (finit_module), and bytes too few for a module (init_module), which are refused
+ *   before anybody is asked;
+ * - folders that are deleted; links, and what is done to owners and modes;
+ * - of two files that change places (RENAME_EXCHANGE) the second one's new name;
+ * - what happens inside another probe's handler, which kprobes does not interrupt with this one.
+ * agents/ebpf, whose programs the kernel calls in the same places, sees and misses the same, but for the last two.
+ *
  * The functions run for every mapping that the machine makes, so each probe first looks whether the sensor cares at all.
  * The probes run with preemption disabled: nothing in them sleeps or allocates.
  */
@@ -38,7 +48,7 @@ static void sense_file(const char *operation, const struct dentry *file, const s
 	if (new)
 		sensor_put(s, FF_NEW_NAME, "%pd", new);
 	sensor_put(s, FF_FILE_PID, "%d", task_tgid_nr(current));
-	sensor_put(s, FF_FILE_PROCESS, "%s", get_task_comm(name, current->group_leader));
+	sensor_put(s, FF_FILE_PROCESS_NAME, "%s", get_task_comm(name, current->group_leader));
 	sensor_put(s, FF_FILE_UID, "%u", from_kuid_munged(&init_user_ns, current_uid()));
 	agent_file_event(&s->event);
 }

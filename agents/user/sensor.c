@@ -233,7 +233,7 @@ void agent_sense_file(struct agent_sensing *s, const char *operation, const char
 	put_slice(s, FF_NAME, name, strlen(name));
 	put_slice(s, FF_NEW_NAME, new_name, strlen(new_name));
 	put(s, FF_FILE_PID, "%d", pid);
-	put_comm(s, FF_FILE_PROCESS, pid);
+	put_comm(s, FF_FILE_PROCESS_NAME, pid);
 	read_proc(status, sizeof(status), "/proc/%d/status", pid);
 	if (sscanf(status_value(status, "Uid"), "%u", &uid) == 1)
 		put(s, FF_FILE_UID, "%u", uid);

@@ -103,7 +103,8 @@ int BPF_PROG(check_mapping, struct file *file, unsigned long asked, unsigned lon
 	struct event *e;
 
 	__sync_fetch_and_add(&called, 1);
-	if (!file || !(prot & PROT_WRITE) || (kind != MAP_SHARED && kind != MAP_SHARED_VALIDATE))
+	if (!file || !(prot & PROT_WRITE) || (kind != MAP_SHARED && kind != MAP_SHARED_VALIDATE) ||
+	    (file->f_inode->i_mode & S_IFMT) != S_IFREG)
 		return earlier;
 	e = claim_event();
 	if (!e)

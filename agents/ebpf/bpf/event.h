@@ -19,7 +19,7 @@ enum ff_field {
 	FF_UID, FF_EUID, FF_GID, FF_EGID, FF_SESSION, FF_HOST_NAME,
 };
 
-enum ff_file_field { FF_OPERATION, FF_NAME, FF_NEW_NAME, FF_FILE_PID, FF_FILE_PROCESS, FF_FILE_UID };
+enum ff_file_field { FF_OPERATION, FF_NAME, FF_NEW_NAME, FF_FILE_PID, FF_FILE_PROCESS_NAME, FF_FILE_UID };
 
 #define FF_BLOCK 1 /* of enum ff_action */
 

@@ -97,5 +97,7 @@ enum kernel_load_data_id { LOADING_MODULE = 2 }; /* as a relocation has it: bpf_
 #define MAP_TYPE 0x0f
 #define MAP_SHARED 0x01
 #define MAP_SHARED_VALIDATE 0x03
+#define S_IFMT 0170000
+#define S_IFREG 0100000
 
 #endif

@@ -155,7 +155,7 @@ static __always_inline void sense_operation(struct event *e, const char *operati
 	put_slice(e, FF_NAME, 0, 0);
 	put_slice(e, FF_NEW_NAME, 0, 0);
 	put_number(e, FF_FILE_PID, task->tgid, 10);
-	put_short(e, FF_FILE_PROCESS, task->group_leader->comm);
+	put_short(e, FF_FILE_PROCESS_NAME, task->group_leader->comm);
 	put_number(e, FF_FILE_UID, task->cred->uid.val, 10);
 }
 

@@ -13,7 +13,8 @@ int hybrid_serve(int sensor, const char *content);
 
 /*
  * inspect.c: has the inspector look at the image, and waits for it. Tells whether the execution may go on. The child lets go
- * of sensor before it becomes the inspector: so only the daemon holds it, and its end is the end of the agent.
+ * of sensor and of the guest program's socket before it becomes the inspector: so only the daemon holds them, and its end is the
+ * end of the agent.
  */
 int hybrid_inspect(const struct ff_value *image, int sensor);
 

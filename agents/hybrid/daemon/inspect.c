@@ -11,7 +11,9 @@
 #include <unistd.h>
 #include "hybrid.h"
 
+#ifndef INSPECTOR
 #define INSPECTOR "/opt/fleetfall/inspect"
+#endif
 
 int hybrid_inspect(const struct ff_value *image, int sensor)
 {
@@ -30,6 +32,7 @@ int hybrid_inspect(const struct ff_value *image, int sensor)
 		char *argv[] = { INSPECTOR, path, NULL }, *no_environment[] = { NULL };
 
 		close(sensor);
+		close(AGENT_SOCKET);
 		execve(INSPECTOR, argv, no_environment);
 		_exit(EXIT_SUCCESS); /* without an inspector nothing speaks against the image */
 	}

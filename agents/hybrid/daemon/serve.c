@@ -30,15 +30,7 @@ static int unpack(const struct sensor_record *r, size_t len, struct ff_event *e)
 	return 0;
 }
 
-/* What an event is reported by: the path of an image, the name of a file, or the operation of an event that has no file. */
-static const struct ff_value *what(const struct ff_event *e)
-{
-	if (e->template_id == FF_PROCESS)
-		return &e->inputs[FF_IMAGE_PATH];
-	return &e->inputs[e->inputs[FF_NAME].len ? FF_NAME : FF_OPERATION];
-}
-
-/* Reports what the content found. */
+/* Reports what the content found. Where a rule says block the inspector was not asked, and no rule that says inspect refuses. */
 static void report(const struct ff_event *e, const struct ff_verdict *v, int refused)
 {
 	u32 i;
@@ -46,7 +38,9 @@ static void report(const struct ff_event *e, const struct ff_verdict *v, int ref
 	for (i = 0; i < v->nmatches && i < FF_MAX_MATCHES; i++) {
 		const struct ff_match *m = &v->matches[i];
 
-		agent_say_detection(m->id, refused && m->action != FF_DETECT, e->pid, what(e));
+		int by_it = refused && (m->action == FF_BLOCK || (m->action == FF_INSPECT && !v->block));
+
+		agent_say_detection(m->id, by_it, e->pid, ff_what(e));
 	}
 }
 

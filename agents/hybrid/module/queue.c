@@ -17,6 +17,7 @@
 #include "sensor.h"
 
 #define MAX_QUEUED 256u /* events that the daemon has not taken yet */
+#define RESERVED 128u   /* of them, for executions that wait: what is done to files comes in bursts, and would push them out */
 
 struct waiter {
 	struct list_head list;
@@ -79,10 +80,11 @@ static struct queued *pack(const struct ff_event *e, bool waits, gfp_t gfp)
 static bool pass(const struct ff_event *e, struct waiter *w, gfp_t gfp)
 {
 	struct queued *q = READ_ONCE(daemon) ? pack(e, w, gfp) : NULL;
+	unsigned int keep_free = w ? 0 : RESERVED;
 	bool passed;
 
 	spin_lock(&lock);
-	passed = q && daemon && nqueued < MAX_QUEUED;
+	passed = q && daemon && nqueued + keep_free < MAX_QUEUED;
 	if (passed) {
 		list_add_tail(&q->list, &queue);
 		nqueued++;
@@ -114,6 +116,17 @@ bool queue_wants_current(void)
 	return wants;
 }
 
+/* The execution goes on without a verdict: when the daemon takes its event at last, that is only for information. */
+static void stop_waiting(u64 id)
+{
+	struct queued *q;
+
+	list_for_each_entry(q, &queue, list) {
+		if (q->record.id == id)
+			q->record.waits = 0;
+	}
+}
+
 int queue_ask(const struct ff_event *e)
 {
 	struct waiter w = { .id = e->sequence };
@@ -125,7 +138,10 @@ int queue_ask(const struct ff_event *e)
 	wait_for_completion_killable_timeout(&w.over, msecs_to_jiffies(deadline_ms));
 	spin_lock(&lock);
 	list_del(&w.list);
-	unanswered += !w.answered;
+	if (!w.answered) {
+		unanswered++;
+		stop_waiting(w.id);
+	}
 	spin_unlock(&lock);
 	return w.refused ? -EACCES : 0;
 }

@@ -24,7 +24,16 @@ var (
 	sanitized = []string{"-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"}
 )
 
-// build builds the daemon around harness/main.c and returns its path.
+// rejected is how the path of an image begins that the tests' inspector rejects.
+const rejected = "/rejected/"
+
+// inspectorOf is the inspector of a daemon that build has made: a script that notes which images it was asked about, in the file
+// that notesOf names, and which speaks against every image if the guest program's socket is open in it.
+func inspectorOf(program string) string { return program + "-inspect" }
+
+func notesOf(program string) string { return program + "-notes" }
+
+// build builds the daemon around harness/main.c, with an inspector of its own, and returns its path.
 func build(t *testing.T, flags []string) string {
 	t.Helper()
 	capability.Tools(t, "gcc", "gcc")
@@ -35,7 +44,11 @@ func build(t *testing.T, flags []string) string {
 		t.Fatal(err)
 	}
 	program := filepath.Join(dir, "hybrid")
-	args := append([]string{"-I", dir, "-I", "../daemon", "-I", "..", "-I", "../../daemon", "-I", "../../interpreter",
+	script := "#!/bin/sh\necho \"$1\" >> " + notesOf(program) + "\n[ ! -e /proc/$$/fd/3 ] || exit 1\ncase $1 in " + rejected + "*) exit 1;; esac\n"
+	if err := os.WriteFile(inspectorOf(program), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	args := append([]string{"-DINSPECTOR=\"" + inspectorOf(program) + "\"", "-I", dir, "-I", "../daemon", "-I", "..", "-I", "../../daemon", "-I", "../../interpreter",
 		"-o", program, "harness/main.c", "../daemon/serve.c", "../daemon/inspect.c"}, append(warnings, flags...)...)
 	for _, folder := range []string{"../../daemon", "../../interpreter"} {
 		files, err := filepath.Glob(filepath.Join(folder, "*.c"))
@@ -188,9 +201,8 @@ func reports(c contenttest.Case, waits bool) []string {
 	}
 	var lines []string
 	for _, m := range c.Want.Matches[:min(len(c.Want.Matches), listed)] {
-		// Without an inspector an inspection finds nothing against the image; what is refused is refused for all that match.
-		action := "detect"
-		if waits && c.Want.Block && m.Action != content.Detect {
+		action := "detect" // also of a rule that says inspect: the inspector finds nothing against any image of the table
+		if waits && m.Action == content.Block {
 			action = "block"
 		}
 		lines = append(lines, fmt.Sprintf("detect %d %s %d %s", m.ID, action, pid, said))
@@ -223,6 +235,60 @@ func TestSemantics(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// Who waits is refused what the inspector rejects, unless a rule refuses it without asking; who does not wait is not inspected.
+func TestInspection(t *testing.T) {
+	program := build(t, sanitized)
+	f := content.First(1)
+	for id, action := range []content.Action{content.Detect, content.Block, content.Inspect} {
+		rule := f.Instances[0]
+		rule.ID, rule.Action, rule.Criteria = uint32(id), action, make([]content.Criterion, len(rule.Criteria))
+		if action == content.Block {
+			rule.Criteria[1] = content.Criterion{Op: content.Equals, Value: "blocked"}
+		}
+		f.Instances = append(f.Instances, rule)
+	}
+	f.Instances = f.Instances[1:]
+	d := start(t, program, f)
+	for _, row := range []struct {
+		path    string
+		waits   bool
+		refused bool
+		said    map[int]string // of the rules, by their ids
+	}{
+		{"/x/harmless", true, false, map[int]string{0: "detect", 2: "detect"}},
+		{rejected + "one", true, true, map[int]string{0: "detect", 2: "block"}},
+		{rejected + "blocked", true, true, map[int]string{0: "detect", 1: "block", 2: "detect"}},
+		{rejected + "gone on", false, false, map[int]string{0: "detect", 2: "detect"}},
+	} {
+		in := make([]string, content.SensorFields)
+		in[0], in[1] = row.path, filepath.Base(row.path)
+		d.pass(content.ProcessTemplate, in, row.waits)
+		if row.waits && d.refused() != row.refused {
+			t.Errorf("%s: refused: %v, want %v", row.path, !row.refused, row.refused)
+		}
+		for id := range 3 {
+			if row.said[id] == "" {
+				continue
+			}
+			if got, want := d.line(), fmt.Sprintf("detect %d %s %d %s", id, row.said[id], pid, row.path); got != want {
+				t.Errorf("it says %q, want %q", got, want)
+			}
+		}
+	}
+	want := "/x/harmless\n" + rejected + "one\n"
+	if got, err := os.ReadFile(notesOf(program)); err != nil || string(got) != want {
+		t.Errorf("inspected: %q, %v, want %q", got, err, want)
+	}
+	if err := os.Remove(inspectorOf(program)); err != nil {
+		t.Fatal(err)
+	}
+	in := make([]string, content.SensorFields)
+	in[0] = rejected + "one"
+	if d.pass(content.ProcessTemplate, in, true); d.refused() {
+		t.Error("without an inspector an image was refused")
 	}
 }
 

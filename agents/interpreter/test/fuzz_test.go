@@ -1,6 +1,8 @@
 package test
 
 import (
+	"bytes"
+	"crypto/ed25519"
 	"errors"
 	"flag"
 	"fmt"
@@ -94,15 +96,34 @@ func looksBehindInputs(f content.File) bool {
 	return false
 }
 
-// dueTo names the check that by itself keeps the input from crashing the interpreter; "several" when it takes more than one.
+// dueTo names the checks each of which keeps the input from crashing the interpreter by itself, with "or" between them: a crash is due
+// to what one check is against only if no other removes it. It is empty when it takes more than one check.
 func dueTo(t *testing.T, program, path string) string {
 	t.Helper()
-	for check, name := range map[int]string{1: "bounds", 2: "format", 4: "effort"} {
-		if fuzzer(t, program, check, "-timeout=10", path).Run() == nil {
-			return name
+	var removing []string
+	for i, name := range []string{"bounds", "format", "effort"} {
+		if fuzzer(t, program, 1<<i, "-timeout=10", path).Run() == nil {
+			removing = append(removing, name)
 		}
 	}
-	return "several"
+	return strings.Join(removing, " or ")
+}
+
+func TestDueTo(t *testing.T) {
+	program := buildFuzzer(t)
+	file := update(t, "field_count", 1)
+	_, key := content.TestVendorKey()
+	padded := content.Sign(append(bytes.Clone(file[:len(file)-ed25519.SignatureSize]), 0), key)
+	for name, c := range map[string]struct {
+		file []byte
+		want string
+	}{"field count": {file, "bounds"}, "field count and padding": {padded, "bounds or format"}} {
+		dir := t.TempDir()
+		writeSeed(t, dir, "input", c.file)
+		if got := dueTo(t, program, filepath.Join(dir, "input")); got != c.want {
+			t.Errorf("%s: due to %q, want %q", name, got, c.want)
+		}
+	}
 }
 
 func buildFuzzer(t *testing.T) string {

@@ -125,6 +125,9 @@ func describeVerdict(v contenttest.Verdict) string {
 	for _, m := range v.Matches[:min(len(v.Matches), listed)] {
 		fmt.Fprintf(&b, " %d:%d", m.ID, uint8(m.Action))
 	}
+	if v.Inspect {
+		b.WriteString(" inspect")
+	}
 	return b.String()
 }
 

@@ -148,6 +148,9 @@ func describe(v Verdict) string {
 	for _, m := range v.Matches {
 		fmt.Fprintf(&b, " %d:%d", m.ID, uint8(m.Action))
 	}
+	if v.Inspect {
+		b.WriteString(" inspect")
+	}
 	return b.String()
 }
 

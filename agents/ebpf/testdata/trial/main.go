@@ -151,6 +151,8 @@ func (a *agent) threats() {
 		return "/run/" + name
 	}
 	do("map", mapFile(file("threat-mmap-1"), syscall.MAP_SHARED))
+	check(syscall.Mknod("/run/threat-mmap-3", syscall.S_IFCHR|0o600, zeroDevice))
+	do("map a device", mapFile("/run/threat-mmap-3", syscall.MAP_SHARED))
 	do("map privately", mapFile(file("threat-mmap-2"), syscall.MAP_PRIVATE))
 	do("rename", os.Rename(file("threat-rename-1"), file("system.conf")))
 	do("rename away", os.Rename(file("system.conf"), "/run/old"))
@@ -158,6 +160,8 @@ func (a *agent) threats() {
 	do("delete another", os.Remove(file("notes")))
 	do("load a module", initModule())
 }
+
+const zeroDevice = 1<<8 | 5 // /dev/zero
 
 func mapFile(path string, flags int) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)

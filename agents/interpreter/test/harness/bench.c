@@ -87,7 +87,7 @@ static void sense_file(struct ff_event *e, const char *operation, const char *na
 	put(e, FF_NAME, name);
 	put(e, FF_NEW_NAME, new_name);
 	put(e, FF_FILE_PID, "1291");
-	put(e, FF_FILE_PROCESS, "load");
+	put(e, FF_FILE_PROCESS_NAME, "load");
 	put(e, FF_FILE_UID, "0");
 	e->template_id = FF_FILE;
 	e->ninputs = FF_FILE_INPUTS;

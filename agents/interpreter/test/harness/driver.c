@@ -8,7 +8,7 @@
  *	load FILE           "refused CODE WORDS", or "ok" and the content as loaded
  *	input FIELD VALUE   sets an input of the event; "ok"
  *	clock NS SEQUENCE   sets the event's when_ns and sequence; "ok"
- *	evaluate TEMPLATE   an event of this template: "BLOCK NMATCHES ID:ACTION..."
+ *	evaluate TEMPLATE   an event of this template: "BLOCK NMATCHES ID:ACTION...", and "inspect" if the verdict says so
  *	verify SIG MSG KEY  "1" or "0"
  *	sha512 MSG          the digest
  *
@@ -207,7 +207,7 @@ static void evaluate(struct session *s)
 	printf("%u %u", v.block, v.nmatches);
 	for (i = 0; i < v.nmatches && i < FF_MAX_MATCHES; i++)
 		printf(" %u:%u", v.matches[i].id, v.matches[i].action);
-	putchar('\n');
+	puts(v.inspect ? " inspect" : "");
 }
 
 static void verify(struct session *s)

@@ -89,7 +89,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		sense(&e, data, size);
 		e.template_id = c.templates[0].id;
 		ff_evaluate(&c, &e, &v);
-		if (v.nmatches > c.ninstances || v.block > 1 || (v.block && v.nmatches == 0))
+		if (v.nmatches > c.ninstances || v.block > 1 || v.inspect > 1 || (v.block + v.inspect > 0 && v.nmatches == 0))
 			abort();
 		for (i = 0; i < FF_INPUTS; i++)
 			free((char *)e.inputs[i].data);
