@@ -22,7 +22,7 @@ func EmulatedVMs() Assumptions {
 
 // spares are faults that take down no kernel agent's host: those that every loader refuses, and those that do something else. The
 // matrix claims it of each.
-var spares = []string{"false_positive_updater", "self_wait", "truncated", "unknown_version", "unsigned", "zero_filled"}
+var spares = []string{"bit_flips", "false_positive_updater", "replay", "self_wait", "truncated", "unknown_version", "unsigned", "zero_filled"}
 
 // An Estimate is what running a plan takes. Its durations are of the fleets' clock: on the virtual one a run takes less. Cells run one after the other, so that none disturbs another's clock: memory
 // and hosts are those of the largest, durations add up. Fleets are taken as whole: in how many parts one is run that may

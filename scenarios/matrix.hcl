@@ -256,6 +256,7 @@ locals {
     { update = "zero-filled", fleets = local.agents, metric = "protection_radius", min = 1 },
     { update = "zero-filled", fleets = local.agents, metric = "blast_radius", max = 0 },
     { update = "replay", fleets = local.agents, metric = "protection_radius", min = 1 },
+    { update = "replay", fleets = local.agents, metric = "blast_radius", max = 0 },
 
     # One bit. Another repeat is another draw.
     { update = "bit-flips", fleets = var.repeat == 1 ? local.agents : [], metric = "protection_radius", min = 1 },
