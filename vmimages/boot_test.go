@@ -28,8 +28,6 @@ func testBoot(t *testing.T, img Image) {
 		{"hybrid", "normal", protocol.AgentRunning},
 		{"safe", "normal", protocol.AgentRunning},
 		{"ebpf", "normal", protocol.AgentRunning},
-		{"hybrid", "normal", protocol.AgentRunning},
-		{"safe", "normal", protocol.AgentRunning},
 		{"kernel", "safe", protocol.AgentAbsent},
 	} {
 		var kinds []string
