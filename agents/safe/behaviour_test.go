@@ -135,7 +135,7 @@ func TestKilledAgentLetsGo(t *testing.T) {
 	daemons(t, func(t *testing.T, program, _ string) {
 		d := start(t, program)
 		d.programs("work")
-		d.must(d.cmd.Process.Signal(syscall.SIGSTOP))
+		d.stop()
 		shell := d.startShell("work")
 		d.childThatWaits(shell.Process.Pid)
 		d.must(d.cmd.Process.Kill())
@@ -143,6 +143,20 @@ func TestKilledAgentLetsGo(t *testing.T) {
 			t.Errorf("the execution: %v, want it let go", err)
 		}
 	})
+}
+
+// stop stops the agent, and waits until all of its threads stand still: one that does not yet would answer.
+func (d *daemon) stop() {
+	d.t.Helper()
+	d.must(d.cmd.Process.Signal(syscall.SIGSTOP))
+	var status syscall.WaitStatus
+	_, err := syscall.Wait4(d.cmd.Process.Pid, &status, syscall.WUNTRACED, nil)
+	for err == syscall.EINTR {
+		_, err = syscall.Wait4(d.cmd.Process.Pid, &status, syscall.WUNTRACED, nil)
+	}
+	if d.must(err); !status.Stopped() {
+		d.t.Fatalf("the agent ended with %v, want it stopped", status)
+	}
 }
 
 // startShell has a shell execute the program: while an execution of Go's waits, so may all that Go does in this process. With
