@@ -223,7 +223,10 @@ func (m *machine) valid() int {
 
 func (m *machine) steady() health.State { return health.Steady(m.trial.Cell.Fleet.Architecture) }
 
-// ready tells whether every host that is not lost is up and steady. A host that fails before anything was injected is no data: why
+// isReady tells whether a host is up and steady.
+func (m *machine) isReady(h *host) bool { return h.up && h.State() == m.steady() }
+
+// ready tells whether every host that is not lost is so. A host that fails before anything was injected is no data: why
 // then says what happened.
 func (m *machine) ready() (ready bool, why string) {
 	ready = true
@@ -233,7 +236,7 @@ func (m *machine) ready() (ready bool, why string) {
 		case h.lost():
 		case h.State() == health.Hung || h.Looping():
 			return false, fmt.Sprintf("host %s failed before the update: %s", name, h.State())
-		case !h.up || h.State() != m.steady():
+		case !m.isReady(h):
 			ready = false
 		}
 	}
@@ -247,7 +250,7 @@ func (m *machine) unready() string {
 	more := 0
 	for _, name := range m.names {
 		switch h := m.hosts[name]; {
-		case h.lost() || h.up && h.State() == m.steady():
+		case h.lost() || m.isReady(h):
 		case len(hosts) == most:
 			more++
 		case !h.up:

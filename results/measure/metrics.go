@@ -23,31 +23,21 @@ func (c *cell) metrics() map[string]results.Metric {
 		"content_refused":   c.total(func(s sample) int { return s.refused }),
 		"boots":             c.total(func(s sample) int { return s.detail.Boots }),
 		"boot_loops":        c.total(func(s sample) int { return s.detail.BootLoops }),
-		"censored": c.total(func(s sample) int {
-			if s.detail.Censored {
-				return 1
-			}
-			return 0
-		}),
-		"relapses": c.total(func(s sample) int {
-			if s.relapsed {
-				return 1
-			}
-			return 0
-		}),
-		"hangs":            c.total(func(s sample) int { return s.hangs }),
-		"blocked_work":     c.total(func(s sample) int { return s.toll.hung }),
-		"polls_failed":     c.total(func(s sample) int { return s.toll.pollsFailed }),
-		"processes_killed": c.total(func(s sample) int { return s.toll.killed }),
-		"detection_before": c.detection(before),
-		"detection_during": c.detection(during),
-		"detection_after":  c.detection(afterwards),
-		"visibility":       c.visible(),
-		"work_latency":     c.workLatency(),
-		"overhead":         c.overhead(),
-		"memory_taken":     c.memoryTaken(),
-		"run_delay":        c.runDelay(),
-		"stranded":         c.stranded(),
+		"censored":          c.hosts(func(s sample) bool { return s.detail.Censored }),
+		"relapses":          c.hosts(func(s sample) bool { return s.relapsed }),
+		"hangs":             c.total(func(s sample) int { return s.hangs }),
+		"blocked_work":      c.total(func(s sample) int { return s.toll.hung }),
+		"polls_failed":      c.total(func(s sample) int { return s.toll.pollsFailed }),
+		"processes_killed":  c.total(func(s sample) int { return s.toll.killed }),
+		"detection_before":  c.detection(before),
+		"detection_during":  c.detection(during),
+		"detection_after":   c.detection(afterwards),
+		"visibility":        c.visible(),
+		"work_latency":      c.workLatency(),
+		"overhead":          c.overhead(),
+		"memory_taken":      c.memoryTaken(),
+		"run_delay":         c.runDelay(),
+		"stranded":          c.stranded(),
 	}
 	if c.steady() == health.Protected {
 		m["protection_radius"] = c.share(func(s sample) bool { return s.lostGuard })
@@ -218,6 +208,16 @@ func (c *cell) total(of func(sample) int) results.Metric {
 			sum += of(s)
 		}
 		return float64(sum*c.cell.Fleet.Hosts) / float64(len(samples))
+	})
+}
+
+// hosts is the number of hosts of a trial of which something is so, see total.
+func (c *cell) hosts(are func(sample) bool) results.Metric {
+	return c.total(func(s sample) int {
+		if are(s) {
+			return 1
+		}
+		return 0
 	})
 }
 
