@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"time"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
@@ -53,7 +54,12 @@ type stream struct {
 func (c *connection) openConsole(ctx context.Context, domain golibvirt.Domain) (net.Conn, error) {
 	s, err := c.openStream(ctx, procDomainOpenConsole, domain, "")
 	if err != nil {
-		return nil, fmt.Errorf("open console of %s: %w", domain.Name, err)
+		err = fmt.Errorf("open console of %s: %w", domain.Name, err)
+		if strings.Contains(err.Error(), "lock file") {
+			// libvirt believes what a killed daemon has left once its number is another process's, and cannot remove another user's.
+			err = fmt.Errorf("%w; if no libvirtd that runs has this console open, one that was killed has left the file: remove it on that machine", err)
+		}
+		return nil, err
 	}
 	return s, nil
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -33,7 +34,7 @@ type remoteGuest struct {
 	lines   *protocol.LineReader
 }
 
-// createRemote creates a domain that has not run an instruction, and opens its console and channel.
+// createRemote creates a domain that has not run an instruction.
 func createRemote(t *testing.T, c *connection, image vmimages.Image) *remoteGuest {
 	t.Helper()
 	g := &remoteGuest{t: t}
@@ -54,10 +55,10 @@ func createRemote(t *testing.T, c *connection, image vmimages.Image) *remoteGues
 	}); err != nil {
 		t.Fatal(err)
 	}
-	g.open(c)
 	return g
 }
 
+// open opens its console and channel.
 func (g *remoteGuest) open(c *connection) {
 	g.t.Helper()
 	var err error
@@ -80,6 +81,13 @@ func (g *remoteGuest) resume(c *connection) {
 	g.t.Helper()
 	if err := c.call(g.t.Context(), "resume", callTime, func(l *golibvirt.Libvirt) error { return l.DomainResume(g.domain) }); err != nil {
 		g.t.Fatal(err)
+	}
+}
+
+func (g *remoteGuest) destroy(c *connection) {
+	g.t.Helper()
+	if err := c.call(g.t.Context(), "destroy", createTime, func(l *golibvirt.Libvirt) error { return l.DomainDestroy(g.domain) }); err != nil {
+		g.t.Error(err)
 	}
 }
 
@@ -163,6 +171,7 @@ func TestStreams(t *testing.T) {
 			}
 			defer end(t, c)
 			g := createRemote(t, c, image)
+			g.open(c)
 
 			// Both directions wait at once, and a wait that ended can be repeated.
 			if err := g.channel.SetReadDeadline(time.Now().Add(-time.Second)); err != nil {
@@ -204,9 +213,7 @@ func TestStreams(t *testing.T) {
 			if rest, err := io.Copy(io.Discard, old); err != nil && !strings.Contains(err.Error(), "the daemon ended the stream") {
 				t.Errorf("the channel that was taken over: %d bytes, %v", rest, err)
 			}
-			if err := c.call(t.Context(), "destroy", createTime, func(l *golibvirt.Libvirt) error { return l.DomainDestroy(g.domain) }); err != nil {
-				t.Fatal(err)
-			}
+			g.destroy(c)
 			for name, s := range map[string]net.Conn{"console": g.console, "channel": g.channel} {
 				// A QEMU that ends with something unread resets its socket, which the daemon then says.
 				if _, err := io.Copy(io.Discard, s); err != nil && !strings.Contains(err.Error(), "the daemon ended the stream") {
@@ -215,6 +222,50 @@ func TestStreams(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestLockedConsole has a killed daemon's lock on the console's terminal, whose number another process has got.
+func TestLockedConsole(t *testing.T) {
+	_, image := images(t)
+	d := listen(t)
+	c, err := connect(t.Context(), d.tcp, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end(t, c)
+	g := createRemote(t, c, image)
+	var xml string
+	if err := c.call(t.Context(), "look at the domain", callTime, func(l *golibvirt.Libvirt) (err error) {
+		xml, err = l.DomainGetXMLDesc(g.domain, 0)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	terminal := regexp.MustCompile(`/dev/pts/(\d+)`).FindStringSubmatch(xml)
+	if terminal == nil {
+		t.Fatalf("no terminal in %s", xml)
+	}
+	lock := filepath.Join(locksDir, "LCK.._pts_"+terminal[1])
+	// The number counts as taken where the daemon may end that process, such as itself; a file that it may not remove always does.
+	for name, own := range map[string]func(path string) error{
+		"this user's": d.account.own, "another user's": func(string) error { return nil },
+	} {
+		if err := os.WriteFile(lock, fmt.Appendf(nil, "%10d\n", d.cmd.Process.Pid), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		err := own(lock)
+		if err == nil {
+			_, err = c.openConsole(t.Context(), g.domain)
+		}
+		if err == nil || !strings.Contains(err.Error(), "remove it on that machine") || !strings.Contains(err.Error(), lock) {
+			t.Errorf("%s lock: %v", name, err)
+		}
+		if err := os.Remove(lock); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g.open(c)
+	g.destroy(c)
 }
 
 // TestDaemonRestart has the daemon die: everything that was open says so, and the VM is found and spoken with again.
@@ -226,6 +277,7 @@ func TestDaemonRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := createRemote(t, c, image)
+	g.open(c)
 	g.resume(c)
 	g.serve("nothing")
 	asked := g.hear()
@@ -274,7 +326,5 @@ func TestDaemonRestart(t *testing.T) {
 		default:
 		}
 	}
-	if err := c.call(t.Context(), "destroy", createTime, func(l *golibvirt.Libvirt) error { return l.DomainDestroy(g.domain) }); err != nil {
-		t.Error(err)
-	}
+	g.destroy(c)
 }
