@@ -83,11 +83,12 @@ type Cell struct {
 	Fault        string            `json:"fault"`
 	Rollout      string            `json:"rollout"`
 	Recovery     string            `json:"recovery"`
-	Hosts        int               `json:"hosts"`             // of the whole fleet
-	Waves        int               `json:"waves,omitempty"`   // parts that the fleet was run in, one after the other; 0 when it was whole
-	Repeats      int               `json:"repeats"`           // that were begun
-	Invalid      int               `json:"invalid"`           // host samples lost to infrastructure failures
-	Retried      int               `json:"retried,omitempty"` // trials that were run again, and hosts whose first boot was
+	Hosts        int               `json:"hosts"`                // of the whole fleet
+	Waves        int               `json:"waves,omitempty"`      // parts that the fleet was run in, one after the other; 0 when it was whole
+	Repeats      int               `json:"repeats"`              // that were begun
+	Invalid      int               `json:"invalid"`              // host samples lost to infrastructure failures
+	Unfinished   int               `json:"unfinished,omitempty"` // host samples of trials that were interrupted
+	Retried      int               `json:"retried,omitempty"`    // trials that were run again, and hosts whose first boot was
 	Metrics      map[string]Metric `json:"metrics"`
 	Trials       []Trial           `json:"trials"`
 	HostsDetail  []HostDetail      `json:"hosts_detail"`
@@ -226,7 +227,7 @@ type Work struct {
 	Mean  *float64 `json:"mean"` // s for one of them; nil when there is none
 }
 
-// A Comparison is a test of two cells that differ in architecture alone.
+// A Comparison is a test of two cells that differ in their fleet alone.
 type Comparison struct {
 	A      string   `json:"a"` // cell IDs
 	B      string   `json:"b"`
@@ -254,8 +255,11 @@ type Expectation struct {
 	Status Status   `json:"status"`
 	Metric string   `json:"metric"`
 	Value  *float64 `json:"value"`
-	Bound  string   `json:"bound"` // e.g. ">= 1", "<= 0"
+	Min    *float64 `json:"min,omitempty"` // in the metric's unit; at least one of the two is there
+	Max    *float64 `json:"max,omitempty"`
 	Note   string   `json:"note,omitempty"`
+
+	AtLeast *float64 `json:"at_least,omitempty"` // as the metric's
 }
 
 // Encode writes r as results.json: indented, keys in a fixed order, the same bytes for the same results.

@@ -21,7 +21,7 @@ func EmulatedVMs() Assumptions {
 }
 
 // spares are faults that take down no kernel agent's host: those that every loader refuses, and those that do something else. The
-// matrix claims it of each.
+// matrix claims it of each; of bit_flips as its seed has them, and another seed's may do worse.
 var spares = []string{"bit_flips", "false_positive_updater", "replay", "self_wait", "truncated", "unknown_version", "unsigned", "zero_filled"}
 
 // An Estimate is what running a plan takes. Its durations are of the fleets' clock: on the virtual one a run takes less. Cells run one after the other, so that none disturbs another's clock: memory
@@ -46,7 +46,7 @@ type CellEstimate struct {
 }
 
 // Estimate tells what running the plan takes. It is a pure function of the plan and the assumptions. It supposes that
-// the update does its worst, so that it errs on the long side:
+// the update does its worst, so that it mostly errs on the long side:
 //
 //   - a cell is its fleet's boot, the time until the injection, and then the outage and stable_for, or the deadline if
 //     that is less;

@@ -42,7 +42,7 @@ func (s *script) expand(l *loader) *Plan {
 			"%d cells %d times over are %d runs; there may be %d.", len(cells), s.plan.Repeat, n, maxSamples)
 	}
 	for _, e := range s.expects {
-		e.where.checkMatches(l, cells)
+		e.where.checkMatches(l, fmt.Sprintf("Expectation %q: ", shorten(e.value.Name)), cells)
 		s.plan.Expect = append(s.plan.Expect, e.value)
 	}
 	s.plan.Cells, s.plan.Nodes = cells, s.nodes
@@ -189,16 +189,23 @@ func (s *script) checkNames(l *loader, sel selector, names map[string][]string) 
 
 // exclude is the cells without those that the selector matches.
 func (s selector) exclude(l *loader, cells []Cell) []Cell {
-	s.checkMatches(l, cells)
+	s.checkMatches(l, "", cells)
 	return slices.DeleteFunc(slices.Clone(cells), func(c Cell) bool { return matches(s.terms(), c) })
 }
 
-// checkMatches reports a selector that matches no cell although each of its names is one of a cell.
-func (s selector) checkMatches(l *loader, cells []Cell) {
-	if !slices.ContainsFunc(cells, func(c Cell) bool { return matches(s.terms(), c) }) {
-		l.errorf(s.at, "Matches no cell",
-			"No cell has all of these names; what has them may have been excluded.%s", someCells(cells))
+// checkMatches reports a selector that matches no cell although each of its names is one of a cell. Whose it is says what, of
+// which there can be many in one place of the file; "" where the place tells.
+func (s selector) checkMatches(l *loader, what string, cells []Cell) {
+	if slices.ContainsFunc(cells, func(c Cell) bool { return matches(s.terms(), c) }) {
+		return
 	}
+	var terms []string
+	for _, key := range selectorKeys {
+		if w, ok := s.wanted[key]; ok {
+			terms = append(terms, fmt.Sprintf("%s %q", key, shorten(w.name)))
+		}
+	}
+	l.errorf(s.at, "Matches no cell", "%sNo cell has %s; what has may have been excluded.%s", what, andList(terms), someCells(cells))
 }
 
 func someCells(cells []Cell) string {

@@ -27,8 +27,8 @@ func (s *section) expectation(taken map[string]hcl.Range) expectation {
 	metric, err := FindMetric(e.Metric)
 	e.Min, e.Max = s.bound("min", metric), s.bound("max", metric)
 	switch {
-	case !s.has("min") && !s.has("max"):
-		s.l.errorf(s.def, "Expectation without a bound", "Give min, max or both: without one nothing can miss it.")
+	case !s.given("min") && !s.given("max"):
+		s.l.errorf(s.def, "Expectation without a bound", "Give min, max or both: without one nothing can miss it. One that is null is none.")
 	case err == nil && e.Min != nil && e.Max != nil && *e.Min > *e.Max:
 		s.fail("max", "Impossible bounds",
 			"No value is at least %g, as min at %s asks, and at most %g: exchange them.", *e.Min, s.at("min"), *e.Max)

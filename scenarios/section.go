@@ -77,6 +77,15 @@ func (s *section) value(name string) (v cty.Value, ok bool) {
 	return v, !diags.HasErrors() && v.IsWhollyKnown() && !v.IsNull()
 }
 
+// given tells whether an attribute has a value: it is there, and is not null. One that cannot be told counts as given.
+func (s *section) given(name string) bool {
+	if !s.has(name) {
+		return false
+	}
+	v, diags := s.attrs[name].Expr.Value(s.ctx)
+	return diags.HasErrors() || !v.IsKnown() || !v.IsNull()
+}
+
 func (s *section) typed(name string, typ cty.Type, want string) (cty.Value, bool) {
 	v, ok := s.value(name)
 	if !ok {

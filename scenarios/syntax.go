@@ -71,7 +71,7 @@ var language = blockType{blocks: []blockType{
 		{"strategy", false, `strategy = "safe_mode"`, "safe_mode, a technician boots the host without the agent, removes the content and boots it again; or none, which is the default where nothing is said of technicians.", ""},
 		{"technicians", false, `technicians = 2`, "How many hosts can be worked on at the same time.", "1"},
 		{"hands_on", false, `hands_on = lognormal("4m", 0.5)`, "A technician's time for one host, besides its boots: a distribution, or a duration. safe_mode needs it.", ""},
-		{"notice", false, `notice = "5m"`, "From a host's boot loop to its place in the technicians' queue.", `"0s"`},
+		{"notice", false, `notice = "5m"`, "From a host's boot loop, hang or failing work to its place in the technicians' queue.", `"0s"`},
 		{"restart", false, `restart = "1s"`, "From a panic to the host's automatic restart.", `"1s"`},
 	}},
 	{name: "rollout", label: "name", what: "How hosts come to the update. There is one way yet, all of them at their next poll, and a name for it."},

@@ -23,10 +23,14 @@ func (c Change) String() string {
 
 // figure is a metric with all that two of them can differ in.
 func figure(m results.Metric) string {
-	if m.Value == nil {
+	known := cmp.Or(m.Value, m.AtLeast)
+	if known == nil {
 		return "none (" + cmp.Or(m.Note, "no reason given") + ")"
 	}
-	text := fmt.Sprintf("%v %s", *m.Value, m.Unit)
+	text := fmt.Sprintf("%v %s", *known, m.Unit)
+	if m.AtLeast != nil {
+		text = "at least " + text
+	}
 	if m.Lo != nil && m.Hi != nil {
 		text += fmt.Sprintf(" (%v to %v)", *m.Lo, *m.Hi)
 	}
@@ -37,8 +41,8 @@ func figure(m results.Metric) string {
 	return text
 }
 
-// Changes compares the metrics of all cells of two results, and counts them. They are the same when value, interval, number
-// of samples and note are.
+// Changes compares the metrics of all cells of two results, and counts them. They are the same when value, lower
+// bound, interval, number of samples and note are.
 func Changes(before, now *results.Results) (compared int, changes []Change) {
 	later := map[string]results.Cell{}
 	for _, c := range now.Cells {
@@ -60,5 +64,5 @@ func Changes(before, now *results.Results) (compared int, changes []Change) {
 
 func same(a, b results.Metric) bool {
 	equal := func(x, y *float64) bool { return x == y || x != nil && y != nil && *x == *y }
-	return equal(a.Value, b.Value) && equal(a.Lo, b.Lo) && equal(a.Hi, b.Hi) && a.N == b.N && a.Unit == b.Unit && a.Note == b.Note
+	return equal(a.Value, b.Value) && equal(a.AtLeast, b.AtLeast) && equal(a.Lo, b.Lo) && equal(a.Hi, b.Hi) && a.N == b.N && a.Unit == b.Unit && a.Note == b.Note
 }

@@ -150,7 +150,10 @@ func (c *cell) results() results.Cell {
 		Visibility: c.visibility(), Loads: c.loads(),
 	}
 	for _, s := range c.samples {
-		if s.detail.Invalid != "" {
+		switch {
+		case s.unfinished:
+			r.Unfinished++
+		case s.detail.Invalid != "":
 			r.Invalid++
 		}
 		r.Retried += s.detail.Retried
@@ -187,7 +190,9 @@ func judge(p *scenarios.Plan, r *results.Results) ([]results.Expectation, result
 
 func expectation(p *scenarios.Plan, e scenarios.Expect, c results.Cell) results.Expectation {
 	m := c.Metrics[e.Metric]
-	x := results.Expectation{Name: e.Name, Cell: c.ID, Metric: e.Metric, Value: m.Value, Status: results.Met, Bound: bound(e)}
+	x := results.Expectation{
+		Name: e.Name, Cell: c.ID, Metric: e.Metric, Value: m.Value, AtLeast: m.AtLeast, Min: e.Min, Max: e.Max, Status: results.Met,
+	}
 	whole := wholeRepeats(c)
 	total := len(c.HostsDetail)
 	switch {
@@ -213,7 +218,7 @@ func judged(m results.Metric, least, most *float64) (status results.Status, note
 		return results.Inconclusive, cmp.Or(m.Note, "no such figure")
 	case most != nil && *value > *most:
 		return results.Missed, m.Note
-	case m.AtLeast != nil && (most != nil || *value < *least):
+	case m.AtLeast != nil && (most != nil || least != nil && *value < *least):
 		return results.Inconclusive, m.Note + ": a longer deadline would tell"
 	case least != nil && *value < *least:
 		return results.Missed, ""
@@ -236,18 +241,4 @@ func wholeRepeats(c results.Cell) int {
 		}
 	}
 	return whole
-}
-
-func bound(e scenarios.Expect) string {
-	switch {
-	case e.Min != nil && e.Max != nil && *e.Min == *e.Max:
-		return fmt.Sprintf("= %g", *e.Min)
-	case e.Min != nil && e.Max != nil:
-		return fmt.Sprintf("%g to %g", *e.Min, *e.Max)
-	case e.Min != nil:
-		return fmt.Sprintf(">= %g", *e.Min)
-	case e.Max != nil:
-		return fmt.Sprintf("<= %g", *e.Max)
-	}
-	return "any"
 }

@@ -58,14 +58,16 @@ func (c *cell) metrics() map[string]results.Metric {
 	return m
 }
 
-// times are the hit hosts' times from an instant to their recovery.
+// times are the hit hosts' times from an instant to their recovery. A host that was up again when observation ended, but not
+// for long enough, may prove to have recovered when it came up: until then alone is it known not to have.
 func (c *cell) times(from func(sample) time.Duration) []stats.Observation {
 	var obs []stats.Observation
 	for _, s := range c.valid() {
 		switch {
 		case !s.hit:
 		case s.detail.Censored:
-			obs = append(obs, stats.Observation{Time: (s.end - from(s)).Seconds(), Censored: true})
+			known := s.unavailable[len(s.unavailable)-1].To
+			obs = append(obs, stats.Observation{Time: (known - from(s)).Seconds(), Censored: true})
 		default:
 			obs = append(obs, stats.Observation{Time: (s.recovered - from(s)).Seconds()})
 		}
@@ -92,7 +94,8 @@ func (c *cell) curve() []results.CurvePoint {
 // noHostHit is the note of times of recovery that nobody needed.
 const noHostHit = "no host was hit"
 
-// quantile is one of the curve, or at least the time for which the curve is known.
+// quantile is one of the curve. Where the curve does not reach it, it is at least what it would be if all hosts had come back
+// at the instant from which nothing is known of them.
 func quantile(k stats.Curve, p float64) results.Metric {
 	if k.N == 0 {
 		return results.Metric{Unit: "s", Note: noHostHit}
@@ -100,7 +103,7 @@ func quantile(k stats.Curve, p float64) results.Metric {
 	q := k.Quantile(p)
 	m := results.Metric{Value: q.Value, Lo: q.Lo, Hi: q.Hi, N: k.N, Unit: "s"}
 	if q.Value == nil {
-		m.AtLeast = &k.Steps[len(k.Steps)-1].Time
+		m.AtLeast = k.Bound(p)
 		m.Note = fmt.Sprintf("not reached: %d of %d hit hosts are censored", k.Censored, k.N)
 	}
 	return m

@@ -14,6 +14,8 @@ import (
 type sample struct {
 	detail results.HostDetail
 
+	unfinished bool // the trial was interrupted
+
 	hit         bool          // was ever unavailable after the injection
 	first       time.Duration // unavailability
 	recovered   time.Duration // start of the first stable availability; only if hit and not censored
@@ -78,6 +80,7 @@ func (c *cell) read(t *results.TrialRecord) (results.Trial, []sample) {
 	for _, name := range slices.Sorted(maps.Keys(hosts)) {
 		h := hosts[name]
 		h.sample.detail.Retried = h.Retried
+		h.sample.unfinished = t.Status == results.StatusInterrupted
 		h.finish(t.End, time.Duration(c.plan.StableFor), c.steady())
 		h.sample.served = served[name]
 		h.sample.stranded = h.Content != served[name] && (reverted || h.refused < served[name])

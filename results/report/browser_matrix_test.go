@@ -15,7 +15,7 @@ const matrixScript = `(() => {
 	for (const a of links) {
 		const row = a.closest('tr').querySelector('th').firstChild.textContent;
 		const column = a.closest('table').querySelectorAll('thead th')[a.closest('td').cellIndex].firstChild.textContent;
-		const cell = document.querySelector(a.getAttribute('href'));
+		const cell = document.querySelector(a.getAttribute('href'))?.closest('article').querySelector('h3');
 		if (!cell || !cell.textContent.startsWith(row) || !cell.textContent.includes(column)) wrong.push(row + ' / ' + column);
 	}
 	const there = links.length > 0 ? (links[links.length - 1].click(), document.querySelector(':target')) : null;

@@ -72,10 +72,7 @@ func hostsChart(id, label string, c results.Cell, w window, brief bool) template
 	panics, exits := 0, 0
 	for i, h := range shown {
 		y := top + shape.pitch*float64(i) + shape.pitch - shape.thick - 2
-		name := oneLine(h.Host)
-		if c.Repeats > 1 {
-			name = shorten(name, 11) + fmt.Sprintf(" #%d", h.Repeat)
-		}
+		name := laneName(c, h)
 		if i%shape.every == 0 {
 			d.text(left-8, y+min(10, shape.thick), "label end", shorten(name, 17))
 		}
@@ -94,6 +91,15 @@ func hostsChart(id, label string, c results.Cell, w window, brief bool) template
 	return d.svg(id, width, bottom+38, "Timeline of each host: "+label,
 		fmt.Sprintf("%s of %d, with %s and %s.", count(len(shown), "lane"), len(c.HostsDetail), count(panics, "panic"),
 			count(exits, "agent exit")))
+}
+
+// laneName is the host's, with its repeat where there are several.
+func laneName(c results.Cell, h results.HostDetail) string {
+	name := oneLine(h.Host)
+	if c.Repeats > 1 {
+		name = shorten(name, 11) + fmt.Sprintf(" #%d", h.Repeat)
+	}
+	return name
 }
 
 // lane draws one host where there is room for it.

@@ -66,6 +66,15 @@ func (p *pen) box(x, y, w, h float64) {
 	p.close()
 }
 
+// stories are those of the hosts that have a lane.
+func stories(c results.Cell) []string {
+	var out []string
+	for _, h := range lanes(c.HostsDetail) {
+		out = append(out, told(laneName(c, h), h))
+	}
+	return out
+}
+
 // told is a host's story in a line.
 func told(name string, h results.HostDetail) string {
 	var parts []string

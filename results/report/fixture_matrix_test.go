@@ -50,9 +50,9 @@ func grid(architectures, faults []string, recoveries ...string) *results.Results
 			all.Cells = append(all.Cells, results.Struck{Cell: a.ID, Count: x.Count, Hosts: x.Hosts})
 		}
 		x := results.Expectation{Name: "damage is bounded", Cell: a.ID, Metric: "blast_radius",
-			Value: a.Metrics["blast_radius"].Value, Bound: "<= 1", Status: results.Met}
+			Value: a.Metrics["blast_radius"].Value, Max: ptr(1), Status: results.Met}
 		if *x.Value > 0.5 && missed == "" { // the first that is to be less
-			x.Bound, x.Status = "<= 0.5", results.Missed
+			x.Max, x.Status = ptr(0.5), results.Missed
 			missed = a.ID
 		}
 		r.Expectations = append(r.Expectations, x)

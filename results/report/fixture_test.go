@@ -49,11 +49,11 @@ func outage() *results.Results {
 		},
 		Expectations: []results.Expectation{
 			{Name: "user mode keeps every host up", Cell: "user/rapid/everyone/technicians", Status: results.Met,
-				Metric: "blast_radius", Value: ptr(0), Bound: "<= 0"},
+				Metric: "blast_radius", Value: ptr(0), Max: ptr(0)},
 			{Name: "half of the fleet is back within a quarter of an hour", Cell: "kernel/rapid/everyone/technicians",
-				Status: results.Missed, Metric: "time_to_recover_median", Bound: "<= 900"},
+				Status: results.Missed, Metric: "time_to_recover_median", Max: ptr(900)},
 			{Name: "nearly all are back by the deadline", Cell: "kernel/rapid/everyone/technicians",
-				Status: results.Inconclusive, Metric: "fleet_recovery_99", Bound: "<= 1800",
+				Status: results.Inconclusive, Metric: "fleet_recovery_99", Max: ptr(1800),
 				Note: "fewer than 99 % of the hosts hit came back"},
 		},
 		Verdict: results.Missed,
@@ -236,6 +236,7 @@ func interrupted() *results.Results {
 	r.Verdict = results.Inconclusive
 	c := &r.Cells[2]
 	c.HostsDetail = c.HostsDetail[:4]
+	c.Unfinished = 4
 	c.Trials = c.Trials[:1]
 	c.Trials[0].Status, c.Trials[0].End, c.Trials[0].Reverted = "interrupted", ptr(40), nil
 	for i := range c.HostsDetail {

@@ -60,7 +60,7 @@ type page struct {
 	Resumed      string
 	Waves        []string // sentences
 	Retried      string
-	Lost         int // host samples
+	LeftOut      string
 	Unreliable   string
 	VerifiedHow  string
 	Verified     []verified
@@ -126,6 +126,8 @@ type cellDetail struct {
 	results.Cell
 	Label    string
 	Anchor   string
+	Lanes    string   // ID of the timeline
+	Stories  []string // a line each host, where the timeline's lanes are too thin to tell
 	Timeline template.HTML
 	Dense    bool // the timeline's lanes are thin
 	Hidden   int  // hosts that the timeline does not draw
@@ -165,7 +167,7 @@ func newPage(r *results.Results) (*page, error) {
 		TableWidth: template.CSS(fmt.Sprintf("%drem", 9+14*len(r.Cells))), States: states(), Definitions: shownMetrics(r.Cells),
 	}
 	p.ClockMeaning = clockMeaning(r.Provenance.Clock)
-	p.Retried, p.Lost, p.Changed = retried(r), invalidCount(r), changedFacts(r)
+	p.Retried, p.LeftOut, p.Changed = retried(r), leftOut(r), changedFacts(r)
 	p.Unreliable, p.VerifiedHow, p.Verified = unreliable(r), verifiedHow(r), verification(r)
 	if p.Title == "" {
 		p.Title = "unnamed scenario"
@@ -180,7 +182,7 @@ func newPage(r *results.Results) (*page, error) {
 // expectationRows are those that are shown, and of many those that were met apart.
 func expectationRows(r *results.Results) (shown, met []expectationRow) {
 	for _, e := range r.Expectations {
-		row := expectationRow{e, labelOf(r, e.Cell), metricLabel(e.Metric), outcome(r, e), bound(e.Bound, unitOf(r, e.Cell, e.Metric))}
+		row := expectationRow{e, labelOf(r, e.Cell), metricLabel(e.Metric), outcome(r, e), bounds(e, unitOf(r, e.Cell, e.Metric))}
 		if e.Status == results.Met && len(r.Expectations) > fewExpectations {
 			met = append(met, row)
 		} else {
@@ -223,9 +225,12 @@ func (p *page) fillCells(r *results.Results) {
 		label := p.Labels[i]
 		said := cellFinding{label, oneLine(c.Architecture), finding(c, time.Duration(r.Scenario.Deadline))}
 		states := statesChart(fmt.Sprintf("states%d", i), label, c, w)
-		d := cellDetail{Cell: c, Label: label, Anchor: anchor(i),
+		d := cellDetail{Cell: c, Label: label, Anchor: anchor(i), Lanes: lanesAnchor(i),
 			Timeline: hostsChart(fmt.Sprintf("hosts%d", i), label, c, w, p.Many),
 			Dense:    p.Many || len(c.HostsDetail) > roomyLanes, Hidden: len(c.HostsDetail) - len(lanes(c.HostsDetail))}
+		if d.Dense { // its lanes tell nothing to who cannot point at them
+			d.Stories = stories(c)
+		}
 		for _, cc := range c.Causes {
 			d.Causes = append(d.Causes, cause{cc, where(cc), causeAnchor(p.Causes, cc)})
 		}

@@ -57,8 +57,8 @@ func Markdown(w io.Writer, r *results.Results) error {
 	if s := retried(r); s != "" {
 		fmt.Fprintf(&b, "\n%s\n", md(s))
 	}
-	if n := invalidCount(r); n > 0 {
-		fmt.Fprintf(&b, "\n%s failed for reasons of the testbed, and %s left out.\n", count(n, "host sample"), isAre(n))
+	if s := leftOut(r); s != "" {
+		fmt.Fprintf(&b, "\n%s\n", md(s))
 	}
 	if how := verifiedHow(r); how != "" {
 		fmt.Fprintf(&b, "\n%s\n\n", md(how))
@@ -116,6 +116,9 @@ func matricesInMarkdown(b *strings.Builder, r *results.Results) {
 				fmt.Fprintf(b, " %s |", md(c.Text))
 			}
 			b.WriteString("\n")
+		}
+		if m.Samples != "" {
+			fmt.Fprintf(b, "\n%s; the report has their 95 %% intervals.\n", upperFirst(m.Samples))
 		}
 	}
 }
@@ -185,19 +188,4 @@ func footer(r *results.Results) string {
 		parts = append(parts, "run "+oneLine(r.Run.ID))
 	}
 	return strings.Join(parts, ", ") + "."
-}
-
-func invalidCount(r *results.Results) int {
-	n := 0
-	for _, c := range r.Cells {
-		n += c.Invalid
-	}
-	return n
-}
-
-func isAre(n int) string {
-	if n == 1 {
-		return "is"
-	}
-	return "are"
 }

@@ -13,6 +13,7 @@ import (
 type matrix struct {
 	metric
 	Among   string // rollout and recovery, where the plan has more than one; else empty
+	Samples string // that each figure rests on, e.g. "3 host samples in each cell"; empty when there are none
 	Updates []matrixUpdate
 	Rows    []matrixRow
 }
@@ -31,8 +32,9 @@ type matrixRow struct {
 // A matrixCell is one cell's figure.
 type matrixCell struct {
 	Text     string
+	Interval string // 95 %; empty when there is none, and when it is the figure itself
 	Note     string // what the text leaves out
-	Anchor   string // of the cell's own section; empty when the plan has no such cell
+	Anchor   string // of the cell's timeline; empty when the plan has no such cell
 	Level    int    // of shade, 0 to 5: for a share up to 0, 20, 40, 60, 80 and 100 %; for a time see levelOf
 	Censored bool   // fewer than half of the hosts that were hit came back
 }
@@ -91,10 +93,33 @@ func matrices(r *results.Results) []matrix {
 				m.Updates = append(m.Updates, u.shown())
 			}
 			m.fill(r, updates, func(c results.Cell) bool { return way{c.Rollout, c.Recovery} == w })
+			m.Samples = samplesOf(r.Cells, func(c results.Cell) bool { return way{c.Rollout, c.Recovery} == w })
 			out = append(out, m)
 		}
 	}
 	return out
+}
+
+// samplesOf says how many host samples count in each of the cells that belong.
+func samplesOf(cells []results.Cell, belongs func(results.Cell) bool) string {
+	least, most := 0, 0
+	for _, c := range cells {
+		if !belongs(c) {
+			continue
+		}
+		n := len(c.HostsDetail) - c.Invalid - c.Unfinished
+		if most == 0 {
+			least = n
+		}
+		least, most = min(least, n), max(most, n)
+	}
+	switch {
+	case most == 0:
+		return ""
+	case least == most:
+		return count(most, "host sample") + " in each cell"
+	}
+	return fmt.Sprintf("%d to %s in a cell", least, count(most, "host sample"))
 }
 
 // fill sets the rows from the cells that belong to the matrix.
@@ -109,7 +134,11 @@ func (m *matrix) fill(r *results.Results, updates []matrixUpdate, belongs func(r
 			row = len(m.Rows)
 			m.Rows = append(m.Rows, matrixRow{oneLine(c.Fleet), oneLine(c.Architecture), c.Control, slices.Repeat([]matrixCell{{Text: ""}}, len(updates))})
 		}
-		m.Rows[row].Cells[column] = m.cell(c, anchor(i), time.Duration(r.Scenario.Deadline))
+		to := anchor(i)
+		if len(c.HostsDetail) > 0 {
+			to = lanesAnchor(i)
+		}
+		m.Rows[row].Cells[column] = m.cell(c, to, time.Duration(r.Scenario.Deadline))
 	}
 }
 
@@ -119,9 +148,7 @@ func (m *matrix) cell(c results.Cell, anchor string, deadline time.Duration) mat
 	switch {
 	case v.Value != nil:
 		out.Level = levelOf(*v.Value, m.Unit, deadline)
-		if iv := interval(v); iv != "" {
-			out.Note = strings.Trim(fmt.Sprintf("95 %% interval %s; %s", iv, oneLine(v.Note)), "; ")
-		}
+		out.Interval = interval(v)
 	case m.Key == "time_to_recover_median" && v.N > 0:
 		out.Text, out.Level, out.Censored = "censored", 5, true
 	}
@@ -153,6 +180,9 @@ func (u matrixUpdate) shown() matrixUpdate {
 
 // anchor is the ID of a cell's own section on the page.
 func anchor(cell int) string { return fmt.Sprintf("cell%d", cell) }
+
+// lanesAnchor is the ID of a cell's timeline. A browser that is sent there unfolds what the timeline is in.
+func lanesAnchor(cell int) string { return fmt.Sprintf("lanes%d", cell) }
 
 // distinct lists what the cells have of something, each once, in the order of cells.
 func distinct[T comparable](cells []results.Cell, of func(results.Cell) T) []T {

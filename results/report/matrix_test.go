@@ -34,12 +34,12 @@ func TestMatrices(t *testing.T) {
 	r := pairs()
 	r.Cells = slices.DeleteFunc(r.Cells, func(c results.Cell) bool { return c.Fleet == "user" && c.Fault == "field_count" })
 	m := matrices(r)[0]
-	want := matrix{metric: m.metric,
+	want := matrix{metric: m.metric, Samples: "6 host samples in each cell",
 		Updates: []matrixUpdate{{Name: "field-count"}, {Name: "empty-rules"}},
 		Rows: []matrixRow{
-			{"control", "kernel", true, []matrixCell{{Text: "0 %", Note: "95 % interval 0–35.4 %", Anchor: "cell0"}, {Text: "0 %", Note: "95 % interval 0–35.4 %", Anchor: "cell1"}}},
-			{"kernel", "kernel", false, []matrixCell{{Text: "0 %", Note: "95 % interval 0–35.4 %", Anchor: "cell2"}, {Text: "85 %", Note: "95 % interval 20–100 %", Anchor: "cell3", Level: 5}}},
-			{"user", "user", false, []matrixCell{{}, {Text: "0 %", Note: "95 % interval 0–35.4 %", Anchor: "cell4"}}}, // the other was excluded
+			{"control", "kernel", true, []matrixCell{{Text: "0 %", Interval: "0–35.4 %", Anchor: "lanes0"}, {Text: "0 %", Interval: "0–35.4 %", Anchor: "lanes1"}}},
+			{"kernel", "kernel", false, []matrixCell{{Text: "0 %", Interval: "0–35.4 %", Anchor: "lanes2"}, {Text: "85 %", Interval: "20–100 %", Anchor: "lanes3", Level: 5}}},
+			{"user", "user", false, []matrixCell{{}, {Text: "0 %", Interval: "0–35.4 %", Anchor: "lanes4"}}}, // the other was excluded
 		},
 	}
 	if diff := cmp.Diff(want, m, cmp.AllowUnexported(matrix{})); diff != "" {
@@ -54,7 +54,6 @@ func TestMatrices(t *testing.T) {
 	}
 }
 
-// A matrix holds what shares rollout and recovery, and a column tells updates of one fault apart.
 // TestStrandedHasAMatrix only where some host was.
 func TestStrandedHasAMatrix(t *testing.T) {
 	r := grid([]string{"kernel", "user"}, []string{"field_count", "empty_rules"})
@@ -64,6 +63,7 @@ func TestStrandedHasAMatrix(t *testing.T) {
 	}
 }
 
+// A matrix holds what shares rollout and recovery, and a column tells updates of one fault apart.
 func TestMatricesOfTwoRecoveries(t *testing.T) {
 	r := grid([]string{"kernel", "user"}, []string{"field_count", "empty_rules"}, "none", "technicians")
 	for i := range r.Cells {
@@ -73,7 +73,7 @@ func TestMatricesOfTwoRecoveries(t *testing.T) {
 	if len(got) != 6 || got[0].Among != "everyone, none" || got[1].Among != "everyone, technicians" {
 		t.Fatalf("%d matrices, the first two of %q and %q", len(got), got[0].Among, got[1].Among)
 	}
-	for i, want := range []string{"cell0", "cell1"} {
+	for i, want := range []string{"lanes0", "lanes1"} {
 		if a := got[i].Rows[0].Cells[0].Anchor; a != want {
 			t.Errorf("the first figure of recovery %d leads to %s, want %s", i, a, want)
 		}
@@ -118,13 +118,20 @@ func TestFleetSummaries(t *testing.T) {
 			results.Visibility{What: "mmap", Before: detected(4, 4), After: detected(0, 6)}),
 		c("f", "none", false, 0, none("ratio", "no work")), // no fault to spread
 	})
-	want := []fleetSummary{{Fleet: "f", Architecture: "user", Blast: ptr(2.5 / 3), Overhead: ptr(0.1), Kinds: []fleetKind{
+	want := []fleetSummary{{Fleet: "f", Architecture: "user", Blast: ptr(2.5 / 3), Faults: 3, Overhead: ptr(0.1), Kinds: []fleetKind{
 		{What: "exec", Before: late(7, 8, 1, 9), During: late(2, 12, 3, 4), MissedIn: []string{"b"}},
 		{What: "rename", Before: detected(0, 4), During: detected(0, 6)},
 		{What: "mmap", Before: detected(4, 4), After: detected(0, 6), MissedIn: []string{"c"}},
 	}}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("summaries (-want +got):\n%s", diff)
+	}
+	// A fault that one of them did not meet is in no fleet's mean.
+	none := none("ratio", "no work")
+	for _, f := range fleetSummaries([]results.Cell{c("f", "a", false, 0.5, none), c("f", "b", false, 1, none), c("g", "a", false, 0.25, none)}) {
+		if want := map[string]float64{"f": 0.5, "g": 0.25}[f.Fleet]; f.Blast == nil || *f.Blast != want || f.Faults != 1 {
+			t.Errorf("%s: blast radius %s over %d faults, want %v over the one that both met", f.Fleet, optional(f.Blast, ""), f.Faults, want)
+		}
 	}
 	for sign, d := range map[string]results.Detected{"✓": detected(4, 4), "✗": detected(0, 4), "◐": detected(1, 4), missing: {}} {
 		if got := (fleetKind{Before: d}).Sign(); got != sign {
@@ -236,7 +243,7 @@ func TestHostileMatrix(t *testing.T) {
 	if bad := regexp.MustCompile(`[^\\]\]\(|://|[^\\]\*\*\[`).FindString(summary.String()); bad != "" {
 		t.Errorf("the summary contains %q", bad)
 	}
-	if n := strings.Count(page.String(), `href="#cell`); n < 3*len(r.Cells) {
+	if n := strings.Count(page.String(), `href="#lanes`); n < 3*len(r.Cells) {
 		t.Errorf("%d links to cells, want those of three matrices of %d cells", n, len(r.Cells))
 	}
 }

@@ -57,10 +57,15 @@ func TestInterval(t *testing.T) {
 }
 
 func TestBound(t *testing.T) {
-	for s, want := range map[string]string{"<= 0.5": "≤ 50 %", ">= 1": "≥ 100 %", "= 0": "= 0 %", "about 3": "about 3",
-		"<= NaN": "<= NaN", "<=": "<=", "": ""} {
-		if got := bound(s, "share"); got != want {
-			t.Errorf("%q: %q, want %q", s, got, want)
+	for _, tt := range []struct {
+		least, most *float64
+		unit, want  string
+	}{
+		{nil, ptr(0.5), "share", "≤ 50 %"}, {ptr(1), nil, "share", "≥ 100 %"}, {ptr(0), ptr(0), "share", "= 0 %"},
+		{ptr(60), ptr(90), "s", "1 min to 1 min 30 s"}, {ptr(0.2), ptr(0.5), "share", "20 % to 50 %"}, {nil, nil, "s", missing},
+	} {
+		if got := bounds(results.Expectation{Min: tt.least, Max: tt.most}, tt.unit); got != tt.want {
+			t.Errorf("%q, want %q", got, tt.want)
 		}
 	}
 }

@@ -188,6 +188,25 @@ func invalidSamples(label string, c results.Cell) []invalidSample {
 	return out
 }
 
+// leftOut says how many samples are in no figure, and why; it is empty when there are none.
+func leftOut(r *results.Results) string {
+	invalid, unfinished := 0, 0
+	for _, c := range r.Cells {
+		invalid, unfinished = invalid+c.Invalid, unfinished+c.Unfinished
+	}
+	var parts []string
+	if invalid > 0 {
+		parts = append(parts, count(invalid, "host sample")+" failed for reasons of the testbed")
+	}
+	if unfinished > 0 {
+		parts = append(parts, count(unfinished, "host sample")+" had not come to an end when the run was interrupted")
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return strings.Join(parts, ", ") + ": left out of every figure."
+}
+
 // some is a list of names that stays short.
 func some(names []string) string {
 	const enough = 5

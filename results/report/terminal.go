@@ -65,10 +65,9 @@ func (t *terminal) draw(r *results.Results) {
 	if s := retried(r); s != "" {
 		t.line("", faint, s)
 	}
-	if n := invalidCount(r); n > 0 {
+	if s := leftOut(r); s != "" {
 		t.b.WriteString("\n")
-		t.line("", statusColor(results.Inconclusive),
-			fmt.Sprintf("%s failed for reasons of the testbed, and %s left out", count(n, "host sample"), isAre(n)))
+		t.line("", statusColor(results.Inconclusive), s)
 	}
 	if how := verifiedHow(r); how != "" {
 		t.b.WriteString("\n")

@@ -141,6 +141,9 @@ func (t *terminal) matrices(r *results.Results, many bool) {
 		if m.Among != "" {
 			title += ", " + m.Among
 		}
+		if m.Samples != "" {
+			title += " (" + m.Samples + ")"
+		}
 		t.b.WriteString("\n")
 		t.line("", bold, title)
 		for i, block := range blocks {

@@ -175,27 +175,19 @@ func pValue(p *float64) string {
 	return strconv.FormatFloat(*p, 'f', 2, 64)
 }
 
-// bound writes an expectation's bound, such as "<= 0.5", in the unit of its metric; one that it cannot read stays as
-// it is.
-func bound(s, unit string) string {
-	op, rest, ok := strings.Cut(strings.TrimSpace(s), " ")
-	if !ok {
-		return s
+// bounds writes what an expectation asks of a figure in that unit, e.g. "≤ 50 %", "= 0", "1 min to 2 min".
+func bounds(e results.Expectation, unit string) string {
+	switch {
+	case e.Min != nil && e.Max != nil && *e.Min == *e.Max:
+		return "= " + amount(*e.Min, unit)
+	case e.Min != nil && e.Max != nil:
+		return amount(*e.Min, unit) + " to " + amount(*e.Max, unit)
+	case e.Min != nil:
+		return "≥ " + amount(*e.Min, unit)
+	case e.Max != nil:
+		return "≤ " + amount(*e.Max, unit)
 	}
-	v, err := strconv.ParseFloat(rest, 64)
-	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-		return s
-	}
-	switch op {
-	case ">=":
-		op = "≥"
-	case "<=":
-		op = "≤"
-	case "=", "==", "<", ">":
-	default:
-		return s
-	}
-	return op + " " + amount(v, unit)
+	return missing
 }
 
 // count says how many: count(1, "host") is "1 host", count(2, "host") is "2 hosts".

@@ -12,7 +12,8 @@ import (
 // A fleetSummary is one fleet over all its cells, those of a control arm left out.
 type fleetSummary struct {
 	Fleet, Architecture string
-	Blast               *float64 // mean of its cells' blast radius, those of a harmless update left out
+	Blast               *float64 // mean of its cells' blast radius, over the updates that all fleets met; a harmless one is left out
+	Faults              int      // updates that this is the mean over
 	Visibility          *float64 // mean of its cells', as is the next
 	Overhead            *float64
 	Kinds               []fleetKind
@@ -34,15 +35,38 @@ func (f fleetSummary) What() string {
 func fleetSummaries(cells []results.Cell) []fleetSummary {
 	tried := slices.DeleteFunc(slices.Clone(cells), func(c results.Cell) bool { return c.Control })
 	var out []fleetSummary
+	shared := sharedFaults(tried)
 	for _, name := range distinct(tried, func(c results.Cell) string { return c.Fleet }) {
 		own := slices.DeleteFunc(slices.Clone(tried), func(c results.Cell) bool { return c.Fleet != name })
-		faulty := slices.DeleteFunc(slices.Clone(own), func(c results.Cell) bool { return c.Fault == "none" })
+		faulty := slices.DeleteFunc(slices.Clone(own), func(c results.Cell) bool { return !slices.Contains(shared, c.Update) })
 		out = append(out, fleetSummary{
-			Fleet: oneLine(name), Architecture: oneLine(own[0].Architecture), Blast: meanOf(faulty, "blast_radius"),
+			Fleet: oneLine(name), Architecture: oneLine(own[0].Architecture), Blast: meanOf(faulty, "blast_radius"), Faults: len(shared),
 			Visibility: meanOf(own, "visibility"), Overhead: meanOf(own, "overhead"), Kinds: kindsOf(own),
 		})
 	}
 	return out
+}
+
+// sharedFaults lists the faulty updates of which every fleet has a blast radius, fleets that have none at all left out: means
+// over different faults could not be set against each other.
+func sharedFaults(tried []results.Cell) []string {
+	met := map[string]map[string]bool{} // by fleet, by update
+	for _, c := range tried {
+		if c.Fault != "none" && c.Metrics["blast_radius"].Value != nil {
+			if met[c.Fleet] == nil {
+				met[c.Fleet] = map[string]bool{}
+			}
+			met[c.Fleet][c.Update] = true
+		}
+	}
+	return slices.DeleteFunc(distinct(tried, func(c results.Cell) string { return c.Update }), func(update string) bool {
+		for _, own := range met {
+			if !own[update] {
+				return true
+			}
+		}
+		return len(met) == 0
+	})
 }
 
 // meanOf is the mean of a metric over those cells that have it, nil when none has.

@@ -79,10 +79,7 @@ func metricLabel(key string) string {
 
 // outcome is what an expectation's value came to, in words.
 func outcome(r *results.Results, e results.Expectation) string {
-	if e.Value == nil {
-		return missing
-	}
-	return amount(*e.Value, unitOf(r, e.Cell, e.Metric))
+	return value(results.Metric{Value: e.Value, AtLeast: e.AtLeast, Unit: unitOf(r, e.Cell, e.Metric)})
 }
 
 // verdict says in one sentence what came out.

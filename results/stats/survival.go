@@ -156,6 +156,19 @@ func (c Curve) Quantile(p float64) Quantile {
 	return q
 }
 
+// Bound is the least that the time by which a share p of the subjects had their event can be, whatever became of the
+// censored: the p-quantile of all times, those of censorings among them. It is nil for a curve of no observations.
+func (c Curve) Bound(p float64) *float64 {
+	seen := 0
+	for i := range c.Steps {
+		seen += c.Steps[i].Events + c.Steps[i].Censored
+		if float64(seen) >= p*float64(c.N)-1e-9 {
+			return &c.Steps[i].Time
+		}
+	}
+	return nil
+}
+
 // A Mean is a restricted mean in seconds with its standard error and 95 % limits.
 type Mean struct {
 	Value, SE float64

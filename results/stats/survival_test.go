@@ -260,6 +260,33 @@ func TestKaplanMeierProperties(t *testing.T) {
 	}
 }
 
+// However late the censored had their events, no quantile comes before its bound, and where all had them at once, none later.
+func TestBound(t *testing.T) {
+	if b := (Curve{}).Bound(0.5); b != nil {
+		t.Errorf("of nothing: %v", *b)
+	}
+	rng := rand.New(rand.NewPCG(7, 7))
+	for range 500 {
+		obs := randomObservations(rng, 1+rng.IntN(12))
+		atOnce, later := make([]Observation, len(obs)), make([]Observation, len(obs))
+		for i, o := range obs {
+			atOnce[i], later[i] = Observation{Time: o.Time}, Observation{Time: o.Time}
+			if o.Censored {
+				later[i].Time += float64(rng.IntN(20))
+			}
+		}
+		for _, p := range []float64{0.1, 0.5, 0.9, 0.97, 1} {
+			bound := KaplanMeier(obs).Bound(p)
+			if least := KaplanMeier(atOnce).Quantile(p).Value; bound == nil || *bound != *least {
+				t.Fatalf("bound of quantile %v of %v: %v, want %v", p, obs, bound, *least)
+			}
+			if q := KaplanMeier(later).Quantile(p).Value; *q < *bound {
+				t.Fatalf("quantile %v of %v is %v, and could not be less than %v", p, later, *q, *bound)
+			}
+		}
+	}
+}
+
 // randomObservations draws few distinct times, so that ties are common.
 func randomObservations(rng *rand.Rand, n int) []Observation {
 	obs := make([]Observation, n)

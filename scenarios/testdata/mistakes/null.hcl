@@ -23,6 +23,12 @@ expect "something" {
   max    = 0
 }
 
+expect "nothing" {
+  metric = "blast_radius"
+  min    = var.unset
+  max    = null
+}
+
 matrix {
   exclude = null
 }
