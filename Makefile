@@ -25,6 +25,7 @@ image: deps build ## the VM image, unless it is there already
 
 test: test-deps check-format ## everything, on real VMs too
 	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
 	FLEETFALL_PROMISED=all $(GO) test -count=1 -race -timeout 15m $$($(GO) list ./... | grep -vxF "$$($(GO) list $(VM_TESTS))")
 	FLEETFALL_PROMISED=all $(GO) test -count=1 -race -p 1 -timeout 40m $(VM_TESTS)
 
@@ -35,7 +36,8 @@ check: check-format ## format, vet, staticcheck and the tests that need no VM
 
 .PHONY: check-format
 check-format:
-	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
+	@set -e; files=$$(git ls-files '*.go'); test -n "$$files"; gofmt=$$($(GO) env GOROOT)/bin/gofmt; \
+	unformatted=$$($$gofmt -l $$files); \
 	if [ -n "$$unformatted" ]; then echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; fi
 
 bench: test-deps build image ## speeds as ratios measured in one run, and sizes; BENCH_HOSTS=6 to try it
@@ -77,7 +79,7 @@ test-deps: ## Debian packages that the tests need
 
 .PHONY: readme
 readme: ## the README's tables, from the latest demo, matrix and make bench; what was never made stays as it is
-	newest() { ls -d results/runs/$$1-[0-9]*/summary.md 2>/dev/null | tail -1; }; \
+	newest() { grep -L '"replays"' results/runs/$$1-[0-9]*/results.json 2>/dev/null | tail -1 | sed s/results.json/summary.md/; }; \
 	awk -v demo="$$(newest channel-file-291)" -v matrix="$$(newest matrix)" -v bench=bin/bench.md ' \
 		function paste(file,   line, lines) { \
 			while (file && (getline line < file) > 0) { if (!lines++) print ""; sub(/^## /, "### ", line); print line } \

@@ -116,6 +116,10 @@ func (m *machine) handle(e fleet.Event) []decision {
 		case tagTick:
 			decisions = append(decisions, decision{wait: tick, tag: tagTick})
 		case tagInject:
+			if why := m.unavailable(); why != "" {
+				m.end(Invalid, why)
+				return decisions
+			}
 			decisions = append(decisions, m.inject()...)
 		case tagRevert:
 			decisions = append(decisions, m.revert()...)
@@ -181,6 +185,10 @@ func (m *machine) tell(format string, args ...any) {
 
 // advance moves the trial on when its hosts are where they are to be.
 func (m *machine) advance() []decision {
+	if m.valid() == 0 {
+		m.end(Invalid, "every host was lost to infrastructure failures")
+		return nil
+	}
 	switch m.phase {
 	case phaseBooting:
 		switch ready, why := m.ready(); {
@@ -200,9 +208,6 @@ func (m *machine) advance() []decision {
 		case m.now-m.injected >= time.Duration(m.trial.Plan.Deadline):
 			m.end(Deadline, "")
 		}
-	}
-	if m.outcome == nil && m.valid() == 0 {
-		m.end(Invalid, "every host was lost to infrastructure failures")
 	}
 	return nil
 }
@@ -241,6 +246,17 @@ func (m *machine) ready() (ready bool, why string) {
 		}
 	}
 	return ready, ""
+}
+
+// unavailable tells which host is not up, "" when all are that are not lost: it would count as hit by what it had not yet been
+// offered. Work that is slow at this instant may be a busy machine's doing, of which the control tells.
+func (m *machine) unavailable() string {
+	for _, name := range m.names {
+		if h := m.hosts[name]; !h.lost() && !h.State().Available() && h.State() != health.Degraded {
+			return fmt.Sprintf("host %s was %s when the update was to be offered", name, h.State())
+		}
+	}
+	return ""
 }
 
 // unready names hosts that keep the fleet from being ready, with the state that each is in.

@@ -19,6 +19,7 @@ type unlucky struct {
 	boots map[string]int           // boots of a host that fail
 	cut   map[string]time.Duration // when a host is lost, with all that was to come from it
 
+	fate fleet.Happening // of a host that is cut; nil for the testbed's failure
 	lost map[string]bool // until its next boot
 }
 
@@ -43,6 +44,9 @@ func (u *unlucky) Next(ctx context.Context) (fleet.Event, error) {
 		}
 		u.lost[e.Host] = true
 		e.What = fleet.InfraFailed{Op: "run domain", Reason: "asked for by the test"}
+		if cut && u.fate != nil {
+			e.What = u.fate
+		}
 		return e, nil
 	}
 }
@@ -50,7 +54,7 @@ func (u *unlucky) Next(ctx context.Context) (fleet.Event, error) {
 func runUnlucky(t *testing.T, p *scenarios.Plan, boots map[string]int, cut map[string]time.Duration) (orchestrator.Outcome, *record) {
 	t.Helper()
 	trial := orchestrator.Trials(p, nil)[0]
-	f := &unlucky{fleettest.NewFake(trial.Hosts, deadly), boots, cut, map[string]bool{}}
+	f := &unlucky{Fake: fleettest.NewFake(trial.Hosts, deadly), boots: boots, cut: cut, lost: map[string]bool{}}
 	defer f.Close(context.Background())
 	rec := &record{}
 	out, err := trial.Run(context.Background(), f, rec, nil)
@@ -133,11 +137,34 @@ func TestHostLostLaterIsNotBootedAgain(t *testing.T) {
 			}
 		}
 	}
-	all := map[string]time.Duration{}
-	for name := range everyHost(0) {
-		all[name] = 20 * time.Second
+	for _, at := range []time.Duration{20 * time.Second, 40 * time.Second} { // before the revert, and after it
+		all := map[string]time.Duration{}
+		for name := range everyHost(0) {
+			all[name] = at
+		}
+		if out, _ := runUnlucky(t, plan("kernel", nil), nil, all); out.Status != orchestrator.Invalid {
+			t.Errorf("every host was lost at %s: outcome %+v, want invalid", at, out)
+		}
 	}
-	if out, _ := runUnlucky(t, plan("kernel", nil), nil, all); out.Status != orchestrator.Invalid {
-		t.Errorf("every host was lost: outcome %+v, want invalid", out)
+}
+
+// TestUpdateIsNotOfferedToAHostThatIsDown: what it is down for is none of the update's doing.
+func TestUpdateIsNotOfferedToAHostThatIsDown(t *testing.T) {
+	trial := orchestrator.Trials(plan("kernel", func(_ *scenarios.Plan, c *scenarios.Cell) { c.Recovery.Restart = d(time.Minute) }), nil)[0]
+	f := &unlucky{
+		Fake: fleettest.NewFake(trial.Hosts, deadly), cut: map[string]time.Duration{"kernel-03": 4 * time.Second},
+		fate: fleet.Panic{Title: "of its own"}, lost: map[string]bool{},
+	}
+	defer f.Close(context.Background())
+	rec := &record{}
+	out, err := trial.Run(context.Background(), f, rec, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out.Status != orchestrator.Invalid || !strings.Contains(out.Reason, "kernel-03 was down") {
+		t.Errorf("outcome %+v", out)
+	}
+	if slices.ContainsFunc(rec.lines, func(l string) bool { return strings.HasSuffix(l, "mark injected") }) {
+		t.Error("the update was offered")
 	}
 }

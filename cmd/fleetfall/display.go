@@ -142,7 +142,10 @@ func trialName(t orchestrator.Trial) string {
 
 // summary is the state of the fleet in a few words.
 func summary(p orchestrator.Progress) string {
-	parts := []string{fmt.Sprintf("%d of %d hosts up", p.Up, len(p.Trial.Hosts))}
+	var parts []string
+	if p.Phase == "booting" {
+		parts = append(parts, fmt.Sprintf("%d of %d hosts have booted", p.Up, len(p.Trial.Hosts)))
+	}
 	for _, s := range health.States() {
 		if n := p.States[s]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, s))

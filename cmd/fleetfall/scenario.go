@@ -22,7 +22,7 @@ func (f *scenarioFlags) add(c *cobra.Command) {
 	c.Flags().StringArrayVar(&f.vars, "var", nil, "set a variable of the scenario, as name=value (may be repeated)")
 	c.Flags().StringArrayVar(&f.varFiles, "var-file", nil, "file of name = value lines (may be repeated)")
 	c.Flags().StringVar(&f.clock, "clock", "", "`virtual|wall`, in the place of the scenario's clock. On the virtual clock time is counted in the guests' "+
-		"instructions, so that hours pass in minutes and figures do not depend on the machine; it needs emulated CPUs")
+		"instructions, so that hours pass in minutes and figures do not depend on the machine; CPUs are then emulated, also where there is KVM")
 	clocks := cobra.FixedCompletions([]string{scenarios.ClockVirtual, scenarios.ClockWall}, cobra.ShellCompDirectiveNoFileComp)
 	if err := c.RegisterFlagCompletionFunc("clock", clocks); err != nil {
 		panic(err) // only for a flag that is not there

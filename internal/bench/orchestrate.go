@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -38,13 +39,16 @@ func orchestrate(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		f := fleettest.NewFake(trial.Hosts, fleettest.FakeOptions{Deadly: []uint64{2}})
-		out, err := trial.Run(ctx, f, rec, nil)
-		if err != nil {
+		f := fleettest.NewFake(trial.Hosts, fleettest.FakeOptions{Deadly: []uint64{11}}) // the version of every update
+		panics := 0
+		out, err := trial.Run(ctx, f, rec, func(p orchestrator.Progress) { panics = p.Panics })
+		switch {
+		case err != nil:
 			return err
-		}
-		if out.Status == orchestrator.Invalid {
+		case out.Status == orchestrator.Invalid:
 			return errors.New(out.Reason)
+		case panics < len(trial.Hosts):
+			return fmt.Errorf("%d hosts panicked %d times: the update is not what was to be orchestrated", len(trial.Hosts), panics)
 		}
 	}
 	return j.Close()

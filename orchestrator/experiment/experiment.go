@@ -95,6 +95,7 @@ type run struct {
 	begun    bool           // something of this call is in the journal
 	number   int            // of the latest trial
 	consoles map[string]int // the trial whose consoles are in a directory, by its name
+	spent    []spent        // by update, in the order of their first trials
 }
 
 // prepare does all that needs no hypervisor.
@@ -107,8 +108,8 @@ func (r *run) prepare(ctx context.Context) error {
 	if err := r.checkVerify(); err != nil {
 		return err
 	}
-	if r.before == nil {
-		// What cannot fit is refused at once. Whether the rest does is known when the machines are, and what a host takes.
+	if r.before == nil && r.URI == "" {
+		// What cannot fit here is refused at once. Whether the rest does is known when the machines are, and what a host takes.
 		if _, err := Admit(r.Plan); err != nil {
 			return err
 		}
@@ -179,7 +180,7 @@ func (r *run) run(ctx context.Context) (err error) {
 	case err != nil:
 		status, reason = results.StatusFailed, err.Error()
 	}
-	ending := results.Ending{Duration: time.Since(r.started), Facts: load.facts()}
+	ending := results.Ending{Duration: time.Since(r.started), Facts: append(load.facts(), whereTimeWent(r.spent)...)}
 	for _, m := range r.machines {
 		if f := m.Facts(); len(f.CommandLine) > 0 {
 			ending.Facts = append(ending.Facts, results.Fact{Name: of("QEMU command line", f.Node), Value: strings.Join(f.CommandLine, " ")})

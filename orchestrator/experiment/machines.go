@@ -35,6 +35,7 @@ func (r *run) openMachines(ctx context.Context) error {
 
 func (r *run) openMachine(ctx context.Context, cfg libvirt.Config) error {
 	cfg.RunDir, cfg.Cache, cfg.Log = r.dir, r.Cache, r.Log
+	cfg.Emulate = r.askedClock() == scenarios.ClockVirtual || r.verify != nil
 	m, err := libvirt.Open(ctx, cfg)
 	if err != nil {
 		return err
@@ -114,13 +115,18 @@ func (r *run) getReady(ctx context.Context) error {
 	return nil
 }
 
-// chooseClock decides what the fleets' time is made of, now that it is known how guests' instructions are executed: what was asked
-// for or, in a run that is resumed, what it began with; else the virtual clock where there can be one.
-func (r *run) chooseClock() error {
-	asked := r.Plan.Clock
+// askedClock is what the scenario asks for or, in a run that is resumed, what it began with; "" when nothing does.
+func (r *run) askedClock() string {
 	if r.before != nil {
-		asked = r.before.Provenance.Clock
+		return r.before.Provenance.Clock
 	}
+	return r.Plan.Clock
+}
+
+// chooseClock decides what the fleets' time is made of, now that it is known how guests' instructions are executed: what was asked
+// for, else the virtual clock where there can be one.
+func (r *run) chooseClock() error {
+	asked := r.askedClock()
 	r.clock = fleet.WallClock
 	if asked == scenarios.ClockWall {
 		r.Step("clock wall")

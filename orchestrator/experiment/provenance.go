@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -160,6 +161,47 @@ func (l *load) facts() []results.Fact {
 		facts = append(facts, results.Fact{Name: "least memory available during the run", Value: fmt.Sprintf("%d MiB", l.least>>20)})
 	}
 	return facts
+}
+
+// spent is the time of the machine that the trials of an update took.
+type spent struct {
+	update string
+	took   time.Duration
+}
+
+func (r *run) spend(update string, took time.Duration) {
+	i := slices.IndexFunc(r.spent, func(s spent) bool { return s.update == update })
+	if i < 0 {
+		i = len(r.spent)
+		r.spent = append(r.spent, spent{update: update})
+	}
+	r.spent[i].took += took
+}
+
+// whereTimeWent says which updates' trials took the most of a run's time; of a few updates it says nothing.
+func whereTimeWent(all []spent) []results.Fact {
+	const few, named = 3, 6
+	if len(all) <= few {
+		return nil
+	}
+	sum := time.Duration(0)
+	for _, s := range all {
+		sum += s.took
+	}
+	all = slices.SortedStableFunc(slices.Values(all), func(a, b spent) int { return cmp.Compare(b.took, a.took) })
+	var parts []string
+	say := func(what string, took time.Duration) {
+		parts = append(parts, fmt.Sprintf("%s %.0f %%", what, 100*took.Seconds()/max(sum.Seconds(), 1e-9)))
+	}
+	rest := sum
+	for _, s := range all[:min(named, len(all))] {
+		rest -= s.took
+		say(s.update, s.took)
+	}
+	if len(all) > named {
+		say("all others", rest)
+	}
+	return []results.Fact{{Name: "where the time went", Value: strings.Join(parts, ", ")}}
 }
 
 // ticks a second are what /proc/stat counts CPU time in: USER_HZ, which is 100 on every Linux that Go runs on.

@@ -88,6 +88,8 @@ func (r *run) nodes(t orchestrator.Trial) []string {
 
 // trial runs one trial under the next free number.
 func (r *run) trial(ctx context.Context, hypervisor fleets, trial orchestrator.Trial) (out orchestrator.Outcome, err error) {
+	began := time.Now()
+	defer func() { r.spend(trial.Cell.Update.Name, time.Since(began)) }()
 	r.number++
 	trial.Number = r.number
 	rec, err := r.journal.Trial(trial.Number, results.TrialHeader{

@@ -37,6 +37,7 @@ type Config struct {
 	WorkRoot  string         // directory of the work directories of runs; "" is DefaultWorkRoot
 	RunDir    string         // the run's results directory, written down for whoever finds what the run left
 	Store     string         // directory for files on a machine that only its daemon is known of; "" is the usual one
+	Emulate   bool           // guests' CPUs are emulated, also where KVM works, as the virtual clock needs it
 	Cache     string         // directory that keeps templates and the verdict of Probe; "" keeps none
 	Reconnect time.Duration  // how long the daemon may be away, as when it is restarted; 0 is 30 s
 	Log       zerolog.Logger // for people; the zero value drops everything

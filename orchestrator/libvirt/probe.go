@@ -42,8 +42,11 @@ type verdict struct {
 
 // Probe finds out whether this image runs under KVM by booting it there, because a /dev/kvm that opens, and that
 // libvirt advertises, may still be unable to run a kernel. The fleets made from now on use what it found. The verdict
-// is kept in Config.Cache for this kernel, QEMU, CPU, image and access to /dev/kvm.
+// is kept in Config.Cache for this kernel, QEMU, CPU, image and access to /dev/kvm. With Config.Emulate nothing is tried.
 func (h *Hypervisor) Probe(ctx context.Context, image vmimages.Image) (Accelerator, error) {
+	if h.cfg.Emulate {
+		return h.accelerate(Accelerator{TCG, "the virtual clock counts the instructions of emulated CPUs"}), nil
+	}
 	f := h.Facts()
 	v := verdict{Kernel: f.Kernel, QEMU: f.QEMU, CPU: f.CPU, Image: image.Digest, Device: describeDevice(f)}
 	if h.remote() {
@@ -64,10 +67,15 @@ func (h *Hypervisor) Probe(ctx context.Context, image vmimages.Image) (Accelerat
 			}
 		}
 	}
+	return h.accelerate(v.Accelerator), nil
+}
+
+// accelerate has the fleets made from now on use what was found.
+func (h *Hypervisor) accelerate(a Accelerator) Accelerator {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.facts.Accelerator = v.Accelerator
-	return v.Accelerator, nil
+	h.facts.Accelerator = a
+	return a
 }
 
 // describeDevice tells what decides about who may use /dev/kvm.

@@ -13,6 +13,11 @@ func TestCanCount(t *testing.T) {
 	if err := h.CanCount(); err != nil {
 		t.Errorf("emulated CPUs on this machine: %v", err)
 	}
+	h.cfg.Emulate = true
+	h.facts.Accelerator.Name = KVM
+	if a, err := h.Probe(t.Context(), vmimages.Image{}); err != nil || a.Name != TCG || h.CanCount() != nil {
+		t.Errorf("with emulation asked for: %v, %v, %v", a, err, h.CanCount())
+	}
 	h.facts.Accelerator.Name = KVM
 	if err := h.CanCount(); err == nil || !strings.Contains(err.Error(), "KVM") {
 		t.Errorf("KVM: %v", err)

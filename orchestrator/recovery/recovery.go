@@ -131,6 +131,7 @@ const (
 
 type job struct {
 	stage stage
+	begun bool   // its boot into safe mode has
 	tag   string // of the timer that moves it on
 }
 
@@ -155,6 +156,10 @@ func (s *safeMode) Observe(e fleet.Event, changes []health.Change) []Step {
 		s.panics[e.Host]++
 		if j.attended() || s.panics[e.Host] >= 2 {
 			steps = append(steps, s.trouble(e.Host)...)
+		}
+	case fleet.Booting:
+		if j != nil && j.stage == booting && w.Mode == fleet.Safe {
+			j.begun = true
 		}
 	case fleet.Hello:
 		if j != nil && j.stage == booting && w.Mode == fleet.Safe {
@@ -189,6 +194,8 @@ func (s *safeMode) trouble(host string) []Step {
 		j = &job{}
 		s.jobs[host] = j
 		return []Step{s.wait(j, "notice", host, s.notice)}
+	case j.stage == booting && !j.begun:
+		return nil // what it does on its way there, it does not do in the technician's hands
 	case j.attended():
 		s.free++
 		j.stage = noticing
@@ -220,7 +227,7 @@ func (s *safeMode) assign() []Step {
 			continue
 		}
 		s.free--
-		s.jobs[host].stage = booting
+		s.jobs[host].stage, s.jobs[host].begun = booting, false
 		delete(s.restart.pending, host)
 		steps = append(steps, Step{Action: fleet.Boot{Host: host, Mode: fleet.Safe}})
 	}

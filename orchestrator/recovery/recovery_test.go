@@ -147,6 +147,18 @@ func TestHungHostIsRepaired(t *testing.T) {
 	c.expect(c.fire("notice/a"), "boot {Host:a Mode:safe}")
 }
 
+// TestPanicOnTheWayToSafeMode: a host goes on with its loop until its boot into safe mode begins, and the technician stays.
+func TestPanicOnTheWayToSafeMode(t *testing.T) {
+	c := newScript(t, technicians(1))
+	c.host("a", fleet.Panic{})
+	c.host("a", fleet.Panic{})
+	c.expect(c.fire("notice/a"), "boot {Host:a Mode:safe}")
+	c.expect(c.host("a", fleet.Booting{Mode: fleet.Normal}))
+	c.expect(c.host("a", fleet.Panic{}))
+	c.expect(c.host("a", fleet.Booting{Mode: fleet.Safe}))
+	c.expect(c.host("a", fleet.Hello{Mode: fleet.Safe}), "tell {Host:a Order:remove_content}")
+}
+
 func TestRepairThatFailsIsTriedAgain(t *testing.T) {
 	for name, fail := range map[string]func(c *script) []string{
 		"safe mode panics": func(c *script) []string {
@@ -172,6 +184,7 @@ func TestRepairThatFailsIsTriedAgain(t *testing.T) {
 			c.host("b", fleet.Panic{})
 			c.fire("notice/a")
 			c.fire("notice/b")
+			c.host("a", fleet.Booting{Mode: fleet.Safe})
 			got := fail(c)
 			if len(got) < 2 || got[0] != "wait 2s for notice/a" || got[1] != "boot {Host:b Mode:safe}" {
 				t.Fatalf("steps %q: want a noticed again and the technician at b", got)
