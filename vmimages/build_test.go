@@ -15,17 +15,16 @@ import (
 	"time"
 
 	"github.com/fleetfall/fleetfall/internal/capability"
+	"github.com/fleetfall/fleetfall/internal/tool"
 )
 
 // needBuild skips a test where images cannot be built.
 func needBuild(t *testing.T) {
 	t.Helper()
-	for _, tool := range []string{"clang", "gcc", "make", "ld", "strip", "go", "mke2fs", "debugfs", "apt-get", "dpkg-deb", "dpkg-query"} {
-		_, err := findTool(tool)
-		capability.Need(t, err == nil, tool, "it comes with the Debian package "+debianPackage(tool))
+	for _, p := range tool.Needed() {
+		_, err := p.Find()
+		capability.Need(t, err == nil, p.Name, p.How)
 	}
-	headers, err := filepath.Glob("/lib/modules/*-cloud-amd64/build/Makefile")
-	capability.Need(t, err == nil && len(headers) > 0, "linux-headers-cloud-amd64", "apt-get install linux-headers-cloud-amd64")
 }
 
 // The environment that makes TestKilledBuild a build in a process of its own.

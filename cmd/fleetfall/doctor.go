@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -51,47 +50,11 @@ func doctorCommand(o *options) *cobra.Command {
 }
 
 func prerequisites(cache string) []prerequisite {
-	program := func(name, pkg, why string) prerequisite {
-		return prerequisite{name: name, why: why, how: "apt-get install " + pkg, find: func() (string, error) {
-			path, err := tool.Find(name)
-			if err != nil {
-				err = errors.New("not installed")
-			}
-			return path, err
-		}}
+	var all []prerequisite
+	for _, p := range tool.Needed() {
+		all = append(all, prerequisite{name: p.Name, why: p.Why, how: p.How, find: p.Find})
 	}
-	return []prerequisite{
-		program("qemu-system-x86_64", "qemu-system-x86", "runs the hosts"),
-		program("qemu-img", "qemu-utils", "makes the hosts' disks"),
-		program("libvirtd", "libvirt-daemon-system", "manages the hosts"),
-		program("go", "golang-go, or Go's own release", "builds the guest program and the eBPF agent"),
-		program("gcc", "gcc", "builds the agents"),
-		program("make", "make", "builds the kernel agent"),
-		program("clang", "clang", "builds the eBPF agent's programs"),
-		{
-			name: "libbpf's headers", why: "the eBPF agent's programs include them", how: "apt-get install libbpf-dev",
-			find: func() (string, error) {
-				const header = "/usr/include/bpf/bpf_helpers.h"
-				_, err := os.Stat(header)
-				return header, err
-			},
-		},
-		program("mke2fs", "e2fsprogs", "makes the image's disk"),
-		program("dpkg-deb", "dpkg", "unpacks the image's kernel"),
-		program("apt-get", "apt", "downloads the image's kernel"),
-		{
-			name: "kernel headers", why: "the kernel agent is built against them", how: "apt-get install linux-headers-cloud-amd64",
-			find: func() (string, error) {
-				found, err := filepath.Glob("/usr/src/linux-headers-*-cloud-amd64")
-				if err == nil && len(found) == 0 {
-					err = errors.New("no linux-headers-*-cloud-amd64")
-				}
-				if err != nil {
-					return "", err
-				}
-				return found[len(found)-1], nil
-			},
-		},
+	return append(all, []prerequisite{
 		{
 			name: "/dev/kvm", wanted: true, how: "without it hosts run on emulated CPUs, which is slower and works as well",
 			find: func() (string, error) {
@@ -123,5 +86,5 @@ func prerequisites(cache string) []prerequisite {
 				return "none of killed runs", err
 			},
 		},
-	}
+	}...)
 }

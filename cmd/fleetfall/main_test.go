@@ -7,8 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
-	"syscall"
 	"testing"
 	"time"
 
@@ -30,9 +30,8 @@ func TestMain(m *testing.M) {
 // TestScripts runs testdata/*.txtar. Beside testscript's own commands they have:
 //
 //	exits CODE COMMAND ARG...  runs a command that must end with that exit code
-//	smalldisk DIR SIZE         mounts a file system of that size; only root can
 //
-// the conditions [vm], this machine can run VMs or promises to, and [root]; and $FLEETFALL, the program's path.
+// the condition [vm], this machine can run VMs or promises to; and $FLEETFALL, the program's path.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -40,7 +39,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		Condition:           condition,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "smalldisk": smallDisk},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
 		Setup: func(env *testscript.Env) error {
 			// The Go cache, so that an image can be built; no colours, so that output can be compared.
 			for _, name := range []string{"FLEETFALL_PROMISED", "GOFLAGS", "GOPROXY", "GOSUMDB"} {
@@ -69,14 +68,10 @@ func condition(name string) (bool, error) {
 		if os.Getenv("FLEETFALL_PROMISED") == "all" {
 			return true, nil
 		}
-		for _, name := range []string{"qemu-system-x86_64", "qemu-img", "libvirtd", "mke2fs"} {
-			if _, err := tool.Find(name); err != nil {
-				return false, nil
-			}
-		}
-		return true, nil
-	case "root":
-		return os.Geteuid() == 0, nil
+		return !slices.ContainsFunc(tool.Needed(), func(p tool.Prerequisite) bool {
+			_, err := p.Find()
+			return err != nil
+		}), nil
 	}
 	return false, errors.New("unknown condition " + name)
 }
@@ -99,20 +94,6 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit code %d, want %d\nstderr:\n%s", got, want, ts.ReadFile("stderr"))
 	}
-}
-
-func smallDisk(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 {
-		ts.Fatalf("usage: smalldisk DIR SIZE")
-	}
-	dir := ts.MkAbs(args[0])
-	ts.Check(os.MkdirAll(dir, 0o755))
-	ts.Check(syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+args[1]))
-	ts.Defer(func() {
-		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
-			ts.Logf("unmount %s: %v", dir, err)
-		}
-	})
 }
 
 // recordRun leaves a run's directory with nothing but the journal of channel-file-291 on the conformance fake.

@@ -36,6 +36,8 @@ func VMs(t testing.TB) {
 	if testing.Short() {
 		t.Skip("boots VMs; not in short mode")
 	}
-	Tools(t, "qemu-system-x86_64", "qemu-system-x86", "qemu-img", "qemu-utils", "libvirtd", "libvirt-daemon-system",
-		"mke2fs", "e2fsprogs")
+	for _, p := range tool.Needed() {
+		_, err := p.Find()
+		Need(t, err == nil, p.Name, p.How)
+	}
 }
