@@ -9,6 +9,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/orchestrator/experiment"
 	"github.com/fleetfall/fleetfall/scenarios"
+	"github.com/fleetfall/fleetfall/vmimages"
 )
 
 func planCommand(o *options) *cobra.Command {
@@ -32,7 +33,7 @@ func planCommand(o *options) *cobra.Command {
 				e.SetIndent("", "  ")
 				return e.Encode(plan)
 			}
-			return printPlan(c, plan)
+			return printPlan(c, plan, cacheDir(o))
 		},
 	}
 	scenario.add(c)
@@ -40,7 +41,7 @@ func planCommand(o *options) *cobra.Command {
 	return c
 }
 
-func printPlan(c *cobra.Command, plan *scenarios.Plan) error {
+func printPlan(c *cobra.Command, plan *scenarios.Plan, cache string) error {
 	e := plan.Estimate(scenarios.EmulatedVMs())
 	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
 	write(w, "CELL\tARCHITECTURE\tFAULT\tHOSTS\tREPEATS\tMEMORY\tEXPECTED\tAT MOST\n")
@@ -69,6 +70,15 @@ func printPlan(c *cobra.Command, plan *scenarios.Plan) error {
 	}
 	for _, n := range plan.Nodes {
 		write(out, "On: %s, %s\n", n.Name, n.URI)
+	}
+	images := map[string]vmimages.Image{}
+	for _, cell := range plan.Cells {
+		if image, err := vmimages.Find(cache, cell.Fleet.Image); err == nil {
+			images[cell.Fleet.Image] = image
+		}
+	}
+	if err := experiment.CanRun(plan, images); err != nil {
+		write(out, "With the image that is here: %v.\n", err)
 	}
 	decision, err := experiment.Admit(plan)
 	if err != nil {

@@ -1,8 +1,11 @@
 package experiment
 
 import (
+	"fmt"
+
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/scenarios"
+	"github.com/fleetfall/fleetfall/vmimages"
 )
 
 // Admit decides whether a plan fits on this machine as it is now, with an assumed overhead of QEMU's; a plan that does not
@@ -14,6 +17,21 @@ func Admit(p *scenarios.Plan) (admission.Decision, error) {
 		return admission.Decision{}, nil
 	}
 	return admission.Admit(needs(p, scenarios.EmulatedVMs().HostOverhead, false), []admission.Machine{m}, m.Files)
+}
+
+// CanRun tells which of the plan's fleets an image cannot run, and what it lacks; of an image that is not given nothing is known.
+func CanRun(p *scenarios.Plan, images map[string]vmimages.Image) error {
+	for _, c := range p.Cells {
+		image, ok := images[c.Fleet.Image]
+		if !ok {
+			continue
+		}
+		if err := image.Lock.CanRun(c.Fleet.Architecture); err != nil {
+			return fmt.Errorf("scenario %s: fleet %q: %w; give the fleet another architecture or image, or install the headers of a "+
+				"kernel that has it, of which `fleetfall image build %s` then makes the image", p.Scenario, c.Fleet.Name, err, c.Fleet.Image)
+		}
+	}
+	return nil
 }
 
 // needs are what a plan's cells ask for, where QEMU takes overhead bytes for each host besides the guest's memory.

@@ -124,11 +124,8 @@ func (r *run) prepare(ctx context.Context) error {
 		}
 		r.images[c.Fleet.Image] = image
 	}
-	for _, c := range r.Plan.Cells {
-		if err := r.images[c.Fleet.Image].Lock.CanRun(c.Fleet.Architecture); err != nil {
-			return fmt.Errorf("scenario %s: fleet %q: %w; give the fleet another architecture or image, or install the headers of a "+
-				"kernel that has it, of which `fleetfall image build %s` then makes the image", r.Plan.Scenario, c.Fleet.Name, err, c.Fleet.Image)
-		}
+	if err := CanRun(r.Plan, r.images); err != nil {
+		return err
 	}
 	if r.before != nil {
 		return r.sameImages()
