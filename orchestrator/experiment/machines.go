@@ -235,9 +235,8 @@ func (r *run) deadlines(kind hostKind) admission.Deadlines {
 		return admission.Deadlines{}
 	}
 	var slowest admission.Deadlines
-	for i, p := range r.ready[kind] {
-		cpus := r.machines[i].CPUs()
-		d := admission.DeadlinesFor(admission.Boot{FirstByte: p.Boot.FirstByte, Hello: p.Boot.Asked}, admission.BootsAtOnce(admission.Machine{CPUs: cpus}), cpus)
+	for _, p := range r.ready[kind] {
+		d := admission.DeadlinesFor(admission.Boot{FirstByte: p.Boot.FirstByte, Hello: p.Boot.Asked})
 		slowest.FirstByte, slowest.Hello = max(slowest.FirstByte, d.FirstByte), max(slowest.Hello, d.Hello)
 	}
 	return slowest
