@@ -10,6 +10,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/health"
 	"github.com/fleetfall/fleetfall/results"
 	"github.com/fleetfall/fleetfall/results/stats"
+	"github.com/fleetfall/fleetfall/scenarios"
 )
 
 // metrics computes every metric of the cell. Definitions are in scenarios.Metrics.
@@ -43,8 +44,8 @@ func (c *cell) metrics() map[string]results.Metric {
 		m["protection_radius"] = c.share(func(s sample) bool { return s.lostGuard })
 		m["protection_gap"] = c.outage("without protection", func(s sample) (time.Duration, bool) { return s.gap, s.bare })
 	} else {
-		m["protection_radius"] = results.Metric{Unit: "share", Note: "no agent, no protection to lose"}
-		m["protection_gap"] = results.Metric{Unit: "s", Note: "no agent, no protection to lose"}
+		m["protection_radius"] = results.Metric{Note: "no agent, no protection to lose"}
+		m["protection_gap"] = results.Metric{Note: "no agent, no protection to lose"}
 	}
 	repair := stats.KaplanMeier(c.repairTimes())
 	m["time_to_recover_median"] = quantile(repair, 0.5)
@@ -54,6 +55,12 @@ func (c *cell) metrics() map[string]results.Metric {
 	back := stats.KaplanMeier(c.times(func(sample) time.Duration { return 0 }))
 	for _, percent := range []int{50, 90, 97, 99, 100} {
 		m[fmt.Sprintf("fleet_recovery_%d", percent)] = quantile(back, float64(percent)/100)
+	}
+	for _, definition := range scenarios.Metrics() {
+		if x, ok := m[definition.Name]; ok {
+			x.Unit = string(definition.Unit)
+			m[definition.Name] = x
+		}
 	}
 	return m
 }
@@ -98,10 +105,10 @@ const noHostHit = "no host was hit"
 // at the instant from which nothing is known of them.
 func quantile(k stats.Curve, p float64) results.Metric {
 	if k.N == 0 {
-		return results.Metric{Unit: "s", Note: noHostHit}
+		return results.Metric{Note: noHostHit}
 	}
 	q := k.Quantile(p)
-	m := results.Metric{Value: q.Value, Lo: q.Lo, Hi: q.Hi, N: k.N, Unit: "s"}
+	m := results.Metric{Value: q.Value, Lo: q.Lo, Hi: q.Hi, N: k.N}
 	if q.Value == nil {
 		m.AtLeast = k.Bound(p)
 		m.Note = fmt.Sprintf("not reached: %d of %d hit hosts are censored", k.Censored, k.N)
@@ -113,10 +120,10 @@ func quantile(k stats.Curve, p float64) results.Metric {
 // censored hosts deserve.
 func (c *cell) restrictedMean(k stats.Curve) results.Metric {
 	if k.N == 0 {
-		return results.Metric{Unit: "s", Note: noHostHit}
+		return results.Metric{Note: noHostHit}
 	}
 	mean := k.RestrictedMean(time.Duration(c.plan.Deadline).Seconds())
-	return results.Metric{Value: &mean.Value, Lo: &mean.Lo, Hi: &mean.Hi, N: k.N, Unit: "s"}
+	return results.Metric{Value: &mean.Value, Lo: &mean.Lo, Hi: &mean.Hi, N: k.N}
 }
 
 func (c *cell) share(is func(sample) bool) results.Metric {
@@ -133,11 +140,11 @@ func (c *cell) share(is func(sample) bool) results.Metric {
 // metric is the share with its Wilson interval.
 func (t tally) metric(ifNone string) results.Metric {
 	if t.n == 0 {
-		return results.Metric{Unit: "share", Note: ifNone}
+		return results.Metric{Note: ifNone}
 	}
 	value := float64(t.yes) / float64(t.n)
 	iv := stats.Wilson(t.yes, t.n)
-	return results.Metric{Value: &value, Lo: &iv.Lo, Hi: &iv.Hi, N: t.n, Unit: "share"}
+	return results.Metric{Value: &value, Lo: &iv.Lo, Hi: &iv.Hi, N: t.n}
 }
 
 // peak is the largest share unavailable at one instant, over the trials' own peaks.
@@ -173,8 +180,8 @@ func peakOf(group []sample) int {
 }
 
 // mean is the mean over hosts with its bootstrap interval.
-func (c *cell) mean(unit string, of func(sample) float64) results.Metric {
-	return c.bootstrapped(unit, func(samples []sample) float64 {
+func (c *cell) mean(of func(sample) float64) results.Metric {
+	return c.bootstrapped(func(samples []sample) float64 {
 		sum := 0.0
 		for _, s := range samples {
 			sum += of(s)
@@ -185,7 +192,7 @@ func (c *cell) mean(unit string, of func(sample) float64) results.Metric {
 
 // outage is the mean over hosts of a time that may still have gone on when observation ended, as of says.
 func (c *cell) outage(what string, of func(sample) (spent time.Duration, still bool)) results.Metric {
-	m := c.mean("s", func(s sample) float64 {
+	m := c.mean(func(s sample) float64 {
 		spent, _ := of(s)
 		return spent.Seconds()
 	})
@@ -205,7 +212,7 @@ func (c *cell) outage(what string, of func(sample) (spent time.Duration, still b
 // total is the number in a trial, the mean over trials: the mean over hosts times the hosts of a trial, so that hosts that
 // were lost to infrastructure failures do not count as hosts to which nothing happened.
 func (c *cell) total(of func(sample) int) results.Metric {
-	return c.bootstrapped("count", func(samples []sample) float64 {
+	return c.bootstrapped(func(samples []sample) float64 {
 		sum := 0
 		for _, s := range samples {
 			sum += of(s)
@@ -224,22 +231,22 @@ func (c *cell) hosts(are func(sample) bool) results.Metric {
 	})
 }
 
-func (c *cell) bootstrapped(unit string, statistic func([]sample) float64) results.Metric {
-	return c.bootstrappedOf(unit, "no valid sample", func(sample) bool { return true }, statistic)
+func (c *cell) bootstrapped(statistic func([]sample) float64) results.Metric {
+	return c.bootstrappedOf("no valid sample", func(sample) bool { return true }, statistic)
 }
 
 // bootstrappedOf is a statistic of those samples that have what it needs.
-func (c *cell) bootstrappedOf(unit, ifNone string, has func(sample) bool, statistic func([]sample) float64) results.Metric {
+func (c *cell) bootstrappedOf(ifNone string, has func(sample) bool, statistic func([]sample) float64) results.Metric {
 	var groups [][]sample
 	for _, group := range c.groups {
 		groups = append(groups, slices.DeleteFunc(slices.Clone(group), func(s sample) bool { return !has(s) }))
 	}
 	all := slices.Concat(groups...)
 	if len(all) == 0 {
-		return results.Metric{Unit: unit, Note: ifNone}
+		return results.Metric{Note: ifNone}
 	}
 	value := statistic(all)
-	m := results.Metric{Value: &value, N: len(all), Unit: unit}
+	m := results.Metric{Value: &value, N: len(all)}
 	if iv, ok := stats.Bootstrap(groups, statistic, stats.Resampling{Seed: c.plan.Seed}); ok {
 		m.Lo, m.Hi = &iv.Lo, &iv.Hi
 	} else {
@@ -252,7 +259,7 @@ func (c *cell) bootstrappedOf(unit, ifNone string, has func(sample) bool, statis
 // content that it was to end with, unless it is what the vendor ships in the place of a bad update.
 func (c *cell) stranded() results.Metric {
 	if c.steady() != health.Protected {
-		return results.Metric{Unit: "share", Note: "no agent, no content to take"}
+		return results.Metric{Note: "no agent, no content to take"}
 	}
 	var t tally
 	for _, s := range c.valid() {

@@ -124,7 +124,7 @@ func bareWork(p *scenarios.Plan, cells map[string]*cell) map[string]work {
 // is that of the cell's hosts alone.
 func (c *cell) overhead() results.Metric {
 	if len(c.bare) == 0 {
-		return results.Metric{Unit: "ratio", Note: "no work of a fleet without an agent to compare with"}
+		return results.Metric{Note: "no work of a fleet without an agent to compare with"}
 	}
 	kinds := inOrder(c.bare, fleet.LoadKinds())
 	ratio := func(samples []sample) float64 {
@@ -143,13 +143,13 @@ func (c *cell) overhead() results.Metric {
 		return sum/float64(n) - 1 // not a number when they have no kind in common
 	}
 	worked := func(s sample) bool { return !math.IsNaN(ratio([]sample{s})) }
-	return c.bootstrappedOf("ratio", "no work before the injection", worked, ratio)
+	return c.bootstrappedOf("no work before the injection", worked, ratio)
 }
 
 // workLatency is the mean time of a unit of work after the injection.
 func (c *cell) workLatency() results.Metric {
 	worked := func(s sample) bool { return s.toll.work[during].units > 0 }
-	return c.bootstrappedOf("s", "no workload ran after the injection", worked, func(samples []sample) float64 {
+	return c.bootstrappedOf("no workload ran after the injection", worked, func(samples []sample) float64 {
 		var sum work
 		for _, s := range samples {
 			sum = sum.plus(s.toll.work[during].units, s.toll.work[during].total)
@@ -161,7 +161,7 @@ func (c *cell) workLatency() results.Metric {
 // memoryTaken is the mean over hosts of the largest drop of their available memory.
 func (c *cell) memoryTaken() results.Metric {
 	said := func(s sample) bool { return s.toll.beats > 0 && s.toll.least > 0 }
-	return c.bootstrappedOf("bytes", "no host said what memory it had before the injection and after it", said, func(samples []sample) float64 {
+	return c.bootstrappedOf("no host said what memory it had before the injection and after it", said, func(samples []sample) float64 {
 		sum := 0.0
 		for _, s := range samples {
 			sum += max(0, s.toll.available/float64(s.toll.beats)-s.toll.least)
@@ -173,7 +173,7 @@ func (c *cell) memoryTaken() results.Metric {
 // runDelay is the mean over hosts of the share of time that tasks waited for the CPU.
 func (c *cell) runDelay() results.Metric {
 	beat := func(s sample) bool { return s.toll.between > 0 }
-	return c.bootstrappedOf("ratio", "no two beats of a boot came after the injection", beat, func(samples []sample) float64 {
+	return c.bootstrappedOf("no two beats of a boot came after the injection", beat, func(samples []sample) float64 {
 		sum := 0.0
 		for _, s := range samples {
 			sum += s.toll.delay.Seconds() / s.toll.between.Seconds()

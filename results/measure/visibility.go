@@ -111,13 +111,13 @@ func (c *cell) visible() results.Metric {
 		}
 	}
 	if len(shares) == 0 {
-		return results.Metric{Unit: "share", Note: "no threat was run before the injection"}
+		return results.Metric{Note: "no threat was run before the injection"}
 	}
 	slices.SortFunc(shares, func(a, b stats.Share) int {
 		return cmp.Or(cmp.Compare(a.N, b.N), cmp.Compare(a.Successes, b.Successes))
 	})
 	mean, iv := stats.MeanShare(shares...)
-	m := results.Metric{Value: &mean, Lo: &iv.Lo, Hi: &iv.Hi, N: threats, Unit: "share"}
+	m := results.Metric{Value: &mean, Lo: &iv.Lo, Hi: &iv.Hi, N: threats}
 	if every := len(fleet.ThreatKinds()); len(shares) < every {
 		m.Note = fmt.Sprintf("of the %d kinds of threats, of %d, that were run before the injection", len(shares), every)
 	}
