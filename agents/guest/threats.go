@@ -28,12 +28,22 @@ type threats struct {
 	executing, acting chan struct{}
 }
 
-// run runs a threat every so often until ctx ends; none if every is 0. The first comes after half of that: work that is as
-// frequent, or whole times so, then falls between the threats, and its time is its own.
-func (t *threats) run(ctx context.Context, every time.Duration) {
-	if wait(ctx, every/2) {
+// run runs a threat every so often until ctx ends; none if every is 0. work is how often a unit of the workload is done, from the
+// same time on: threats fall between them.
+func (t *threats) run(ctx context.Context, every, work time.Duration) {
+	if wait(ctx, between(every, work)) {
 		repeat(ctx, every, func() { t.one(ctx) })
 	}
+}
+
+// between returns by how much what happens every so often is to be late so that it stays clear of what happens at multiples of
+// another interval: half of the longest time of which both are multiples, which is the distance that is left. (On a machine with
+// one CPU a unit of work that met a threat would have the threat's time in its own.)
+func between(every, other time.Duration) time.Duration {
+	for other > 0 {
+		every, other = other, every%other
+	}
+	return every / 2
 }
 
 // one runs the next threat and notes its outcome. It returns when the threat has ended, or hangs.

@@ -179,6 +179,46 @@ func TestOutcomes(t *testing.T) {
 	})
 }
 
+// No threat falls on a unit of the workload, whether one interval is a multiple of the other or not.
+func TestThreatsFallBetweenUnitsOfWork(t *testing.T) {
+	dir := t.TempDir()
+	buildPrograms(t, dir)
+	for _, c := range []struct{ work, threat, first int }{ // in steps, of which the machine is looked at after each
+		{12, 12, 18}, {12, 24, 30}, {12, 36, 42}, {12, 6, 9}, {12, 8, 10}, {0, 12, 18},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			const step = 250 * time.Millisecond
+			x, tally := newThreats(t, dir)
+			start := time.Now()
+			go x.run(t.Context(), time.Duration(c.threat)*step, time.Duration(c.work)*step)
+			go work(t.Context(), time.Duration(c.work)*step, []loadKind{{"exec", []string{dir + "/work"}}}, tally)
+			var threats, units []int
+			for n := range c.first + 3*c.threat + 1 {
+				wait(t.Context(), time.Until(start.Add(time.Duration(n)*step)))
+				synctest.Wait()
+				beat, _ := tally.take()
+				if len(beat.Threats) > 0 {
+					threats = append(threats, n)
+				}
+				if beat.WorkUnits > 0 {
+					units = append(units, n)
+				}
+			}
+			if want := []int{c.first, c.first + c.threat, c.first + 2*c.threat, c.first + 3*c.threat}; !slices.Equal(threats, want) {
+				t.Errorf("work each %d: threats at %v, want %v", c.work, threats, want)
+			}
+			if c.work > 0 && len(units) != (c.first+3*c.threat)/c.work {
+				t.Errorf("work each %d: units at %v", c.work, units)
+			}
+			for _, n := range threats {
+				if slices.Contains(units, n) {
+					t.Errorf("work each %d, threats each %d: both at %d", c.work, c.threat, n)
+				}
+			}
+		})
+	}
+}
+
 // An execution that hangs holds up no act on files, and no second one is begun.
 func TestThreatThatHangs(t *testing.T) {
 	dir := t.TempDir()
