@@ -90,7 +90,9 @@ func (t *threats) next() (kind threatKind, ended chan struct{}, ok bool) {
 	return threatKind{}, nil, false
 }
 
-// attempt prepares a threat, does it, notes the outcome, and cleans up. It calls hangs when any of that hangs.
+// attempt prepares a threat, does it, notes the outcome, and cleans up. It calls hangs when any of that hangs. A threat that could
+// not be prepared has no outcome, and neither has one that nobody blocked and that came to nothing: there was no memory for it, or
+// the kernel that was to execute it killed the process instead. (No agent kills what it blocks.)
 func (t *threats) attempt(ctx context.Context, x threat, result protocol.Threat, hangs func()) {
 	patience := t.patience
 	step := func(act func() error, note func(error)) {
@@ -120,6 +122,10 @@ func (t *threats) attempt(ctx context.Context, x threat, result protocol.Threat,
 		}
 		noted = true // an act that hangs is neither refused nor reported, whatever comes of it later
 		result.Blocked = errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM)
+		if !result.Blocked && !errors.Is(err, x.ends) && !errors.Is(err, errHangs) {
+			t.log.printf("threat %s: %v", result.What, err) // it was not done, so nobody has let it pass
+			return
+		}
 		if at, ok := t.report(ctx, seen); ok {
 			result.Reported, result.Latency = true, at.Sub(start)
 		}
