@@ -229,6 +229,7 @@ locals {
     # A read behind the file, while it is loaded.
     { update = "false-length", fleets = ["kernel"], metric = "boot_loops", min = var.hosts },
     { update = "false-length", fleets = ["kernel-kill"], metric = "stranded", min = 1 },
+    { update = "false-length", fleets = ["kernel-kill"], metric = "polls_failed", min = var.hosts },
     { update = "false-length", fleets = ["user", "hybrid"], metric = "agent_crashes", min = var.hosts },
     { update = "false-length", fleets = ["ebpf", "safe"], metric = "content_refused", min = var.hosts },
 
