@@ -217,6 +217,9 @@ locals {
 
     # A read behind the inputs: the machine, the task, the process, or nothing.
     { update = "field-count", fleets = ["kernel"], metric = "boot_loops", min = var.hosts },
+    # Where the fault kills the task, the first program that is executed after the load dies of it, and the kernel asks the agent about
+    # no other. What that program was decides kernel-kill's blast radius: a unit of the workload, and the host was unavailable; a
+    # threat, or the updater's own at the next poll, and nobody missed it.
     { update = "field-count", fleets = ["kernel-kill"], metric = "crashes", max = 0 },
     { update = "field-count", fleets = ["kernel-kill", "user", "hybrid"], metric = "protection_radius", min = 1 },
     { update = "field-count", fleets = ["user", "hybrid"], metric = "agent_crashes", min = var.hosts },
@@ -226,6 +229,7 @@ locals {
     # A read behind the file, while it is loaded.
     { update = "false-length", fleets = ["kernel"], metric = "boot_loops", min = var.hosts },
     { update = "false-length", fleets = ["kernel-kill"], metric = "stranded", min = 1 },
+    { update = "false-length", fleets = ["kernel-kill"], metric = "polls_failed", min = var.hosts },
     { update = "false-length", fleets = ["user", "hybrid"], metric = "agent_crashes", min = var.hosts },
     { update = "false-length", fleets = ["ebpf", "safe"], metric = "content_refused", min = var.hosts },
 

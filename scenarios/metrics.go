@@ -81,8 +81,8 @@ func Metrics() []Metric {
 		{"peak_unavailable", Share,
 			"Largest share of the targeted hosts that was unavailable at one instant of a trial, mean over the trials."},
 		{"polls_failed", Count,
-			"Times after the injection that an updater's program could not run, and stretches of 10 s for which it hung, over the hosts of a " +
-				"trial: a host that cannot poll cannot be mended from afar."},
+			"Times after the injection that an updater's program could not run, and stretches of 10 s for which it hung, or the agent's load of " +
+				"what it had brought, over the hosts of a trial: a host that cannot poll cannot be mended from afar."},
 		{"processes_killed", Count, "Processes that a kernel killed for want of memory after the injection, over the hosts of a trial."},
 		{"protection_gap", Seconds,
 			"Integral of the unprotected or worse hosts over time, from the injection to the end of observation, per targeted host."},

@@ -18,27 +18,26 @@ import (
 	"github.com/fleetfall/fleetfall/internal/capability"
 )
 
-// testBoot boots the image under emulation with each agent, and waits until the guest says that the agent runs.
+// testBoot boots the image under emulation with each agent, waits until the guest says that the agent runs and that each kind of
+// work and of threats was done, and holds what became of the threats against what the agent can see.
 func testBoot(t *testing.T, img Image) {
 	capability.Tools(t, "qemu-system-x86_64", "qemu-system-x86")
-	for _, tt := range []struct{ architecture, mode, state string }{
-		{"none", "normal", protocol.AgentAbsent},
-		{"kernel", "normal", protocol.AgentRunning},
-		{"user", "normal", protocol.AgentRunning},
-		{"hybrid", "normal", protocol.AgentRunning},
-		{"safe", "normal", protocol.AgentRunning},
-		{"ebpf", "normal", protocol.AgentRunning},
-		{"kernel", "safe", protocol.AgentAbsent},
+	hooks := sight("exec", "mark", "short", "mmap", "module", "rename", "delete")
+	fanotify := sight("exec", "mark", "short", "write", "rename", "delete")
+	for _, tt := range []struct {
+		architecture, mode, state string
+		threats                   map[string]protocol.Threat
+	}{
+		{"none", "normal", protocol.AgentAbsent, sight()},
+		{"kernel", "normal", protocol.AgentRunning, hooks},
+		{"user", "normal", protocol.AgentRunning, fanotify},
+		{"hybrid", "normal", protocol.AgentRunning, hooks},
+		{"safe", "normal", protocol.AgentRunning, fanotify},
+		{"ebpf", "normal", protocol.AgentRunning, hooks},
+		{"kernel", "safe", protocol.AgentAbsent, nil}, // where neither work nor threats are done
 	} {
-		var kinds []string
-		if tt.architecture == "none" { // where nothing keeps the kinds from being gone through quickly
-			kinds = []string{
-				"work exec", "work open", "work read", "work build", "threat exec", "threat mark", "threat short", "threat script",
-				"threat write", "threat mmap", "threat module", "threat rename", "threat delete",
-			}
-		}
 		t.Run(tt.architecture+" "+tt.mode, func(t *testing.T) {
-			hello, beat, console := boot(t, img, tt.architecture, tt.mode, tt.state, kinds)
+			hello, beat, console := boot(t, img, tt.architecture, tt.mode, tt.state, tt.threats)
 			if hello == nil || beat == nil {
 				t.Fatalf("hello %+v, beat %+v; console:\n%s", hello, beat, console)
 			}
@@ -53,9 +52,20 @@ func testBoot(t *testing.T, img Image) {
 	}
 }
 
+// sight returns what becomes of a threat of each kind where these kinds are seen.
+func sight(seen ...string) map[string]protocol.Threat {
+	of := map[string]protocol.Threat{}
+	for _, kind := range []string{"exec", "mark", "short", "script", "write", "mmap", "module", "rename", "delete"} {
+		sees := slices.Contains(seen, kind)
+		of[kind] = protocol.Threat{What: kind, Reported: sees, Blocked: sees && kind == "exec"}
+	}
+	return of
+}
+
 // boot returns the guest's hello and a beat, nil for what did not come, and what the console showed. The beat is the first
-// with the agent in this state by which these kinds of work and of threats have been done.
-func boot(t *testing.T, img Image, architecture, mode, state string, kinds []string) (*protocol.Hello, *protocol.Beat, []byte) {
+// with the agent in this state by which work and threats of each kind have been done, if threats are wanted. That something else
+// became of one than is said there is an error.
+func boot(t *testing.T, img Image, architecture, mode, state string, threats map[string]protocol.Threat) (*protocol.Hello, *protocol.Beat, []byte) {
 	t.Helper()
 	const patience = 2 * time.Minute // far more than a boot takes, and less than the test may
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -93,7 +103,7 @@ func boot(t *testing.T, img Image, architecture, mode, state string, kinds []str
 		cancel()
 		<-ended
 	}()
-	hello, beat, err := converse(ctx, l, state, kinds)
+	hello, beat, err := converse(ctx, l, state, threats)
 	if err != nil {
 		t.Errorf("talk with the guest: %v; qemu: %s", err, said.Bytes())
 	}
@@ -101,9 +111,11 @@ func boot(t *testing.T, img Image, architecture, mode, state string, kinds []str
 	return hello, beat, console
 }
 
-// converse answers the guest until a beat with the agent in this state by which these kinds of work and of threats have been done.
-// That any of it fails is an error. Without such a beat it returns the last.
-func converse(ctx context.Context, l net.Listener, state string, kinds []string) (hello *protocol.Hello, beat *protocol.Beat, err error) {
+// converse answers the guest until the beat that boot wants. That any of it fails is an error. Without such a beat it returns the
+// last.
+func converse(
+	ctx context.Context, l net.Listener, state string, threats map[string]protocol.Threat,
+) (hello *protocol.Hello, beat *protocol.Beat, err error) {
 	conn, err := l.Accept()
 	if err != nil {
 		return nil, nil, err
@@ -111,14 +123,23 @@ func converse(ctx context.Context, l net.Listener, state string, kinds []string)
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	lines := protocol.NewLineReader(conn, protocol.MaxLine)
-	done := map[string]bool{}
-	for beat == nil || beat.AgentState != state || slices.ContainsFunc(kinds, func(kind string) bool { return !done[kind] }) {
+	var missing []string // kinds of work and of threats
+	for kind := range threats {
+		missing = append(missing, "threat "+kind)
+	}
+	if threats != nil {
+		missing = append(missing, "work exec", "work open", "work read", "work build")
+	}
+	done := func(kind string) {
+		missing = slices.DeleteFunc(missing, func(m string) bool { return m == kind })
+	}
+	for beat == nil || beat.AgentState != state || len(missing) > 0 {
 		line, err := lines.Next()
 		if errors.Is(err, protocol.ErrTooLong) {
 			continue
 		}
 		if err != nil {
-			return hello, beat, fmt.Errorf("until the agent is %s: %w; the last beat: %+v", state, err, beat)
+			return hello, beat, fmt.Errorf("until the agent is %s and these are done: %q: %w; the last beat: %+v", state, missing, err, beat)
 		}
 		request, err := protocol.ParseRequest(line)
 		if err != nil {
@@ -134,12 +155,20 @@ func converse(ctx context.Context, l net.Listener, state string, kinds []string)
 		case request.Hello != nil:
 			hello = request.Hello
 		case request.Beat != nil:
+			runs := beat != nil && beat.AgentState == state // since the beat before: a threat may find an agent that still starts
 			beat = request.Beat
 			for _, l := range beat.Loads {
-				done["work "+l.What] = true
+				done("work " + l.What)
 			}
 			for _, x := range beat.Threats {
-				done["threat "+x.What] = true
+				if !runs {
+					break
+				}
+				x.ID, x.Latency = 0, 0
+				if x != threats[x.What] {
+					return hello, beat, fmt.Errorf("a threat came to %+v, want %+v", x, threats[x.What])
+				}
+				done("threat " + x.What)
 			}
 			if beat.WorkFailed+beat.PollsFailed+beat.Killed > 0 || beat.Available <= 0 {
 				return hello, beat, fmt.Errorf("the guest is not well: %+v", *beat)

@@ -316,27 +316,13 @@ func TestRefusableContent(t *testing.T) {
 		t.Errorf("unsigned: its content has changed: %v", err)
 	}
 	for seed := range uint64(100) {
-		damaged, err := content.Damaged(file, seed)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := content.Verify(damaged, public); !errors.Is(err, content.ErrSignature) {
+		if err := content.Verify(contenttest.Damaged(file, seed), public); !errors.Is(err, content.ErrSignature) {
 			t.Errorf("damaged, seed %d: error %v, want ErrSignature", seed, err)
-		}
-		changed := 0
-		for i := range file {
-			changed += bits.OnesCount8(file[i] ^ damaged[i])
-		}
-		if changed != 1 || !bytes.Equal(file[:20], damaged[:20]) || !bytes.Equal(file[len(file)-64:], damaged[len(file)-64:]) {
-			t.Errorf("damaged, seed %d: want one bit of the payload flipped", seed)
 		}
 	}
 	for _, short := range [][]byte{nil, file[:83]} {
 		if _, err := content.Unsigned(short); err == nil {
 			t.Errorf("a file of %d bytes lost a signature it has no room for", len(short))
-		}
-		if _, err := content.Damaged(short, 1); err == nil {
-			t.Errorf("a file of %d bytes was damaged in a payload it has no room for", len(short))
 		}
 		var wrong *content.FormatError
 		if err := content.Verify(short, public); !errors.As(err, &wrong) {

@@ -210,7 +210,9 @@ func (a *agent) expect(rule uint32, what string, since time.Time) (<-chan time.T
 	}
 }
 
-// load asks the agent to load the content on the disk. An agent that is not there does so when it starts.
+// load asks the agent to load the content on the disk. An agent that is not there does so when it starts. A daemon takes a line, and
+// has a while for that; a module loads before it returns, in our thread, for as long as it takes: for ever where it dies of it and
+// the machine goes on.
 func (a *agent) load() {
 	a.mu.Lock()
 	conn := a.conn

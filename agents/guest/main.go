@@ -105,7 +105,7 @@ func run(ctx context.Context, log *logger) {
 		return
 	}
 	startBeats()
-	duty(ctx, log, "threats", func() { threats.run(ctx, config.Threat) })
+	duty(ctx, log, "threats", func() { threats.run(ctx, config.Threat, config.Work) })
 	duty(ctx, log, "workload", func() { work(ctx, config.Work, loadKinds(programsDir), tally) })
 	updater := &updater{
 		program: programsDir + "/updater", patience: patience,

@@ -28,6 +28,7 @@ type threat struct {
 	sign    string       // by which the agent's report names it
 	prepare func() error // what is no threat yet
 	act     func() error // EACCES or EPERM when it was blocked
+	ends    error        // what act returns when it was done
 	clean   func() error // removes what is left, whatever was done
 }
 
@@ -141,6 +142,7 @@ func module(*threats, uint64) threat {
 			}
 			return nil
 		},
+		ends:  syscall.EBADMSG,
 		clean: func() error { return nil },
 	}
 }

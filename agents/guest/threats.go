@@ -28,12 +28,22 @@ type threats struct {
 	executing, acting chan struct{}
 }
 
-// run runs a threat every so often until ctx ends; none if every is 0. The first comes after half of that: work that is as
-// frequent, or whole times so, then falls between the threats, and its time is its own.
-func (t *threats) run(ctx context.Context, every time.Duration) {
-	if wait(ctx, every/2) {
+// run runs a threat every so often until ctx ends; none if every is 0. work is how often a unit of the workload is done, from the
+// same time on: threats fall between them.
+func (t *threats) run(ctx context.Context, every, work time.Duration) {
+	if wait(ctx, between(every, work)) {
 		repeat(ctx, every, func() { t.one(ctx) })
 	}
+}
+
+// between returns by how much what happens every so often is to be late so that it stays clear of what happens at multiples of
+// another interval: half of the longest time of which both are multiples, which is the distance that is left. (On a machine with
+// one CPU a unit of work that met a threat would have the threat's time in its own.)
+func between(every, other time.Duration) time.Duration {
+	for other > 0 {
+		every, other = other, every%other
+	}
+	return every / 2
 }
 
 // one runs the next threat and notes its outcome. It returns when the threat has ended, or hangs.
@@ -80,7 +90,9 @@ func (t *threats) next() (kind threatKind, ended chan struct{}, ok bool) {
 	return threatKind{}, nil, false
 }
 
-// attempt prepares a threat, does it, notes the outcome, and cleans up. It calls hangs when any of that hangs.
+// attempt prepares a threat, does it, notes the outcome, and cleans up. It calls hangs when any of that hangs. A threat that could
+// not be prepared has no outcome, and neither has one that nobody blocked and that came to nothing: there was no memory for it, or
+// the kernel that was to execute it killed the process instead. (No agent kills what it blocks.)
 func (t *threats) attempt(ctx context.Context, x threat, result protocol.Threat, hangs func()) {
 	patience := t.patience
 	step := func(act func() error, note func(error)) {
@@ -110,6 +122,10 @@ func (t *threats) attempt(ctx context.Context, x threat, result protocol.Threat,
 		}
 		noted = true // an act that hangs is neither refused nor reported, whatever comes of it later
 		result.Blocked = errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM)
+		if !result.Blocked && !errors.Is(err, x.ends) && !errors.Is(err, errHangs) {
+			t.log.printf("threat %s: %v", result.What, err) // it was not done, so nobody has let it pass
+			return
+		}
 		if at, ok := t.report(ctx, seen); ok {
 			result.Reported, result.Latency = true, at.Sub(start)
 		}

@@ -144,6 +144,10 @@ func attempted(t *testing.T, x *threats, tally *tally, y threat) protocol.Beat {
 }
 
 func TestOutcomes(t *testing.T) {
+	killed := filepath.Join(t.TempDir(), "killed")
+	if err := os.WriteFile(killed, []byte("#!/bin/sh\nkill -9 $$\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	synctest.Test(t, func(t *testing.T) {
 		x, tally := newThreats(t, "")
 		x.agent.note(report{kind: "ready"}, time.Now())
@@ -157,19 +161,29 @@ func TestOutcomes(t *testing.T) {
 		}
 		for name, c := range map[string]struct {
 			act  func() error
+			ends error // that act has when it was done
 			want protocol.Threat
 		}{
-			"missed":          {func() error { return nil }, protocol.Threat{}},
-			"blocked":         {func() error { return &os.PathError{Err: syscall.EPERM} }, protocol.Threat{Blocked: true}},
-			"fails by itself": {func() error { return syscall.EBADMSG }, protocol.Threat{}},
-			"reported":        {detected(rule, nil), protocol.Threat{Reported: true, Latency: time.Millisecond}},
-			"by another rule": {detected(rule+1, nil), protocol.Threat{}},
-			"both":            {detected(rule, syscall.EACCES), protocol.Threat{Blocked: true, Reported: true, Latency: time.Millisecond}},
-			"hangs":           {func() error { wait(t.Context(), time.Hour); return syscall.EACCES }, protocol.Threat{}},
+			"missed":          {func() error { return nil }, nil, protocol.Threat{}},
+			"blocked":         {func() error { return &os.PathError{Err: syscall.EPERM} }, nil, protocol.Threat{Blocked: true}},
+			"fails by itself": {func() error { return syscall.EBADMSG }, syscall.EBADMSG, protocol.Threat{}},
+			"reported":        {detected(rule, nil), nil, protocol.Threat{Reported: true, Latency: time.Millisecond}},
+			"by another rule": {detected(rule+1, nil), nil, protocol.Threat{}},
+			"both":            {detected(rule, syscall.EACCES), nil, protocol.Threat{Blocked: true, Reported: true, Latency: time.Millisecond}},
+			"hangs":           {func() error { wait(t.Context(), time.Hour); return syscall.EACCES }, nil, protocol.Threat{}},
 		} {
 			c.want.ID = 1
-			if b := attempted(t, x, tally, threat{rule: rule, sign: "sign", act: c.act}); len(b.Threats) != 1 || b.Threats[0] != c.want {
+			if b := attempted(t, x, tally, threat{rule: rule, sign: "sign", act: c.act, ends: c.ends}); len(b.Threats) != 1 || b.Threats[0] != c.want {
 				t.Errorf("%s: %+v, want %+v", name, b.Threats, c.want)
+			}
+		}
+		for name, act := range map[string]func() error{
+			"no memory": func() error { return &os.PathError{Err: syscall.ENOMEM} },
+			"killed":    func() error { return execute(killed) },
+			"panics":    func() error { panic("no page") },
+		} {
+			if b := attempted(t, x, tally, threat{act: act}); len(b.Threats) > 0 {
+				t.Errorf("a threat that was not done counts (%s): %+v", name, b.Threats)
 			}
 		}
 		unprepared := threat{prepare: func() error { return errors.New("no space") }, act: func() error { t.Error("done"); return nil }}
@@ -177,6 +191,46 @@ func TestOutcomes(t *testing.T) {
 			t.Errorf("a threat that could not be prepared counts: %+v", b.Threats)
 		}
 	})
+}
+
+// No threat falls on a unit of the workload, whether one interval is a multiple of the other or not.
+func TestThreatsFallBetweenUnitsOfWork(t *testing.T) {
+	dir := t.TempDir()
+	buildPrograms(t, dir)
+	for _, c := range []struct{ work, threat, first int }{ // in steps, of which the machine is looked at after each
+		{12, 12, 18}, {12, 24, 30}, {12, 36, 42}, {12, 6, 9}, {12, 8, 10}, {0, 12, 18},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			const step = 250 * time.Millisecond
+			x, tally := newThreats(t, dir)
+			start := time.Now()
+			go x.run(t.Context(), time.Duration(c.threat)*step, time.Duration(c.work)*step)
+			go work(t.Context(), time.Duration(c.work)*step, []loadKind{{"exec", []string{dir + "/work"}}}, tally)
+			var threats, units []int
+			for n := range c.first + 3*c.threat + 1 {
+				wait(t.Context(), time.Until(start.Add(time.Duration(n)*step)))
+				synctest.Wait()
+				beat, _ := tally.take()
+				if len(beat.Threats) > 0 {
+					threats = append(threats, n)
+				}
+				if beat.WorkUnits > 0 {
+					units = append(units, n)
+				}
+			}
+			if want := []int{c.first, c.first + c.threat, c.first + 2*c.threat, c.first + 3*c.threat}; !slices.Equal(threats, want) {
+				t.Errorf("work each %d: threats at %v, want %v", c.work, threats, want)
+			}
+			if c.work > 0 && len(units) != (c.first+3*c.threat)/c.work {
+				t.Errorf("work each %d: units at %v", c.work, units)
+			}
+			for _, n := range threats {
+				if slices.Contains(units, n) {
+					t.Errorf("work each %d, threats each %d: both at %d", c.work, c.threat, n)
+				}
+			}
+		})
+	}
 }
 
 // An execution that hangs holds up no act on files, and no second one is begun.

@@ -14,7 +14,8 @@ import (
 )
 
 // An updater asks the host for content and gives it to the agent. What it has, a program of its own says: an agent that
-// refuses that program, or hangs its execution, has cut itself off from the update that would mend it.
+// refuses that program, or hangs its execution, has cut itself off from the update that would mend it; and so has one in whose
+// load the updater's thread is lost.
 type updater struct {
 	program  string
 	patience time.Duration
@@ -42,22 +43,31 @@ func phase(every time.Duration, entropy []byte) time.Duration {
 	return time.Duration(h.Sum64() % uint64(every))
 }
 
-// poll asks for content, unless the program fails: then that is noted, and for each stretch of patience for which it hangs.
+// poll asks for content, unless the program fails, and has the agent load what is new.
 func (u *updater) poll(ctx context.Context) {
 	var have uint64
-	failed := true
-	watch(u.patience, func() (err error) {
+	installed := u.step("its program", func() (err error) {
 		have, err = u.installed()
 		return err
-	}, func(_ time.Duration, err error) {
-		if failed = err != nil; failed {
-			u.log.printf("updater: %v", err)
+	})
+	if installed && u.fetch(ctx, have) {
+		u.step("the agent's load", func() error {
+			u.agent.load()
+			return nil
+		})
+	}
+}
+
+// step does a part of a poll that is in the agent's hands, and tells whether it went well. That it did not is noted, and for each
+// stretch of patience for which it hangs.
+func (u *updater) step(doing string, act func() error) (ok bool) {
+	watch(u.patience, act, func(_ time.Duration, err error) {
+		if ok = err == nil; !ok {
+			u.log.printf("updater: %s: %v", doing, err)
 			u.tally.pollFailed()
 		}
 	})
-	if !failed {
-		u.fetch(ctx, have)
-	}
+	return ok
 }
 
 // installed executes the updater's program and returns the version of the newest content, 0 when there is none. An error
@@ -86,27 +96,27 @@ func (u *updater) installed() (uint64, error) {
 	return binary.LittleEndian.Uint64(version[:]), nil
 }
 
-// fetch asks for content other than what there is.
-func (u *updater) fetch(ctx context.Context, have uint64) {
+// fetch asks for content other than what there is, and tells whether some came that the agent is to load.
+func (u *updater) fetch(ctx context.Context, have uint64) bool {
 	reply, err := u.session.call(ctx, protocol.Request{Fetch: &protocol.Fetch{Have: have}})
 	if err != nil {
 		u.log.printf("updater: %v", err)
-		return
+		return false
 	}
 	if len(reply.Content) == 0 {
-		return
+		return false
 	}
 	version, err := content.Version(reply.Content)
 	if err != nil { // not even a channel file: it never reaches the disk
 		u.tally.refusal(protocol.Refusal{Reason: "updater: " + err.Error()})
-		return
+		return false
 	}
 	if version == have {
-		return
+		return false
 	}
 	if err := u.disk.replace(reply.Content); err != nil {
 		u.log.printf("updater: %v", err)
-		return
+		return false
 	}
-	u.agent.load()
+	return true
 }

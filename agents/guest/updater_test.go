@@ -134,6 +134,50 @@ func TestPollWithoutItsProgram(t *testing.T) {
 	}
 }
 
+// stuck takes what is written to it, and lets go once it is closed.
+type stuck chan struct{}
+
+func (s stuck) Write(p []byte) (int, error) {
+	<-s
+	return len(p), nil
+}
+
+// A load that hangs, as in a module that died of it, is told of for as long as it does.
+func TestPollWhoseLoadHangs(t *testing.T) {
+	dir := t.TempDir()
+	buildPrograms(t, dir)
+	synctest.Test(t, func(t *testing.T) {
+		log, tally := newLogger(t.Output()), newTally()
+		u := &updater{
+			program: dir + "/updater", patience: 10 * time.Second, disk: newDisk(t), agent: newAgent(tally, log), tally: tally, log: log,
+		}
+		asked := 0
+		u.session = newSession(t, func(protocol.Request) (protocol.Reply, error) {
+			asked++
+			return protocol.Reply{Content: signed(t, 2)}, nil
+		})
+		module := make(stuck)
+		u.agent.setConn(module)
+		polled := make(chan struct{})
+		go func() {
+			defer close(polled)
+			u.poll(t.Context())
+		}()
+		wait(t.Context(), 35*time.Second)
+		if b, _ := tally.take(); b.PollsFailed != 3 {
+			t.Errorf("%d polls failed while the load hung for 35 s, want 3", b.PollsFailed)
+		}
+		close(module)
+		<-polled
+		if u.poll(t.Context()); asked != 2 {
+			t.Errorf("%d requests of two polls", asked)
+		}
+		if b, _ := tally.take(); b.PollsFailed != 0 {
+			t.Errorf("%d polls failed once the load had ended", b.PollsFailed)
+		}
+	})
+}
+
 func TestPhase(t *testing.T) {
 	const every, hosts, parts = 30 * time.Second, 4000, 10
 	var counts [parts]int

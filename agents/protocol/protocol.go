@@ -86,7 +86,7 @@ type Beat struct {
 	WorkMax        time.Duration `json:"work_max_ns"`
 	WorkHung       int           `json:"work_hung,omitempty"` // of those that failed: stretches of Patience for which a unit hung; it may end later, which is not counted again
 	Loads          []Load        `json:"loads,omitempty"`
-	PollsFailed    int           `json:"polls_failed,omitempty"` // times that the updater's program could not run, and stretches of Patience for which it hung
+	PollsFailed    int           `json:"polls_failed,omitempty"` // times that the updater's program could not run, and stretches of Patience for which it or the agent's load hung
 	Available      int64         `json:"available_bytes"`        // memory that the kernel could give to a program
 	Killed         int           `json:"killed,omitempty"`       // processes, for want of memory
 	RunDelay       time.Duration `json:"run_delay_ns"`           // that tasks were ready to run and waited for the CPU, summed over them

@@ -52,7 +52,7 @@ type (
 
 		WorkHung    int           `json:"work_hung,omitempty"`       // of those that failed: stretches of 10 s for which a unit hung; it may have ended later
 		Loads       []Load        `json:"loads,omitempty"`           // the units that succeeded, by kind
-		PollsFailed int           `json:"polls_failed,omitempty"`    // times that the updater's program could not run, and stretches of 10 s for which it hung
+		PollsFailed int           `json:"polls_failed,omitempty"`    // times that the updater's program could not run, and stretches of 10 s for which it or the agent's load hung
 		Available   int64         `json:"available_bytes,omitempty"` // memory that the guest's kernel could give to a program
 		Killed      int           `json:"killed,omitempty"`          // processes that the guest's kernel killed for want of memory
 		RunDelay    time.Duration `json:"run_delay_ns,omitempty"`    // that tasks were ready to run and waited for the CPU, summed over them

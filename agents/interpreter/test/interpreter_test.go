@@ -161,10 +161,7 @@ func testRefusals(t *testing.T, d *driver) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	damaged, err := content.Damaged(file, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
+	damaged := contenttest.Damaged(file, 1)
 	template, instance := good[22:32], good[34:]
 	const (
 		tooShort     = "refused 1 too short for a channel file"
