@@ -41,7 +41,7 @@ func TestByHand(t *testing.T) {
 // buildBench compiles the program that make bench runs.
 func buildBench(t *testing.T, compiler string) string {
 	t.Helper()
-	return compile(t, compiler, append(slices.Clone(warnings), sanitizeFlags...),
+	return compile(t, compiler, slices.Concat(warnings, sanitized.flags),
 		append(sources(t), "harness/bench.c", "harness/byhand.c")...)
 }
 

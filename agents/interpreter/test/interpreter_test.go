@@ -17,40 +17,45 @@ const allChecks = 7
 
 func TestInterpreter(t *testing.T) {
 	forEachCompiler(t, func(t *testing.T, compiler string) {
-		program := buildDriver(t, compiler, sanitizeFlags)
-		for _, part := range []struct {
-			name   string
-			checks int
-			run    func(*testing.T, *driver)
-		}{
-			{"semantics", 0, testSemantics},
-			{"semantics with all checks", allChecks, testSemantics},
-			{"random content", 0, testRandomContent},
-			{"random content with all checks", allChecks, testRandomContent},
-			{"every byte", 0, testEveryByte},
-			{"buckets", 0, testBuckets},
-			{"buckets with all checks", allChecks, testBuckets},
-			{"refusals", allChecks, testRefusals},
-			{"truncated content", allChecks, testTruncatedContent},
-			{"mutated content", allChecks, testMutatedContent},
-			{"largest content", allChecks, testLargestContent},
-			{"sha512", 0, testSHA512},
-			{"rfc 8032", 0, testRFC8032},
-			{"signatures", 0, testSignatures},
-			{"invalid signatures", 0, testInvalidSignatures},
-		} {
-			t.Run(part.name, func(t *testing.T) {
-				d := start(t, program)
-				key, _ := content.TestVendorKey()
-				d.ask("key %s", hexed(key))
-				d.ask("checks %d", part.checks)
-				part.run(t, d)
-				if said, err := d.finish(); err != nil {
-					t.Errorf("the driver ended with %v:\n%s", err, said)
-				}
-			})
+		for _, build := range builds {
+			t.Run(build.name, func(t *testing.T) { testBuild(t, buildDriver(t, compiler, build)) })
 		}
 	})
+}
+
+func testBuild(t *testing.T, program string) {
+	for _, part := range []struct {
+		name   string
+		checks int
+		run    func(*testing.T, *driver)
+	}{
+		{"semantics", 0, testSemantics},
+		{"semantics with all checks", allChecks, testSemantics},
+		{"random content", 0, testRandomContent},
+		{"random content with all checks", allChecks, testRandomContent},
+		{"every byte", 0, testEveryByte},
+		{"buckets", 0, testBuckets},
+		{"buckets with all checks", allChecks, testBuckets},
+		{"refusals", allChecks, testRefusals},
+		{"truncated content", allChecks, testTruncatedContent},
+		{"mutated content", allChecks, testMutatedContent},
+		{"largest content", allChecks, testLargestContent},
+		{"sha512", 0, testSHA512},
+		{"rfc 8032", 0, testRFC8032},
+		{"signatures", 0, testSignatures},
+		{"invalid signatures", 0, testInvalidSignatures},
+	} {
+		t.Run(part.name, func(t *testing.T) {
+			d := start(t, program)
+			key, _ := content.TestVendorKey()
+			d.ask("key %s", hexed(key))
+			d.ask("checks %d", part.checks)
+			part.run(t, d)
+			if said, err := d.finish(); err != nil {
+				t.Errorf("the driver ended with %v:\n%s", err, said)
+			}
+		})
+	}
 }
 
 func testSemantics(t *testing.T, d *driver) {
