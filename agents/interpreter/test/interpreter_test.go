@@ -189,6 +189,8 @@ func testRefusals(t *testing.T, d *driver) {
 		want string
 	}{
 		{"empty", nil, tooShort},
+		{"less than a header", file[:19], tooShort},
+		{"a header", file[:20], tooShort},
 		{"no room for a signature", file[:83], tooShort},
 		{"one byte too long", make([]byte, content.MaxFile+1), tooLong},
 		{"longest, of zeros", make([]byte, content.MaxFile), badSignature},
@@ -239,6 +241,10 @@ func testRefusals(t *testing.T, d *driver) {
 		got := d.ask("load %s", hexed(c.file))
 		if c.want != "" && got != c.want || c.want == "" && !strings.HasPrefix(got, "ok ") {
 			t.Errorf("%s: %.80s, want %q", c.name, got, c.want)
+		}
+		version, _ := content.Version(c.file)
+		if got, want := d.ask("version %s", hexed(c.file)), fmt.Sprint(version); got != want {
+			t.Errorf("%s: it claims version %s, want %s", c.name, got, want)
 		}
 	}
 	otherKey := bytes.Repeat([]byte{0x58}, 32)
