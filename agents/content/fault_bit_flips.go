@@ -9,8 +9,9 @@ func bitFlips() Fault {
 		Name:    "bit_flips",
 		Summary: "Some bits of the payload are flipped; the seed decides which.",
 		Defect:  "whatever the bits happen to meet: the loader holds lengths and limits against nothing",
-		Effect: "depends on the seed: with one bit 42 % are refused, 58 % loaded as they were meant or with another meaning, and one " +
-			"in a thousand makes a read go astray; with two bits 66 % are refused, with four 88 %, with eight 98 %",
+		Effect: "depends on the seed: with one bit 42 % are refused, 58 % loaded as they were meant or with another meaning, and two " +
+			"in a thousand have a rule look at an input that no sensor supplies, of which C reads the length alone; with two bits 66 % " +
+			"are refused, with four 88 %, with eight 98 %",
 		Parameters: []Parameter{{
 			Name: bits, Summary: "how many", Default: "1", check: wholeNumber(1, 1024),
 		}},

@@ -6,8 +6,6 @@
 #include "daemon.h"
 #include "vendor_key.h"
 
-#define HEADER_SIZE 20 /* bytes, of every format */
-
 struct loaded {
 	u8 *file; /* what parsed points into */
 	struct ff_content parsed;
@@ -52,22 +50,6 @@ static ssize_t read_file(const char *path, u8 *to, size_t capacity)
 	return size;
 }
 
-/*
- * The version that the file claims, 0 if it is no channel file of any format: content that is refused is named by it too
- * (content.Version in Go).
- */
-static u64 claimed_version(const u8 *file, size_t size)
-{
-	u64 version = 0;
-	int i;
-
-	if (size < HEADER_SIZE || memcmp(file, "FFCH", 4) != 0)
-		return 0;
-	for (i = 7; i >= 0; i--)
-		version = version << 8 | file[8 + i];
-	return version;
-}
-
 static struct loaded *read_content(const char *path)
 {
 	struct loaded *l = calloc(1, sizeof(*l));
@@ -91,7 +73,7 @@ static struct loaded *read_content(const char *path)
 		l->file = exact;
 	result = ff_load(&l->parsed, l->file, size, vendor_key, 0);
 	if (result != FF_OK) {
-		agent_say("refused %llu %s", (unsigned long long)claimed_version(l->file, size), ff_refusal(result));
+		agent_say("refused %llu %s", (unsigned long long)ff_version(l->file, size), ff_refusal(result));
 		free_loaded(l);
 		return NULL;
 	}

@@ -36,11 +36,8 @@ void agent_say_detection(u32 rule, int refused, u32 pid, const struct ff_value *
 {
 	char line[AGENT_LINE];
 	size_t len = snprintf(line, sizeof(line), "detect %u %s %u ", rule, refused ? "block" : "detect", pid);
-	size_t i;
 
-	for (i = 0; i < what->len && len < sizeof(line) - 1; i++) /* a name may hold anything, a line may not */
-		line[len++] = (u8)what->data[i] < ' ' ? '?' : what->data[i];
-	send_line(line, len);
+	send_line(line, ff_append(line, len, sizeof(line), what));
 }
 
 int agent_hear(char line[AGENT_LINE])

@@ -46,6 +46,9 @@ func TestRefused(t *testing.T) {
 		{"too many steps", rules(content.MaxInstances, 4), "its rules come to more than 4096 steps"},
 		{"a group too large", one(content.Criterion{Op: content.AnyOfOp, Value: group}), "its rules come to more than 4096 steps"},
 		{"a group of half a criterion", one(content.Criterion{Op: content.AllOfOp, Value: "\x01"}), "rule 1: a group ends inside a criterion"},
+		{"a text taken for a group", one(content.Criterion{Op: content.AllOfOp, Value: "threat-exec"}), "rule 1: a criterion of 29288 bytes reaches past its group's end"},
+		{"an unknown operator in a group", one(content.AnyOf(content.Criterion{Op: 9})), "rule 1: op 9 is not supported"},
+		{"more rules than the format allows", rules(content.MaxInstances+1, 1), ""},
 		{"a value too long", one(content.Criterion{Op: content.Equals, Value: strings.Repeat("x", content.MaxValue+1)}), "rule 1: a value of 257 bytes, more than 256"},
 		{"an unknown operator", one(content.Criterion{Op: 7}), "rule 1: op 7 is not supported"},
 	} {

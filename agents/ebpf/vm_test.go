@@ -32,27 +32,26 @@ cut off: refused 0 too short for a channel file
 missing: refused 0 cannot read open /run/current.bin: no such file or directory
 after refusals: fork/exec /opt/fleetfall/threat-exec: permission denied; 1 block /opt/fleetfall/threat-exec
 without agent: done`), "\n")
-	inputs := map[string]bool{}
-	var got []string
+	var inputs, got []string
 	said, console := vmtest.Run(t, "./testdata/trial")
 	for _, line := range said {
-		field, isInput := strings.CutPrefix(line, "input ")
-		if !isInput {
+		if input, isInput := strings.CutPrefix(line, "input "); isInput {
+			inputs = append(inputs, input)
+		} else {
 			got = append(got, line)
-			continue
 		}
-		name, found, _ := strings.Cut(field, ":")
-		inputs[name] = strings.TrimSpace(found) == "100 detect /opt/fleetfall/service"
+	}
+	var wantInputs []string
+	for _, field := range content.Fields()[:content.SensorFields] {
+		wantInputs = append(wantInputs, field+" of execution: 100 detect /opt/fleetfall/service")
+	}
+	for _, field := range content.FileFields() {
+		wantInputs = append(wantInputs, field+" of rename: 100 detect from")
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s\nconsole:\n%s", diff, console)
 	}
-	if len(inputs) != content.SensorFields {
-		t.Errorf("%d inputs were looked at, want %d", len(inputs), content.SensorFields)
-	}
-	for name, right := range inputs {
-		if !right {
-			t.Errorf("input %s is not what the machine says; console:\n%s", name, console)
-		}
+	if diff := cmp.Diff(wantInputs, inputs); diff != "" {
+		t.Errorf("inputs: -want +got:\n%s\nconsole:\n%s", diff, console)
 	}
 }

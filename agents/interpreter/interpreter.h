@@ -68,6 +68,19 @@ static inline const struct ff_value *ff_what(const struct ff_event *e)
 	return &e->inputs[e->inputs[FF_NAME].len ? FF_NAME : FF_OPERATION];
 }
 
+/*
+ * Appends to a line of len bytes, of at most size with the newline that is to follow, and returns its length then: a name may hold
+ * anything, a line may not.
+ */
+static inline size_t ff_append(char *line, size_t len, size_t size, const struct ff_value *what)
+{
+	size_t i;
+
+	for (i = 0; i < what->len && len < size - 1; i++)
+		line[len++] = (u8)what->data[i] < ' ' ? '?' : what->data[i];
+	return len;
+}
+
 /* FF_INSPECT: a program of the agent's looks at the image, and its verdict decides. Of executions alone. */
 enum ff_action { FF_DETECT = 0, FF_BLOCK = 1, FF_INSPECT = 2 };
 
@@ -150,6 +163,12 @@ struct ff_verdict {
  * result is FF_OK, c is undefined and holds nothing. May sleep where ff_grow does.
  */
 enum ff_load_result ff_load(struct ff_content *c, const u8 *file, size_t size, const u8 key[FF_KEY_SIZE], u32 checks);
+
+/*
+ * The version that the file claims, 0 if it is no channel file of any format: content that is refused is named by it too
+ * (content.Version in Go).
+ */
+u64 ff_version(const u8 *file, size_t size);
 
 /* Frees what c holds: not the file. c may be zeroed. */
 void ff_unload(struct ff_content *c);

@@ -5,7 +5,7 @@
  */
 #include "interpreter.h"
 
-#define HEADER_SIZE 20u /* magic, format, flags, version, payload length */
+#define HEADER_SIZE 20u /* of every format: magic, format, flags, version, payload length */
 #define FORMAT 1u
 #define FIRST_INSTANCES 16u /* room for so many to begin with */
 
@@ -274,6 +274,11 @@ enum ff_load_result ff_load(struct ff_content *c, const u8 *file, size_t size, c
 	else
 		ff_unload(c);
 	return result;
+}
+
+u64 ff_version(const u8 *file, size_t size)
+{
+	return size < HEADER_SIZE || ff_memcmp(file, "FFCH", 4) != 0 ? 0 : get_u64(file + 8);
 }
 
 void ff_unload(struct ff_content *c)

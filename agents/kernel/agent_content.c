@@ -7,11 +7,8 @@
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/vmalloc.h>
-#include <asm/unaligned.h>
 #include "agent.h"
 #include "vendor_key.h"
-
-#define HEADER_SIZE 20 /* bytes, of every format */
 
 static char *content = "/data/content/current.bin";
 module_param(content, charp, 0444);
@@ -36,15 +33,6 @@ static void free_loaded(struct loaded *l)
 	kfree(l);
 }
 
-/*
- * The version that the file claims, 0 if it is no channel file of any format: content that is refused is named by it too
- * (content.Version in Go).
- */
-static u64 claimed_version(const u8 *file, size_t size)
-{
-	return size < HEADER_SIZE || memcmp(file, "FFCH", 4) ? 0 : get_unaligned_le64(file + 8);
-}
-
 static struct loaded *read_content(void)
 {
 	struct loaded *l = kzalloc(sizeof(*l), GFP_KERNEL);
@@ -63,7 +51,7 @@ static struct loaded *read_content(void)
 	}
 	result = ff_load(&l->parsed, l->file, size, vendor_key, 0);
 	if (result != FF_OK) {
-		agent_say("refused %llu %s", claimed_version(l->file, size), ff_refusal(result));
+		agent_say("refused %llu %s", ff_version(l->file, size), ff_refusal(result));
 		pr_warn("refused content: %s\n", ff_refusal(result));
 		free_loaded(l);
 		return NULL;

@@ -52,14 +52,10 @@ void agent_say(const char *format, ...)
 static void say_detection(const struct ff_match *m, const struct ff_event *e)
 {
 	bool blocked = m->action == FF_BLOCK && e->template_id == FF_PROCESS;
-	const struct ff_value *what = ff_what(e);
 	char line[AGENT_LINE];
-	int len = scnprintf(line, sizeof(line), "detect %u %s %u ", m->id, blocked ? "block" : "detect", e->pid);
-	size_t i;
+	size_t len = scnprintf(line, sizeof(line), "detect %u %s %u ", m->id, blocked ? "block" : "detect", e->pid);
 
-	for (i = 0; i < what->len && len < sizeof(line) - 1; i++) /* a name may hold anything, a line may not */
-		line[len++] = what->data[i] >= 0 && what->data[i] < ' ' ? '?' : what->data[i];
-	queue_line(line, len, RESERVED);
+	queue_line(line, ff_append(line, len, sizeof(line), ff_what(e)), RESERVED);
 }
 
 void agent_say_detections(const struct ff_event *e, const struct ff_verdict *v)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"reflect"
@@ -89,7 +90,7 @@ func (d *daemon) execution(like []string) (inputs []string, act func(blocked boo
 func (d *daemon) onFile(inputs []string) func(bool) {
 	name, newName := inputs[1], inputs[2]
 	act := map[string]func() error{
-		content.Write:  func() error { return os.WriteFile(d.in(name), []byte("x"), 0o644) },
+		content.Write:  func() error { return writeOnce(d.in(name)) },
 		content.Rename: func() error { return os.Rename(d.in(name), d.in(newName)) },
 		content.Unlink: func() error { return os.Remove(d.in(name)) },
 	}[inputs[0]]
@@ -104,4 +105,14 @@ func (d *daemon) onFile(inputs []string) func(bool) {
 		d.must(act())
 		_ = os.Remove(d.in(cmp.Or(newName, name))) // unless that was the act
 	}
+}
+
+// writeOnce writes to a file that is there. It does not cut it off first, which is told as a write too.
+func writeOnce(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString("x")
+	return errors.Join(err, f.Close())
 }

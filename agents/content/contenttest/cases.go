@@ -260,6 +260,7 @@ func fileCases() []Case {
 	}{
 		{content.MmapWrite, content.ThreatMmapPrefix + "-1", "", content.RuleThreatMmap},
 		{content.MmapWrite, "notes.txt", "", 0},
+		{content.Write, content.ThreatWritePrefix + "-1", "", content.RuleThreatWrite},
 		{content.Write, content.ThreatMmapPrefix + "-1", "", 0},
 		{content.ModuleLoad, "", "", content.RuleThreatModule},
 		{content.Rename, "new", content.ThreatSystemFile, content.RuleThreatRename},

@@ -18,6 +18,23 @@ func TestReferenceAgreesWithTable(t *testing.T) {
 	}
 }
 
+// Each rule that is shipped has a row in which it matches.
+func TestEveryShippedRuleMatches(t *testing.T) {
+	matched := map[uint32]bool{}
+	for _, c := range Cases() {
+		if reflect.DeepEqual(c.File, content.Baseline(1)) {
+			for _, m := range c.Want.Matches {
+				matched[m.ID] = true
+			}
+		}
+	}
+	for _, in := range content.Baseline(1).Instances {
+		if !matched[in.ID] {
+			t.Errorf("rule %d (%s) matches in no row", in.ID, in.Name)
+		}
+	}
+}
+
 // The random cases are of use only if they are valid, reach every operator, and match as well as not.
 func TestRandomCasesAreVaried(t *testing.T) {
 	const n = 500

@@ -9,12 +9,14 @@ import (
 	"github.com/fleetfall/fleetfall/internal/vmtest"
 )
 
-// The module in the image's kernel, with testdata/trial as its daemon: what it is asked in time counts; files take half of the queue
+// The module in the image's kernel, with testdata/trial as its daemon: each input is what the machine knows of it; what it is asked in time counts; files take half of the queue
 // and no more; and an execution whose time is over waits no more when its event is taken.
 func TestModule(t *testing.T) {
 	want := strings.Split(strings.TrimSpace(`
 asked in time: execution of /opt/fleetfall/service, waits 1
+inputs of an execution: 20
 refused: permission denied
+inputs of a rename: 6
 not asked in time: done
 taken then: 128 files; execution of /opt/fleetfall/service, waits 0
 answered then: no such file or directory

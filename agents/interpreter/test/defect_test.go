@@ -10,16 +10,6 @@ import (
 	"github.com/fleetfall/fleetfall/agents/content"
 )
 
-// fieldBuilds are the builds that agents run in the field; the kernel's one runs here as a process.
-var fieldBuilds = []struct {
-	name  string
-	flags []string
-}{
-	{"user", userFlags},
-	{"kernel", []string{"-O2", "-std=gnu11", "-fno-strict-aliasing", "-fno-delete-null-pointer-checks",
-		"-fno-strict-overflow", "-fno-common", "-no-pie", "-fno-pie"}},
-}
-
 // The update of 19 July 2024 passes every check, and the first event after it makes the interpreter read a 21st input
 // of 20: what lies there, a time and a sequence number, it takes for a pointer and a length.
 func TestFieldCountDefect(t *testing.T) {
@@ -29,7 +19,7 @@ func TestFieldCountDefect(t *testing.T) {
 	forEachCompiler(t, func(t *testing.T, compiler string) {
 		for _, build := range fieldBuilds {
 			t.Run(build.name, func(t *testing.T) {
-				program := buildDriver(t, compiler, build.flags)
+				program := buildDriver(t, compiler, build)
 				for _, criterion := range criteria {
 					// Events from the first of an agent's life on, at times from 1 s to 10 h after the boot.
 					for _, clock := range []string{"1000000000 1", "4300000000 2", "36000000000000 70000"} {
@@ -48,8 +38,8 @@ func TestFieldCountDefect(t *testing.T) {
 				}
 			})
 		}
-		t.Run("sanitizer", func(t *testing.T) {
-			program := buildDriver(t, compiler, sanitizeFlags)
+		t.Run("sanitized", func(t *testing.T) {
+			program := buildDriver(t, compiler, sanitized)
 			for _, criterion := range criteria {
 				said, err := evaluateUpdate(t, program, criterion, "4300000000 2")
 				if err == nil || !strings.Contains(said, "use-after-poison") || !strings.Contains(said, "ff_evaluate") {

@@ -9,22 +9,33 @@ import (
 	"io"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/fleetfall/fleetfall/internal/capability"
 )
 
-// Flags of the three builds that count. The interpreter must behave the same in each.
+// A build is how the interpreter is compiled.
+type build struct {
+	name  string
+	flags []string
+}
+
 var (
-	sanitizeFlags = []string{"-O1", "-g", "-fno-omit-frame-pointer",
-		"-fsanitize=address,undefined", "-fno-sanitize-recover=all"}
-	// userFlags are those of the user-mode agent.
-	userFlags = []string{"-O2", "-static"}
-	// kernelFlags are those of the kernel's own build on x86-64 that change what the compiler may do.
-	kernelFlags = []string{"-O2", "-std=gnu11", "-ffreestanding", "-mno-sse", "-mno-mmx", "-mno-80387", "-mno-red-zone",
-		"-mcmodel=kernel", "-fno-pie", "-fno-strict-aliasing", "-fno-common", "-fno-delete-null-pointer-checks",
-		"-fno-strict-overflow", "-fno-stack-protector", "-fno-asynchronous-unwind-tables"}
+	sanitized = build{"sanitized", []string{"-O1", "-g", "-fno-omit-frame-pointer",
+		"-fsanitize=address,undefined", "-fno-sanitize-recover=all"}}
+	// user is built as the daemons are.
+	user = build{"user", []string{"-O2", "-static"}}
+	// kernel has the flags of the kernel's own build on x86-64 that change what the compiler may do, but for those by which a program
+	// could not be linked: it runs here as a process.
+	kernel = build{"kernel", []string{"-O2", "-std=gnu11", "-ffreestanding", "-mno-sse", "-mno-mmx", "-mno-80387", "-mno-red-zone",
+		"-fno-pie", "-no-pie", "-fno-strict-aliasing", "-fno-common", "-fno-delete-null-pointer-checks",
+		"-fno-strict-overflow", "-fno-stack-protector", "-fno-asynchronous-unwind-tables"}}
+	// fieldBuilds are those that agents run in the field, builds all that the interpreter must behave the same in.
+	fieldBuilds = []build{user, kernel}
+	builds      = []build{sanitized, user, kernel}
+
 	warnings = []string{"-Wall", "-Wextra", "-Werror", "-Wvla", "-Wdeclaration-after-statement", "-Wmissing-prototypes"}
 )
 
@@ -51,9 +62,9 @@ func compile(t testing.TB, compiler string, flags []string, files ...string) str
 }
 
 // buildDriver compiles the driver with the interpreter.
-func buildDriver(t testing.TB, compiler string, flags []string) string {
+func buildDriver(t testing.TB, compiler string, b build) string {
 	t.Helper()
-	return compile(t, compiler, append(append([]string{}, warnings...), flags...),
+	return compile(t, compiler, slices.Concat(warnings, b.flags),
 		append(sources(t), "harness/driver.c")...)
 }
 

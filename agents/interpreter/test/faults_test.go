@@ -21,8 +21,7 @@ type outcome struct {
 func TestFaults(t *testing.T) {
 	capability.Tools(t, "gcc", "gcc")
 	capability.Tools(t, "prlimit", "util-linux")
-	sanitized := buildDriver(t, "gcc", sanitizeFlags)
-	field := buildDriver(t, "gcc", userFlags)
+	sanitized, field := buildDriver(t, "gcc", sanitized), buildDriver(t, "gcc", user)
 	const (
 		nothing   = "0 0"
 		badLength = "refused 6 "
@@ -72,7 +71,7 @@ func TestFaults(t *testing.T) {
 // Flipped bits do to an interpreter with all checks nothing but change what content says.
 func TestBitFlips(t *testing.T) {
 	capability.Tools(t, "gcc", "gcc")
-	program := []string{buildDriver(t, "gcc", sanitizeFlags)}
+	program := []string{buildDriver(t, "gcc", sanitized)}
 	refused, loaded := 0, 0
 	for seed := range uint64(60) {
 		got := suffer(t, program, update(t, "bit_flips", seed), allChecks)

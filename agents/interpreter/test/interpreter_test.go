@@ -17,40 +17,45 @@ const allChecks = 7
 
 func TestInterpreter(t *testing.T) {
 	forEachCompiler(t, func(t *testing.T, compiler string) {
-		program := buildDriver(t, compiler, sanitizeFlags)
-		for _, part := range []struct {
-			name   string
-			checks int
-			run    func(*testing.T, *driver)
-		}{
-			{"semantics", 0, testSemantics},
-			{"semantics with all checks", allChecks, testSemantics},
-			{"random content", 0, testRandomContent},
-			{"random content with all checks", allChecks, testRandomContent},
-			{"every byte", 0, testEveryByte},
-			{"buckets", 0, testBuckets},
-			{"buckets with all checks", allChecks, testBuckets},
-			{"refusals", allChecks, testRefusals},
-			{"truncated content", allChecks, testTruncatedContent},
-			{"mutated content", allChecks, testMutatedContent},
-			{"largest content", allChecks, testLargestContent},
-			{"sha512", 0, testSHA512},
-			{"rfc 8032", 0, testRFC8032},
-			{"signatures", 0, testSignatures},
-			{"invalid signatures", 0, testInvalidSignatures},
-		} {
-			t.Run(part.name, func(t *testing.T) {
-				d := start(t, program)
-				key, _ := content.TestVendorKey()
-				d.ask("key %s", hexed(key))
-				d.ask("checks %d", part.checks)
-				part.run(t, d)
-				if said, err := d.finish(); err != nil {
-					t.Errorf("the driver ended with %v:\n%s", err, said)
-				}
-			})
+		for _, build := range builds {
+			t.Run(build.name, func(t *testing.T) { testBuild(t, buildDriver(t, compiler, build)) })
 		}
 	})
+}
+
+func testBuild(t *testing.T, program string) {
+	for _, part := range []struct {
+		name   string
+		checks int
+		run    func(*testing.T, *driver)
+	}{
+		{"semantics", 0, testSemantics},
+		{"semantics with all checks", allChecks, testSemantics},
+		{"random content", 0, testRandomContent},
+		{"random content with all checks", allChecks, testRandomContent},
+		{"every byte", 0, testEveryByte},
+		{"buckets", 0, testBuckets},
+		{"buckets with all checks", allChecks, testBuckets},
+		{"refusals", allChecks, testRefusals},
+		{"truncated content", allChecks, testTruncatedContent},
+		{"mutated content", allChecks, testMutatedContent},
+		{"largest content", allChecks, testLargestContent},
+		{"sha512", 0, testSHA512},
+		{"rfc 8032", 0, testRFC8032},
+		{"signatures", 0, testSignatures},
+		{"invalid signatures", 0, testInvalidSignatures},
+	} {
+		t.Run(part.name, func(t *testing.T) {
+			d := start(t, program)
+			key, _ := content.TestVendorKey()
+			d.ask("key %s", hexed(key))
+			d.ask("checks %d", part.checks)
+			part.run(t, d)
+			if said, err := d.finish(); err != nil {
+				t.Errorf("the driver ended with %v:\n%s", err, said)
+			}
+		})
+	}
 }
 
 func testSemantics(t *testing.T, d *driver) {
@@ -181,6 +186,8 @@ func testRefusals(t *testing.T, d *driver) {
 		want string
 	}{
 		{"empty", nil, tooShort},
+		{"less than a header", file[:19], tooShort},
+		{"a header", file[:20], tooShort},
 		{"no room for a signature", file[:83], tooShort},
 		{"one byte too long", make([]byte, content.MaxFile+1), tooLong},
 		{"longest, of zeros", make([]byte, content.MaxFile), badSignature},
@@ -231,6 +238,10 @@ func testRefusals(t *testing.T, d *driver) {
 		got := d.ask("load %s", hexed(c.file))
 		if c.want != "" && got != c.want || c.want == "" && !strings.HasPrefix(got, "ok ") {
 			t.Errorf("%s: %.80s, want %q", c.name, got, c.want)
+		}
+		version, _ := content.Version(c.file)
+		if got, want := d.ask("version %s", hexed(c.file)), fmt.Sprint(version); got != want {
+			t.Errorf("%s: it claims version %s, want %s", c.name, got, want)
 		}
 	}
 	otherKey := bytes.Repeat([]byte{0x58}, 32)

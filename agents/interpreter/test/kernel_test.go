@@ -3,6 +3,7 @@ package test
 import (
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,9 +19,10 @@ func TestBuildsAsKernelCode(t *testing.T) {
 		var objects []string
 		for _, source := range sources(t) {
 			object := filepath.Join(dir, strings.TrimSuffix(filepath.Base(source), ".c")+".o")
-			args := append([]string{"-c", "-o", object, "-I", "..", "-I", "harness", "-Wframe-larger-than=1536"}, kernelFlags...)
-			args = append(args, warnings...)
-			if out, err := exec.CommandContext(t.Context(), compiler, append(args, source)...).CombinedOutput(); err != nil {
+			args := slices.Concat(warnings, kernel.flags, []string{"-mcmodel=kernel", "-Wframe-larger-than=1536",
+				"-Wno-unused-command-line-argument", // nothing is linked
+				"-I", "..", "-I", "harness", "-c", "-o", object, source})
+			if out, err := exec.CommandContext(t.Context(), compiler, args...).CombinedOutput(); err != nil {
 				t.Fatalf("%s: %v\n%s", source, err, out)
 			}
 			objects = append(objects, object)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -20,9 +21,12 @@ import (
 
 // A cInterpreter is a running driver of agents/interpreter, built so that a read that goes astray ends it.
 type cInterpreter struct {
-	t   *testing.T
-	in  io.Writer
-	out *bufio.Reader
+	t       *testing.T
+	program string
+	cmd     *exec.Cmd
+	in      io.WriteCloser
+	out     *bufio.Reader
+	said    bytes.Buffer
 }
 
 func startC(t *testing.T) *cInterpreter {
@@ -39,38 +43,78 @@ func startC(t *testing.T) *cInterpreter {
 	if out, err := exec.CommandContext(t.Context(), "gcc", args...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	cmd := exec.Command(program)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd.Stderr = t.Output()
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	i := &cInterpreter{t: t, program: program}
+	i.start()
 	t.Cleanup(func() {
-		in.Close()
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("the C interpreter ended with %v", err)
+		if err := i.end(); err != nil {
+			t.Errorf("the C interpreter ended with %v:\n%s", err, i.said.String())
 		}
 	})
-	return &cInterpreter{t: t, in: in, out: bufio.NewReaderSize(out, 1<<20)}
+	return i
+}
+
+// start runs the driver and gives it the vendor's key.
+func (c *cInterpreter) start() {
+	c.t.Helper()
+	c.said.Reset()
+	c.cmd = exec.Command(c.program)
+	c.cmd.Stderr = &c.said
+	in, err := c.cmd.StdinPipe()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	out, err := c.cmd.StdoutPipe()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if err := c.cmd.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	c.in, c.out = in, bufio.NewReaderSize(out, 1<<20)
+	public, _ := content.TestVendorKey()
+	c.ask("key %x", []byte(public))
+}
+
+func (c *cInterpreter) end() error {
+	c.in.Close()
+	return c.cmd.Wait()
 }
 
 func (c *cInterpreter) ask(format string, args ...any) string {
+	c.t.Helper()
+	answer, astray := c.try(format, args...)
+	if astray {
+		c.t.Fatalf("a read goes astray in C and in Go none does: %.60s", fmt.Sprintf(format, args...))
+	}
+	return answer
+}
+
+// try is ask for what may make a read go astray: AddressSanitizer ends the driver then, and another is started.
+func (c *cInterpreter) try(format string, args ...any) (answer string, astray bool) {
 	c.t.Helper()
 	if _, err := fmt.Fprintf(c.in, format+"\n", args...); err != nil {
 		c.t.Fatal(err)
 	}
 	answer, err := c.out.ReadString('\n')
-	if err != nil {
-		c.t.Fatalf("the C interpreter does not answer: %v", err)
+	if err == nil {
+		return strings.TrimSuffix(answer, "\n"), false
 	}
-	return strings.TrimSuffix(answer, "\n")
+	if err := c.end(); !strings.Contains(c.said.String(), "AddressSanitizer") {
+		c.t.Fatalf("the C interpreter ended with %v:\n%s", err, c.said.String())
+	}
+	c.start()
+	return "", true
+}
+
+func (c *cInterpreter) inputs(values []string) {
+	c.t.Helper()
+	for field := range content.SensorFields {
+		value := ""
+		if field < len(values) {
+			value = values[field]
+		}
+		c.ask("input %d %s", field, hexed(value))
+	}
 }
 
 func hexed(b string) string {
@@ -81,11 +125,10 @@ func hexed(b string) string {
 }
 
 // Whatever is wrong with a signed file: where nothing is read behind an end, C and Go say the same of it and of an event.
-// Where something is, Go says so, and C is not asked.
+// Where something is, Go says so, and AddressSanitizer of C.
 func TestAgreesWithC(t *testing.T) {
 	c := startC(t)
 	public, private := content.TestVendorKey()
-	c.ask("key %x", []byte(public))
 	const n = 2000
 	astray, refused, strange := 0, 0, 0
 	for seed := range uint64(n) {
@@ -102,6 +145,9 @@ func TestAgreesWithC(t *testing.T) {
 		f, err := Load(file, public)
 		if err != nil && strings.HasPrefix(err.Error(), "malformed:") {
 			astray++
+			if answer, also := c.try("load %s", hexed(string(file))); !also {
+				t.Errorf("seed %d: Go says %v, C %.100s", seed, err, answer)
+			}
 			continue
 		}
 		answer := c.ask("load %s", hexed(string(file)))
@@ -119,12 +165,13 @@ func TestAgreesWithC(t *testing.T) {
 		if _, err := content.Decode(file); err != nil {
 			strange++
 		}
-		for field, value := range of.Inputs {
-			c.ask("input %d %s", field, hexed(value))
-		}
+		c.inputs(of.Inputs)
 		v, err := Evaluate(f, of.Template, of.Inputs)
 		if err != nil {
 			astray++
+			if answer, also := c.try("evaluate %d", of.Template); !also {
+				t.Errorf("seed %d: Go says %v, C %q", seed, err, answer)
+			}
 			continue
 		}
 		if got, want := c.ask("evaluate %d", of.Template), describe(v); !agree(got, want) {
@@ -185,7 +232,6 @@ func mutate(chance *rand.Rand, b []byte) []byte {
 func TestRefusals(t *testing.T) {
 	c := startC(t)
 	public, private := content.TestVendorKey()
-	c.ask("key %x", []byte(public))
 	good := encode(t, content.Baseline(1))
 	set := func(offset int, with ...byte) []byte {
 		b := append([]byte{}, good...)

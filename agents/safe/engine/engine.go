@@ -85,17 +85,21 @@ func criterionMatches(c content.Criterion, inputs []string, field int) bool {
 }
 
 // groupMatches tells whether one of the group's criteria matches, or all of them do. It decodes them one by one, for the
-// first that decides is the last that is read.
+// first that decides is the last that is read; and the value of one only for an operator that looks at it: a text that is
+// taken for a group has operators that there are not and lengths that reach past its end, and C reads nothing there.
 func groupMatches(group content.Criterion, inputs []string, field int) bool {
 	all := group.Op == content.AllOfOp
 	for rest := group.Value; rest != ""; {
 		const head = 3 // operator and length
 		size := head + (int(rest[1]) | int(rest[2])<<8)
-		c := content.Criterion{Op: content.Op(rest[0]), Value: rest[head:size]}
+		c := content.Criterion{Op: content.Op(rest[0])}
+		if c.Op != content.Any && c.Op <= content.AllOfOp {
+			c.Value = rest[head:size]
+		}
 		if criterionMatches(c, inputs, field) != all {
 			return !all
 		}
-		rest = rest[size:]
+		rest = rest[min(size, len(rest)):]
 	}
 	return all
 }

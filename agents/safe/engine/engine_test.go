@@ -125,6 +125,8 @@ func TestReadsBehindTheEnd(t *testing.T) {
 		{"a length of two bytes", "\x01\xff\x01abc", 1, true},
 		{"a match before what is malformed", "\x00\x00\x00\x01\x05", 3, false},
 		{"an unknown operator", "\x09\x00\x00", 2, false},
+		{"an unknown operator with a length that reaches past the end", "threat", 2, false},
+		{"any with a length that reaches past the end", "\x00\xff\xff", 3, false},
 	} {
 		v, err := Evaluate(group(row.value), 5, []string{"x"})
 		if len(v.Matches) != row.matches || (err != nil) != row.fails {
@@ -219,43 +221,68 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// What one flipped bit comes to, in the shares that the fault's text gives.
+// What one flipped bit of the payload comes to, each of them in turn: in the shares that the fault's text gives; and where it
+// changes what is said of an event for which the update has a rule, it does the same in C.
 func TestBitFlips(t *testing.T) {
-	fault, err := content.FindFault("bit_flips")
-	if err != nil {
-		t.Fatal(err)
+	c := startC(t)
+	update := content.Update(2)
+	type event struct {
+		template uint16
+		inputs   []string
+		before   string // what the update says of it
 	}
-	public, private := content.TestVendorKey()
-	outcome := func(seed uint64) string {
-		file, err := fault.Update(2, seed, nil, private)
-		if err != nil {
-			t.Fatal(err)
+	var events []event
+	for _, in := range update.Instances {
+		e := event{template: in.TemplateID}
+		for _, criterion := range in.Criteria[:min(len(in.Criteria), content.SensorFields)] {
+			e.inputs = append(e.inputs, criterion.Value) // EQUALS or PREFIX
 		}
-		f, err := Load(file, public)
-		if err != nil {
-			return "refused"
+		v, err := Evaluate(update, e.template, e.inputs)
+		if err != nil || len(v.Matches) != 1 {
+			t.Fatalf("rule %d: %+v, %v; want an event of its own", in.ID, v, err)
 		}
-		for template, fields := range map[uint16]int{content.ProcessTemplate: content.SensorFields, content.FileTemplate: len(content.FileFields())} {
-			if _, err := Evaluate(f, template, make([]string, fields)); err != nil {
-				return "astray"
+		e.before = describe(v)
+		events = append(events, e)
+	}
+	body := encode(t, update)
+	bits := 8 * (len(body) - headerSize)
+	refused, changed, astray := 0, 0, 0
+	for bit := range bits {
+		flipped := bytes.Clone(body)
+		flipped[headerSize+bit/8] ^= 1 << (bit % 8)
+		f, err := load(t, flipped)
+		if err != nil {
+			refused++
+			continue
+		}
+		changes, strays := false, false
+		for _, e := range events {
+			v, err := Evaluate(f, e.template, e.inputs)
+			if err == nil && describe(v) == e.before {
+				continue
 			}
+			_, private := content.TestVendorKey()
+			c.ask("load %s", hexed(string(content.Sign(flipped, private))))
+			c.inputs(e.inputs)
+			answer, also := c.try("evaluate %d", e.template)
+			if also != (err != nil) || !also && !agree(answer, describe(v)) {
+				t.Errorf("bit %d, %q: Go says %q, %v; C %q, and a read of it goes astray: %v", bit, e.inputs, describe(v), err, answer, also)
+			}
+			changes, strays = true, strays || err != nil
 		}
-		return "loaded"
-	}
-	const seeds = 400
-	count := map[string]int{}
-	for seed := range uint64(seeds) {
-		count[outcome(seed)]++
-	}
-	if refused, loaded := 100*count["refused"]/seeds, 100*count["loaded"]/seeds; refused < 35 || refused > 50 || loaded < 50 || loaded > 65 {
-		t.Errorf("of 100 files %d are refused and %d loaded, want some 42 and 58", refused, loaded)
-	}
-	const enough = 20_000 // a prefix that becomes all_of, say, has a text taken for a group
-	for seed := uint64(seeds); count["astray"] == 0; seed++ {
-		if seed == enough {
-			t.Fatalf("no read goes astray with any of %d seeds", enough)
+		if changes {
+			changed++
 		}
-		count[outcome(seed)]++
+		if strays {
+			astray++
+		}
+	}
+	t.Logf("of %d bits %d have the file refused, %d change a verdict, and with %d of these a read goes astray", bits, refused, changed, astray)
+	if got := 100 * refused / bits; got != 41 && got != 42 {
+		t.Errorf("%d of 100 files are refused, want 42", got)
+	}
+	if got := 1000 * astray / bits; got != 1 && got != 2 {
+		t.Errorf("with %d of 1000 files a read goes astray, want one or two", got)
 	}
 }
 

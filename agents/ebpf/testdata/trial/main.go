@@ -5,11 +5,13 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"unsafe"
 
 	"github.com/fleetfall/fleetfall/agents/content"
+	"github.com/fleetfall/fleetfall/internal/vmtest/told"
 )
 
 const (
@@ -19,10 +21,7 @@ const (
 )
 
 func main() {
-	if len(os.Args) > 1 { // told by inputs
-		_, _ = os.Stdin.Read(make([]byte, 1))
-		check(syscall.Exec(os.Args[1], os.Args[1:], nil))
-	}
+	told.Main()
 	for _, m := range []struct{ kind, dir string }{{"proc", "/proc"}, {"sysfs", "/sys"}, {"tmpfs", "/run"}} {
 		_ = os.MkdirAll(m.dir, 0o755)
 		check(syscall.Mount(m.kind, m.dir, m.kind, 0, ""))
@@ -187,58 +186,48 @@ func initModule() error {
 	return nil
 }
 
-// inputs holds every input of an execution against what this process knows of it, each with a rule of its own.
+// inputs holds every input of an execution and of a rename against what is known of it, each with a rule of its own.
 func (a *agent) inputs() {
-	const image = programs + "service"
-	var st syscall.Stat_t
-	check(syscall.Stat(image, &st))
-	equals := func(v any) content.Criterion { return content.Criterion{Op: content.Equals, Value: fmt.Sprint(v)} }
 	check(syscall.Sethostname([]byte("host-1")))
-	for field, c := range map[string]content.Criterion{
-		"image_path": equals(image), "image_name": equals("service"), "image_dir": equals("/opt/fleetfall"),
-		"image_size": equals(st.Size), "image_mode": equals(fmt.Sprintf("%o", st.Mode)),
-		"image_uid": equals(st.Uid), "image_gid": equals(st.Gid), "image_inode": equals(st.Ino), "image_device": equals(st.Dev),
-		"image_head": {Op: content.Prefix, Value: "\x7fELF\x02\x01\x01\x00"},
-		"ppid":       equals(os.Getpid()), "process_name": equals("init"), "parent_name": equals("init"),
-		"uid": equals(os.Getuid()), "euid": equals(os.Geteuid()), "gid": equals(os.Getgid()), "egid": equals(os.Getegid()),
-		"session": equals(0), "host_name": equals("host-1"),
-	} {
-		a.load(withRule(2, field, c))
-		check(execute(image))
-		say("input "+field, a.heard()...)
+	execution := func() (*told.Process, error) { return told.Execute(programs + "service") }
+	for _, field := range content.Fields()[:content.SensorFields] {
+		a.input("execution", content.ProcessTemplate, field, execution)
 	}
-	// A process that is there and executes the image when it is told to.
-	wait, tell, err := os.Pipe()
+	rename := func() (*told.Process, error) { return told.Rename("/run/from", "/run/to") }
+	for _, field := range content.FileFields() {
+		a.input("rename", content.FileTemplate, field, rename)
+	}
+}
+
+func (a *agent) input(of string, template uint16, field string, start func() (*told.Process, error)) {
+	p, err := start()
 	check(err)
-	p, err := os.StartProcess("/proc/self/exe", []string{"trial", image}, &os.ProcAttr{
-		Env: []string{}, Files: []*os.File{wait, os.Stdout, os.Stderr},
-	})
-	check(err)
-	a.load(withRule(2, "pid", equals(p.Pid)))
-	check(execute(image))
-	check(tell.Close())
-	check(wait.Close())
-	_, err = p.Wait()
-	check(err)
-	say("input pid", a.heard()...)
+	value := p.Inputs()[slices.Index(fieldsOf(template), field)]
+	a.load(withRule(2, template, field, content.Criterion{Op: content.Equals, Value: value}))
+	check(p.Do())
+	check(p.Why())
+	say(fmt.Sprintf("input %s of %s", field, of), a.heard()...)
+}
+
+func fieldsOf(template uint16) []string {
+	if template == content.FileTemplate {
+		return content.FileFields()
+	}
+	return content.Fields()
 }
 
 // withRule is the baseline and a new rule with one criterion.
-func withRule(version uint64, field string, c content.Criterion) content.File {
+func withRule(version uint64, template uint16, field string, c content.Criterion) content.File {
 	f := content.Update(version)
 	rule := &f.Instances[len(f.Instances)-1]
-	rule.Criteria = make([]content.Criterion, len(content.Fields()))
-	for i, name := range content.Fields() {
-		if name == field {
-			rule.Criteria[i] = c
-		}
-	}
+	rule.TemplateID, rule.Criteria = template, make([]content.Criterion, len(fieldsOf(template)))
+	rule.Criteria[slices.Index(fieldsOf(template), field)] = c
 	return f
 }
 
 // updates loads what is to be loaded, and what is to be refused.
 func (a *agent) updates() {
-	say("field count", a.load(withRule(3, "ipc_endpoint", content.Criterion{Op: content.Equals, Value: "pipe"})))
+	say("field count", a.load(withRule(3, content.ProcessTemplate, "ipc_endpoint", content.Criterion{Op: content.Equals, Value: "pipe"})))
 	say("field count, execute", append([]string{result(execute(programs + "threat-exec"))}, a.heard()...)...)
 	f := content.Baseline(4)
 	f.Instances[0].Action = content.Inspect

@@ -6,6 +6,7 @@
  *	key K               the vendor's public key for load
  *	checks N            that load is to make, of enum ff_check; none to begin with
  *	load FILE           "refused CODE WORDS", or "ok" and the content as loaded
+ *	version FILE        that the file claims
  *	input FIELD VALUE   sets an input of the event; "ok"
  *	clock NS SEQUENCE   sets the event's when_ns and sequence; "ok"
  *	evaluate TEMPLATE   an event of this template: "BLOCK NMATCHES ID:ACTION...", and "inspect" if the verdict says so
@@ -174,6 +175,15 @@ static void load(struct session *s)
 	}
 }
 
+static void version(struct session *s)
+{
+	struct bytes file = next_bytes();
+
+	(void)s;
+	printf("%llu\n", (unsigned long long)ff_version(file.data, file.len));
+	free(file.data);
+}
+
 static void set_input(struct session *s)
 {
 	u64 field = next_number();
@@ -244,7 +254,7 @@ static const struct {
 	const char *name;
 	void (*run)(struct session *s);
 } commands[] = {
-	{ "key", set_key }, { "checks", set_checks }, { "load", load }, { "input", set_input }, { "clock", set_clock },
+	{ "key", set_key }, { "checks", set_checks }, { "load", load }, { "version", version }, { "input", set_input }, { "clock", set_clock },
 	{ "evaluate", evaluate }, { "verify", verify }, { "sha512", sha512 },
 };
 

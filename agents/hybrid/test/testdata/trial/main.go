@@ -11,6 +11,7 @@ import (
 	"unsafe"
 
 	"github.com/fleetfall/fleetfall/agents/content"
+	"github.com/fleetfall/fleetfall/internal/vmtest/told"
 )
 
 const (
@@ -21,27 +22,32 @@ const (
 )
 
 func main() {
-	if len(os.Args) > 1 { // told by executed
-		_, _ = os.Stdin.Read(make([]byte, 1))
-		errno, _ := syscall.Exec(os.Args[1], os.Args[1:], nil).(syscall.Errno)
-		os.Exit(int(errno))
-	}
+	told.Main()
 	for _, m := range []struct{ kind, dir string }{{"proc", "/proc"}, {"sysfs", "/sys"}, {"devtmpfs", "/dev"}, {"tmpfs", "/run"}} {
 		_ = os.MkdirAll(m.dir, 0o755)
 		if err := syscall.Mount(m.kind, m.dir, m.kind, 0, ""); err != syscall.EBUSY {
 			check(err)
 		}
 	}
-	execute := executed() // before anybody is asked about it
+	check(syscall.Sethostname([]byte("host-1")))
+	execution, err := told.Execute(image) // before anybody is asked about it
+	check(err)
+	rename, err := told.Rename("/run/from", "/run/to")
+	check(err)
 	check(loadModule("/agent/hybrid.ko"))
 	sensor, err := syscall.Open("/dev/fleetfall-sensor", syscall.O_RDWR|syscall.O_CLOEXEC, 0)
 	check(err)
 
-	ended := execute()
+	check(execution.Do())
 	event := read(sensor)
 	say("asked in time", event.String())
+	sayInputs("an execution", event, content.Fields()[:content.SensorFields], execution)
 	check(answer(sensor, event.id, true))
-	say("refused", ended().Error())
+	say("refused", result(execution.Why()))
+
+	check(rename.Do())
+	check(rename.Why())
+	sayInputs("a rename", read(sensor), content.FileFields(), rename)
 
 	check(os.WriteFile("/run/0", nil, 0o600))
 	for n := range renames {
@@ -109,41 +115,41 @@ func start() error {
 	return err
 }
 
-// executed starts a process that executes the image when it is told to, by the function that is returned. That returns another, which
-// waits for the process's end and tells why the image was not executed.
-func executed() func() func() error {
-	wait, tell, err := os.Pipe()
-	check(err)
-	p, err := os.StartProcess("/proc/self/exe", []string{"trial", image}, &os.ProcAttr{
-		Env: []string{}, Files: []*os.File{wait, os.Stdout, os.Stderr},
-	})
-	check(err)
-	return func() func() error {
-		check(tell.Close())
-		return func() error {
-			state, err := p.Wait()
-			check(err)
-			return syscall.Errno(state.ExitCode())
+// sayInputs says how many inputs the event has, and which of them are not as they are to be.
+func sayInputs(of string, event record, fields []string, process *told.Process) {
+	words := []string{fmt.Sprint(len(event.inputs))}
+	for i, want := range process.Inputs() {
+		if i >= len(event.inputs) || event.inputs[i] != want {
+			words = append(words, fmt.Sprintf("%s of %q is not %q", fields[i], event.inputs, want))
 		}
 	}
+	say("inputs of "+of, words...)
 }
 
 // A record is what the module says of an event.
 type record struct {
 	id              uint64
 	template, waits uint16
-	first           string // input
+	inputs          []string
 }
 
-func (r record) String() string { return fmt.Sprintf("execution of %s, waits %d", r.first, r.waits) }
+func (r record) String() string {
+	return fmt.Sprintf("execution of %s, waits %d", r.inputs[0], r.waits)
+}
 
 func read(sensor int) record {
 	var b [longest]byte
 	n, err := syscall.Read(sensor, b[:])
 	check(err)
 	order := binary.LittleEndian
-	first := headSize + int(order.Uint16(b[headSize-2*content.SensorFields:]))
-	return record{order.Uint64(b[:]), order.Uint16(b[24:]), order.Uint16(b[28:]), string(b[headSize:min(first, n)])}
+	r := record{id: order.Uint64(b[:]), template: order.Uint16(b[24:]), waits: order.Uint16(b[28:])}
+	lengths, at := b[headSize-2*content.SensorFields:], headSize
+	for i := range int(order.Uint16(b[26:])) {
+		end := at + int(order.Uint16(lengths[2*i:]))
+		r.inputs = append(r.inputs, string(b[at:min(end, n)]))
+		at = end
+	}
+	return r
 }
 
 func answer(sensor int, id uint64, refuse bool) error {
