@@ -72,15 +72,28 @@ func FindFault(name string) (Fault, error) {
 	return Fault{}, fmt.Errorf("unknown fault %q; known are %s", name, strings.Join(names, ", "))
 }
 
-// Check tells what is wrong with the parameters, if anything.
+// Check tells what is wrong with the parameters, if anything: with one of them, or with the update that they make.
 func (f Fault) Check(p Params) error {
-	_, err := f.complete(p)
+	_, err := f.content(1, 1, p)
 	return err
 }
 
 // Update makes the faulty update, signed with key. It is a pure function: the same arguments give the same bytes. seed
 // decides whatever the fault leaves to chance.
 func (f Fault) Update(version, seed uint64, p Params, key ed25519.PrivateKey) ([]byte, error) {
+	body, err := f.content(version, seed, p)
+	if err != nil {
+		return nil, err
+	}
+	file := Sign(body, key)
+	if f.unsigned {
+		return Unsigned(file)
+	}
+	return file, nil
+}
+
+// content is the update up to the signature.
+func (f Fault) content(version, seed uint64, p Params) ([]byte, error) {
 	complete, err := f.complete(p)
 	if err != nil {
 		return nil, err
@@ -89,11 +102,7 @@ func (f Fault) Update(version, seed uint64, p Params, key ed25519.PrivateKey) ([
 	if err != nil {
 		return nil, fmt.Errorf("fault %s: %w", f.Name, err)
 	}
-	file := Sign(body, key)
-	if f.unsigned {
-		return Unsigned(file)
-	}
-	return file, nil
+	return body, nil
 }
 
 // complete returns the parameters with the defaults filled in and all checked.

@@ -4,7 +4,7 @@ import "strings"
 
 // globBacktracking is a pattern that takes longer than anybody waits.
 func globBacktracking() Fault {
-	const stars = "stars"
+	const stars, end = "stars", "no such end"
 	return Fault{
 		Name:    "glob_backtracking",
 		Summary: "A pattern of many wildcards whose literal end is nowhere in the first 64 bytes of a program.",
@@ -12,11 +12,11 @@ func globBacktracking() Fault {
 		Effect:  "matches for minutes, for each program that is executed; each wildcard more makes it some six times as long",
 		Outage:  "Cloudflare's firewall, a regular expression that backtracked, 2 July 2019",
 		Parameters: []Parameter{{
-			Name: stars, Summary: "wildcards in the pattern", Default: "8", check: wholeNumber(1, MaxValue/2-1),
+			Name: stars, Summary: "wildcards in the pattern", Default: "8", check: wholeNumber(1, (MaxValue-len(end))/2),
 		}},
 		body: func(version, _ uint64, p Params) ([]byte, error) {
 			f := Baseline(version)
-			c := Criterion{Glob, strings.Repeat("*?", p.number(stars)) + "no such end"}
+			c := Criterion{Glob, strings.Repeat("*?", p.number(stars)) + end}
 			f.Instances = append(f.Instances, processRule(RuleNew, Detect, "new threat", "image_head", c))
 			return Encode(f)
 		},

@@ -8,6 +8,7 @@ import (
 	"math/bits"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -103,6 +104,39 @@ func TestFaultsAreSignedAndReproducible(t *testing.T) {
 		if err := fault.Check(content.Params{"no_such": "1"}); err == nil || !strings.Contains(err.Error(), `no parameter "no_such"`) {
 			t.Errorf("%s: error %v for an unknown parameter", fault.Name, err)
 		}
+	}
+}
+
+// Whatever a parameter's check lets pass makes an update: its least value, its most, and nothing beyond.
+func TestFaultsAtTheirBounds(t *testing.T) {
+	_, key := content.TestVendorKey()
+	checked := 0
+	for _, fault := range content.Faults() {
+		for _, p := range fault.Parameters {
+			if _, err := strconv.Atoi(p.Default); err != nil {
+				continue
+			}
+			var least, most int
+			_, text, _ := strings.Cut(fmt.Sprint(fault.Check(content.Params{p.Name: "x"})), "want ")
+			if _, err := fmt.Sscanf(text, "a whole number from %d to %d", &least, &most); err != nil {
+				t.Errorf("%s, %s: the check says %q", fault.Name, p.Name, text)
+			}
+			checked++
+			for _, n := range []int{least - 1, least, most, most + 1} {
+				params := content.Params{p.Name: strconv.Itoa(n)}
+				within := n >= least && n <= most
+				if err := fault.Check(params); (err == nil) != within {
+					t.Errorf("%s, %s = %d: check says %v", fault.Name, p.Name, n, err)
+				}
+				file, err := fault.Update(2, 1, params, key)
+				if (err == nil) != within || len(file) > content.MaxFile {
+					t.Errorf("%s, %s = %d: an update of %d bytes, %v", fault.Name, p.Name, n, len(file), err)
+				}
+			}
+		}
+	}
+	if checked < 5 {
+		t.Errorf("%d parameters that are numbers", checked)
 	}
 }
 
