@@ -202,10 +202,13 @@ func (f *virtualFleet) Next(ctx context.Context) (fleet.Event, error) {
 	}
 }
 
-// advance does all that can be done now, up to the next event.
+// advance does all that can be done now, up to the next event; nothing when the fleet is closed.
 func (f *virtualFleet) advance() (fleet.Event, bool) {
 	f.turn.Lock()
 	defer f.turn.Unlock()
+	if f.ctx.Err() != nil {
+		return fleet.Event{}, false
+	}
 	for {
 		for m, ok := f.inbox.take(); ok; m, ok = f.inbox.take() {
 			f.hear(m)
@@ -246,12 +249,12 @@ func (f *virtualFleet) look() {
 // Close implements fleet.Fleet. When ctx ends before everything is gone it says so; it can then be called again.
 func (f *virtualFleet) Close(ctx context.Context) error {
 	f.once.Do(func() {
+		f.turn.Lock() // nobody answers a guest whose memory is being given back: that begins here, and who has the turn next looks
 		f.cancel()
+		f.turn.Unlock()
 		f.looks.Stop()
 		go func() {
 			defer close(f.ended)
-			f.turn.Lock() // nobody answers a guest whose memory is being given back
-			defer f.turn.Unlock()
 			f.alive.Wait()
 			f.hypervisor.forget(f)
 		}()

@@ -220,7 +220,8 @@ func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 			<-h.fleet.slots
 		}
 		if err != nil && ctx.Err() == nil {
-			h.fleet.inbox.put(broke{h, boot, "boot host", errors.Join(err, h.destroy(context.WithoutCancel(ctx)))})
+			// The VM, if there is one, may run and ask: it is taken away by a job, once nobody answers it any more.
+			h.fleet.inbox.put(broke{h, boot, "boot host", err})
 		}
 	})
 }
