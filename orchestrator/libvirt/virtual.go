@@ -44,6 +44,7 @@ type virtualFleet struct {
 	slots       chan struct{} // one item for each host that boots: wall time only, which no event depends on
 	inbox       *inbox[any]
 	looks       *time.Ticker // when to look, see lookEvery
+	oomKills    int          // of this machine's kernel when the fleet was made
 
 	turn  sync.Mutex // held by who decides
 	clock *cosim.Coordinator[happening]
@@ -90,7 +91,7 @@ func newVirtualFleet(h *Hypervisor, cfg FleetConfig) (_ *virtualFleet, err error
 		hypervisor: h, place: h.place.(*here), cfg: cfg, accelerator: cmp.Or(h.Facts().Accelerator.Name, TCG),
 		limit: cmp.Or(cfg.HelloTimeout, defaultHello), log: h.log.With().Str("cell", cfg.Cell).Logger(),
 		hosts: map[string]*virtualHost{}, inbox: newInbox[any](), clock: cosim.New[happening](Lookahead), ended: make(chan struct{}),
-		looks: time.NewTicker(lookEvery),
+		looks: time.NewTicker(lookEvery), oomKills: oomKills(),
 		slots: make(chan struct{}, cmp.Or(cfg.MaxBoots, admission.BootsAtOnce(admission.Machine{CPUs: h.cpus}))),
 	}
 	number, err := h.join(f)

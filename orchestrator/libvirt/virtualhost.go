@@ -48,6 +48,7 @@ type virtualHost struct {
 	answers int  // that it has been given
 	cause   *console.Report
 	device  bool          // the panic device said that the kernel panicked
+	told    bool          // QEMU was told to end, and not by its guest
 	last    time.Duration // when the guest asked last, or was switched on
 	dumped  bool          // its memory was dumped at a panic, or is to be
 }
@@ -175,11 +176,25 @@ func (h *virtualHost) put(at time.Duration, what fleet.Happening) {
 // powerOff takes the VM away, if there is one. Its disk stays.
 func (h *virtualHost) powerOff() {
 	h.boots++
-	h.state, h.machine, h.talk, h.asked, h.cause, h.device = off, nil, nil, asked{}, nil, false
-	h.looking = false // what is still to be heard of that is another machine's
+	h.state = off
+	h.gone("power host off")
+}
+
+// gone has the VM of the present boot, if there is one, taken away: nothing more is heard of it. What it has said still happens.
+func (h *virtualHost) gone(op string) {
 	h.fleet.clock.Stops(h.spec.Name)
+	h.machine, h.talk, h.asked, h.cause, h.device, h.told = nil, nil, asked{}, nil, false, false
+	h.looking = false // what is still to be heard of that is another machine's
 	h.freeSlot()
-	h.end("power host off")
+	h.end(op)
+}
+
+// ends has something done once all has happened that the guest said before it ended: its clock may be ahead of the fleet's.
+func (h *virtualHost) ends(then func(at time.Duration)) {
+	at := max(h.fleet.clock.Now(), h.last)
+	h.state = stopped
+	h.gone("end host")
+	h.fleet.clock.Put(at, h.spec.Name, happening{boot: h.boots, do: func() { then(at) }})
 }
 
 // end has the VM destroyed, if there is one.
@@ -409,7 +424,7 @@ func (h *virtualHost) answer(at time.Duration) {
 func (h *virtualHost) domainEvent(e domainEvent) {
 	switch {
 	case e.reboot:
-		h.boot(h.fleet.clock.Now(), h.mode)
+		h.ends(func(at time.Duration) { h.boot(at, h.mode) })
 	case e.kind == golibvirt.DomainEventCrashed && (h.state == booting || h.state == up) && !h.device:
 		h.device = true
 		h.panicked()
@@ -417,11 +432,15 @@ func (h *virtualHost) domainEvent(e domainEvent) {
 			what := due{h.spec.Name, h.boots}
 			time.AfterFunc(consoleSettle, func() { h.fleet.inbox.put(what) })
 		}
-	case e.kind == golibvirt.DomainEventStopped && golibvirt.DomainEventStoppedDetailType(e.detail) == golibvirt.DomainEventStoppedShutdown:
-		h.powerOff()
-		h.put(h.fleet.clock.Now(), fleet.PoweredOff{Reason: "guest"})
+	case e.kind == golibvirt.DomainEventShutdown:
+		h.told = e.toldToEnd()
 	case e.kind == golibvirt.DomainEventStopped:
-		h.infra("run domain", fmt.Errorf("QEMU ended: %s", h.fleet.hypervisor.qemuLastWords(h.domainName)))
+		why := golibvirt.DomainEventStoppedDetailType(e.detail)
+		what := h.fleet.hypervisor.ended(ending{h.domainName, why, h.told, h.machine.pid, h.fleet.oomKills})
+		h.ends(func(at time.Duration) {
+			h.powerOff()
+			h.put(at, what)
+		})
 	}
 }
 
@@ -451,7 +470,6 @@ func (h *virtualHost) panicked() {
 	if h.cause.At > 0 {
 		at = max(at, h.began+h.logLag+h.cause.At)
 	}
-	h.fleet.clock.Stops(h.spec.Name)
 	p := panicOf("device", *h.cause)
 	if h.fleet.cfg.dumps(h.spec, h.dumped) {
 		h.dumped = true
@@ -459,12 +477,10 @@ func (h *virtualHost) panicked() {
 		p.Dump = dumpFile
 	}
 	h.put(at, p)
-	h.state, h.device, h.cause, h.asked = stopped, false, nil, asked{}
-	h.freeSlot()
+	h.state = stopped
 	// All that it had to say is known. A fleet in boot loops is one of hosts that wait for their restart: that costs neither memory
 	// then, nor time at the next boot.
-	h.machine, h.talk = nil, nil
-	h.end("end crashed host")
+	h.gone("end crashed host")
 }
 
 // settle tells of a panic whose cause did not come.
