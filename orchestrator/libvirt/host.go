@@ -346,7 +346,7 @@ func (h *host) due(what string) {
 		if h.machine.channel.heard.Load() > h.heard {
 			h.cause = nil
 			h.log.settle()
-			h.emit(fleet.GuestLog{Text: "the console shows a panic, but the guest lives on: not counted"})
+			h.emit(livesOn)
 			return
 		}
 		h.freeSlot()
@@ -383,6 +383,9 @@ func (h *host) emitPanic(source string, r console.Report) {
 		h.emit(undumped(err))
 	}
 }
+
+// livesOn says that somebody forged a panic on the console.
+var livesOn = fleet.GuestLog{Text: "the console shows a panic, but the guest lives on: not counted"}
 
 // undumped says that the evidence of a crash is missing or not whole. The host is none the worse for it.
 func undumped(err error) fleet.GuestLog {

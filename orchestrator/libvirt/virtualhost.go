@@ -43,9 +43,10 @@ type virtualHost struct {
 	pending []change // what reaches the host in the future: its service's, by time
 	powers  []time.Duration
 	slot    bool
-	looking bool // its clock is being looked at
-	awaited int  // answers that it had been given when somebody last waited for it
-	answers int  // that it has been given
+	looking bool          // its clock is being looked at
+	awaited time.Duration // when it had asked last, when somebody waited for it and it was not looked at
+	seen    time.Duration // that its clock was read, in this boot
+	quota   quota         // of this boot
 	cause   *console.Report
 	device  bool          // the panic device said that the kernel panicked
 	told    bool          // QEMU was told to end, and not by its guest
@@ -211,6 +212,7 @@ func (h *virtualHost) end(op string) {
 func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 	h.powerOff()
 	h.state, h.mode, h.began, h.last, h.logLag = booting, mode, at, at, 0
+	h.seen, h.quota = 0, quota{}
 	t := h.fleet.hypervisor.templateFor(h.spec, fleet.VirtualClock, mode)
 	h.put(at, fleet.Booting{Mode: mode, Cloned: t != nil})
 	h.fleet.clock.Runs(h.spec.Name, at)
@@ -350,26 +352,30 @@ func (f *virtualFleet) of(m *machine) *virtualHost {
 // rang: the guest stands still. What it says happens at the time that its clock shows.
 func (h *virtualHost) rang(m rang) {
 	h.freeSlot() // before it is answered: that may have to wait for those who wait for the slot
-	if m.err != nil {
-		h.refuse(len(m.line), m.number, m.err.Error())
-		return
+	r, err := protocol.Request{}, m.err
+	if err == nil {
+		r, err = protocol.ParseRequest(m.line)
 	}
-	r, err := protocol.ParseRequest(m.line)
-	if err != nil {
-		h.refuse(len(m.line), m.number, err.Error())
-		return
-	}
-	// The time-stamp counter counts the nanoseconds of the virtual clock from when the machine was switched on.
+	// The time-stamp counter counts the nanoseconds of the virtual clock from when the machine was switched on. What is no request
+	// has none: its time is not known better than that of the last one.
 	at := h.fleet.clock.Asks(h.spec.Name, h.began+time.Duration(min(r.TSC, 1<<60)))
 	h.last = at
+	h.lives(at)
+	if err == nil && !h.quota.admits(at, len(m.line)) {
+		err = fmt.Errorf("more than %d KiB a second", guestRate>>10)
+	}
+	if err != nil {
+		h.garbage(at, len(m.line), err.Error())
+		reply := protocol.Reply{ID: r.ID, Boot: r.Boot, Error: clip(err.Error(), maxText)}
+		h.asked = asked{m.number, func() (protocol.Reply, fleet.Happening) { return reply, nil }}
+		return
+	}
 	h.talk.emit = func(what fleet.Happening) { h.put(at, what) }
 	answer, wrong := h.talk.take(r)
 	if i := r.Identify; i != nil && i.LogTSC > 0 {
 		h.logLag = time.Duration(min(i.LogTSC, 1<<60)) - i.LogTime
 	}
-	if wrong != "" {
-		h.put(at, fleet.Garbage{Bytes: len(m.line), Reason: clip(wrong, maxText)})
-	}
+	h.garbage(at, len(m.line), wrong)
 	if answer == nil { // left of an earlier boot of the guest's own making: it is told so
 		answer = func() (protocol.Reply, fleet.Happening) {
 			return protocol.Reply{ID: r.ID, Boot: r.Boot, Error: "this boot is over"}, nil
@@ -378,11 +384,27 @@ func (h *virtualHost) rang(m rang) {
 	h.asked = asked{m.number, answer}
 }
 
-// refuse answers what is no request. Its time is not known better than that of the last one.
-func (h *virtualHost) refuse(size int, number uint64, why string) {
-	at := h.fleet.clock.Asks(h.spec.Name, 0)
-	h.put(at, fleet.Garbage{Bytes: max(1, size), Reason: clip(why, maxText)})
-	h.asked = asked{number, func() (protocol.Reply, fleet.Happening) { return protocol.Reply{Error: clip(why, maxText)}, nil }}
+// lives: a guest asks, so what its console showed of a panic is made up. A kernel that panics was heard before: it rings no more, and
+// as long as a guest stands still it prints nothing.
+func (h *virtualHost) lives(at time.Duration) {
+	if h.cause == nil && !h.log.panicking() {
+		return
+	}
+	h.cause = nil
+	h.log.settle()
+	if h.quota.admits(at, len(livesOn.Text)) {
+		h.put(at, livesOn)
+	}
+}
+
+// garbage counts what is wrong with something that the guest said, if anything is, and tells of what was counted when it is time.
+func (h *virtualHost) garbage(at time.Duration, bytes int, wrong string) {
+	if wrong != "" {
+		h.quota.garbage(bytes, wrong)
+	}
+	if g, due := h.quota.tell(at); due {
+		h.put(at, g)
+	}
 }
 
 // answer lets the guest that asked at this time go on, with all that has reached it by then.
@@ -401,7 +423,6 @@ func (h *virtualHost) answer(at time.Duration) {
 	})
 	question := h.asked
 	h.asked = asked{}
-	h.answers++
 	reply, fetched := question.answer()
 	if fetched != nil {
 		h.put(at, fetched)
@@ -414,6 +435,7 @@ func (h *virtualHost) answer(at time.Duration) {
 		err = h.machine.mailbox.bell.answer()
 	}
 	h.fleet.clock.Runs(h.spec.Name, at)
+	h.fleet.clock.Reached(h.spec.Name, h.seen) // what it asked may have said less
 	if err != nil {
 		// QEMU has ended, of which libvirt will tell more.
 		h.fleet.log.Debug().Err(err).Str("host", h.spec.Name).Msg("a guest is not answered")
@@ -450,7 +472,8 @@ func (h *virtualHost) sighted(m sighted) {
 	if m.err != nil {
 		return
 	}
-	h.fleet.clock.Reached(h.spec.Name, h.began+m.time-traceTime)
+	h.seen = max(h.seen, h.began+m.time-traceTime)
+	h.fleet.clock.Reached(h.spec.Name, h.seen)
 	if m.time > h.fleet.limit { // it may never ask, and the time in which it has failed may not come before others boot
 		h.freeSlot()
 	}
@@ -498,13 +521,14 @@ func (h *virtualHost) infra(op string, err error) {
 	h.put(h.fleet.clock.Now(), fleet.InfraFailed{Op: op, Reason: err.Error()})
 }
 
-// look has the clock of a host read that runs, and has been waited for since the last look.
+// look has the clock of a host read that runs and has been waited for since the last look. One that asks, and whose clock moves as it
+// asks, needs none; what it asks may be junk, or its clock stand still by its own account.
 func (h *virtualHost) look() {
 	if h.machine == nil || h.looking || h.device || h.asked.answer != nil {
 		return
 	}
-	if h.awaited != h.answers {
-		h.awaited = h.answers
+	if h.last-h.awaited >= Lookahead {
+		h.awaited = h.last
 		return
 	}
 	h.looking = true
