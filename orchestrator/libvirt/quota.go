@@ -6,8 +6,9 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 )
 
-// A quota bounds what one boot of a guest on the virtual clock may have told. (On the wall clock its channel does: it reads no
-// faster, and there who rings is waiting for an answer with its clock standing still.) Times are those at which the guest asks.
+// A quota bounds what one boot of a guest on the virtual clock has told. On the wall clock its channel is read no faster; here
+// nothing slows a guest whose clock stands still while it is answered, so what is too much is refused. Times are those at which
+// the guest asks.
 type quota struct {
 	paid time.Duration // what it has sent so far is what it may send until then
 	junk int           // bytes of garbage not yet told
