@@ -4,8 +4,9 @@
 // A host runs by itself until it asks for something, and then stands still until it is answered. It gets to know of others
 // by answers alone. So that no answer has to be taken back, one is given only when nothing that it may depend on can still
 // come: what one host does at t is visible to others from t + lookahead on, and a host that asks at r may be answered once
-// every other host is known to have come as far as r - lookahead. Until then all of them may run, on as many CPUs as there
-// are, and what comes out does not depend on which of them was quicker.
+// every other host is known to have come further than r - lookahead: at that very time, too, something may happen of which it
+// may know. Until then all of them may run, on as many CPUs as there are, and what comes out does not depend on which of
+// them was quicker.
 //
 // The package is a data structure: it starts nothing and waits for nothing, and it imports nothing of ours.
 package cosim
@@ -108,7 +109,7 @@ func (c *Coordinator[T]) Answerable() (host string, at time.Duration, ok bool) {
 			host, at = h, k.at
 		}
 	}
-	if frontier, _ := c.frontier(); host == "" || at-c.lookahead > frontier {
+	if frontier, _ := c.frontier(); host == "" || at-c.lookahead >= frontier {
 		return "", 0, false
 	}
 	return host, at, true
@@ -150,7 +151,7 @@ func (c *Coordinator[T]) Waited() []string {
 	}
 	var hosts []string
 	for h, k := range c.clocks {
-		if !k.asking && (k.at <= next && next < Never || k.at < first-c.lookahead && first < Never) {
+		if !k.asking && (k.at <= next && next < Never || k.at <= first-c.lookahead && first < Never) {
 			hosts = append(hosts, h)
 		}
 	}

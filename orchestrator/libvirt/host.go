@@ -2,12 +2,10 @@ package libvirt
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
@@ -271,7 +269,7 @@ func (h *host) domainEvent(ctx context.Context, e domainEvent) {
 		h.powerOff(ctx)
 		h.infra("write to disk", errDiskFailed)
 	case e.kind == golibvirt.DomainEventShutdown:
-		h.told = golibvirt.DomainEventShutdownDetailType(e.detail) == golibvirt.DomainEventShutdownHost
+		h.told = e.toldToEnd()
 	case e.kind == golibvirt.DomainEventStopped:
 		h.stopped(ctx, golibvirt.DomainEventStoppedDetailType(e.detail))
 	}
@@ -279,37 +277,9 @@ func (h *host) domainEvent(ctx context.Context, e domainEvent) {
 
 // stopped: QEMU ended without our doing.
 func (h *host) stopped(ctx context.Context, why golibvirt.DomainEventStoppedDetailType) {
-	ending := h.ending()
+	what := h.hypervisor.ended(ending{h.domainName, why, h.told, h.machine.pid, h.fleet.oomKills})
 	h.powerOff(ctx)
-	switch {
-	case why == golibvirt.DomainEventStoppedShutdown && h.told:
-		h.infra("run domain", errors.New("QEMU was told to end by a signal"))
-	case why == golibvirt.DomainEventStoppedShutdown:
-		h.emit(fleet.PoweredOff{Reason: "guest"})
-	case why == golibvirt.DomainEventStoppedDestroyed:
-		h.infra("run domain", fmt.Errorf("somebody else destroyed domain %s", h.domainName))
-	default:
-		h.infra("run domain", ending)
-	}
-}
-
-// ending says how the host's QEMU ended, as far as it is known: by a signal when somebody has killed it, or the kernel has,
-// for memory; by itself, with words in its log, when it failed.
-func (h *host) ending() error {
-	words := h.hypervisor.qemuLastWords(h.domainName)
-	if h.machine == nil {
-		return fmt.Errorf("QEMU ended: %s", words)
-	}
-	status, known := orphans.how(h.machine.pid)
-	switch killed := oomKills() - h.fleet.oomKills; {
-	case !known:
-		return fmt.Errorf("QEMU ended: %s", words)
-	case status.Signaled() && status.Signal() == syscall.SIGKILL && killed > 0:
-		return fmt.Errorf("QEMU was killed; this machine's kernel has killed %d processes for memory since the fleet was made", killed)
-	case status.Signaled():
-		return fmt.Errorf("QEMU was killed by signal %d (%v), and not by the kernel for memory", status.Signal(), status.Signal())
-	}
-	return fmt.Errorf("QEMU ended with exit code %d: %s", status.ExitStatus(), words)
+	h.emit(what)
 }
 
 // devicePanic: the panic device said that the kernel panicked. Why is on the console, which may still be on its way.
@@ -376,7 +346,7 @@ func (h *host) due(what string) {
 		if h.machine.channel.heard.Load() > h.heard {
 			h.cause = nil
 			h.log.settle()
-			h.emit(fleet.GuestLog{Text: "the console shows a panic, but the guest lives on: not counted"})
+			h.emit(livesOn)
 			return
 		}
 		h.freeSlot()
@@ -413,6 +383,9 @@ func (h *host) emitPanic(source string, r console.Report) {
 		h.emit(undumped(err))
 	}
 }
+
+// livesOn says that somebody forged a panic on the console.
+var livesOn = fleet.GuestLog{Text: "the console shows a panic, but the guest lives on: not counted"}
 
 // undumped says that the evidence of a crash is missing or not whole. The host is none the worse for it.
 func undumped(err error) fleet.GuestLog {

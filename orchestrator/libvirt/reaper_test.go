@@ -39,17 +39,35 @@ func awaitInfra(r *run, host string) fleet.InfraFailed {
 // qemu is the process of a host's VM.
 func (r *run) qemu(host string) int {
 	r.t.Helper()
-	found, err := qemuOf(r.Fleet.(*vmFleet).hosts[host].domainName)
+	found, err := qemuOf(r.Fleet.(vms).domainOf(host))
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	return found.PID
 }
 
-// What ends a QEMU is told apart from what ends its guest.
+// What ends a QEMU is told apart from what ends its guest, on each clock.
 func TestHowQEMUEnds(t *testing.T) {
-	_, hostile := images(t)
-	r := start(t, open(t), hostile, 2)
+	tiny, hostile := images(t)
+	h := open(t)
+	t.Run("wall", func(t *testing.T) {
+		r := start(t, h, hostile, 2)
+		howQEMUEnds(r, []byte("panic"), r.Fleet.(*vmFleet).oomKills)
+	})
+	t.Run("virtual", func(t *testing.T) {
+		r := start(t, h, tiny, 2, func(c *FleetConfig) {
+			c.Clock = fleet.VirtualClock
+			for i := range c.Hosts {
+				c.Hosts[i].Architecture = "kernel"
+			}
+		})
+		howQEMUEnds(r, channelFile(t, 7, "field_count"), r.Fleet.(*virtualFleet).oomKills)
+	})
+}
+
+// howQEMUEnds is given what makes a guest panic.
+func howQEMUEnds(r *run, deadly []byte, oomBefore int) {
+	t := r.t
 	for _, host := range []string{"host-0", "host-1"} {
 		r.do(fleet.Boot{Host: host, Mode: fleet.Normal})
 		await[fleet.Hello](r, host)
@@ -67,14 +85,14 @@ func TestHowQEMUEnds(t *testing.T) {
 		}
 		failed := awaitInfra(r, "host-0")
 		// The kernel of a machine with little memory may have killed something else since, which cannot be told from this QEMU.
-		elsewhere := test.signal == unix.SIGKILL && killedForMemory.MatchString(failed.Reason) && oomKills() > r.Fleet.(*vmFleet).oomKills
+		elsewhere := test.signal == unix.SIGKILL && killedForMemory.MatchString(failed.Reason) && oomKills() > oomBefore
 		if failed.Op != "run domain" || failed.Reason != test.want && !elsewhere {
 			t.Errorf("%+v, want %s", failed, test.want)
 		}
 		r.do(fleet.Boot{Host: "host-0", Mode: fleet.Normal})
 		await[fleet.Hello](r, "host-0")
 	}
-	r.do(fleet.Serve{Host: "host-1", Version: 7, Content: []byte("panic")})
+	r.do(fleet.Serve{Host: "host-1", Version: 7, Content: deadly})
 	await[fleet.Panic](r, "host-1")
 	r.close()
 	if n := count[fleet.Panic](r, "host-0") + count[fleet.PoweredOff](r, "host-0"); n != 0 {

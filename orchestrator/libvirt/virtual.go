@@ -44,6 +44,7 @@ type virtualFleet struct {
 	slots       chan struct{} // one item for each host that boots: wall time only, which no event depends on
 	inbox       *inbox[any]
 	looks       *time.Ticker // when to look, see lookEvery
+	oomKills    int          // of this machine's kernel when the fleet was made
 
 	turn  sync.Mutex // held by who decides
 	clock *cosim.Coordinator[happening]
@@ -90,7 +91,7 @@ func newVirtualFleet(h *Hypervisor, cfg FleetConfig) (_ *virtualFleet, err error
 		hypervisor: h, place: h.place.(*here), cfg: cfg, accelerator: cmp.Or(h.Facts().Accelerator.Name, TCG),
 		limit: cmp.Or(cfg.HelloTimeout, defaultHello), log: h.log.With().Str("cell", cfg.Cell).Logger(),
 		hosts: map[string]*virtualHost{}, inbox: newInbox[any](), clock: cosim.New[happening](Lookahead), ended: make(chan struct{}),
-		looks: time.NewTicker(lookEvery),
+		looks: time.NewTicker(lookEvery), oomKills: oomKills(),
 		slots: make(chan struct{}, cmp.Or(cfg.MaxBoots, admission.BootsAtOnce(admission.Machine{CPUs: h.cpus}))),
 	}
 	number, err := h.join(f)
@@ -202,10 +203,13 @@ func (f *virtualFleet) Next(ctx context.Context) (fleet.Event, error) {
 	}
 }
 
-// advance does all that can be done now, up to the next event.
+// advance does all that can be done now, up to the next event; nothing when the fleet is closed.
 func (f *virtualFleet) advance() (fleet.Event, bool) {
 	f.turn.Lock()
 	defer f.turn.Unlock()
+	if f.ctx.Err() != nil {
+		return fleet.Event{}, false
+	}
 	for {
 		for m, ok := f.inbox.take(); ok; m, ok = f.inbox.take() {
 			f.hear(m)
@@ -246,12 +250,12 @@ func (f *virtualFleet) look() {
 // Close implements fleet.Fleet. When ctx ends before everything is gone it says so; it can then be called again.
 func (f *virtualFleet) Close(ctx context.Context) error {
 	f.once.Do(func() {
+		f.turn.Lock() // nobody answers a guest whose memory is being given back: that begins here, and who has the turn next looks
 		f.cancel()
+		f.turn.Unlock()
 		f.looks.Stop()
 		go func() {
 			defer close(f.ended)
-			f.turn.Lock() // nobody answers a guest whose memory is being given back
-			defer f.turn.Unlock()
 			f.alive.Wait()
 			f.hypervisor.forget(f)
 		}()

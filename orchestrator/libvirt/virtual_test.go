@@ -1,9 +1,11 @@
 package libvirt
 
 import (
+	"context"
 	"strings"
 	"testing"
 
+	"github.com/fleetfall/fleetfall/orchestrator/cosim"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
@@ -67,5 +69,20 @@ func TestEntropy(t *testing.T) {
 		if string(e) == first {
 			t.Errorf("the same for another %s", name)
 		}
+	}
+}
+
+// A guest's memory is given back from when a fleet is closed on: nobody is answered any more.
+func TestNothingHappensToAClosedFleet(t *testing.T) {
+	f := &virtualFleet{inbox: newInbox[any](), clock: cosim.New[happening](Lookahead)}
+	f.ctx, f.cancel = context.WithCancel(t.Context())
+	f.After(0, "a")
+	f.After(0, "b")
+	if e, ok := f.advance(); !ok || e.What != (fleet.TimerFired{Tag: "a"}) {
+		t.Errorf("%v, %v", e, ok)
+	}
+	f.cancel()
+	if e, ok := f.advance(); ok {
+		t.Errorf("%v of a fleet that is closed", e)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fleetfall/fleetfall/orchestrator/console"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
@@ -136,4 +137,50 @@ func TestTheSameTwice(t *testing.T) {
 		t.Errorf("polls %v, on a busy machine %v", polls, pollsAgain)
 	}
 	t.Logf("crash %v and %v, polls %v and %v", crash, crashAgain, polls, pollsAgain)
+}
+
+// One guest does in turn what no shipped agent would. The fleet's clock goes on, and what is told of the guest is bounded and true.
+func TestHostileGuestOnTheVirtualClock(t *testing.T) {
+	_, hostile := images(t)
+	r := start(t, open(t), hostile, 1, func(c *FleetConfig) { c.Clock = fleet.VirtualClock })
+	const host = "host-0"
+	version := uint64(0)
+	tell := func(what string) {
+		version++
+		r.do(fleet.Serve{Host: host, Version: 1000 + version, Content: []byte(what)})
+	}
+	boot := func() {
+		r.do(fleet.Boot{Host: host, Mode: fleet.Normal})
+		await[fleet.Hello](r, host)
+	}
+	boot()
+	tell("garbage")
+	await[fleet.Garbage](r, host)
+	await[fleet.Beat](r, host)
+
+	tell("fake panic")
+	await(r, host, func(l fleet.GuestLog) bool { return l == livesOn })
+	tell("panic")
+	if p := await[fleet.Panic](r, host); p.Source != "device" || p.Type != console.TypeSysrq {
+		t.Errorf("%+v", p)
+	}
+	const while = 3 * time.Second
+	for _, what := range []string{"ring with junk", "stop the clock"} {
+		boot()
+		tell(what)
+		await(r, host, func(f fleet.Fetched) bool { return f.Version == 1000+version })
+		before := count[fleet.Garbage](r, host) + count[fleet.GuestLog](r, host)
+		r.After(while, what)
+		begun := time.Now()
+		await(r, "", func(f fleet.TimerFired) bool { return f.Tag == what })
+		told := count[fleet.Garbage](r, host) + count[fleet.GuestLog](r, host) - before
+		t.Logf("%s: %v took %v, and %d events", what, while, time.Since(begun), told)
+		if told == 0 {
+			t.Errorf("%s: nothing is told of it", what)
+		}
+		if what == "ring with junk" && told > int(while/garbageEvery)+1 {
+			t.Errorf("%s: %d events in %v", what, told, while)
+		}
+	}
+	r.close()
 }

@@ -43,11 +43,13 @@ type virtualHost struct {
 	pending []change // what reaches the host in the future: its service's, by time
 	powers  []time.Duration
 	slot    bool
-	looking bool // its clock is being looked at
-	awaited int  // answers that it had been given when somebody last waited for it
-	answers int  // that it has been given
+	looking bool          // its clock is being looked at
+	awaited time.Duration // when it had asked last, when somebody waited for it and it was not looked at
+	seen    time.Duration // that its clock was read, in this boot
+	quota   quota         // of this boot
 	cause   *console.Report
 	device  bool          // the panic device said that the kernel panicked
+	told    bool          // QEMU was told to end, and not by its guest
 	last    time.Duration // when the guest asked last, or was switched on
 	dumped  bool          // its memory was dumped at a panic, or is to be
 }
@@ -175,11 +177,25 @@ func (h *virtualHost) put(at time.Duration, what fleet.Happening) {
 // powerOff takes the VM away, if there is one. Its disk stays.
 func (h *virtualHost) powerOff() {
 	h.boots++
-	h.state, h.machine, h.talk, h.asked, h.cause, h.device = off, nil, nil, asked{}, nil, false
-	h.looking = false // what is still to be heard of that is another machine's
+	h.state = off
+	h.gone("power host off")
+}
+
+// gone has the VM of the present boot, if there is one, taken away: nothing more is heard of it. What it has said still happens.
+func (h *virtualHost) gone(op string) {
 	h.fleet.clock.Stops(h.spec.Name)
+	h.machine, h.talk, h.asked, h.cause, h.device, h.told = nil, nil, asked{}, nil, false, false
+	h.looking = false // what is still to be heard of that is another machine's
 	h.freeSlot()
-	h.end("power host off")
+	h.end(op)
+}
+
+// ends has something done once all has happened that the guest said before it ended: its clock may be ahead of the fleet's.
+func (h *virtualHost) ends(then func(at time.Duration)) {
+	at := max(h.fleet.clock.Now(), h.last)
+	h.state = stopped
+	h.gone("end host")
+	h.fleet.clock.Put(at, h.spec.Name, happening{boot: h.boots, do: func() { then(at) }})
 }
 
 // end has the VM destroyed, if there is one.
@@ -196,6 +212,7 @@ func (h *virtualHost) end(op string) {
 func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 	h.powerOff()
 	h.state, h.mode, h.began, h.last, h.logLag = booting, mode, at, at, 0
+	h.seen, h.quota = 0, quota{}
 	t := h.fleet.hypervisor.templateFor(h.spec, fleet.VirtualClock, mode)
 	h.put(at, fleet.Booting{Mode: mode, Cloned: t != nil})
 	h.fleet.clock.Runs(h.spec.Name, at)
@@ -220,7 +237,8 @@ func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 			<-h.fleet.slots
 		}
 		if err != nil && ctx.Err() == nil {
-			h.fleet.inbox.put(broke{h, boot, "boot host", errors.Join(err, h.destroy(context.WithoutCancel(ctx)))})
+			// The VM, if there is one, may run and ask: it is taken away by a job, once nobody answers it any more.
+			h.fleet.inbox.put(broke{h, boot, "boot host", err})
 		}
 	})
 }
@@ -334,26 +352,30 @@ func (f *virtualFleet) of(m *machine) *virtualHost {
 // rang: the guest stands still. What it says happens at the time that its clock shows.
 func (h *virtualHost) rang(m rang) {
 	h.freeSlot() // before it is answered: that may have to wait for those who wait for the slot
-	if m.err != nil {
-		h.refuse(len(m.line), m.number, m.err.Error())
-		return
+	r, err := protocol.Request{}, m.err
+	if err == nil {
+		r, err = protocol.ParseRequest(m.line)
 	}
-	r, err := protocol.ParseRequest(m.line)
-	if err != nil {
-		h.refuse(len(m.line), m.number, err.Error())
-		return
-	}
-	// The time-stamp counter counts the nanoseconds of the virtual clock from when the machine was switched on.
+	// The time-stamp counter counts the nanoseconds of the virtual clock from when the machine was switched on. What is no request
+	// has none: its time is not known better than that of the last one.
 	at := h.fleet.clock.Asks(h.spec.Name, h.began+time.Duration(min(r.TSC, 1<<60)))
 	h.last = at
+	h.lives(at)
+	if err == nil && !h.quota.admits(at, len(m.line)) {
+		err = fmt.Errorf("more than %d KiB a second", guestRate>>10)
+	}
+	if err != nil {
+		h.garbage(at, len(m.line), err.Error())
+		reply := protocol.Reply{ID: r.ID, Boot: r.Boot, Error: clip(err.Error(), maxText)}
+		h.asked = asked{m.number, func() (protocol.Reply, fleet.Happening) { return reply, nil }}
+		return
+	}
 	h.talk.emit = func(what fleet.Happening) { h.put(at, what) }
 	answer, wrong := h.talk.take(r)
 	if i := r.Identify; i != nil && i.LogTSC > 0 {
 		h.logLag = time.Duration(min(i.LogTSC, 1<<60)) - i.LogTime
 	}
-	if wrong != "" {
-		h.put(at, fleet.Garbage{Bytes: len(m.line), Reason: clip(wrong, maxText)})
-	}
+	h.garbage(at, len(m.line), wrong)
 	if answer == nil { // left of an earlier boot of the guest's own making: it is told so
 		answer = func() (protocol.Reply, fleet.Happening) {
 			return protocol.Reply{ID: r.ID, Boot: r.Boot, Error: "this boot is over"}, nil
@@ -362,11 +384,27 @@ func (h *virtualHost) rang(m rang) {
 	h.asked = asked{m.number, answer}
 }
 
-// refuse answers what is no request. Its time is not known better than that of the last one.
-func (h *virtualHost) refuse(size int, number uint64, why string) {
-	at := h.fleet.clock.Asks(h.spec.Name, 0)
-	h.put(at, fleet.Garbage{Bytes: max(1, size), Reason: clip(why, maxText)})
-	h.asked = asked{number, func() (protocol.Reply, fleet.Happening) { return protocol.Reply{Error: clip(why, maxText)}, nil }}
+// lives: a guest asks, so what its console showed of a panic is made up. A kernel that panics was heard before: it rings no more, and
+// as long as a guest stands still it prints nothing.
+func (h *virtualHost) lives(at time.Duration) {
+	if h.cause == nil && !h.log.panicking() {
+		return
+	}
+	h.cause = nil
+	h.log.settle()
+	if h.quota.admits(at, len(livesOn.Text)) {
+		h.put(at, livesOn)
+	}
+}
+
+// garbage counts what is wrong with something that the guest said, if anything is, and tells of what was counted when it is time.
+func (h *virtualHost) garbage(at time.Duration, bytes int, wrong string) {
+	if wrong != "" {
+		h.quota.garbage(bytes, wrong)
+	}
+	if g, due := h.quota.tell(at); due {
+		h.put(at, g)
+	}
 }
 
 // answer lets the guest that asked at this time go on, with all that has reached it by then.
@@ -385,7 +423,6 @@ func (h *virtualHost) answer(at time.Duration) {
 	})
 	question := h.asked
 	h.asked = asked{}
-	h.answers++
 	reply, fetched := question.answer()
 	if fetched != nil {
 		h.put(at, fetched)
@@ -398,6 +435,7 @@ func (h *virtualHost) answer(at time.Duration) {
 		err = h.machine.mailbox.bell.answer()
 	}
 	h.fleet.clock.Runs(h.spec.Name, at)
+	h.fleet.clock.Reached(h.spec.Name, h.seen) // what it asked may have said less
 	if err != nil {
 		// QEMU has ended, of which libvirt will tell more.
 		h.fleet.log.Debug().Err(err).Str("host", h.spec.Name).Msg("a guest is not answered")
@@ -408,7 +446,7 @@ func (h *virtualHost) answer(at time.Duration) {
 func (h *virtualHost) domainEvent(e domainEvent) {
 	switch {
 	case e.reboot:
-		h.boot(h.fleet.clock.Now(), h.mode)
+		h.ends(func(at time.Duration) { h.boot(at, h.mode) })
 	case e.kind == golibvirt.DomainEventCrashed && (h.state == booting || h.state == up) && !h.device:
 		h.device = true
 		h.panicked()
@@ -416,11 +454,15 @@ func (h *virtualHost) domainEvent(e domainEvent) {
 			what := due{h.spec.Name, h.boots}
 			time.AfterFunc(consoleSettle, func() { h.fleet.inbox.put(what) })
 		}
-	case e.kind == golibvirt.DomainEventStopped && golibvirt.DomainEventStoppedDetailType(e.detail) == golibvirt.DomainEventStoppedShutdown:
-		h.powerOff()
-		h.put(h.fleet.clock.Now(), fleet.PoweredOff{Reason: "guest"})
+	case e.kind == golibvirt.DomainEventShutdown:
+		h.told = e.toldToEnd()
 	case e.kind == golibvirt.DomainEventStopped:
-		h.infra("run domain", fmt.Errorf("QEMU ended: %s", h.fleet.hypervisor.qemuLastWords(h.domainName)))
+		why := golibvirt.DomainEventStoppedDetailType(e.detail)
+		what := h.fleet.hypervisor.ended(ending{h.domainName, why, h.told, h.machine.pid, h.fleet.oomKills})
+		h.ends(func(at time.Duration) {
+			h.powerOff()
+			h.put(at, what)
+		})
 	}
 }
 
@@ -430,7 +472,8 @@ func (h *virtualHost) sighted(m sighted) {
 	if m.err != nil {
 		return
 	}
-	h.fleet.clock.Reached(h.spec.Name, h.began+m.time-traceTime)
+	h.seen = max(h.seen, h.began+m.time-traceTime)
+	h.fleet.clock.Reached(h.spec.Name, h.seen)
 	if m.time > h.fleet.limit { // it may never ask, and the time in which it has failed may not come before others boot
 		h.freeSlot()
 	}
@@ -450,7 +493,6 @@ func (h *virtualHost) panicked() {
 	if h.cause.At > 0 {
 		at = max(at, h.began+h.logLag+h.cause.At)
 	}
-	h.fleet.clock.Stops(h.spec.Name)
 	p := panicOf("device", *h.cause)
 	if h.fleet.cfg.dumps(h.spec, h.dumped) {
 		h.dumped = true
@@ -458,12 +500,10 @@ func (h *virtualHost) panicked() {
 		p.Dump = dumpFile
 	}
 	h.put(at, p)
-	h.state, h.device, h.cause, h.asked = stopped, false, nil, asked{}
-	h.freeSlot()
+	h.state = stopped
 	// All that it had to say is known. A fleet in boot loops is one of hosts that wait for their restart: that costs neither memory
 	// then, nor time at the next boot.
-	h.machine, h.talk = nil, nil
-	h.end("end crashed host")
+	h.gone("end crashed host")
 }
 
 // settle tells of a panic whose cause did not come.
@@ -481,13 +521,14 @@ func (h *virtualHost) infra(op string, err error) {
 	h.put(h.fleet.clock.Now(), fleet.InfraFailed{Op: op, Reason: err.Error()})
 }
 
-// look has the clock of a host read that runs, and has been waited for since the last look.
+// look has the clock of a host read that runs and has been waited for since the last look. One that asks, and whose clock moves as it
+// asks, needs none; what it asks may be junk, or its clock stand still by its own account.
 func (h *virtualHost) look() {
 	if h.machine == nil || h.looking || h.device || h.asked.answer != nil {
 		return
 	}
-	if h.awaited != h.answers {
-		h.awaited = h.answers
+	if h.last-h.awaited >= Lookahead {
+		h.awaited = h.last
 		return
 	}
 	h.looking = true

@@ -36,11 +36,11 @@ func run() error {
 	if err := loadModules("/lib/modules"); err != nil {
 		return err
 	}
-	port, err := openPort()
+	port, err := openLink()
 	if err != nil {
 		return err
 	}
-	g := &guest{port: port, replies: protocol.NewLineReader(port, protocol.MaxReply), started: time.Now()}
+	g := &guest{port: port, replies: protocol.NewLineReader(port, protocol.MaxReply), clock: rdtsc}
 	return g.live()
 }
 
@@ -77,6 +77,15 @@ func loadModules(dir string) error {
 	return nil
 }
 
+// openLink opens the way to the host that the command line names.
+func openLink() (io.ReadWriter, error) {
+	cmdline, err := os.ReadFile("/proc/cmdline")
+	if err == nil && bytes.Contains(cmdline, []byte("fleetfall.link=mailbox")) {
+		return openMailbox()
+	}
+	return openPort()
+}
+
 // openPort opens the virtio-serial port that carries the protocol.
 func openPort() (*os.File, error) {
 	for range 1000 {
@@ -95,7 +104,7 @@ func openPort() (*os.File, error) {
 type guest struct {
 	port    io.ReadWriter
 	replies *protocol.LineReader
-	started time.Time
+	clock   func() uint64 // what it says that its time-stamp counter shows
 	boot    string
 	next    uint64
 	content uint64
@@ -103,7 +112,7 @@ type guest struct {
 
 func (g *guest) ask(r protocol.Request) (protocol.Reply, error) {
 	g.next++
-	r.ID, r.Boot, r.Uptime = g.next, g.boot, time.Since(g.started)
+	r.ID, r.Boot, r.Uptime, r.TSC = g.next, g.boot, uptime(), g.clock()
 	line, err := protocol.AppendLine([]byte("\n"), r)
 	if err != nil {
 		return protocol.Reply{}, err
@@ -214,6 +223,20 @@ func (g *guest) obey(what string) error {
 		return nil
 	case "fall silent":
 		select {}
+	case "ring with junk":
+		for {
+			if _, err := io.WriteString(g.port, "no JSON\n"); err != nil {
+				return err
+			}
+		}
+	case "stop the clock": // by its own account
+		now := g.clock()
+		g.clock = func() uint64 { return now }
+		for {
+			if _, err := g.ask(protocol.Request{Log: &protocol.Log{Text: "what time is it?"}}); err != nil {
+				return err
+			}
+		}
 	case "exit": // PID 1 ends: the kernel panics
 		os.Exit(3)
 	}

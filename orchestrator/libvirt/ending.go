@@ -1,0 +1,57 @@
+package libvirt
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+
+	golibvirt "github.com/digitalocean/go-libvirt"
+
+	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+)
+
+// An ending is what is known of a VM that has ended without our doing.
+type ending struct {
+	domain   string
+	why      golibvirt.DomainEventStoppedDetailType
+	told     bool // QEMU was told to end, and not by its guest: see toldToEnd
+	pid      int  // of QEMU; 0 when that is not known
+	oomKills int  // of this machine's kernel when the fleet was made
+}
+
+// toldToEnd tells of a shutdown event whether QEMU was told to end, by a signal: it then ends as if its guest had.
+func (e domainEvent) toldToEnd() bool {
+	return golibvirt.DomainEventShutdownDetailType(e.detail) == golibvirt.DomainEventShutdownHost
+}
+
+// ended is what happened to the host of a VM that has ended: its guest switched it off, which is data, or the testbed failed it.
+func (h *Hypervisor) ended(e ending) fleet.Happening {
+	var err error
+	switch {
+	case e.why == golibvirt.DomainEventStoppedShutdown && !e.told:
+		return fleet.PoweredOff{Reason: "guest"}
+	case e.why == golibvirt.DomainEventStoppedShutdown:
+		err = errors.New("QEMU was told to end by a signal")
+	case e.why == golibvirt.DomainEventStoppedDestroyed:
+		err = fmt.Errorf("somebody else destroyed domain %s", e.domain)
+	default:
+		err = h.lastOf(e)
+	}
+	return fleet.InfraFailed{Op: "run domain", Reason: err.Error()}
+}
+
+// lastOf says how a QEMU ended, as far as it is known: by a signal when somebody has killed it, or the kernel has, for memory; by
+// itself, with words in its log, when it failed.
+func (h *Hypervisor) lastOf(e ending) error {
+	words := h.qemuLastWords(e.domain)
+	status, known := orphans.how(e.pid)
+	switch killed := oomKills() - e.oomKills; {
+	case !known:
+		return fmt.Errorf("QEMU ended: %s", words)
+	case status.Signaled() && status.Signal() == syscall.SIGKILL && killed > 0:
+		return fmt.Errorf("QEMU was killed; this machine's kernel has killed %d processes for memory since the fleet was made", killed)
+	case status.Signaled():
+		return fmt.Errorf("QEMU was killed by signal %d (%v), and not by the kernel for memory", status.Signal(), status.Signal())
+	}
+	return fmt.Errorf("QEMU ended with exit code %d: %s", status.ExitStatus(), words)
+}

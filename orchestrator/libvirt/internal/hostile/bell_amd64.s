@@ -1,0 +1,1 @@
+../../../../agents/guest/bell_amd64.s

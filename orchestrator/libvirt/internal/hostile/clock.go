@@ -1,0 +1,1 @@
+../../../../agents/guest/clock.go

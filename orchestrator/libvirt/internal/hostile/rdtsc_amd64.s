@@ -1,0 +1,1 @@
+../../../../agents/guest/rdtsc_amd64.s

@@ -1,0 +1,187 @@
+package libvirt
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	golibvirt "github.com/digitalocean/go-libvirt"
+
+	"github.com/fleetfall/fleetfall/agents/protocol"
+	"github.com/fleetfall/fleetfall/orchestrator/console"
+	"github.com/fleetfall/fleetfall/orchestrator/cosim"
+	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+)
+
+// A desk is a fleet on the virtual clock without VMs: the test says what is heard of each, in which order.
+type desk struct {
+	*virtualFleet
+	t *testing.T
+}
+
+// newDesk has hosts that were switched on at 0, and whose guests run.
+func newDesk(t *testing.T, hosts ...string) *desk {
+	t.Helper()
+	f := &virtualFleet{
+		hypervisor: &Hypervisor{}, hosts: map[string]*virtualHost{}, inbox: newInbox[any](), clock: cosim.New[happening](Lookahead),
+		ctx: t.Context(), limit: defaultHello, slots: make(chan struct{}, len(hosts)),
+	}
+	for i, name := range hosts {
+		h, err := newVirtualHost(f, fleet.HostSpec{Name: name}, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.hosts[name] = h
+		h.boot(0, fleet.Normal)
+		f.slots <- struct{}{}
+		f.hear(created{h, h.boots, &machine{
+			domain:  golibvirt.Domain{UUID: golibvirt.UUID{byte(i)}},
+			mailbox: &mailbox{memory: make(protocol.Mailbox, protocol.MailboxSize), bell: &bell{}},
+		}})
+	}
+	for _, name := range hosts {
+		f.clock.Reached(name, time.Millisecond)
+	}
+	d := &desk{f, t}
+	if got := d.told(); len(got) != len(hosts) {
+		t.Fatalf("%q at the start", got)
+	}
+	return d
+}
+
+// asks has a host's guest ring at a time of its clock.
+func (d *desk) asks(host string, at time.Duration, r protocol.Request) {
+	d.t.Helper()
+	r.TSC = uint64(at)
+	if r.Boot == "" {
+		r.Boot = bootA
+	}
+	line, err := protocol.AppendLine(nil, r)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.rings(host, string(line))
+}
+
+func (d *desk) rings(host, line string) {
+	d.hear(rang{m: d.hosts[host].machine, line: []byte(line)})
+}
+
+// told is what happens then, and when.
+func (d *desk) told() (told []string) {
+	for e, ok := d.advance(); ok; e, ok = d.advance() {
+		told = append(told, fmt.Sprintf("%v %s %s", e.At, e.Host, e.What.Kind()))
+	}
+	return told
+}
+
+var hello = protocol.Request{Hello: &protocol.Hello{Mode: "normal"}}
+
+// A guest that ends itself does so after all that it has said, whatever the fleet's clock showed when libvirt told of it.
+func TestGuestEndsAfterItsWords(t *testing.T) {
+	for ending, e := range map[string]domainEvent{
+		"booting":     {reboot: true},
+		"powered_off": {kind: golibvirt.DomainEventStopped, detail: int32(golibvirt.DomainEventStoppedShutdown)},
+	} {
+		d := newDesk(t, "a", "b")
+		d.asks("a", 50*time.Millisecond, hello)
+		if got := d.told(); len(got) > 0 {
+			t.Errorf("%q, and b may yet come before", got)
+		}
+		old := d.hosts["a"].machine
+		e.uuid = old.domain.UUID
+		d.hear(e)
+		d.hear(rang{m: old, line: []byte("the next boot of a machine that is to be taken away")})
+		d.clock.Reached("b", time.Second)
+		if got, want := d.told(), []string{"50ms a hello", "50ms a " + ending}; !slices.Equal(got, want) {
+			t.Errorf("%s: told %q, want %q", ending, got, want)
+		}
+	}
+}
+
+// How much of a guest is told is bounded by its own clock, and a guest of whom it was too much is heard again later.
+func TestGuestThatSaysTooMuch(t *testing.T) {
+	d := newDesk(t, "a")
+	d.asks("a", 50*time.Millisecond, hello)
+	d.told()
+	const rings, size = 5000, 1000
+	chatter := protocol.Request{Log: &protocol.Log{Text: strings.Repeat("x", size)}}
+	count := func(kind string, told []string) (n int) {
+		for _, e := range told {
+			if strings.HasSuffix(e, " a "+kind) {
+				n++
+			}
+		}
+		return n
+	}
+	var told []string
+	for range rings {
+		d.asks("a", 50*time.Millisecond, chatter)
+		d.rings("a", "junk")
+		told = append(told, d.told()...)
+	}
+	if n := count("guest_log", told); n == 0 || n > guestBurst/size {
+		t.Errorf("%d words of a guest were told at once", n)
+	}
+	if n := count("garbage", told); n != 1 {
+		t.Errorf("junk was told %d times at once", n)
+	}
+	d.asks("a", time.Minute, chatter)
+	told = d.told()
+	if count("guest_log", told) != 1 || count("garbage", told) != 1 {
+		t.Errorf("a minute later: %q", told)
+	}
+	d.asks("a", 2*time.Minute, chatter)
+	if told = d.told(); count("garbage", told) != 0 {
+		t.Errorf("junk was told of twice: %q", told)
+	}
+}
+
+// A guest may ring whenever its clock is read. What was read holds all the same, whatever time it asks at.
+func TestClockIsReadWhileItsGuestAsks(t *testing.T) {
+	d := newDesk(t, "a")
+	d.asks("a", 50*time.Millisecond, hello)
+	d.told()
+	d.After(3*time.Second, "deadline")
+	d.rings("a", "junk")
+	d.hear(sighted{m: d.hosts["a"].machine, time: 5 * time.Second})
+	if got, want := d.told(), []string{"50ms a garbage", "3.05s  timer"}; !slices.Equal(got, want) {
+		t.Errorf("told %q, want %q", got, want)
+	}
+}
+
+// What a guest's console shows of a panic is of a guest that asks no more.
+func TestForgedPanicOnTheVirtualClock(t *testing.T) {
+	const forged = "[99999.000000] Kernel panic - not syncing: made up\n"
+	for name, shown := range map[string]string{
+		"whole": forged, // told as soon as it is there
+		"open":  "[99999.000000] Kernel panic - not syncing: made up\n[99999.000000] CPU: 0 PID: 1 Comm: init Not tainted\n[99999.000000] Call Trace:\n",
+	} {
+		d := newDesk(t, "a")
+		a := d.hosts["a"]
+		show := func(text string) {
+			reports, _, err := a.log.take([]byte(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range reports {
+				d.hear(crashed{a.machine, r})
+			}
+		}
+		d.asks("a", 50*time.Millisecond, hello)
+		d.told()
+		show(shown)
+		d.asks("a", 60*time.Millisecond, protocol.Request{Log: &protocol.Log{}})
+		if got, want := d.told(), []string{"60ms a guest_log", "60ms a guest_log"}; !slices.Equal(got, want) {
+			t.Errorf("%s: told %q, want %q", name, got, want)
+		}
+		show("[    0.070000] Kernel panic - not syncing: sysrq triggered crash\n")
+		d.hear(domainEvent{uuid: a.machine.domain.UUID, kind: golibvirt.DomainEventCrashed})
+		e, ok := d.advance()
+		if p, is := e.What.(fleet.Panic); !ok || !is || p.Type != console.TypeSysrq || e.At > time.Second {
+			t.Errorf("%s: %v", name, e)
+		}
+	}
+}
