@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -107,9 +107,7 @@ func appendCPIO(archive []byte, name string, data []byte) []byte {
 
 // randomID is a run's, so that what another test or an earlier one has left is not taken for its own.
 func randomID() string {
-	var id [4]byte
-	rand.Read(id[:])
-	return "t" + hex.EncodeToString(id[:])
+	return strings.ToLower(rand.Text()[:8])
 }
 
 // open opens a private hypervisor of a run of its own, and closes it at the test's end, checking that nothing is left.
