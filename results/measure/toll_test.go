@@ -165,7 +165,8 @@ func TestCausesOfAllCells(t *testing.T) {
 	excerpt.Excerpt = "the console's lines differ from host to host"
 	y := newStory("kernel").begin("a", "b").at(3, "a", panicked()).at(3, "a", fleet.Dumped{Error: "the disk is full"})
 	y.at(4, "b", excerpt).at(5, "b", fleet.Dumped{File: "memory.dump"}).end(9, "deadline")
-	y.and("hybrid", "a").at(3, "a", fleet.Panic{Title: "hung task"}).at(4, "a", panicked()).at(5, "a", panicked()).end(9, "deadline")
+	y.and("hybrid", "a").at(2, "a", fleet.Dumped{File: "memory.dump"}) // at a panic before the injection
+	y.at(3, "a", fleet.Panic{Title: "hung task"}).at(4, "a", panicked()).at(5, "a", panicked()).end(9, "deadline")
 	y.and("user", "a").beats(5, 9, "a").end(9, "settled")
 	causes := measure.Compute(y.journal).Causes
 	if len(causes) != 2 || causes[0].Count != 4 || causes[0].Hosts != 3 || causes[0].At != 3 || causes[1].Title != "hung task" {
