@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -81,7 +82,7 @@ type hostBoot struct {
 }
 
 func newHostBoot(ctx context.Context, image vmimages.Image) (*hostBoot, error) {
-	h, err := libvirt.Open(ctx, libvirt.Config{RunID: "bench" + fmt.Sprint(os.Getpid()), Log: zerolog.Nop()})
+	h, err := libvirt.Open(ctx, libvirt.Config{RunID: strings.ToLower(rand.Text()[:8]), Log: zerolog.Nop()})
 	if err != nil {
 		return nil, err
 	}

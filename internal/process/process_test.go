@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -119,9 +120,10 @@ func TestEnd(t *testing.T) {
 }
 
 func TestFind(t *testing.T) {
-	_, id := child(t, "mild", "find-me", "two words", "")
-	found, err := Find(func(args []string) bool { return len(args) > 1 && args[1] == "find-me" })
-	if err != nil || len(found) != 1 || found[0].ID != id || strings.Join(found[0].Args[1:], "|") != "find-me|two words|" {
+	word := "find-me-" + strconv.Itoa(os.Getpid())
+	_, id := child(t, "mild", word, "two words", "")
+	found, err := Find(func(args []string) bool { return len(args) > 1 && args[1] == word })
+	if err != nil || len(found) != 1 || found[0].ID != id || strings.Join(found[0].Args[1:], "|") != word+"|two words|" {
 		t.Errorf("found %+v, %v, want process %+v", found, err, id)
 	}
 	if found, err := Find(func([]string) bool { return false }); err != nil || len(found) > 0 {

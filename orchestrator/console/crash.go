@@ -108,6 +108,7 @@ type crash struct {
 	complete                 bool // nothing that follows belongs to it
 	reason                   string
 	at                       time.Duration // the stamp of the first line
+	end                      time.Duration // the stamp of the line that ended its account
 	inPanic                  bool          // in the panic's trace: the next frame called panic()
 }
 
@@ -142,7 +143,7 @@ func (c *crash) take(line, text string, what cause, isCause bool) {
 		}
 	}
 	if strings.HasPrefix(text, "---[ end trace ") {
-		c.ended = true
+		c.ended, c.end = true, stamp(line)
 	}
 }
 
@@ -154,15 +155,20 @@ func (c *crash) locate(function, offset, module string) {
 // reports each task that hangs, and reports again what goes on.
 func (c *crash) repeats(what cause) bool { return c.endless && what.kind == c.kind }
 
-// explains tells whether a panic for this reason, printed after the account of the crash has ended, is its consequence
-// and not a crash of its own: a warning that was survived does not explain a later "sysrq triggered crash".
-func (c *crash) explains(reason string) bool {
+// aftermath is more than the kernel takes from the end of its account of an exception to the panic that comes of that: it ends the
+// task that has met it, which may have been init.
+const aftermath = 10 * time.Second
+
+// explains tells whether a panic for this reason, printed at this time after the account of the crash has ended, is its consequence
+// and not a crash of its own: a warning that was survived does not explain a later "sysrq triggered crash", and an exception
+// that was survived does not explain that init ends much later.
+func (c *crash) explains(reason string, at time.Duration) bool {
 	for _, p := range panics {
 		if strings.HasPrefix(reason, p.reason) && p.kind == c.kind {
 			return true
 		}
 	}
-	if c.endless || c.kind == TypeWarning {
+	if c.endless || c.kind == TypeWarning || at-c.end > aftermath {
 		return false
 	}
 	return strings.HasPrefix(reason, "Fatal ") || strings.HasPrefix(reason, "Attempted to kill ") ||

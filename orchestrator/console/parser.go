@@ -123,7 +123,7 @@ func (p *Parser) take(line string, done []Report) []Report {
 	}
 	what, isCause := matchCause(text)
 	reason, isPanic := strings.CutPrefix(text, "Kernel panic - not syncing: ")
-	if p.open != nil && p.open.ended && (isCause && !p.open.repeats(what) || isPanic && !p.open.explains(reason)) {
+	if p.open != nil && p.open.ended && (isCause && !p.open.repeats(what) || isPanic && !p.open.explains(reason, stamp(line))) {
 		done = p.finish(true, done)
 	}
 	if p.open == nil && (isCause || isPanic) {

@@ -101,7 +101,11 @@ type (
 		Function string `json:"function,omitempty"` // of the faulting instruction
 		Offset   string `json:"offset,omitempty"`   // of the faulting instruction within Function, e.g. "0x1b3/0x2a0"
 		Excerpt  string `json:"excerpt,omitempty"`  // the lines of the console that it was parsed from
-		Dump     string `json:"dump,omitempty"`     // name of the file, beside the console, that the host's memory goes to; empty when it is not kept
+	}
+	// Dumped: what has come of keeping the host's memory as it was at its latest panic.
+	Dumped struct {
+		File  string `json:"file,omitempty"`  // its name, beside the console; empty when there is none
+		Error string `json:"error,omitempty"` // why there is none, or why the kernel's log could not be read from it
 	}
 	// PoweredOff: the host is off: by our action, or by itself.
 	PoweredOff struct {
@@ -141,6 +145,7 @@ func (ContentRefused) Kind() string { return "content_refused" }
 func (AgentExit) Kind() string      { return "agent_exit" }
 func (OrderDone) Kind() string      { return "order_done" }
 func (Panic) Kind() string          { return "panic" }
+func (Dumped) Kind() string         { return "dumped" }
 func (PoweredOff) Kind() string     { return "powered_off" }
 func (BootFailed) Kind() string     { return "boot_failed" }
 func (Garbage) Kind() string        { return "garbage" }
@@ -157,6 +162,7 @@ func (ContentRefused) happening() {}
 func (AgentExit) happening()      {}
 func (OrderDone) happening()      {}
 func (Panic) happening()          {}
+func (Dumped) happening()         {}
 func (PoweredOff) happening()     {}
 func (BootFailed) happening()     {}
 func (Garbage) happening()        {}
@@ -185,6 +191,8 @@ func DecodeHappening(kind string, data []byte) (Happening, error) {
 		return decode[OrderDone](kind, data)
 	case "panic":
 		return decode[Panic](kind, data)
+	case "dumped":
+		return decode[Dumped](kind, data)
 	case "powered_off":
 		return decode[PoweredOff](kind, data)
 	case "boot_failed":

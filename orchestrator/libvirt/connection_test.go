@@ -41,6 +41,34 @@ func TestConnect(t *testing.T) {
 	}
 }
 
+// A connection that is made anew while its lifeline is being closed ends too, though it was another one that was closed then.
+func TestCloseWhileReconnecting(t *testing.T) {
+	d := listen(t)
+	var both [2]*connection
+	for i := range both {
+		var err error
+		if both[i], err = connect(t.Context(), d.unix, "", nil); err != nil {
+			t.Fatal(err)
+		}
+		defer end(t, both[i])
+	}
+	l := newLifeline(&Hypervisor{cfg: Config{URI: d.unix}}, both[0])
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := l.close(ctx); err != nil {
+		t.Error(err)
+	}
+	l.use(both[1])
+	if err := wait(ctx, &l.alive); err != nil {
+		t.Error(err)
+	}
+	select {
+	case <-both[1].lost():
+	default:
+		t.Error("the second connection is open")
+	}
+}
+
 func TestConnectErrors(t *testing.T) {
 	d := listen(t)
 	tls := func(pki string) string { return strings.Replace(d.tls, d.pki, pki, 1) }

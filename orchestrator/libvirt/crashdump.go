@@ -34,8 +34,21 @@ func (c *FleetConfig) dumps(spec fleet.HostSpec, dumped bool) bool {
 }
 
 // keepMemory dumps the memory of a machine that has crashed into a host's directory, and reads the kernel's log from it. memory is
-// the guest's, in bytes. With an error there may be a dump whose log could not be read.
-func (m *machine) keepMemory(ctx context.Context, dir string, memory int64) error {
+// the guest's, in bytes. What fails there is told, and the host is none the worse for it.
+func (m *machine) keepMemory(ctx context.Context, dir string, memory int64) (kept fleet.Dumped) {
+	err := m.dumpMemory(ctx, dir, memory)
+	if err == nil {
+		kept.File = dumpFile
+		err = keepKernelLog(dir)
+	}
+	if err != nil {
+		kept.Error = clip(err.Error(), maxText)
+	}
+	return kept
+}
+
+// dumpMemory makes a host's dumpFile, or none.
+func (m *machine) dumpMemory(ctx context.Context, dir string, memory int64) error {
 	// One after the other: before it is copied with its holes, a dump takes as much of the disk as the guest has memory.
 	select {
 	case m.hypervisor.dumps <- struct{}{}:
@@ -59,12 +72,22 @@ func (m *machine) keepMemory(ctx context.Context, dir string, memory int64) erro
 	}
 	sparse := &sparseWriter{file: core}
 	err = place.fetch(ctx, name, sparse, memory+dumpRoom)
-	if err = errors.Join(err, core.Truncate(sparse.size), place.remove(ctx, name)); err != nil {
-		return errors.Join(fmt.Errorf("dump memory: %w", err), core.Close(), os.Remove(core.Name()))
+	if err = errors.Join(err, core.Truncate(sparse.size), place.remove(ctx, name), core.Close()); err != nil {
+		return errors.Join(fmt.Errorf("dump memory: %w", err), os.Remove(core.Name()))
 	}
+	return nil
+}
+
+// keepKernelLog reads the kernel's log from a host's dump.
+func keepKernelLog(dir string) error {
+	core, err := os.Open(filepath.Join(dir, dumpFile))
+	if err != nil {
+		return err
+	}
+	defer core.Close()
 	records, err := vmcore.ReadLog(core)
-	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, kernelLogFile), []byte(vmcore.Format(records)), 0o644)
+	if err != nil {
+		return err
 	}
-	return errors.Join(err, core.Close())
+	return os.WriteFile(filepath.Join(dir, kernelLogFile), []byte(vmcore.Format(records)), 0o644)
 }

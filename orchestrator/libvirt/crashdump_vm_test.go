@@ -36,28 +36,32 @@ func TestCrashDump(t *testing.T) {
 				host := fmt.Sprintf("host-%d", i)
 				r.do(fleet.Serve{Host: host, Version: 2, Content: deadly})
 				p := await[fleet.Panic](r, host)
-				if p.Dump != dumpFile {
-					t.Errorf("%s: dump %q", host, p.Dump)
+				fell := r.seen[len(r.seen)-1].At
+				d := await[fleet.Dumped](r, host)
+				if inTheWay := i == 1; inTheWay != (d.File == "") || inTheWay != (d.Error != "") {
+					t.Errorf("%s: %+v", host, d)
+				}
+				if told := r.seen[len(r.seen)-1].At; clock == fleet.VirtualClock && told != fell {
+					t.Errorf("%s fell at %v, and its dump is told of at %v", host, fell, told)
 				}
 				if i == 0 {
 					first = p
 				}
 			}
-			await(r, "host-1", func(l fleet.GuestLog) bool { return strings.HasPrefix(l.Text, "the crash dump is not whole: ") })
 			for i := range 2 {
 				host := fmt.Sprintf("host-%d", i)
 				r.do(fleet.Reset{Host: host})
 				await[fleet.Booting](r, host)
-				if p := await[fleet.Panic](r, host); p.Dump != "" {
-					t.Errorf("%s: the second panic has a dump %q", host, p.Dump)
-				}
-			}
-			if n := count[fleet.GuestLog](r, "host-0"); n != 0 {
-				t.Errorf("a dump that is whole:\n%s", r.story())
+				await[fleet.Panic](r, host)
 			}
 			// Closing waits for what is not dumped yet.
 			r.do(fleet.Serve{Host: "host-2", Version: 2, Content: deadly})
 			last := await[fleet.Panic](r, "host-2")
+			for i, want := range []int{1, 1, 0} { // also after a second panic
+				if n := count[fleet.Dumped](r, fmt.Sprintf("host-%d", i)); n != want {
+					t.Errorf("host-%d was dumped %d times, want %d:\n%s", i, n, want, r.story())
+				}
+			}
 			r.close()
 			expectDump(t, r, "host-0", first)
 			expectDump(t, r, "host-2", last)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	golibvirt "github.com/digitalocean/go-libvirt"
 	"golang.org/x/sys/unix"
 
 	"github.com/fleetfall/fleetfall/agents/content"
@@ -200,6 +201,34 @@ func TestCloseWhileBooting(t *testing.T) {
 		t.Errorf("Next returned %v", err)
 	}
 	r.close()
+}
+
+// A VM that is being made when its fleet is closed has ended before its making has.
+func TestCloseWhileCreating(t *testing.T) {
+	_, hostile := images(t)
+	h := open(t)
+	name := domainPrefix(h.cfg.RunID) + "1-host-0"
+	disk, err := h.place.overlay(t.Context(), name+diskSuffix, "raw", hostile.Disk, hostile.DiskSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := domain{name: name, title: name, accelerator: TCG, image: hostile, architecture: "none", mode: fleet.Normal, memory: 96 << 20, disk: disk}
+	closed, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := h.createMachine(closed, d, nil, listener{inbox: newInbox[any]()}); !errors.Is(err, context.Canceled) {
+		t.Errorf("it is made: %v", err)
+	}
+	err = h.call(t.Context(), "look for it", callTime, func(l *golibvirt.Libvirt) error {
+		_, err := l.DomainLookupByName(name)
+		return err
+	})
+	if !isGone(err) {
+		t.Errorf("it is left: %v", err)
+	}
+	words, err := os.ReadFile(filepath.Join(h.work.path, "h/libvirt/qemu/log", name+".log"))
+	if err != nil || !strings.Contains(string(words), "-name guest="+name+",") {
+		t.Errorf("there was no QEMU: %v", err)
+	}
 }
 
 // A daemon that ends is started again, and what happened meanwhile is seen: VMs outlive it.

@@ -3,12 +3,15 @@ package libvirt
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -19,20 +22,21 @@ import (
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
-// ownerEnv makes this test binary play the run that is killed: it holds the work root, kernel, initramfs, disk and results directory.
+// ownerEnv makes this test binary play the run that is killed: it holds the work root, run ID, kernel, initramfs, disk and
+// results directory.
 const ownerEnv = "FLEETFALL_TEST_OWNER"
 
 // TestOwnerProcess is no test: TestCollect starts it as the process that it kills.
 func TestOwnerProcess(t *testing.T) {
 	args := strings.Split(os.Getenv(ownerEnv), ":")
-	if len(args) != 5 {
+	if len(args) != 6 {
 		return
 	}
-	h, err := Open(t.Context(), Config{RunID: "killed1", WorkRoot: args[0], RunDir: args[4]})
+	h, err := Open(t.Context(), Config{WorkRoot: args[0], RunID: args[1], RunDir: args[5]})
 	if err != nil {
 		t.Fatal(err)
 	}
-	image := vmimages.Image{Name: "hostile", Kernel: args[1], Initrd: args[2], Disk: args[3], Cmdline: []string{"console=ttyS0", "panic=0"}}
+	image := vmimages.Image{Name: "hostile", Kernel: args[2], Initrd: args[3], Disk: args[4], Cmdline: []string{"console=ttyS0", "panic=0"}}
 	r := start(t, h, image, 2)
 	r.do(fleet.Boot{Host: "host-0", Mode: fleet.Normal}, fleet.Boot{Host: "host-1", Mode: fleet.Normal})
 	await[fleet.Booting](r, "host-0")
@@ -54,8 +58,10 @@ func TestCollect(t *testing.T) {
 	}
 	for _, how := range []string{"as it was left", "owner file cut short", "daemon gone too"} {
 		t.Run(how, func(t *testing.T) {
+			id := randomID()
+			dir := filepath.Join(root, id)
 			cmd := exec.Command(self, "-test.run=^TestOwnerProcess$", "-test.timeout=5m")
-			cmd.Env = append(os.Environ(), ownerEnv+"="+strings.Join([]string{root, hostile.Kernel, hostile.Initrd, hostile.Disk, results}, ":"),
+			cmd.Env = append(os.Environ(), ownerEnv+"="+strings.Join([]string{root, id, hostile.Kernel, hostile.Initrd, hostile.Disk, results}, ":"),
 				"TMPDIR="+t.TempDir()) // of a process that cannot clean up
 			cmd.Stderr = os.Stderr
 			out, err := cmd.StdoutPipe()
@@ -65,11 +71,17 @@ func TestCollect(t *testing.T) {
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
+			t.Cleanup(func() { // of what a test that failed has left
+				_ = cmd.Process.Kill() // it may have been
+				_ = cmd.Wait()
+				if err := errors.Join(endProcesses(context.WithoutCancel(t.Context()), dir, id), os.RemoveAll(dir)); err != nil {
+					t.Error(err)
+				}
+			})
 			var said []string
 			for lines := bufio.NewScanner(out); lines.Scan() && lines.Text() != "ready"; {
 				said = append(said, lines.Text())
 			}
-			dir := filepath.Join(root, "killed1")
 			if found, err := Leftovers(root); err != nil || len(found) != 0 {
 				t.Errorf("while its owner runs: %+v, %v", found, err)
 			}
@@ -77,8 +89,9 @@ func TestCollect(t *testing.T) {
 				t.Fatal(err)
 			}
 			_ = cmd.Wait() // says that it was killed
-			if left, err := processesOf(dir, "killed1"); err != nil || len(left) != 3 {
-				t.Fatalf("processes of the killed run: %v, %v, want a daemon and two QEMUs; it said\n%s", left, err, strings.Join(said, "\n"))
+			running, err := processesOf(dir, id)
+			if err != nil || len(running) != 3 {
+				t.Fatalf("processes of the killed run: %v, %v, want a daemon and two QEMUs; it said\n%s", running, err, strings.Join(said, "\n"))
 			}
 			switch how {
 			case "owner file cut short":
@@ -86,21 +99,18 @@ func TestCollect(t *testing.T) {
 					t.Fatal(err)
 				}
 			case "daemon gone too":
-				o, err := readOwner(dir)
-				if err != nil || o.Daemon == nil {
-					t.Fatal(o, err)
-				}
-				if err := o.Daemon.End(t.Context(), 5*time.Second); err != nil {
+				daemon := slices.IndexFunc(running, func(p process.Running) bool { return filepath.Base(p.Args[0]) == "libvirtd" })
+				if err := running[daemon].End(t.Context(), 5*time.Second); err != nil {
 					t.Fatal(err)
 				}
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			removed, err := Collect(ctx, root, zerolog.New(zerolog.NewTestWriter(t)))
-			if err != nil || len(removed) != 1 || removed[0] != "killed1" {
+			if err != nil || len(removed) != 1 || removed[0] != id {
 				t.Errorf("removed %v, %v", removed, err)
 			}
-			if left, err := processesOf(dir, "killed1"); err != nil || len(left) != 0 {
+			if left, err := processesOf(dir, id); err != nil || len(left) != 0 {
 				t.Errorf("processes left: %v, %v", left, err)
 			}
 			if entries, err := os.ReadDir(root); err != nil || len(entries) != 0 {
@@ -201,5 +211,51 @@ func TestSomebodyElsesRoot(t *testing.T) {
 	}
 	if _, err := Collect(t.Context(), root, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), "nobody else may write") {
 		t.Errorf("a root that everybody may write in: %v", err)
+	}
+}
+
+// What cannot be ended in time stays to be found, and keeps nothing else from its end.
+func TestCloseOutOfTime(t *testing.T) {
+	root := shortDir(t)
+	cfg := Config{RunID: randomID(), WorkRoot: root}
+	w, err := createWorkDir(cfg, account{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var left []*exec.Cmd
+	var ends []func() error
+	for i := range 2 { // of the run, by their command lines
+		cmd := exec.Command("/bin/sh")
+		cmd.Args = []string{"kvm", "-c", "read line", fmt.Sprintf("guest=%s%d-a", domainPrefix(cfg.RunID), i)}
+		stdin, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		left, ends = append(left, cmd), append(ends, stdin.Close)
+	}
+	h := &Hypervisor{cfg: cfg, work: w}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := h.Close(over); !errors.Is(err, context.Canceled) {
+		t.Errorf("closed without time for it: %v", err)
+	}
+	if _, err := readOwner(w.path); err != nil {
+		t.Errorf("nothing says where to look for what was left: %v", err)
+	}
+	for i, cmd := range left {
+		_ = ends[i]() // upon which it ends by itself, if it has not been ended
+		_ = cmd.Wait()
+		if status := cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() {
+			t.Errorf("process %d was let run", i)
+		}
+	}
+	if err := h.Close(t.Context()); err != nil {
+		t.Errorf("closed again: %v", err)
+	}
+	if entries, err := os.ReadDir(root); err == nil {
+		t.Errorf("left in the work root: %v", entries)
 	}
 }

@@ -370,27 +370,17 @@ func (h *host) settle() {
 
 // emitPanic tells of a panic and, at the first, dumps the VM's memory then. What is to be done to the host waits for that.
 func (h *host) emitPanic(source string, r console.Report) {
-	p := panicOf(source, r)
+	h.emit(panicOf(source, r))
 	if !h.fleet.cfg.dumps(h.spec, h.dumped) || h.lost || h.machine == nil || h.fleet.ctx.Err() != nil {
-		h.emit(p)
 		return
 	}
 	h.dumped = true
-	p.Dump = dumpFile
-	h.emit(p)
 	dir := filepath.Join(h.fleet.cfg.ConsoleDir, h.spec.Name)
-	if err := h.machine.keepMemory(context.WithoutCancel(h.fleet.ctx), dir, h.spec.MemoryBytes); err != nil {
-		h.emit(undumped(err))
-	}
+	h.emit(h.machine.keepMemory(context.WithoutCancel(h.fleet.ctx), dir, h.spec.MemoryBytes))
 }
 
 // livesOn says that somebody forged a panic on the console.
 var livesOn = fleet.GuestLog{Text: "the console shows a panic, but the guest lives on: not counted"}
-
-// undumped says that the evidence of a crash is missing or not whole. The host is none the worse for it.
-func undumped(err error) fleet.GuestLog {
-	return fleet.GuestLog{Text: clip("the crash dump is not whole: "+err.Error(), maxText)}
-}
 
 // panicOf is the event of a panic that was told by the source, with the cause that the console gave.
 func panicOf(source string, r console.Report) fleet.Panic {

@@ -189,9 +189,6 @@ func (h *Hypervisor) connect(ctx context.Context) (*connection, error) {
 				return nil, err
 			}
 			h.daemon = d
-			if err := h.work.recordDaemon(d.process); err != nil {
-				return nil, err
-			}
 		}
 		uri = h.daemon.uri()
 	}
@@ -432,8 +429,16 @@ func (h *Hypervisor) release(ctx context.Context) error {
 		return errors.Join(errs...)
 	}
 	if h.work != nil {
-		// No VM is left unless its end failed above: then this ends it the hard way.
-		errs = append(errs, endProcesses(ctx, h.work.path, h.cfg.RunID), h.work.remove())
+		// No VM is left unless its end failed above: then this ends it the hard way, on this machine. By the work directory alone
+		// fleetfall gc finds what stays in spite of that.
+		err := endProcesses(ctx, h.work.path, h.cfg.RunID)
+		h.mu.Lock()
+		left := h.remote() && len(h.fleets) > 0
+		h.mu.Unlock()
+		if err == nil && !left {
+			err = h.work.remove()
+		}
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

@@ -83,13 +83,22 @@ func (l *lifeline) keep() {
 			return
 		}
 		l.h.log.Warn().Str("node", l.h.cfg.Node).Msg("connected to the libvirt daemon again")
-		l.mu.Lock()
-		l.conn = next
-		close(l.changed)
-		l.changed = make(chan struct{})
-		l.mu.Unlock()
+		l.use(next)
 		conn = next
 		l.alive.Go(func() { l.catchUp(next) })
+	}
+}
+
+// use has everybody use another connection than the one that was lost. If the lifeline was closed meanwhile, the lost one is what
+// was closed with it, and this one ends here.
+func (l *lifeline) use(next *connection) {
+	l.mu.Lock()
+	l.conn = next
+	close(l.changed)
+	l.changed = make(chan struct{})
+	l.mu.Unlock()
+	if l.ctx.Err() != nil {
+		l.alive.Go(func() { _ = next.close(context.Background()) })
 	}
 }
 

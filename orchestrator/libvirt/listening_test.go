@@ -171,18 +171,32 @@ func end(t *testing.T, c *connection) {
 	}
 }
 
+// freePort returns a port on which nobody listens. Nobody who dials is given it either, so that it is free as long as a test is
+// between two daemons that listen there.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	var dialled int // the first of the ports that those who dial are given
+	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
+	if err == nil {
+		_, err = fmt.Sscan(string(text), &dialled)
 	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
+	const first = 1024 // that takes no privilege
+	if err != nil || dialled <= first {
+		t.Fatalf("ports that nobody is given: those from %d on are, %v", dialled, err)
 	}
-	return port
+	for range 100 {
+		port, err := rand.Int(rand.Reader, big.NewInt(int64(dialled-first)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		number := strconv.FormatInt(first+port.Int64(), 10)
+		if l, err := net.Listen("tcp", "127.0.0.1:"+number); err == nil {
+			_ = l.Close()
+			return number
+		}
+	}
+	t.Fatal("no port is free")
+	return ""
 }
 
 // certify writes an authority, and the certificates and keys of a server at 127.0.0.1 and of a client, as libvirt names them.

@@ -65,7 +65,7 @@ func (h *Hypervisor) createMachine(ctx context.Context, d domain, t *template, l
 	h.route(d.uuid, l.inbox)
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, m.destroy(ctx))
+			err = errors.Join(err, m.destroy(context.WithoutCancel(ctx))) // maybe ctx is why it failed
 		}
 	}()
 	xml, err := d.xml()

@@ -73,17 +73,19 @@ func (h *Hypervisor) privateMemory(domain string) (int64, error) {
 	return 0, fmt.Errorf("%s says nothing of anonymous memory", path)
 }
 
-// endProcesses ends what processesOf finds, until it finds no more.
+// endProcesses ends what processesOf finds, until it finds no more. One that cannot be ended in time keeps no other from its end.
 func endProcesses(ctx context.Context, dir, runID string) error {
 	for {
 		found, err := processesOf(dir, runID)
 		if err != nil || len(found) == 0 {
 			return err
 		}
+		var errs []error
 		for _, p := range found {
-			if err := p.End(ctx, 2*time.Second); err != nil {
-				return err
-			}
+			errs = append(errs, p.End(ctx, 2*time.Second))
+		}
+		if err := errors.Join(errs...); err != nil {
+			return err
 		}
 	}
 }

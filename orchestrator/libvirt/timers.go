@@ -22,18 +22,20 @@ type timer struct {
 func newTimers() *timers { return &timers{wake: make(chan struct{}, 1)} }
 
 // after calls f, which must not block, once d has passed while run runs.
-func (t *timers) after(d time.Duration, f func()) {
-	due := time.Now().Add(d)
+func (t *timers) after(d time.Duration, f func()) { t.at(time.Now().Add(d), f) }
+
+// at calls f as after does, at a time.
+func (t *timers) at(due time.Time, f func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	at, _ := slices.BinarySearchFunc(t.pending, due, func(p timer, due time.Time) int {
+	place, _ := slices.BinarySearchFunc(t.pending, due, func(p timer, due time.Time) int {
 		if p.due.After(due) {
 			return 1
 		}
 		return -1 // one with the same time was asked for earlier
 	})
-	t.pending = slices.Insert(t.pending, at, timer{due, f})
-	if at == 0 {
+	t.pending = slices.Insert(t.pending, place, timer{due, f})
+	if place == 0 {
 		select {
 		case t.wake <- struct{}{}:
 		default:

@@ -10,14 +10,15 @@ import (
 func TestTimersRunInOrder(t *testing.T) {
 	timers := newTimers()
 	done := make(chan struct{})
-	var runner sync.WaitGroup
-	runner.Go(func() { timers.run(done) })
 	fired := make(chan int, 100)
 	var want []int
 	timers.after(time.Hour, func() { fired <- -1 })
-	for i := range 50 { // half of them asked for late, though due early
-		timers.after(100*time.Millisecond-time.Duration(i%2)*50*time.Millisecond, func() { fired <- i })
+	now := time.Now()
+	for i := range 50 { // in pairs of which the second is due first, each at the time of half of all
+		timers.at(now.Add(-time.Duration(i%2)), func() { fired <- i })
 	}
+	var runner sync.WaitGroup
+	runner.Go(func() { timers.run(done) })
 	for i := range 50 {
 		want = append(want, i)
 	}
@@ -26,6 +27,9 @@ func TestTimersRunInOrder(t *testing.T) {
 	for range 50 {
 		got = append(got, <-fired)
 	}
+	// One that is asked for while it waits for the next wakes it.
+	timers.after(0, func() { fired <- 50 })
+	want, got = append(want, 50), append(got, <-fired)
 	close(done)
 	runner.Wait()
 	if !slices.Equal(got, want) || len(fired) > 0 {

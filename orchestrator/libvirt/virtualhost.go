@@ -51,6 +51,7 @@ type virtualHost struct {
 	device  bool          // the panic device said that the kernel panicked
 	told    bool          // QEMU was told to end, and not by its guest
 	last    time.Duration // when the guest asked last, or was switched on
+	fell    time.Duration // when it panicked and its memory was to be dumped
 	dumped  bool          // its memory was dumped at a panic, or is to be
 }
 
@@ -79,9 +80,9 @@ type (
 		op   string
 		err  error
 	}
-	lacking struct { // the evidence of a host's crash is missing
-		h   *virtualHost
-		err error
+	kept struct { // the memory of a host that has crashed, or it could not be
+		h    *virtualHost
+		what fleet.Dumped
 	}
 	rang struct { // a guest stands still
 		m      *machine
@@ -131,17 +132,17 @@ func (h *virtualHost) work(ctx context.Context) {
 	}
 }
 
-// keepMemory dumps the memory of the VM, if it is to be. On the fleet's clock that takes no time: the host is down already, and
-// its next boot, at whatever time, is a later job.
+// keepMemory dumps the memory of the VM, if it is to be. On the fleet's clock that takes no time.
 func (h *virtualHost) keepMemory(ctx context.Context) {
 	m := h.current
 	if m == nil || !h.crashed.CompareAndSwap(m, nil) {
 		return
 	}
-	if err := m.keepMemory(ctx, filepath.Join(h.fleet.cfg.ConsoleDir, h.spec.Name), h.spec.MemoryBytes); err != nil {
-		h.fleet.log.Warn().Err(err).Str("host", h.spec.Name).Msg("crash dump")
-		h.fleet.inbox.put(lacking{h, err})
+	what := m.keepMemory(ctx, filepath.Join(h.fleet.cfg.ConsoleDir, h.spec.Name), h.spec.MemoryBytes)
+	if what.Error != "" {
+		h.fleet.log.Warn().Str("host", h.spec.Name).Str("error", what.Error).Msg("crash dump")
 	}
+	h.fleet.inbox.put(kept{h, what})
 }
 
 // destroy ends the VM, if there is one, after dumping its memory when that is to be done.
@@ -307,8 +308,11 @@ func (f *virtualFleet) hear(message any) {
 		if m.boot == m.h.boots {
 			m.h.infra(m.op, m.err)
 		}
-	case lacking:
-		m.h.put(f.clock.Now(), undumped(m.err))
+	case kept:
+		if m.h.state == stopped { // else its power was cut before it panicked
+			m.h.put(m.h.fell, m.what)
+			f.clock.Stops(m.h.spec.Name)
+		}
 	case rang:
 		if h := f.of(m.m); h != nil {
 			h.rang(m)
@@ -493,17 +497,19 @@ func (h *virtualHost) panicked() {
 	if h.cause.At > 0 {
 		at = max(at, h.began+h.logLag+h.cause.At)
 	}
-	p := panicOf("device", *h.cause)
-	if h.fleet.cfg.dumps(h.spec, h.dumped) {
-		h.dumped = true
+	h.put(at, panicOf("device", *h.cause))
+	dumps := h.fleet.cfg.dumps(h.spec, h.dumped)
+	if dumps {
+		h.dumped, h.fell = true, at
 		h.crashed.Store(h.machine)
-		p.Dump = dumpFile
 	}
-	h.put(at, p)
 	h.state = stopped
 	// All that it had to say is known. A fleet in boot loops is one of hosts that wait for their restart: that costs neither memory
 	// then, nor time at the next boot.
 	h.gone("end crashed host")
+	if dumps {
+		h.fleet.clock.Runs(h.spec.Name, at) // nothing later is told before what has come of the dump
+	}
 }
 
 // settle tells of a panic whose cause did not come.

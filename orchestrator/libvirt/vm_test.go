@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -105,12 +105,15 @@ func appendCPIO(archive []byte, name string, data []byte) []byte {
 	return pad(append(archive, data...))
 }
 
+// randomID is a run's, so that what another test or an earlier one has left is not taken for its own.
+func randomID() string {
+	return strings.ToLower(rand.Text()[:8])
+}
+
 // open opens a private hypervisor of a run of its own, and closes it at the test's end, checking that nothing is left.
 func open(t *testing.T, change ...func(*Config)) *Hypervisor {
 	t.Helper()
-	var id [4]byte
-	rand.Read(id[:])
-	cfg := Config{RunID: "t" + hex.EncodeToString(id[:]), WorkRoot: filepath.Join(scratch.dir, "w"), RunDir: t.TempDir(), Log: zerolog.New(zerolog.NewTestWriter(t))}
+	cfg := Config{RunID: randomID(), WorkRoot: filepath.Join(scratch.dir, "w"), RunDir: t.TempDir(), Log: zerolog.New(zerolog.NewTestWriter(t))}
 	for _, c := range change {
 		c(&cfg)
 	}

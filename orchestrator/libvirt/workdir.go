@@ -31,13 +31,12 @@ func Promises(workRoot string) admission.Ledger {
 // An owner says whose a work directory is. It is written before the directory gets its name, so that a directory
 // without a readable one belongs to nobody.
 type owner struct {
-	RunID   string      `json:"run_id"`
-	Process process.ID  `json:"process"`
-	BootID  string      `json:"boot_id"`         // of the machine's kernel
-	URI     string      `json:"uri"`             // of the daemon; empty for a private one
-	Store   string      `json:"store,omitempty"` // see Config.Store
-	Daemon  *process.ID `json:"daemon,omitempty"`
-	RunDir  string      `json:"run_dir"`
+	RunID   string     `json:"run_id"`
+	Process process.ID `json:"process"`
+	BootID  string     `json:"boot_id"`         // of the machine's kernel
+	URI     string     `json:"uri"`             // of the daemon; empty for a private one
+	Store   string     `json:"store,omitempty"` // see Config.Store
+	RunDir  string     `json:"run_dir"`
 }
 
 // alive tells whether the process that made the work directory still runs.
@@ -134,11 +133,7 @@ func writeOwner(dir string, o owner) error {
 	if err != nil {
 		return fmt.Errorf("owner file: %w", err)
 	}
-	path := filepath.Join(dir, ownerFile)
-	if err := os.WriteFile(path+".new", append(text, '\n'), 0o600); err != nil {
-		return fmt.Errorf("owner file: %w", err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, ownerFile), append(text, '\n'), 0o600); err != nil {
 		return fmt.Errorf("owner file: %w", err)
 	}
 	return nil
@@ -157,12 +152,6 @@ func readOwner(dir string) (owner, error) {
 		return owner{}, fmt.Errorf("%s names no process", filepath.Join(dir, ownerFile))
 	}
 	return o, nil
-}
-
-// recordDaemon adds the private daemon to the owner file.
-func (w *workDir) recordDaemon(p process.ID) error {
-	w.owner.Daemon = &p
-	return writeOwner(w.path, w.owner)
 }
 
 func (w *workDir) file(name string) string   { return filepath.Join(w.path, "files", name) }

@@ -15,6 +15,7 @@ import (
 type panicked struct {
 	at time.Duration // after the injection
 	fleet.Panic
+	dump string // file of the host's memory at that; empty when it was not kept
 }
 
 // cause counts a panic of a sample by its distinct cause. place is the trial's, in the names of files.
@@ -28,8 +29,8 @@ func (c *cell) cause(host results.HostDetail, place string, p panicked) {
 		}}
 		c.causes[key] = x
 	}
-	if p.Dump != "" && x.Dump == "" {
-		x.Dump = path.Join(results.HostsDir, place, host.Host, p.Dump)
+	if p.dump != "" && x.Dump == "" {
+		x.Dump = path.Join(results.HostsDir, place, host.Host, p.dump)
 	}
 	x.hosts[sampleKey{host.Repeat, host.Host}] = true
 	x.Count++
@@ -91,6 +92,6 @@ func overall(p *scenarios.Plan, cells map[string]*cell) []results.RunCause {
 
 // parsed is what tells causes apart.
 func parsed(p fleet.Panic) fleet.Panic {
-	p.Excerpt, p.Source, p.Dump = "", "", ""
+	p.Excerpt, p.Source = "", ""
 	return p
 }

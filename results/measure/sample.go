@@ -134,7 +134,11 @@ func (h *reader) event(e fleet.Event) {
 	case fleet.Panic:
 		d.Panics = append(d.Panics, results.Moment{At: at.Seconds(), Title: w.Title})
 		if at > 0 {
-			h.sample.panics = append(h.sample.panics, panicked{at, w})
+			h.sample.panics = append(h.sample.panics, panicked{at: at, Panic: w})
+		}
+	case fleet.Dumped: // it may be told after the injection of a panic before
+		if n := len(h.sample.panics); n > 0 {
+			h.sample.panics[n-1].dump = w.File
 		}
 	case fleet.AgentExit:
 		d.AgentExits = append(d.AgentExits, results.Moment{At: at.Seconds(), Title: exitTitle(w)})

@@ -163,9 +163,10 @@ func TestStranded(t *testing.T) {
 func TestCausesOfAllCells(t *testing.T) {
 	excerpt := panicked()
 	excerpt.Excerpt = "the console's lines differ from host to host"
-	excerpt.Dump = "memory.dump" // a host's first panic alone has one
-	y := newStory("kernel").begin("a", "b").at(3, "a", panicked()).at(4, "b", excerpt).end(9, "deadline")
-	y.and("hybrid", "a").at(3, "a", fleet.Panic{Title: "hung task"}).at(4, "a", panicked()).at(5, "a", panicked()).end(9, "deadline")
+	y := newStory("kernel").begin("a", "b").at(3, "a", panicked()).at(3, "a", fleet.Dumped{Error: "the disk is full"})
+	y.at(4, "b", excerpt).at(5, "b", fleet.Dumped{File: "memory.dump"}).end(9, "deadline")
+	y.and("hybrid", "a").at(2, "a", fleet.Dumped{File: "memory.dump"}) // at a panic before the injection
+	y.at(3, "a", fleet.Panic{Title: "hung task"}).at(4, "a", panicked()).at(5, "a", panicked()).end(9, "deadline")
 	y.and("user", "a").beats(5, 9, "a").end(9, "settled")
 	causes := measure.Compute(y.journal).Causes
 	if len(causes) != 2 || causes[0].Count != 4 || causes[0].Hosts != 3 || causes[0].At != 3 || causes[1].Title != "hung task" {
