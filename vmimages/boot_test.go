@@ -67,7 +67,7 @@ func sight(seen ...string) map[string]protocol.Threat {
 // became of one than is said there is an error.
 func boot(t *testing.T, img Image, architecture, mode, state string, threats map[string]protocol.Threat) (*protocol.Hello, *protocol.Beat, []byte) {
 	t.Helper()
-	const patience = 2 * time.Minute // far more than a boot takes, and less than the test may
+	const patience = 5 * time.Minute // far more than a boot takes, also on a machine that does much else
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	dir := t.TempDir()
