@@ -29,13 +29,97 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 #define HEADER_SIZE 20u
 
-/* Mutates the bytes and, but for once in a while, makes the header agree with them, as every vendor's build does. */
+#define MOST 1024u /* criteria that are looked at */
+
+static size_t get_u16(const u8 *p)
+{
+	return (size_t)(p[0] | p[1] << 8);
+}
+
+/* Finds the criteria of a file, as far as it is one, and returns how many there are. */
+static unsigned int find_criteria(const u8 *data, size_t end, size_t found[MOST])
+{
+	size_t at = HEADER_SIZE, count, i, fields, j;
+	unsigned int n = 0;
+
+	if (at + 2 > end)
+		return 0;
+	count = get_u16(data + at);
+	at += 2;
+	for (i = 0; i < count; i++) { /* templates: id, name, names of fields */
+		at += 2;
+		if (at >= end)
+			return 0;
+		at += 1u + data[at];
+		if (at >= end)
+			return 0;
+		fields = data[at++];
+		for (j = 0; j < fields; j++) {
+			if (at >= end)
+				return 0;
+			at += 1u + data[at];
+		}
+	}
+	if (at + 2 > end)
+		return 0;
+	count = get_u16(data + at);
+	at += 2;
+	for (i = 0; i < count; i++) { /* instances: id, template and action, name, criteria */
+		at += 7;
+		if (at >= end)
+			return n;
+		at += 1u + data[at];
+		if (at >= end)
+			return n;
+		fields = data[at++];
+		for (j = 0; j < fields && n < MOST; j++) {
+			if (at + 3 > end || at + 3 + get_u16(data + at + 1) > end)
+				return n;
+			found[n++] = at;
+			at += 3 + get_u16(data + at + 1);
+		}
+	}
+	return n;
+}
+
+/*
+ * Puts a copy of one criterion in the place of another, whichever: what a vendor's editor of rules does, and a change of bytes hardly
+ * ever comes to. Returns the new size, 0 when the file has none that can be.
+ */
+static size_t splice(u8 *data, size_t size, size_t max_size, unsigned int seed)
+{
+	static size_t found[MOST];
+	static u8 copy[3 + 0xffff];
+	size_t end = size - FF_SIGNATURE_SIZE, from, to, has, was;
+	unsigned int n = find_criteria(data, end, found);
+
+	if (n < 2)
+		return 0;
+	from = found[seed % n];
+	to = found[seed / n % n];
+	has = 3 + get_u16(data + from + 1);
+	was = 3 + get_u16(data + to + 1);
+	if (size - was + has > max_size)
+		return 0;
+	memcpy(copy, data + from, has);
+	memmove(data + to + has, data + to + was, size - to - was);
+	memcpy(data + to, copy, has);
+	return size - was + has;
+}
+
+/*
+ * Mutates the bytes, or now and then the rules that they are, and, but for once in a while, makes the header agree with them, as every
+ * vendor's build does.
+ */
 size_t LLVMFuzzerCustomMutator(u8 *data, size_t size, size_t max_size, unsigned int seed)
 {
 	static const u8 head[8] = "FFCH\1\0\0";
+	size_t spliced = 0;
 	u32 payload, i;
 
-	size = LLVMFuzzerMutate(data, size, max_size);
+	if (seed % 4 == 1 && size >= HEADER_SIZE + FF_SIGNATURE_SIZE)
+		spliced = splice(data, size, max_size, seed / 16);
+	size = spliced ? spliced : LLVMFuzzerMutate(data, size, max_size);
 	if (size < HEADER_SIZE + FF_SIGNATURE_SIZE || seed % 16 == 0)
 		return size;
 	memcpy(data, head, sizeof(head));
