@@ -1,0 +1,105 @@
+package libvirt
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/fleetfall/fleetfall/agents/protocol"
+	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+)
+
+// What a guest on the virtual clock asks for, and when it is answered.
+
+// rang: the guest stands still. What it says happens at the time that its clock shows.
+func (h *virtualHost) rang(m rang) {
+	h.freeSlot() // before it is answered: that may have to wait for those who wait for the slot
+	r, err := protocol.Request{}, m.err
+	if err == nil {
+		r, err = protocol.ParseRequest(m.line)
+	}
+	// The time-stamp counter counts the nanoseconds of the virtual clock from when the machine was switched on. What is no request
+	// has none: its time is not known better than that of the last one.
+	at := h.fleet.clock.Asks(h.spec.Name, h.began+time.Duration(min(r.TSC, 1<<60)))
+	h.last = at
+	h.lives(at)
+	if err == nil && !h.quota.admits(at, len(m.line)) {
+		err = fmt.Errorf("more than %d KiB a second", guestRate>>10)
+	}
+	if err != nil {
+		h.garbage(at, len(m.line), err.Error())
+		reply := protocol.Reply{ID: r.ID, Boot: r.Boot, Error: clip(err.Error(), maxText)}
+		h.asked = asked{m.number, func() (protocol.Reply, fleet.Happening) { return reply, nil }}
+		return
+	}
+	h.talk.emit = func(what fleet.Happening) { h.put(at, what) }
+	answer, wrong := h.talk.take(r)
+	if i := r.Identify; i != nil && i.LogTSC > 0 {
+		h.logLag = time.Duration(min(i.LogTSC, 1<<60)) - i.LogTime
+	}
+	h.garbage(at, len(m.line), wrong)
+	if answer == nil { // left of an earlier boot of the guest's own making: it is told so
+		answer = func() (protocol.Reply, fleet.Happening) {
+			return protocol.Reply{ID: r.ID, Boot: r.Boot, Error: "this boot is over"}, nil
+		}
+	}
+	h.asked = asked{m.number, answer}
+}
+
+// lives: a guest asks, so what its console showed of a panic is made up. A kernel that panics was heard before: it rings no more, and
+// as long as a guest stands still it prints nothing.
+func (h *virtualHost) lives(at time.Duration) {
+	if h.cause == nil && !h.log.panicking() {
+		return
+	}
+	h.cause = nil
+	h.log.settle()
+	if h.quota.admits(at, len(livesOn.Text)) {
+		h.put(at, livesOn)
+	}
+}
+
+// garbage counts what is wrong with something that the guest said, if anything is, and tells of what was counted when it is time.
+func (h *virtualHost) garbage(at time.Duration, bytes int, wrong string) {
+	if wrong != "" {
+		h.quota.garbage(bytes, wrong)
+	}
+	if g, due := h.quota.tell(at); due {
+		h.put(at, g)
+	}
+}
+
+// answer lets the guest that asked at this time go on, with all that has reached it by then.
+func (h *virtualHost) answer(at time.Duration) {
+	if h.machine == nil || h.asked.answer == nil || slices.ContainsFunc(h.powers, func(t time.Duration) bool { return t <= at }) {
+		// Its power is cut before: it stands still until then, and nothing is heard of it.
+		h.fleet.clock.Stops(h.spec.Name)
+		return
+	}
+	h.pending = slices.DeleteFunc(h.pending, func(c change) bool {
+		if c.at > at {
+			return false
+		}
+		c.do()
+		return true
+	})
+	question := h.asked
+	h.asked = asked{}
+	reply, fetched := question.answer()
+	if fetched != nil {
+		h.put(at, fetched)
+	}
+	line, err := protocol.AppendLine(nil, reply)
+	if err == nil {
+		err = h.machine.mailbox.memory.Answer(question.number, line)
+	}
+	if err == nil {
+		err = h.machine.mailbox.bell.answer()
+	}
+	h.fleet.clock.Runs(h.spec.Name, at)
+	h.fleet.clock.Reached(h.spec.Name, h.seen) // what it asked may have said less
+	if err != nil {
+		// QEMU has ended, of which libvirt will tell more.
+		h.fleet.log.Debug().Err(err).Str("host", h.spec.Name).Msg("a guest is not answered")
+	}
+}
