@@ -1,33 +1,59 @@
 package libvirt
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
+	"os/user"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 
+	golibvirt "github.com/digitalocean/go-libvirt"
 	"golang.org/x/sys/unix"
+	"libvirt.org/go/libvirtxml"
 )
+
+// An account is whom a daemon's QEMUs run as. The zero value is ourselves.
+type account struct {
+	uid, gid int
+	groups   []uint32
+	other    bool // not ourselves: it has to be let in to what QEMU uses
+	listed   bool // by access control lists, because only root gives files away
+	own      bool // this run's alone, see firstAccount
+}
 
 // nobody is the number of the account without any rights, on every Linux distribution.
 const nobody = 65534
 
-// An account is whom the private daemon and its QEMUs run as. The zero value is ourselves.
-type account struct {
-	uid, gid int
-	groups   []uint32
-	other    bool // not ourselves: processes are started as, and files given to, uid and gid
-}
+// Root has no session daemon and should not run VMs: each of its runs has an account of its own, so that whoever gets out of
+// a guest is somebody that no other run, and nothing else on the machine, knows. The numbers are those that Debian's policy
+// reserves (9.2.2) and that are not among systemd's for services (61184 to 65519).
+const (
+	firstAccount = 65520
+	lastAccount  = 65533
+)
 
-// privateAccount is nobody for root, who has no session daemon and should not run VMs, and else ourselves. The group
-// that may use /dev/kvm comes along.
-func privateAccount() (account, error) {
+// privateAccount is whom a private daemon runs as: for root one of its accounts that is not among those taken, or nobody where
+// a daemon cannot be shown an account, and else ourselves. The group that may use /dev/kvm comes along.
+func privateAccount(taken []int) (account, error) {
 	if os.Getuid() != 0 {
 		return account{}, nil
 	}
 	a := account{uid: nobody, gid: nobody, other: true}
+	if canShowAccounts() {
+		uid, err := freeAccount(taken)
+		if err != nil {
+			return a, err
+		}
+		a.uid, a.gid, a.own = uid, uid, true
+	}
 	if info, err := os.Stat("/dev/kvm"); err == nil && info.Mode().Perm()&0o060 == 0o060 {
 		if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Gid != 0 {
 			a.groups = append(a.groups, stat.Gid)
@@ -36,33 +62,223 @@ func privateAccount() (account, error) {
 	return a, nil
 }
 
-// accountOf is that of a session daemon of another user's, who is known by the daemon's end of the connection: its QEMUs run
-// as that user. Only root reaches such a daemon. Of a system daemon, which is root itself, it is not known as whom it runs
-// QEMU: the account is ourselves then, as it is where the daemon is ours.
-func accountOf(c net.Conn) (account, error) {
+// freeAccount is the first of root's accounts that is not taken.
+func freeAccount(taken []int) (int, error) {
+	running := usersOfProcesses()
+	for uid := firstAccount; uid <= lastAccount; uid++ {
+		_, err := user.LookupId(strconv.Itoa(uid))
+		if unknown := errors.As(err, new(user.UnknownUserIdError)); unknown && !slices.Contains(taken, uid) && !running[uint32(uid)] {
+			return uid, nil
+		}
+	}
+	return 0, &PrerequisiteError{
+		What: fmt.Sprintf("all accounts that root's runs have their QEMUs under, users %d to %d, are taken", firstAccount, lastAccount),
+		How:  "wait until another run has ended; fleetfall gc frees those of runs that were killed",
+	}
+}
+
+// libvirt asks for the name of its user, so a daemon under an account of its run's sees a list of users that has it: in a mount
+// namespace of its own, so that nothing else on the machine sees that. The arguments are the list, the account, its groups and
+// the daemon's command line.
+const showAccount = `list=$0 uid=$1 groups=$2; shift 2
+mount --bind "$list" /etc/passwd && umask 077 &&
+exec setpriv --reuid "$uid" --regid "$uid" --groups "$groups" --no-new-privs -- "$@"`
+
+// canShowAccounts tells whether this process may do that: root of a container may not, as a rule.
+func canShowAccounts() bool {
+	return exec.Command("unshare", "--mount", "--propagation", "slave", "mount", "--bind", "/etc/passwd", "/etc/passwd").Run() == nil
+}
+
+// command is a program that runs as the account, with a list of users in the file passwd where it is one of this run's. Whatever it makes is
+// its own alone: Go has no other way to set a child's umask.
+func (a account) command(passwd, program string, args ...string) *exec.Cmd {
+	if !a.own {
+		cmd := exec.Command("/bin/sh", append([]string{"-c", `umask 077; exec "$0" "$@"`, program}, args...)...)
+		cmd.SysProcAttr = a.attributes()
+		return cmd
+	}
+	groups := []string{strconv.Itoa(a.gid)}
+	for _, g := range a.groups {
+		groups = append(groups, strconv.FormatUint(uint64(g), 10))
+	}
+	cmd := exec.Command("unshare", append([]string{
+		"--mount", "--propagation", "slave", "/bin/sh", "-c", showAccount, passwd, strconv.Itoa(a.uid), strings.Join(groups, ","), program,
+	}, args...)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	return cmd
+}
+
+// users is a list of users with the account in it, see passwd(5).
+func (a account) users() ([]byte, error) {
+	list, err := os.ReadFile("/etc/passwd")
+	if err != nil {
+		return nil, err
+	}
+	if n := len(list); n > 0 && list[n-1] != '\n' {
+		list = append(list, '\n')
+	}
+	return fmt.Appendf(list, "fleetfall-%[1]d:x:%[1]d:%[2]d::/nonexistent:/usr/sbin/nologin\n", a.uid, a.gid), nil
+}
+
+// usersOfProcesses are the users that some process runs as now.
+func usersOfProcesses() map[uint32]bool {
+	users := map[uint32]bool{}
+	paths, _ := filepath.Glob("/proc/[0-9]*")
+	for _, path := range paths {
+		if info, err := os.Stat(path); err == nil {
+			if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+				users[stat.Uid] = true
+			}
+		}
+	}
+	return users
+}
+
+// accountOf is whom a daemon that is not ours runs QEMU as. A session daemon is known by its end of the connection: its QEMUs
+// run as its own user. A system daemon is root, and tells.
+func accountOf(ctx context.Context, c *connection) (account, error) {
+	peer, err := peerOf(c.link.Conn)
+	if err != nil || peer == nil {
+		return account{}, err
+	}
+	a := account{uid: int(peer.Uid), gid: int(peer.Gid)}
+	if peer.Uid == 0 {
+		if a.uid, a.gid, err = ownerOfGuests(ctx, c); err != nil {
+			return account{}, err
+		}
+	}
+	if a.uid == os.Getuid() {
+		return account{}, nil
+	}
+	a.other, a.listed = true, os.Getuid() != 0
+	return a, nil
+}
+
+// peerOf is who is at the other end of a unix socket; nil where that is no unix socket.
+func peerOf(c net.Conn) (*unix.Ucred, error) {
 	raw, ok := c.(syscall.Conn)
 	if !ok {
-		return account{}, nil
+		return nil, nil
 	}
 	control, err := raw.SyscallConn()
 	if err != nil {
-		return account{}, err
+		return nil, err
 	}
 	var peer *unix.Ucred
 	if e := control.Control(func(fd uintptr) { peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); e != nil {
 		err = e
 	}
-	if err != nil || peer.Uid == 0 || int(peer.Uid) == os.Getuid() || os.Getuid() != 0 {
-		return account{}, err
-	}
-	return account{uid: int(peer.Uid), gid: int(peer.Gid), other: true}, nil
+	return peer, os.NewSyscallError("getsockopt", err)
 }
 
-func (a account) own(path string) error {
-	if !a.other {
-		return nil
+// ownerOfGuests is the user and group that a system daemon runs QEMU as, by its security model "dac".
+func ownerOfGuests(ctx context.Context, c *connection) (uid, gid int, err error) {
+	var caps libvirtxml.Caps
+	err = c.call(ctx, "ask whom QEMU runs as", callTime, func(l *golibvirt.Libvirt) error {
+		text, err := l.ConnectGetCapabilities()
+		if err != nil {
+			return err
+		}
+		return caps.Unmarshal(text)
+	})
+	if err != nil {
+		return 0, 0, err
 	}
-	return os.Chown(path, a.uid, a.gid)
+	for _, model := range caps.Host.SecModel {
+		for _, label := range model.Labels {
+			if n, err := fmt.Sscanf(label.Value, "+%d:+%d", &uid, &gid); model.Name == "dac" && n == 2 && err == nil {
+				return uid, gid, nil
+			}
+		}
+	}
+	return 0, 0, &PrerequisiteError{
+		What: "the libvirt daemon does not tell whom it runs QEMU as, so that nobody else could be kept from the guests' files",
+		How:  "use a private daemon (no --connect), or one whose capabilities name the security model \"dac\"",
+	}
+}
+
+// String is the account for people.
+func (a account) String() string {
+	if !a.other {
+		return fmt.Sprintf("user %d, as fleetfall itself", os.Getuid())
+	}
+	if a.own {
+		return fmt.Sprintf("user %d, of this run alone", a.uid)
+	}
+	if a.uid == nobody {
+		return fmt.Sprintf("user %d, nobody, which other programs may run as too", a.uid)
+	}
+	return fmt.Sprintf("user %d, as its daemon has it", a.uid)
+}
+
+// use lets the account read and write a file of ours, and nobody else.
+func (a account) use(file *os.File) error {
+	if err := file.Chmod(0o600); err != nil || !a.other {
+		return err
+	}
+	if a.listed {
+		return allow(file, a.uid, 0o6)
+	}
+	return file.Chown(a.uid, a.gid)
+}
+
+// usePath is use for what cannot be opened to be given away, a socket or a pipe, in a directory in which all names are ours.
+func (a account) usePath(path string) error {
+	file, err := os.OpenFile(path, unix.O_PATH|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	// By the descriptor's name: chmod(2) takes no descriptor of this kind itself.
+	self := fmt.Sprintf("/proc/self/fd/%d", file.Fd())
+	if err := os.Chmod(self, 0o600); err != nil || !a.other {
+		return err
+	}
+	if a.listed {
+		return allowAt(self, path, a.uid, 0o6)
+	}
+	return os.Chown(self, a.uid, a.gid)
+}
+
+// is tells whether the account is at the other end of a unix socket.
+func (a account) is(c net.Conn) bool {
+	peer, err := peerOf(c)
+	if err != nil || peer == nil {
+		return false
+	}
+	return a.other && int(peer.Uid) == a.uid || !a.other && int(peer.Uid) == os.Getuid()
+}
+
+// enter lets the account come through a directory in which all names are ours.
+func (a account) enter(dir *os.File) error {
+	if err := dir.Chmod(0o700); err != nil || !a.other {
+		return err
+	}
+	if a.listed {
+		return allow(dir, a.uid, 0o1)
+	}
+	return cmp.Or(dir.Chown(-1, a.gid), dir.Chmod(0o710))
+}
+
+// fill lets the account make files in a directory, and nobody else but us.
+func (a account) fill(dir *os.File) error {
+	if err := dir.Chmod(0o700); err != nil || !a.other {
+		return err
+	}
+	if a.listed {
+		return cmp.Or(allow(dir, a.uid, 0o7), allowBelow(dir, os.Getuid(), a.uid))
+	}
+	return dir.Chown(a.uid, a.gid)
+}
+
+// runs tells whether a process is the account's.
+func (a account) runs(pid int) bool {
+	info, err := os.Stat("/proc/" + strconv.Itoa(pid))
+	if err != nil {
+		return false
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && (a.other && int(stat.Uid) == a.uid || !a.other && int(stat.Uid) == os.Getuid())
 }
 
 func (a account) attributes() *syscall.SysProcAttr {

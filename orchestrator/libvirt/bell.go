@@ -16,7 +16,8 @@ import (
 type bell struct {
 	listener net.Listener
 	path     string
-	rung     func() // called for each read; it must not block
+	account  account // whom QEMU runs as: nobody else is served
+	rung     func()  // called for each read; it must not block
 
 	mu     sync.Mutex
 	conn   net.Conn
@@ -48,21 +49,34 @@ const (
 	maxNBDRead                                          = 64 << 10
 )
 
-// newBell listens for a QEMU at the socket.
-func newBell(path string, rung func()) (*bell, error) {
+// newBell listens for a QEMU of this account at the socket, which nobody else may connect to.
+func newBell(path string, a account, rung func()) (*bell, error) {
 	listener, err := net.Listen("unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("make a bell: %w", err)
 	}
-	b := &bell{listener: listener, path: path, rung: rung}
+	if err := a.usePath(path); err != nil {
+		return nil, errors.Join(fmt.Errorf("make a bell: %w", err), listener.Close())
+	}
+	b := &bell{listener: listener, path: path, account: a, rung: rung}
 	b.served.Go(func() {
-		conn, err := listener.Accept()
-		if err != nil || !b.connected(conn) {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			if !b.account.is(conn) { // root, say, or a file system that does not look at the rights of sockets
+				_ = conn.Close()
+				continue
+			}
+			if !b.connected(conn) {
+				return
+			}
+			defer conn.Close()
+			if err := nbdGreet(conn); err == nil {
+				b.serve(conn)
+			}
 			return
-		}
-		defer conn.Close()
-		if err := nbdGreet(conn); err == nil {
-			b.serve(conn)
 		}
 	})
 	return b, nil

@@ -71,7 +71,7 @@ func receive(t *testing.T, r io.Reader, n int) []byte {
 func TestBell(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "bell")
 	rung := make(chan bool, 1)
-	b, err := newBell(path, func() { rung <- true })
+	b, err := newBell(path, account{}, func() { rung <- true })
 	if err != nil {
 		t.Fatal(err)
 	}

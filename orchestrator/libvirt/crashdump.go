@@ -60,7 +60,7 @@ func (m *machine) dumpMemory(ctx context.Context, dir string, memory int64) erro
 	defer cancel()
 	place, name := m.hypervisor.place, m.domain.Name+dumpSuffix
 	err := m.hypervisor.call(ctx, "dump memory", createTime, func(l *golibvirt.Libvirt) error {
-		return l.DomainCoreDumpWithFormat(m.domain, place.path(name), uint32(golibvirt.DomainCoreDumpFormatRaw), golibvirt.DumpMemoryOnly)
+		return l.DomainCoreDumpWithFormat(m.domain, place.output(name), uint32(golibvirt.DomainCoreDumpFormatRaw), golibvirt.DumpMemoryOnly)
 	})
 	if err != nil {
 		// libvirt removes what it has begun, and the run what libvirt could not.

@@ -25,6 +25,9 @@ type daemon struct {
 // The daemon's settings. QEMU's own output goes straight to a file, so that no log daemon is started. Namespaces and
 // cgroups need rights that a session daemon has not, and that a container's root may lack.
 const (
+	daemonConfFile = "c/libvirt/libvirtd.conf"
+	qemuConfFile   = "c/libvirt/qemu.conf"
+
 	daemonConf = `max_client_requests = 32
 max_workers = 32
 log_level = 3
@@ -44,12 +47,6 @@ func startDaemon(ctx context.Context, w *workDir, a account) (*daemon, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start libvirtd: %w", err)
 	}
-	conf := filepath.Join(w.path, "c/libvirt/libvirtd.conf")
-	for path, text := range map[string]string{conf: daemonConf, filepath.Join(w.path, "c/libvirt/qemu.conf"): qemuConf} {
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			return nil, fmt.Errorf("start libvirtd: %w", err)
-		}
-	}
 	output, err := os.Create(filepath.Join(w.path, "libvirtd.log"))
 	if err != nil {
 		return nil, fmt.Errorf("start libvirtd: %w", err)
@@ -57,7 +54,8 @@ func startDaemon(ctx context.Context, w *workDir, a account) (*daemon, error) {
 	defer output.Close() // the child has its own copy
 	d := &daemon{work: w, exited: make(chan struct{})}
 	// Not bound to ctx: it must outlive a cancelled run, to take the VMs down.
-	d.cmd = exec.Command(program, "--config", conf, "--pid-file", filepath.Join(w.path, "r/libvirtd.pid"))
+	d.cmd = a.command(filepath.Join(w.path, usersFile),
+		program, "--config", filepath.Join(w.path, daemonConfFile), "--pid-file", filepath.Join(w.path, "r/libvirtd.pid"))
 	d.cmd.Dir = w.path
 	d.cmd.Env = []string{
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8",
@@ -67,7 +65,6 @@ func startDaemon(ctx context.Context, w *workDir, a account) (*daemon, error) {
 		"XDG_RUNTIME_DIR=" + filepath.Join(w.path, "r"),
 	}
 	d.cmd.Stdout, d.cmd.Stderr = output, output
-	d.cmd.SysProcAttr = a.attributes()
 	if err := d.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start libvirtd: %w", err)
 	}

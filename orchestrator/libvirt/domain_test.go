@@ -92,7 +92,7 @@ func TestFleetConfigErrors(t *testing.T) {
 			t.Fatal(err)
 		}
 		var missing *PrerequisiteError
-		if err := check(Machines{{account: account{uid: nobody, gid: nobody, other: true}}}, good()); !errors.As(err, &missing) {
+		if err := check(Machines{{account: stranger()}}, good()); !errors.As(err, &missing) {
 			t.Errorf("a file that QEMU's user may not read: %v", err)
 		}
 	}

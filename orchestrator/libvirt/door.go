@@ -82,8 +82,9 @@ func (h *Hypervisor) stopAtDoor(ctx context.Context, m *machine, inbox *inbox[an
 					return d, err
 				}
 			case stopped:
-				d.Mailbox = m.mailbox.memory.Snapshot()
-				return d, heard.err
+				var err error
+				d.Mailbox, err = m.mailbox.memory.snapshot()
+				return d, errors.Join(heard.err, err)
 			default:
 				if err := b.note(message, begin); err != nil {
 					return d, err
@@ -104,6 +105,8 @@ func (m *mailbox) held(left *int) bool {
 
 // hold holds a guest that rings at the door once. It is an error when nobody rings any more.
 func (m *mailbox) hold() error {
-	m.memory.Hold(doorTicks)
+	if err := m.memory.hold(doorTicks); err != nil {
+		return err
+	}
 	return m.bell.answer()
 }

@@ -48,6 +48,7 @@ type Facts struct {
 	Node        string      `json:"node,omitempty"` // name of the machine; empty for the only one
 	URI         string      `json:"uri"`
 	Private     bool        `json:"private"` // the daemon was started by this run
+	Account     string      `json:"account"` // whom QEMU runs as, for people
 	Libvirt     string      `json:"libvirt"` // version
 	QEMU        string      `json:"qemu"`    // version
 	Kernel      string      `json:"kernel"`  // release of the machine's own kernel
@@ -127,16 +128,14 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 		}
 	}()
 	if cfg.URI == "" {
-		if h.account, err = privateAccount(); err != nil {
-			return h, err
-		}
 		if err = orphans.adopt(); err != nil {
 			h.log.Warn().Err(err).Msg("how a QEMU ends will not be known")
 		}
 	}
-	if h.work, err = createWorkDir(cfg, h.account); err != nil {
+	if h.work, err = createWorkDir(cfg); err != nil {
 		return h, err
 	}
+	h.account = h.work.account
 	conn, err := h.connect(ctx)
 	if err != nil {
 		return h, err
@@ -148,24 +147,22 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 		}
 	} else {
 		if h.daemon == nil {
-			if err = h.serve(conn); err != nil {
+			if err = h.serve(ctx, conn); err != nil {
 				return h, err
 			}
 		}
-		h.place = &here{work: h.work, account: h.account, foreign: h.daemon == nil && !h.account.other, cache: cfg.Cache, overlays: map[string][]byte{}}
+		h.place = &here{work: h.work, account: h.account, cache: cfg.Cache, overlays: map[string][]byte{}}
 	}
 	return h, h.learnFacts(ctx)
 }
 
-// serve gives what QEMU has to write in to the user that a daemon which is not ours runs it as, where that is known.
-func (h *Hypervisor) serve(conn *connection) (err error) {
-	if h.account, err = accountOf(conn.link.Conn); err != nil {
+// serve lets in whom a daemon that is not ours runs QEMU as.
+func (h *Hypervisor) serve(ctx context.Context, conn *connection) (err error) {
+	if h.account, err = accountOf(ctx, conn); err != nil {
 		return fmt.Errorf("open hypervisor: whose daemon is it: %w", err)
 	}
-	for _, dir := range []string{"files", "sockets"} {
-		if err := h.account.own(filepath.Join(h.work.path, dir)); err != nil {
-			return fmt.Errorf("open hypervisor: %w", err)
-		}
+	if err := h.work.admit(h.account); err != nil {
+		return fmt.Errorf("open hypervisor: %w", err)
 	}
 	return nil
 }
@@ -192,7 +189,7 @@ func (h *Hypervisor) connect(ctx context.Context) (*connection, error) {
 		}
 		uri = h.daemon.uri()
 	}
-	conn, err := connect(ctx, uri, filepath.Join(h.work.path, "sockets"), h.daemonGone())
+	conn, err := connect(ctx, uri, filepath.Join(h.work.path, oursDir), h.daemonGone())
 	if err != nil {
 		if h.daemon != nil {
 			err = fmt.Errorf("%w\n%s", err, h.daemon.lastWords())
@@ -332,12 +329,15 @@ func (h *Hypervisor) learnFacts(ctx context.Context) error {
 	if h.remote() {
 		kernel, model = "not known", "not known"
 	}
-	uri := h.cfg.URI
+	uri, whom := h.cfg.URI, h.account.String()
 	if h.daemon != nil {
 		uri = h.daemon.uri()
 	}
+	if h.remote() {
+		whom = "as that machine's daemon has it"
+	}
 	h.facts = Facts{
-		Node: h.cfg.Node, URI: uri, Private: h.daemon != nil, Libvirt: version(library), QEMU: version(hypervisor),
+		Node: h.cfg.Node, URI: uri, Account: whom, Private: h.daemon != nil, Libvirt: version(library), QEMU: version(hypervisor),
 		Kernel: kernel, CPU: model,
 		Accelerator: Accelerator{Name: TCG, Reason: "not probed"},
 	}
@@ -375,12 +375,15 @@ func (h *Hypervisor) Facts() Facts {
 	return h.facts
 }
 
+// maxQEMULog is more than the bytes that QEMU and libvirt write about a domain: its command line, mostly.
+const maxQEMULog = 1 << 20
+
 // qemuLastWords is the end of what QEMU wrote about a domain, where the daemon is ours and keeps it.
 func (h *Hypervisor) qemuLastWords(domain string) string {
 	if h.daemon == nil {
 		return "its log is with a libvirt daemon that is not ours"
 	}
-	text, err := os.ReadFile(filepath.Join(h.work.path, "h/libvirt/qemu/log", domain+".log"))
+	text, err := h.work.readMade(filepath.Join("h/libvirt/qemu/log", domain+".log"), h.account, maxQEMULog)
 	if err != nil {
 		return "it left no word"
 	}

@@ -51,7 +51,7 @@ func (h *Hypervisor) createMachine(ctx context.Context, d domain, t *template, l
 	var box *mailbox
 	if d.virtual != nil {
 		d.guest = ""
-		if box, err = h.newMailbox(ctx, &d, t); err != nil {
+		if box, err = h.newMailbox(&d, t); err != nil {
 			return nil, err
 		}
 	}
@@ -82,8 +82,7 @@ func (h *Hypervisor) createMachine(ctx context.Context, d domain, t *template, l
 	if err != nil {
 		return m, err
 	}
-	m.pid = h.pidOf(d.name)
-	orphans.follow(m.pid)
+	m.pid = orphans.follow(h.pidOf(d.name))
 	// Connected before the guest runs: it must find its channel's other end there, and no line of console be lost.
 	if err = m.connect(ctx, d, l); err != nil {
 		return m, err
@@ -156,7 +155,7 @@ func (m *machine) showed(l listener, reports []console.Report, err error) {
 
 // heardRing is what a machine's guest wants that has rung.
 func (m *machine) heardRing() rang {
-	number, line, err := m.mailbox.memory.Request()
+	number, line, err := m.mailbox.memory.request()
 	return rang{m, number, line, err}
 }
 

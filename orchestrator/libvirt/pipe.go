@@ -14,14 +14,15 @@ import (
 // a busy machine as on an idle one.
 const pipeSize = 1 << 20 // bytes, which any user may ask for
 
-// makePipe makes what QEMU opens as a pipe of this name, see its documentation of -chardev pipe.
-func makePipe(path string) error {
+// makePipe makes what a QEMU of this account opens as a pipe of this name, see its documentation of -chardev pipe. Nobody else
+// may read or write there.
+func makePipe(path string, a account) error {
 	for _, end := range pipeEnds(path) {
-		if err := unix.Mkfifo(end, 0o666); err != nil {
+		if err := unix.Mkfifo(end, 0o600); err != nil {
 			return fmt.Errorf("make console %s: %w", end, err)
 		}
-		if err := os.Chmod(end, 0o666); err != nil { // whatever the umask; the directory keeps others out
-			return fmt.Errorf("make console: %w", err)
+		if err := a.usePath(end); err != nil {
+			return fmt.Errorf("make console %s: %w", end, err)
 		}
 	}
 	return nil
@@ -31,7 +32,7 @@ func pipeEnds(path string) []string { return []string{path + ".in", path + ".out
 
 // openPipe opens the end that a QEMU, which has opened it, writes to.
 func openPipe(path string) (io.ReadCloser, error) {
-	file, err := os.OpenFile(path+".out", os.O_RDONLY|unix.O_NONBLOCK, 0)
+	file, err := os.OpenFile(path+".out", os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open console: %w", err)
 	}

@@ -1,10 +1,12 @@
 package libvirt
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -35,11 +37,12 @@ type place interface {
 	blank(ctx context.Context, name string, size int64) (path string, err error)
 	// write makes a file that the daemon can read, and returns its path.
 	write(ctx context.Context, name string, data []byte) (path string, err error)
-	// read returns what is in a file of at most limit bytes that the daemon has written at the path that path gave.
+	// output is the path at which the daemon is to write a file. read returns what is in such a file of at most limit bytes, and
+	// fetch copies it.
+	output(name string) string
 	read(ctx context.Context, name string, limit int64) ([]byte, error)
-	// fetch copies such a file.
 	fetch(ctx context.Context, name string, to io.Writer, limit int64) error
-	path(name string) string
+	// remove removes a file, whoever made it.
 	remove(ctx context.Context, name string) error
 	// templateName is what the files of a template of this key and domain are called while it is made, without suffixes.
 	templateName(key string, d domain) string
@@ -57,7 +60,6 @@ type place interface {
 type here struct {
 	work    *workDir
 	account account // under which QEMU runs
-	foreign bool    // the daemon is not ours, nor is it known as whom it runs QEMU
 	cache   string  // where templates are kept; "" keeps none
 
 	mu       sync.Mutex
@@ -69,7 +71,11 @@ func (p *here) image(_ context.Context, image vmimages.Image) (vmimages.Image, e
 }
 
 func (p *here) lines(d *domain) {
-	d.serial, d.guest = p.work.socket(d.name+".tty"), p.work.socket(d.name+".vsp")
+	if d.virtual != nil { // a pipe, which is ours to make
+		d.serial = p.work.ours(d.name + ".tty")
+		return
+	}
+	d.serial, d.guest = p.work.made(d.name+".tty"), p.work.made(d.name+".vsp")
 }
 
 func (p *here) console(ctx context.Context, d domain, _ golibvirt.Domain) (io.ReadCloser, error) {
@@ -91,100 +97,86 @@ func (p *here) channel(ctx context.Context, d domain, _ golibvirt.Domain) (net.C
 	return conn, nil
 }
 
-func (p *here) path(name string) string { return p.work.file(name) }
+func (p *here) output(name string) string { return p.work.made(name) }
 
 func (p *here) overlay(ctx context.Context, name, format, base string, size int64) (string, error) {
-	path := p.path(name)
+	path := p.work.ours(name)
 	// -u does not open the base, which another host may be using; the size then has to be given.
 	args := []string{"create", "-q", "-f", "qcow2", "-u", "-F", format, "-b", base}
 	key := fmt.Sprint(args, size)
 	p.mu.Lock()
 	empty := p.overlays[key]
 	p.mu.Unlock()
-	if empty != nil { // like a disk that was made before: to start qemu-img for each host takes as long as to start its QEMU
-		if err := writeSparse(path, empty); err != nil {
+	if empty == nil {
+		args = append(args, path, fmt.Sprint(size))
+		if output, err := exec.CommandContext(ctx, "qemu-img", args...).CombinedOutput(); err != nil {
+			return "", fmt.Errorf("qemu-img: %w: %s", err, strings.TrimSpace(string(output)))
+		}
+		var err error
+		if empty, err = readFileOfAtMost(path, maxEmptyDisk); err != nil {
 			return "", err
 		}
-		return path, p.openToQEMU(path)
+		p.mu.Lock()
+		p.overlays[key] = empty
+		p.mu.Unlock()
 	}
-	args = append(args, path, fmt.Sprint(size))
-	if output, err := exec.CommandContext(ctx, "qemu-img", args...).CombinedOutput(); err != nil {
-		return "", fmt.Errorf("qemu-img: %w: %s", err, strings.TrimSpace(string(output)))
-	}
-	empty, err := readFileOfAtMost(path, maxEmptyDisk)
+	// Like a disk that was made before: to start qemu-img for each host takes as long as to start its QEMU.
+	return p.file(name, func(file *os.File) error { return writeSparse(file, bytes.NewReader(empty)) })
+}
+
+// file makes a file that QEMU may use, after fill has filled it, and returns its path.
+func (p *here) file(name string, fill func(*os.File) error) (string, error) {
+	file, err := p.work.create(filepath.Join(oursDir, name))
 	if err != nil {
 		return "", err
 	}
-	p.mu.Lock()
-	p.overlays[key] = empty
-	p.mu.Unlock()
-	return path, p.openToQEMU(path)
+	if err = fill(file); err == nil {
+		err = p.account.use(file)
+	}
+	return p.work.ours(name), errors.Join(err, file.Close())
 }
 
 // copyDisk makes a file of a host that begins as another does.
 func (p *here) copyDisk(name, from string) (string, error) {
-	path := p.path(name)
 	source, err := os.Open(from)
 	if err != nil {
 		return "", err
 	}
 	defer source.Close()
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return "", err
-	}
-	size, err := io.Copy(&sparseWriter{file: file}, source)
-	if err = errors.Join(err, file.Truncate(size), file.Close()); err != nil {
-		return "", err
-	}
-	return path, p.openToQEMU(path)
+	return p.file(name, func(file *os.File) error { return writeSparse(file, source) })
 }
 
 // maxEmptyDisk is more than the bytes of any overlay in which nothing was written: tables for its size.
 const maxEmptyDisk = 8 << 20
 
-// writeSparse makes a file of these bytes, with holes for blocks of zeros.
-func writeSparse(path string, data []byte) error {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+// writeSparse writes all that is read, with holes for blocks of zeros.
+func writeSparse(to *os.File, from io.Reader) error {
+	size, err := io.Copy(&sparseWriter{file: to}, from)
 	if err != nil {
 		return err
 	}
-	_, err = (&sparseWriter{file: file}).Write(data)
-	return errors.Join(err, file.Truncate(int64(len(data))), file.Close())
+	return to.Truncate(size)
 }
 
 func (p *here) blank(_ context.Context, name string, size int64) (string, error) {
-	path := p.path(name)
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return "", err
-	}
-	return path, errors.Join(file.Truncate(size), file.Close(), p.openToQEMU(path))
-}
-
-// openToQEMU lets QEMU use a file. As whom a daemon that is not ours runs it is not known, and files of which libvirt knows
-// nothing it does not give away either: then they are anybody's who knows their path, which has the run's random ID in it.
-func (p *here) openToQEMU(path string) error {
-	if p.foreign {
-		return os.Chmod(path, 0o666)
-	}
-	return p.account.own(path)
+	return p.file(name, func(file *os.File) error { return file.Truncate(size) })
 }
 
 func (p *here) write(_ context.Context, name string, data []byte) (string, error) {
-	path := p.path(name)
-	if err := os.WriteFile(path, data, 0o600); err != nil {
-		return "", err
-	}
-	return path, p.openToQEMU(path)
+	return p.file(name, func(file *os.File) error {
+		_, err := file.Write(data)
+		return err
+	})
 }
 
-func (p *here) read(_ context.Context, name string, limit int64) ([]byte, error) {
-	return readFileOfAtMost(p.path(name), limit)
+func (p *here) read(ctx context.Context, name string, limit int64) ([]byte, error) {
+	var data bytes.Buffer
+	err := p.fetch(ctx, name, &data, limit)
+	return data.Bytes(), err
 }
 
 func (p *here) fetch(ctx context.Context, name string, to io.Writer, limit int64) error {
-	file, err := os.Open(p.path(name))
+	file, err := p.work.openMade(filepath.Join(madeDir, name), p.account)
 	if err != nil {
 		return err
 	}
@@ -196,7 +188,21 @@ func (p *here) fetch(ctx context.Context, name string, to io.Writer, limit int64
 	return err
 }
 
-func (p *here) remove(_ context.Context, name string) error { return os.Remove(p.path(name)) }
+func (p *here) remove(_ context.Context, name string) error {
+	err := p.work.root.Remove(filepath.Join(oursDir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = p.work.root.Remove(filepath.Join(madeDir, name))
+	}
+	return err
+}
+
+func (p *here) removeIfThere(name string) error {
+	err := p.work.root.Remove(filepath.Join(oursDir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
 
 func (p *here) templateName(_ string, d domain) string { return d.name }
 
@@ -224,17 +230,18 @@ func oomKills() int {
 	return 0
 }
 
-// pidOf is the process number of a domain's QEMU, from the file that a private daemon keeps it in; 0 when it is not known.
+// pidOf is the process number of a domain's QEMU, from the file that a private daemon keeps it in; 0 when it is not known. The file
+// is that of whoever runs as the daemon's account, so the number is one of a process of that account, or none.
 func (h *Hypervisor) pidOf(domain string) int {
 	if h.daemon == nil {
 		return 0
 	}
-	text, err := os.ReadFile(filepath.Join(h.work.path, "r/libvirt/qemu/run", domain+".pid"))
+	text, err := h.work.readMade(filepath.Join("r/libvirt/qemu/run", domain+".pid"), h.account, 32)
 	if err != nil {
 		return 0
 	}
 	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil {
+	if err != nil || !h.account.runs(pid) {
 		return 0
 	}
 	return pid

@@ -45,14 +45,16 @@ func (r *reaper) adopt() error {
 	return r.err
 }
 
-// follow says that this process number is that of a QEMU; 0 is nobody's.
-func (r *reaper) follow(pid int) {
-	if pid == 0 {
-		return
-	}
+// follow says that this process number is that of a QEMU, and returns it if it is one of a child of this process, else 0: only of
+// a child is it sure that the number stays its own until it was waited for.
+func (r *reaper) follow(pid int) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if pid == 0 || !isQEMU(pid, os.Getpid(), "") {
+		return 0
+	}
 	r.alive[pid] = true
+	return pid
 }
 
 // kill ends a QEMU that was followed and runs. What is nobody's any more is left alone: its number may be another's.
@@ -100,24 +102,28 @@ func deadChildren() []int {
 	}
 	var dead []int
 	for _, e := range entries {
-		var pid, parent int
-		var state byte
-		if _, err := fmt.Sscan(e.Name(), &pid); err != nil {
-			continue
-		}
-		text, err := os.ReadFile("/proc/" + e.Name() + "/stat")
-		if err != nil {
-			continue
-		}
-		name, rest, ok := cutLast(string(text), ")")
-		if !ok || !strings.Contains(name, "(qemu-system-") {
-			continue
-		}
-		if n, err := fmt.Sscanf(rest, " %c %d", &state, &parent); n == 2 && err == nil && state == 'Z' && parent == os.Getpid() {
+		var pid int
+		if _, err := fmt.Sscan(e.Name(), &pid); err == nil && isQEMU(pid, os.Getpid(), "Z") {
 			dead = append(dead, pid)
 		}
 	}
 	return dead
+}
+
+// isQEMU tells whether a process is a QEMU, a child of parent and in this state of proc(5); any state if that is "".
+func isQEMU(pid, parent int, state string) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	name, rest, ok := cutLast(string(text), ")")
+	if !ok || !strings.Contains(name, "(qemu-system-") {
+		return false
+	}
+	var is string
+	var of int
+	n, err := fmt.Sscan(rest, &is, &of)
+	return n == 2 && err == nil && of == parent && (state == "" || is == state)
 }
 
 func cutLast(s, sep string) (before, after string, found bool) {

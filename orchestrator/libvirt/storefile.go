@@ -6,6 +6,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
@@ -82,13 +83,29 @@ func (s *store) create(ctx context.Context, name string, size int64, mode os.Fil
 }
 
 func (s *store) createRaw(ctx context.Context, name string, size int64, mode os.FileMode) error {
-	return s.make(ctx, libvirtxml.StorageVolume{
+	return s.make(ctx, rawVolume(name, size, mode))
+}
+
+// createFor is create for a file that this account of that machine's reads and writes, and nobody else; nil for the daemon's own.
+func (s *store) createFor(ctx context.Context, name string, size int64, a *account) error {
+	if err := checkStoreName(name); err != nil {
+		return err
+	}
+	v := rawVolume(name, size, 0o600)
+	if a != nil {
+		v.Target.Permissions.Owner, v.Target.Permissions.Group = strconv.Itoa(a.uid), strconv.Itoa(a.gid)
+	}
+	return s.make(ctx, v)
+}
+
+func rawVolume(name string, size int64, mode os.FileMode) libvirtxml.StorageVolume {
+	return libvirtxml.StorageVolume{
 		Name: name, Capacity: inBytes(size),
 		Target: &libvirtxml.StorageVolumeTarget{
 			Format:      &libvirtxml.StorageVolumeTargetFormat{Type: "raw"},
 			Permissions: &libvirtxml.StorageVolumeTargetPermissions{Mode: fmt.Sprintf("%#o", mode.Perm())},
 		},
-	})
+	}
 }
 
 // overlay makes a disk of this many bytes on top of another of that machine, a path, which is "raw" or "qcow2".

@@ -247,16 +247,12 @@ func TestLockedConsole(t *testing.T) {
 	}
 	lock := filepath.Join(locksDir, "LCK.._pts_"+terminal[1])
 	// The number counts as taken where the daemon may end that process, such as itself; a file that it may not remove always does.
-	for name, own := range map[string]func(path string) error{
-		"this user's": d.account.own, "another user's": func(string) error { return nil },
-	} {
+	for name, account := range map[string]account{"this user's": d.account, "another user's": {}} {
 		if err := os.WriteFile(lock, fmt.Appendf(nil, "%10d\n", d.cmd.Process.Pid), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		err := own(lock)
-		if err == nil {
-			_, err = c.openConsole(t.Context(), g.domain)
-		}
+		own(t, account, lock)
+		_, err := c.openConsole(t.Context(), g.domain)
 		if err == nil || !strings.Contains(err.Error(), "remove it on that machine") || !strings.Contains(err.Error(), lock) {
 			t.Errorf("%s lock: %v", name, err)
 		}

@@ -334,7 +334,7 @@ func (h *Hypervisor) save(ctx context.Context, m *machine) ([]byte, error) {
 		if _, err := l.QEMUDomainMonitorCommand(m.domain, leaveMemory, 0); err != nil {
 			return err
 		}
-		return l.DomainSaveFlags(m.domain, h.place.path(name), nil, 0)
+		return l.DomainSaveFlags(m.domain, h.place.output(name), nil, 0)
 	})
 	if err != nil {
 		return nil, err

@@ -71,9 +71,9 @@ func (p *here) template(ctx context.Context, key string, d domain) (*template, e
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	t := &template{kept: kept, ram: p.path(d.name + ramSuffix), from: "kept in " + dir}
+	t := &template{kept: kept, ram: p.work.ours(d.name + ramSuffix), from: "kept in " + dir}
 	if d.virtual == nil {
-		t.disk = p.path(d.name + diskSuffix)
+		t.disk = p.work.ours(d.name + diskSuffix)
 	}
 	var state bytes.Buffer
 	for name, to := range t.files() {
@@ -101,16 +101,14 @@ func (t *template) files() map[string]string {
 
 // unpack copies one file of a kept template to where QEMU may write to it.
 func (p *here) unpack(ctx context.Context, from, to string, seal fileSeal) error {
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	sparse := &sparseWriter{file: out}
-	err = copySealed(ctx, sparse, from, seal)
-	if err == nil {
-		err = out.Truncate(sparse.size)
-	}
-	return errors.Join(err, out.Close(), p.openToQEMU(to))
+	_, err := p.file(filepath.Base(to), func(file *os.File) error {
+		sparse := &sparseWriter{file: file}
+		if err := copySealed(ctx, sparse, from, seal); err != nil {
+			return err
+		}
+		return file.Truncate(sparse.size)
+	})
+	return err
 }
 
 // keep writes a template to the cache, whole or not at all, and returns where; "" without a cache. What was kept under this

@@ -115,10 +115,16 @@ func rewrite(t *testing.T, dir string, change func(*keptTemplate)) {
 func workPlace(t *testing.T, cache string) *here {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.Mkdir(filepath.Join(dir, "files"), 0o755); err != nil {
+	w := &workDir{path: dir}
+	err := w.lay(dir, false)
+	if err == nil {
+		w.root, err = os.OpenRoot(dir)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
-	return &here{work: &workDir{path: dir}, cache: cache}
+	t.Cleanup(func() { _ = w.root.Close() })
+	return &here{work: w, cache: cache}
 }
 
 // madeUp is a template in p of which nothing ever ran. Most of its memory is zeros.
@@ -126,7 +132,7 @@ func madeUp(t *testing.T, p *here, name string) *template {
 	t.Helper()
 	made := &template{
 		kept:  keptTemplate{Question: 7, Boot: Boot{FirstByte: time.Millisecond, Asked: time.Second}, Overhead: 1, Own: 2},
-		state: []byte("state of devices"), ram: p.path(name + ramSuffix), disk: p.path(name + diskSuffix),
+		state: []byte("state of devices"), ram: p.work.ours(name + ramSuffix), disk: p.work.ours(name + diskSuffix),
 	}
 	memory := make([]byte, 5*sparseBlock+100)
 	copy(memory[2*sparseBlock+17:], "what the guest knows")
@@ -166,7 +172,7 @@ func TestTemplateIsKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.ram != other.path("b.ram") || got.disk != other.path("b.qcow2") || !bytes.Equal(got.state, made.state) || got.from != "kept in "+dir ||
+	if got.ram != other.work.ours("b.ram") || got.disk != other.work.ours("b.qcow2") || !bytes.Equal(got.state, made.state) || got.from != "kept in "+dir ||
 		got.kept.Question != 7 || got.kept.Boot != made.kept.Boot || got.kept.Overhead != 1 || got.kept.Own != 2 {
 		t.Errorf("kept %+v, got %+v", made, got)
 	}

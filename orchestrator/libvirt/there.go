@@ -29,6 +29,7 @@ type there struct {
 	h    *Hypervisor
 	mu   sync.Mutex
 	open *store
+	qemu *account        // whom a system daemon there runs QEMU as; nil for a session daemon, whose QEMUs are its own user's
 	kept map[string]bool // files of this run's that later ones will use
 }
 
@@ -50,6 +51,12 @@ func (p *there) store(ctx context.Context) (*store, error) {
 		s, err := openStore(ctx, conn, p.h.cfg.Store)
 		if err != nil {
 			return nil, err
+		}
+		if p.qemu = nil; strings.HasSuffix(conn.endpoint.uri.driver, "/system") {
+			p.qemu = &account{}
+			if p.qemu.uid, p.qemu.gid, err = ownerOfGuests(ctx, conn); err != nil {
+				return nil, err
+			}
 		}
 		p.open = s
 	}
@@ -114,6 +121,8 @@ func (p *there) path(name string) string {
 	return p.open.path(name)
 }
 
+func (p *there) output(name string) string { return p.path(name) }
+
 func (p *there) overlay(ctx context.Context, name, format, base string, size int64) (string, error) {
 	s, err := p.store(ctx)
 	if err != nil {
@@ -123,12 +132,11 @@ func (p *there) overlay(ctx context.Context, name, format, base string, size int
 }
 
 func (p *there) blank(ctx context.Context, name string, size int64) (string, error) {
-	// As whom QEMU runs there is not known.
 	s, err := p.store(ctx)
 	if err != nil {
 		return "", err
 	}
-	return s.path(name), s.create(ctx, name, size, 0o666)
+	return s.path(name), s.createFor(ctx, name, size, p.qemu)
 }
 
 func (p *there) write(ctx context.Context, name string, data []byte) (string, error) {

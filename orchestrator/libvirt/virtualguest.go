@@ -91,7 +91,7 @@ func (h *virtualHost) answer(at time.Duration) {
 	}
 	line, err := protocol.AppendLine(nil, reply)
 	if err == nil {
-		err = h.machine.mailbox.memory.Answer(question.number, line)
+		err = h.machine.mailbox.memory.answer(question.number, line)
 	}
 	if err == nil {
 		err = h.machine.mailbox.bell.answer()

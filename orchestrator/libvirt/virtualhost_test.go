@@ -38,7 +38,7 @@ func newDesk(t *testing.T, hosts ...string) *desk {
 		f.slots <- struct{}{}
 		f.hear(created{h, h.boots, &machine{
 			domain:  golibvirt.Domain{UUID: golibvirt.UUID{byte(i)}},
-			mailbox: &mailbox{memory: make(protocol.Mailbox, protocol.MailboxSize), bell: &bell{}},
+			mailbox: &mailbox{memory: sharedMemory{make(protocol.Mailbox, protocol.MailboxSize)}, bell: &bell{}},
 		}})
 	}
 	for _, name := range hosts {
