@@ -61,6 +61,7 @@ type vmFleet struct {
 	events *inbox[fleet.Event]
 	room   chan struct{} // receives when Next took an event
 	timers *timers
+	pulse  *pulse
 
 	ctx    context.Context // ends when the fleet is closed: the life of the hosts' goroutines
 	cancel context.CancelFunc
@@ -113,6 +114,7 @@ func newFleet(machines Machines, cfg FleetConfig, accelerator string) (_ *vmFlee
 		hosts:    make(map[string]*host), oomKills: oomKills(), start: time.Now(),
 		events: newInbox[fleet.Event](), room: make(chan struct{}, 1), timers: newTimers(), ended: make(chan struct{}),
 	}
+	f.pulse = newPulse(f.liveness)
 	number := map[*Hypervisor]int{}
 	slots := map[*Hypervisor]chan struct{}{} // one item for each host that boots
 	for _, h := range machines {
@@ -147,6 +149,7 @@ func newFleet(machines Machines, cfg FleetConfig, accelerator string) (_ *vmFlee
 		f.alive.Go(func() { f.watch(h) })
 	}
 	f.alive.Go(func() { f.timers.run(f.ctx.Done()) })
+	f.alive.Go(f.keepPulse)
 	return f, nil
 }
 
@@ -314,9 +317,31 @@ func (f *vmFleet) Close(ctx context.Context) error {
 
 // emit delivers an event. It is stamped in the order in which events come out.
 func (f *vmFleet) emit(host string, what fleet.Happening) {
+	f.beat() // before an event whose time would make silence of standing still
 	f.events.putStamped(func() fleet.Event {
 		return fleet.Event{At: time.Since(f.start), Host: host, What: what}
 	})
+}
+
+// beat tells when this process stood still for too long.
+func (f *vmFleet) beat() {
+	if still, stood := f.pulse.beat(sinceBoot()); stood {
+		f.events.putStamped(func() fleet.Event { return fleet.Event{At: time.Since(f.start), What: stoodStill(still)} })
+	}
+}
+
+// keepPulse beats until the fleet is closed.
+func (f *vmFleet) keepPulse() {
+	again := time.NewTicker(f.pulse.every())
+	defer again.Stop()
+	for {
+		select {
+		case <-again.C:
+			f.beat()
+		case <-f.ctx.Done():
+			return
+		}
+	}
 }
 
 // waitForRoom waits until the events that wait are few enough to add what a guest said; false when the fleet is closed.

@@ -55,7 +55,8 @@ type host struct {
 	bootBy  time.Duration   // when it has to have said hello
 	outage  outage          // of its console and channel
 	cause   *console.Report
-	device  bool  // the panic device's event came, the console's report has not
+	device  bool // the panic device's event came, the console's report has not
+	vigil   vigil
 	heard   int64 // requests of the guest when the console said that it panicked
 	dumped  bool  // its memory was dumped at a panic, or was to be
 }
@@ -131,6 +132,10 @@ func (h *host) handle(ctx context.Context, message any) {
 	case failed:
 		if m.m == h.machine {
 			h.infra(m.op, m.err)
+		}
+	case monitored:
+		if m.m == h.machine && m.since == h.vigil.since {
+			h.vigil.monitor = m.err
 		}
 	case due:
 		if m.boot == h.boot {
@@ -253,6 +258,7 @@ func (h *host) begin(cloned bool) {
 	h.cause, h.device, h.told, h.outage = nil, false, false, outage{}
 	h.emit(fleet.Booting{Mode: h.mode, Cloned: cloned})
 	h.awaitHello()
+	h.watchOver()
 	if h.silent = !cloned; h.silent {
 		h.remind(h.fleet.firstByte, "first byte")
 	}
@@ -325,6 +331,8 @@ func (h *host) due(what string) {
 	switch {
 	case what == "outage" && running && now >= h.outage.limit && h.outage.lasts(h.spoke()):
 		h.unheard()
+	case what == "silence" && running:
+		h.silence(now)
 	case what == "hello" && (len(h.outage.wires) > 0 || now < h.bootBy): // it may have said it: it has time anew when it can be heard
 	case what == "hello" && h.state == booting && h.cause == nil:
 		h.freeSlot()

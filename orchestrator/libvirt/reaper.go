@@ -57,13 +57,12 @@ func (r *reaper) follow(pid int) int {
 	return pid
 }
 
-// kill ends a QEMU that was followed and runs. What is nobody's any more is left alone: its number may be another's.
-func (r *reaper) kill(pid int) {
+// kill ends a QEMU that was followed and runs, and tells whether it was. What is nobody's any more is left alone: its number may
+// be another's.
+func (r *reaper) kill(pid int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.alive[pid] {
-		_ = syscall.Kill(pid, syscall.SIGKILL) // fails only where libvirt has to end it, and will
-	}
+	return r.alive[pid] && syscall.Kill(pid, syscall.SIGKILL) == nil // else libvirt has to end it, and will
 }
 
 // reap takes away every QEMU that was followed and has ended, and returns how many. Other children are waited for by who

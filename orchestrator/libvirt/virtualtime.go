@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
@@ -26,7 +25,7 @@ func (m *machine) virtualTime(ctx context.Context) (time.Duration, error) {
 			return err
 		}
 		// A machine that has just stopped may have leapt over time that it never lived through.
-		if !strings.Contains(status, `"running":true`) && !strings.Contains(status, `"running": true`) {
+		if !runs(status) {
 			return errStopped
 		}
 		t = now.Sub(virtualEpoch)

@@ -1,0 +1,187 @@
+package libvirt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	golibvirt "github.com/digitalocean/go-libvirt"
+)
+
+// On the wall clock a host that is silent for long counts as hung. Before that is so, its VM is looked at twice: where it was
+// stopped, or kept waiting for a CPU, its silence is the testbed's doing and not the host's.
+
+// A vigil is what is known of a silent host's VM.
+type vigil struct {
+	since   time.Duration // when the host gave its last sign of life, on the fleet's clock
+	begun   bool          // the first look was taken
+	over    bool          // and the second: the silence is the host's own
+	first   activity
+	taken   time.Duration // when the first look was
+	monitor error         // why QEMU is taken not to answer, errUnanswered until it has
+}
+
+// An activity is what a QEMU has done so far.
+type activity struct {
+	state   string                // of its process, see proc(5); "" where that is not known
+	waiting map[int]time.Duration // by thread: for a CPU, while it could have run
+}
+
+var errUnanswered = errors.New("its monitor does not answer")
+
+// monitored says what QEMU has answered.
+type monitored struct {
+	m     *machine
+	since time.Duration
+	err   error
+}
+
+// patience is how long the host may be silent before somebody makes something of it.
+func (h *host) patience() time.Duration {
+	if h.state == booting {
+		return h.fleet.helloTimeout
+	}
+	return h.fleet.liveness
+}
+
+// watchOver has a host that boots looked at when it is silent for long.
+func (h *host) watchOver() {
+	h.vigil = vigil{since: h.lastSpoke()}
+	h.lookIn(h.patience() / 2)
+}
+
+// lookIn has the host looked at after d, or sooner: once it has booted, its patience is another.
+func (h *host) lookIn(d time.Duration) { h.remind(min(d, h.fleet.liveness/2), "silence") }
+
+// lastSpoke is when the host was heard of last, or began to boot.
+func (h *host) lastSpoke() time.Duration {
+	if h.state == booting {
+		return h.bootBy - h.fleet.helloTimeout
+	}
+	return time.Duration(h.lastSign.Load())
+}
+
+// silence looks at the VM of a host when it is silent for half of its patience, and shortly before that ends.
+func (h *host) silence(now time.Duration) {
+	since, patience := h.lastSpoke(), h.patience()
+	half, late := since+patience/2, since+patience-patience/10
+	if since != h.vigil.since {
+		h.vigil = vigil{since: since}
+	}
+	switch {
+	case h.cause != nil, len(h.outage.wires) > 0, h.vigil.over: // which are judged elsewhere, or were
+		h.lookIn(patience / 2)
+	case now < half:
+		h.lookIn(half - now)
+	case !h.vigil.begun:
+		h.vigil.begun, h.vigil.taken, h.vigil.first, h.vigil.monitor = true, now, h.activity(), errUnanswered
+		h.askMonitor(since, late-now-patience/20)
+		h.lookIn(late - now)
+	case now < late:
+		h.lookIn(late - now)
+	default:
+		h.vigil.over = true
+		if err := idle(h.vigil.first, h.activity(), now-h.vigil.taken, h.vigil.monitor); err != nil {
+			h.infra("run host", fmt.Errorf("silent for %v, and not by itself: %w", (now-since).Round(100*time.Millisecond), err))
+			// libvirt would wait long for a QEMU that is stopped, which holds back what is on its disk: who boots the host again, from
+			// the start, gives it a new one.
+			if orphans.kill(h.machine.pid) {
+				h.disk = ""
+			}
+			h.powerOff(h.fleet.ctx)
+			return
+		}
+		h.lookIn(patience / 2)
+	}
+}
+
+// idle tells why a VM could not run between two looks; nil when it could.
+func idle(before, after activity, between time.Duration, monitor error) error {
+	for _, look := range []activity{before, after} {
+		if look.state == "T" || look.state == "t" {
+			return fmt.Errorf("somebody has stopped QEMU (its process is in state %s)", look.state)
+		}
+	}
+	for thread, waited := range after.waiting {
+		if was, known := before.waiting[thread]; known && waited-was > between*9/10 {
+			return fmt.Errorf("QEMU waited for a CPU for %v of %v", (waited - was).Round(100*time.Millisecond), between.Round(100*time.Millisecond))
+		}
+	}
+	return monitor
+}
+
+// activity looks at the process of the host's QEMU, where that is on this machine.
+func (h *host) activity() activity {
+	if h.hypervisor.remote() || h.machine == nil {
+		return activity{}
+	}
+	pid := h.machine.pid
+	if pid == 0 {
+		if qemu, err := qemuOf(h.domainName); err == nil {
+			pid = qemu.PID
+		}
+	}
+	return activityOf(pid)
+}
+
+// activityOf looks at a process; what cannot be seen is left out.
+func activityOf(pid int) activity {
+	var a activity
+	dir := "/proc/" + strconv.Itoa(pid)
+	text, err := os.ReadFile(filepath.Join(dir, "stat"))
+	if err != nil {
+		return a
+	}
+	if _, rest, ok := cutLast(string(text), ") "); ok {
+		a.state, _, _ = strings.Cut(rest, " ")
+	}
+	threads, err := os.ReadDir(filepath.Join(dir, "task"))
+	if err != nil {
+		return a
+	}
+	a.waiting = map[int]time.Duration{}
+	for _, t := range threads {
+		// The second number is the time in a queue, in ns: see the kernel's Documentation/scheduler/sched-stats.rst.
+		text, err := os.ReadFile(filepath.Join(dir, "task", t.Name(), "schedstat"))
+		if err != nil {
+			continue
+		}
+		var ran, waited int64
+		id, err := strconv.Atoi(t.Name())
+		if n, _ := fmt.Sscan(string(text), &ran, &waited); n == 2 && err == nil {
+			a.waiting[id] = time.Duration(waited)
+		}
+	}
+	return a
+}
+
+// askMonitor asks QEMU whether the guest runs, and gives it some time for an answer.
+func (h *host) askMonitor(since, limit time.Duration) {
+	m, v := h.machine, h.hypervisor
+	h.fleet.alive.Go(func() {
+		var status string
+		err := v.call(h.fleet.ctx, "ask QEMU", limit, func(l *golibvirt.Libvirt) (err error) {
+			status, err = l.QEMUDomainMonitorCommand(m.domain, `{"execute":"query-status"}`, 0)
+			return err
+		})
+		switch {
+		case err == nil && !runs(status):
+			err = fmt.Errorf("QEMU says of its guest: %s", clip(status, 200))
+		case isLost(err) && !v.remote():
+			err = nil // the daemon was away, which tells nothing of the VM
+		case errors.Is(err, context.DeadlineExceeded):
+			err = errUnanswered
+		}
+		h.inbox.put(monitored{m, since, err})
+	})
+}
+
+// runs tells whether QEMU's answer to query-status is that the guest runs.
+func runs(status string) bool {
+	return strings.Contains(status, `"running":true`) || strings.Contains(status, `"running": true`)
+}
