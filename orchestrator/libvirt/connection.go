@@ -39,7 +39,8 @@ type connection struct {
 // A domainEvent is what libvirt tells of a domain.
 type domainEvent struct {
 	uuid   golibvirt.UUID
-	reboot bool                      // the guest was reset; else kind and detail say what happened
+	reboot bool                      // the guest was reset; else, unless the next is so, kind and detail say what happened
+	clock  bool                      // the guest has set its hardware clock
 	kind   golibvirt.DomainEventType // of a lifecycle event
 	detail int32                     // of a lifecycle event; its meaning depends on kind
 }
@@ -112,15 +113,18 @@ func connectOn(ctx context.Context, e *endpoint) (*connection, error) {
 	return c, nil
 }
 
-// subscribe merges lifecycle and reboot events into c.events.
+// subscribe merges the events that domainEvent tells of into c.events.
 func (c *connection) subscribe(ctx context.Context) error {
 	events, cancel := context.WithCancel(context.Background())
 	c.stop = cancel
 	var lifecycle <-chan golibvirt.DomainEventLifecycleMsg
-	var reboots <-chan any
+	var reboots, clocks <-chan any
 	err := c.call(ctx, "subscribe to events", callTime, func(l *golibvirt.Libvirt) (err error) {
 		if lifecycle, err = l.LifecycleEvents(events); err == nil {
 			reboots, err = l.SubscribeEvents(events, golibvirt.DomainEventIDReboot, nil)
+		}
+		if err == nil {
+			clocks, err = l.SubscribeEvents(events, golibvirt.DomainEventIDRtcChange, nil)
 		}
 		return err
 	})
@@ -128,7 +132,7 @@ func (c *connection) subscribe(ctx context.Context) error {
 		close(c.events)
 		return err
 	}
-	// Both are read until they are closed: the library blocks forever in sending an event that nobody takes.
+	// All are read until they are closed: the library blocks forever in sending an event that nobody takes.
 	var readers sync.WaitGroup
 	readers.Go(func() {
 		for m := range lifecycle {
@@ -139,6 +143,13 @@ func (c *connection) subscribe(ctx context.Context) error {
 		for m := range reboots {
 			if m, ok := m.(*golibvirt.DomainEventCallbackRebootMsg); ok {
 				c.events <- domainEvent{uuid: m.Msg.Dom.UUID, reboot: true}
+			}
+		}
+	})
+	readers.Go(func() {
+		for m := range clocks {
+			if m, ok := m.(*golibvirt.DomainEventCallbackRtcChangeMsg); ok {
+				c.events <- domainEvent{uuid: m.Msg.Dom.UUID, clock: true}
 			}
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -163,6 +164,17 @@ func TestHostileGuestOnTheVirtualClock(t *testing.T) {
 	tell("panic")
 	if p := await[fleet.Panic](r, host); p.Source != "device" || p.Type != console.TypeSysrq {
 		t.Errorf("%+v", p)
+	}
+	// A panic that is printed with a time to come is dated by what QEMU's clock allows or, once the guest has set that, by its last request.
+	for _, what := range []string{"panic of tomorrow", "panic of tomorrow, by its clock too"} {
+		boot()
+		tell(what)
+		fetched := awaitAt(r, host, func(f fleet.Fetched) bool { return f.Version == 1000+version })
+		panicked := awaitAt[fleet.Panic](r, host)
+		t.Logf("%s: dated %v after its last request", what, panicked-fetched)
+		if after := panicked - fetched; after > time.Minute || after > time.Second && strings.HasSuffix(what, "too") {
+			t.Errorf("%s: dated %v after its last request", what, after)
+		}
 	}
 	const while = 3 * time.Second
 	for _, what := range []string{"ring with junk", "stop the clock"} {

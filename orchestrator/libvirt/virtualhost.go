@@ -48,7 +48,10 @@ type virtualHost struct {
 	seen    time.Duration // that its clock was read, in this boot
 	quota   quota         // of this boot
 	cause   *console.Report
-	device  bool          // the panic device said that the kernel panicked
+	device  bool // the panic device said that the kernel panicked
+	dated   bool // and it is known that it did so no later than stood, on the fleet's clock
+	stood   time.Duration
+	reset   bool          // it has set its hardware clock in this boot, which tells nothing any more
 	told    bool          // QEMU was told to end, and not by its guest
 	last    time.Duration // when the guest asked last, or was switched on
 	fell    time.Duration // when it panicked and its memory was to be dumped
@@ -89,6 +92,11 @@ type (
 		number uint64
 		line   []byte
 		err    error
+	}
+	stoodAt struct { // the clock of a machine that has panicked was read: the time since it was switched on
+		m    *machine
+		time time.Duration
+		err  error
 	}
 	sighted struct { // the clock of a machine was read: the time since it was switched on
 		m    *machine
@@ -213,7 +221,7 @@ func (h *virtualHost) end(op string) {
 func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 	h.powerOff()
 	h.state, h.mode, h.began, h.last, h.logLag = booting, mode, at, at, 0
-	h.seen, h.quota = 0, quota{}
+	h.seen, h.quota, h.dated, h.reset = 0, quota{}, false, false
 	t := h.fleet.hypervisor.templateFor(h.spec, fleet.VirtualClock, mode)
 	h.put(at, fleet.Booting{Mode: mode, Cloned: t != nil})
 	h.fleet.clock.Runs(h.spec.Name, at)
@@ -321,6 +329,10 @@ func (f *virtualFleet) hear(message any) {
 		if h := f.of(m.m); h != nil {
 			h.sighted(m)
 		}
+	case stoodAt:
+		if h := f.of(m.m); h != nil {
+			h.stoodAt(m)
+		}
 	case crashed:
 		if h := f.of(m.m); h != nil && m.report.Panicked && h.state != stopped {
 			h.cause = &m.report
@@ -356,12 +368,14 @@ func (f *virtualFleet) of(m *machine) *virtualHost {
 // domainEvent takes an event of the host's present domain.
 func (h *virtualHost) domainEvent(e domainEvent) {
 	switch {
+	case e.clock:
+		h.reset = true
 	case e.reboot:
 		h.ends(func(at time.Duration) { h.boot(at, h.mode) })
 	case e.kind == golibvirt.DomainEventCrashed && (h.state == booting || h.state == up) && !h.device:
 		h.device = true
-		h.panicked()
-		if h.device { // the cause may still be on its way through the console's socket
+		h.readLast()
+		if h.cause == nil { // it cause may still be on its way through the console's socket
 			what := due{h.spec.Name, h.boots}
 			time.AfterFunc(consoleSettle, func() { h.fleet.inbox.put(what) })
 		}
@@ -394,15 +408,40 @@ func (h *virtualHost) sighted(m sighted) {
 // longer ago than that has happened without a panic for sure.
 const traceTime = time.Second
 
+// readLast has the clock of a machine read that has panicked: whatever its console says, that was no later.
+func (h *virtualHost) readLast() {
+	m, f := h.machine, h.fleet
+	f.alive.Go(func() {
+		t, err := m.lastTime(f.ctx)
+		f.inbox.put(stoodAt{m, t, err})
+	})
+}
+
+// stoodAt: the clock of a machine that has panicked was read.
+func (h *virtualHost) stoodAt(m stoodAt) {
+	switch {
+	case m.err != nil && h.fleet.ctx.Err() == nil:
+		h.infra("date a panic", m.err)
+		return
+	case h.reset:
+		h.stood = h.last // a guest that sets its hardware clock has nothing that dates it but its last request
+	default:
+		h.stood = max(h.last, h.began+m.time)
+	}
+	h.dated = true
+	h.panicked()
+}
+
 // panicked tells of a panic once it is known that it was, and why. Its time is the kernel's own stamp of the fault: what the
-// kernel prints after that takes it a time that is not the same each time, and the machine's clock may leap as it stops.
+// kernel prints after that takes it a time that is not the same each time, and the machine's clock may leap as it stops. A guest
+// prints what it likes, so that time is not before its last request and not after its machine stood still.
 func (h *virtualHost) panicked() {
-	if !h.device || h.cause == nil {
+	if !h.device || h.cause == nil || !h.dated {
 		return
 	}
 	at := h.last
 	if h.cause.At > 0 {
-		at = max(at, h.began+h.logLag+h.cause.At)
+		at = min(max(at, h.began+h.logLag+h.cause.At), h.stood)
 	}
 	h.put(at, panicOf("device", *h.cause))
 	dumps := h.fleet.cfg.dumps(h.spec, h.dumped)

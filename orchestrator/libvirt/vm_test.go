@@ -219,6 +219,13 @@ func await[T fleet.Happening](r *run, host string, wanted ...func(T) bool) T {
 	}
 }
 
+// awaitAt is await, and returns when that was.
+func awaitAt[T fleet.Happening](r *run, host string, wanted ...func(T) bool) time.Duration {
+	r.t.Helper()
+	await(r, host, wanted...)
+	return r.seen[len(r.seen)-1].At
+}
+
 func (r *run) story() string {
 	var b bytes.Buffer
 	for _, e := range r.seen {

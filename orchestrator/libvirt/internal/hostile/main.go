@@ -195,6 +195,16 @@ func (g *guest) obey(what string) error {
 		return nil
 	case "panic":
 		return os.WriteFile("/proc/sysrq-trigger", []byte("c"), 0)
+	case "panic of tomorrow": // by its stamp
+		if err := os.WriteFile("/dev/console", []byte("[86400.000000] Kernel panic - not syncing: made up\n"), 0); err != nil {
+			return err
+		}
+		return os.WriteFile("/proc/sysrq-trigger", []byte("c"), 0)
+	case "panic of tomorrow, by its clock too":
+		if err := setHardwareClock(time.Date(2024, 7, 20, 4, 9, 0, 0, time.UTC)); err != nil {
+			return err
+		}
+		return g.obey("panic of tomorrow")
 	case "fake panic": // what a panic looks like on the console, by a process that lives on
 		return os.WriteFile("/dev/console", []byte("[    9.999999] Kernel panic - not syncing: made up\n"), 0)
 	case "power off":
@@ -241,6 +251,34 @@ func (g *guest) obey(what string) error {
 		os.Exit(3)
 	}
 	return errors.New("unknown content " + what)
+}
+
+// setHardwareClock sets the machine's real-time clock through its registers, see the kernel's include/linux/mc146818rtc.h.
+func setHardwareClock(t time.Time) error {
+	if err := unix.Iopl(3); err != nil {
+		return fmt.Errorf("iopl: %w", err)
+	}
+	const registerB, hold = 11, 0x80
+	was := readClock(registerB)
+	writeClock(registerB, was|hold) // no update while it is set
+	for register, value := range map[byte]int{0: t.Second(), 2: t.Minute(), 4: t.Hour(), 7: t.Day(), 8: int(t.Month()), 9: t.Year() % 100} {
+		writeClock(register, byte(value/10<<4|value%10))
+	}
+	writeClock(registerB, was&^hold)
+	return nil
+}
+
+// Registers of the clock are read and written through two ports: the first chooses one.
+const clockIndex, clockData = 0x70, 0x71
+
+func readClock(register byte) byte {
+	outb(clockIndex, register)
+	return inb(clockData)
+}
+
+func writeClock(register, value byte) {
+	outb(clockIndex, register)
+	outb(clockData, value)
 }
 
 func release() string {
