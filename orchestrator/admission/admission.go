@@ -32,7 +32,12 @@ type Machine struct {
 	Promised  []Promise // to other runs
 	CPUs      int
 	Files     int64 // that the libvirt daemon on it may have open; 0: not known
+	Disk      int64 // free where hosts' disks lie; 0: not known
 }
+
+// diskReserve is what is left of a machine's disk, in bytes: room for what a run writes besides its hosts' disks, such as states of
+// templates and logs, for as long as they are needed.
+const diskReserve = 64 << 20
 
 // Reserve is how much of a machine's memory is kept for the machine itself, in bytes: what the kernel, the daemon and this
 // program take while VMs come up, which nobody has counted, and a margin before the kernel kills for memory.
@@ -44,6 +49,7 @@ type Need struct {
 	Hosts    int
 	Guest    int64 // bytes of a guest's memory
 	Overhead int64 // bytes that QEMU takes besides, for each host
+	Disk     int64 // bytes that a host's disk can grow to, with what lies beside it
 	Measured bool  // the overhead was measured on this run's machine; else it is an assumption
 	Waves    bool  // a fleet that does not fit may be run in parts
 	Parts    int   // waves that the fleet must be run in, because a run that is resumed began so; 0: as few as fit
@@ -92,9 +98,9 @@ func Admit(needs []Need, machines []Machine, files int64) (Decision, error) {
 	d := Decision{Bytes: map[string]int64{}}
 	var refusal Refusal
 	for _, n := range needs {
-		if n.Hosts < 1 || n.Guest < 1 || n.Overhead < 0 || n.Parts < 0 {
-			return Decision{}, fmt.Errorf("admission: cell %s: %d hosts x (%d + %d) bytes in %d waves is no need",
-				n.Cell, n.Hosts, n.Guest, n.Overhead, n.Parts)
+		if n.Hosts < 1 || n.Guest < 1 || n.Overhead < 0 || n.Disk < 0 || n.Parts < 0 {
+			return Decision{}, fmt.Errorf("admission: cell %s: %d hosts x (%d + %d) bytes, and %d of disk, in %d waves is no need",
+				n.Cell, n.Hosts, n.Guest, n.Overhead, n.Disk, n.Parts)
 		}
 		f := newFloor(machines, files)
 		waves, why := f.split(n)
@@ -166,9 +172,11 @@ func newFloor(machines []Machine, files int64) *floor {
 	return f
 }
 
+// unlimited is a number of hosts that nothing limits.
+const unlimited = 1 << 30
+
 // hostsWithin is the number of hosts that a limit on open files allows.
 func hostsWithin(files, base, each int64) int {
-	const unlimited = 1 << 30
 	if files <= 0 {
 		return unlimited
 	}
@@ -191,7 +199,7 @@ func (f *floor) place(hosts int, n Need) []int {
 	for len(placed) < min(hosts, f.own) {
 		best := -1
 		for i, p := range f.pool {
-			if left[p] < n.each() || used[i] >= f.free[i] {
+			if left[p] < n.each() || used[i] >= min(f.free[i], f.machines[i].disks(n)) {
 				continue
 			}
 			if best < 0 || left[p] > left[f.pool[best]] || left[p] == left[f.pool[best]] && used[i] < used[best] {
@@ -234,5 +242,13 @@ func (f *floor) split(n Need) (waves []int, why string) {
 
 // capacity is the number of hosts that a machine could hold alone.
 func (f *floor) capacity(machine int, n Need) int {
-	return int(min(max(0, f.mib[f.pool[machine]])/n.each(), int64(f.free[machine])))
+	return int(min(max(0, f.mib[f.pool[machine]])/n.each(), int64(min(f.free[machine], f.machines[machine].disks(n)))))
+}
+
+// disks is the number of hosts whose disks there is room for.
+func (m Machine) disks(n Need) int {
+	if m.Disk <= 0 || n.Disk <= 0 {
+		return unlimited
+	}
+	return int(min(unlimited, max(0, down(m.Disk)-up(diskReserve))/up(n.Disk)))
 }

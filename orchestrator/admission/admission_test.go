@@ -46,6 +46,7 @@ func spread(p Placement) string {
 
 func TestAdmit(t *testing.T) {
 	with := func(m Machine, f func(*Machine)) Machine { f(&m); return m }
+	disk := func(n Need) Need { n.Disk = 20 * mega; return n }
 	this := func(free int64) []Machine { return []Machine{machine("", free)} }
 	parts := func(n Need, parts int) Need { n.Parts = parts; return n }
 	for _, c := range []struct {
@@ -96,6 +97,12 @@ func TestAdmit(t *testing.T) {
 			0, "57 | 56"},
 		{"a machine with few files leaves hosts to the other", need(5, false),
 			[]Machine{with(machine("a", 9999), func(m *Machine) { m.Files = 128 + 8 }), machine("b", 400)}, 0, "a1 b4"},
+		{"room on the disk", disk(need(4, false)), []Machine{with(machine("", 9999), func(m *Machine) { m.Disk = (64 + 80) * mega })}, 0, "4"},
+		{"one MiB of disk short", disk(need(4, false)),
+			[]Machine{with(machine("", 9999), func(m *Machine) { m.Disk = (64+80)*mega - 1 })}, 0, ""},
+		{"too little disk, in waves", disk(need(8, true)),
+			[]Machine{with(machine("", 9999), func(m *Machine) { m.Disk = (64 + 80) * mega })}, 0, "4 | 4"},
+		{"a disk that is full", disk(need(1, true)), []Machine{with(machine("", 9999), func(m *Machine) { m.Disk = 1 })}, 0, ""},
 		{"own files", need(240, false), this(99999), 1024, "240"},
 		{"too few own files", need(241, false), this(99999), 1024, ""},
 		{"too few own files, in waves", need(241, true), this(99999), 1024, "121 | 120"},
@@ -211,6 +218,10 @@ func TestRefusalShowsTheArithmetic(t *testing.T) {
 	other := big
 	other.Name, other.At = "other", ""
 	full.Promised = []Promise{{Run: "abcd1234", Bytes: 300 * mega}}
+	tight, crowded := this, fits
+	tight.Disk, crowded.Disk = 300*mega, 22*mega
+	none := tight
+	none.Disk = 60 * mega
 	var b strings.Builder
 	for _, c := range []struct {
 		name     string
@@ -225,6 +236,8 @@ func TestRefusalShowsTheArithmetic(t *testing.T) {
 		{"this machine too small", []Need{fits}, []Machine{machine("", 10)}, 0},
 		{"two nodes on one machine", []Need{kernel}, []Machine{big, other}, 0},
 		{"too few files of the daemon", []Need{kernel}, []Machine{few}, 2048},
+		{"too little disk", []Need{crowded}, []Machine{tight}, 0},
+		{"no disk for one host", []Need{crowded}, []Machine{none}, 0},
 		{"too few own files", []Need{{Cell: "c", Hosts: 20, Guest: mega}}, []Machine{this}, 100},
 	} {
 		_, err := Admit(c.needs, c.machines, c.files)

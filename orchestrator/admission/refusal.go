@@ -89,6 +89,10 @@ func (f *floor) arithmetic(i int, n Need) (lines []string) {
 		lines = append(lines, fmt.Sprintf("%s: its libvirt daemon may open %s files, %d a host and %d of its own: fits %s; raise ulimit -n there",
 			m.title(), number(m.Files), daemonFilesHost, daemonFiles, hosts(f.free[i])))
 	}
+	if fit := m.disks(n); fit < n.Hosts {
+		lines = append(lines, fmt.Sprintf("%s: %s free for disks, less %s kept = %s, %s a host: fits %s; free some where work directories lie",
+			m.title(), mib(down(m.Disk)), mib(up(diskReserve)), mib(max(0, down(m.Disk)-up(diskReserve))), mib(up(n.Disk)), hosts(fit)))
+	}
 	return lines
 }
 
@@ -101,6 +105,9 @@ func (f *floor) advice(n Need, why string) []string {
 				continue
 			}
 			line := m.title() + " cannot hold one host: give the fleet less memory, or free some there"
+			if m.disks(n) < 1 {
+				line = m.title() + " cannot hold the disk of one host: free some room there"
+			}
 			if m.Name != "" {
 				line += ", or take the host block out"
 			}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
 	"github.com/fleetfall/fleetfall/scenarios"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
@@ -13,6 +14,9 @@ import (
 // a plan is given the benefit of the doubt, with an empty decision.
 func Admit(p *scenarios.Plan) (admission.Decision, error) {
 	m, err := admission.ThisMachine()
+	if err == nil {
+		m.Disk, err = libvirt.RoomForDisks("")
+	}
 	if err != nil || len(p.Nodes) > 0 {
 		return admission.Decision{}, nil
 	}
@@ -34,13 +38,16 @@ func CanRun(p *scenarios.Plan, images map[string]vmimages.Image) error {
 	return nil
 }
 
+// assumedDisk is how large a host's disk may get, in bytes, where its image is not known yet: that of the tiny one.
+const assumedDisk = 16 << 20
+
 // needs are what a plan's cells ask for, where QEMU takes overhead bytes for each host besides the guest's memory.
 func needs(p *scenarios.Plan, overhead scenarios.Size, measured bool) []admission.Need {
 	var all []admission.Need
 	for _, c := range p.Cells {
 		all = append(all, admission.Need{
 			Cell: c.ID, Hosts: c.Fleet.Hosts, Guest: int64(c.Fleet.Memory), Overhead: int64(overhead), Measured: measured,
-			Waves: c.Fleet.Waves,
+			Disk: assumedDisk + libvirt.DiskBesides, Waves: c.Fleet.Waves,
 		})
 	}
 	return all

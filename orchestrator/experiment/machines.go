@@ -215,6 +215,9 @@ func (r *run) needs() []admission.Need {
 	assumed := scenarios.EmulatedVMs().HostOverhead
 	all := needs(r.Plan, assumed, false)
 	for i, c := range r.Plan.Cells {
+		if image, ok := r.images[c.Fleet.Image]; ok {
+			all[i].Disk = image.DiskSize + libvirt.DiskBesides
+		}
 		for _, p := range r.ready[kindOf(c.Fleet)] {
 			if p.Overhead == 0 {
 				continue

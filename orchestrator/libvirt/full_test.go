@@ -66,6 +66,9 @@ func TestNoRoomForDisks(t *testing.T) {
 	const hosts = 8
 	root := smallDisk(t, "1500k")
 	h := open(t, func(c *Config) { c.WorkRoot = root })
+	if m, err := h.Machine(t.Context()); err != nil || m.Disk <= 0 || m.Disk > 1500<<10 {
+		t.Errorf("what is told of the disk, so that a run can be refused: %+v, %v", m, err)
+	}
 	r := start(t, h, hostile, hosts)
 	for i := range hosts {
 		r.do(fleet.Boot{Host: fmt.Sprintf("host-%d", i), Mode: fleet.Normal})

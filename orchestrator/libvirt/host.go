@@ -204,7 +204,7 @@ func (h *host) start(ctx context.Context) {
 	if err := h.create(ctx); err != nil {
 		h.powerOff(ctx)
 		if ctx.Err() == nil {
-			h.infra("boot host", err)
+			h.infra("boot host", h.hypervisor.onFullDisk(err))
 		}
 	}
 }

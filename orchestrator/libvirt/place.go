@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
 
@@ -207,10 +208,25 @@ func (p *here) removeIfThere(name string) error {
 func (p *here) templateName(_ string, d domain) string { return d.name }
 
 func (p *here) machine(context.Context) (admission.Machine, error) {
-	return admission.ThisMachine()
+	m, err := admission.ThisMachine()
+	if err != nil {
+		return m, err
+	}
+	m.Disk, err = RoomForDisks(p.work.path)
+	return m, err
 }
 
 func (p *here) close(context.Context) error { return nil } // the work directory goes as a whole
+
+// onFullDisk adds to a failure that there is no room left where the run works, of which libvirt's own words tell only sometimes.
+func (h *Hypervisor) onFullDisk(err error) error {
+	const room = 1 << 20
+	free, lookErr := RoomForDisks(h.work.path)
+	if h.remote() || lookErr != nil || free >= room || errors.Is(err, syscall.ENOSPC) {
+		return err
+	}
+	return fmt.Errorf("%w (no space left in %s: %d bytes are free)", err, h.work.path, free)
+}
 
 // oomKills is how many processes the kernel of this machine has killed for memory since it started.
 func oomKills() int {

@@ -12,6 +12,9 @@ import (
 	"strconv"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/fleetfall/fleetfall/agents/protocol"
 	"github.com/fleetfall/fleetfall/internal/process"
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 )
@@ -350,6 +353,24 @@ func readOwner(dir string) (owner, error) {
 		return owner{}, fmt.Errorf("%s names no process", filepath.Join(dir, ownerFile))
 	}
 	return o, nil
+}
+
+// DiskBesides is what a host may take of the disk besides its own, in bytes: its mailbox, its log and the state that it starts from.
+const DiskBesides = protocol.MailboxSize + 2<<20
+
+// RoomForDisks is how many bytes are free where the work directories of this user's runs lie; workRoot "" is DefaultWorkRoot.
+func RoomForDisks(workRoot string) (int64, error) {
+	for dir := cmp.Or(workRoot, DefaultWorkRoot()); ; dir = filepath.Dir(dir) {
+		var s unix.Statfs_t
+		err := unix.Statfs(dir, &s)
+		if errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) {
+			continue // it is made there
+		}
+		if err != nil {
+			return 0, fmt.Errorf("look at the disk of %s: %w", dir, err)
+		}
+		return max(1, int64(s.Bavail)*s.Bsize), nil // not 0, which says that it is not known
+	}
 }
 
 // ours is the path of a file that we make, made that of one which the daemon or QEMU makes.
