@@ -45,7 +45,7 @@ func header(reports []Report) string {
 	var b strings.Builder
 	for _, r := range reports {
 		fmt.Fprintf(&b, "title: %s\ntype: %s\n", r.Title, r.Type)
-		for _, f := range []struct{ name, value string }{{"module", r.Module}, {"function", r.Function}, {"offset", r.Offset}} {
+		for _, f := range []struct{ name, value string }{{"module", r.Module}, {"function", r.Function}, {"offset", r.Offset}, {"caller", r.Caller}} {
 			if f.value != "" {
 				fmt.Fprintf(&b, "%s: %s\n", f.name, f.value)
 			}
@@ -149,7 +149,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	p.Write([]byte("\n[    1.000000] BUG: kernel NULL pointer dereference, address: 0000000000000000\n"))
 	var got []Report
-	for range 100 * maxOpen {
+	for range 3 * maxAccount {
 		got = append(got, p.Write([]byte("[    1.000000] Call Trace:\n"))...)
 	}
 	if len(got) != 1 || got[0].Panicked || len(got[0].Excerpt) > maxExcerpt {
