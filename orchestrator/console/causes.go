@@ -18,9 +18,8 @@ type cause struct {
 type source int
 
 const (
-	instruction   source = iota // the faulting instruction, in the line of RIP
-	beyondHelpers               // the first frame of the trace beyond what reports the fault
-	beyondWaits                 // the first frame of the trace beyond what every task is in when it waits
+	instruction source = iota // the faulting instruction, in the line of RIP
+	firstFrame                // the first frame of the trace beyond what reports the fault and beyond what waits
 )
 
 // A match is a cause with what else its line says.
@@ -52,15 +51,15 @@ var causes = []struct {
 	{"watchdog: ", hardLockupElsewhere, cause{kind: TypeHardLockup, title: "hard lockup", endless: true, remote: true}},
 	{"watchdog: ", hardLockup, cause{kind: TypeHardLockup, title: "hard lockup", endless: true}},
 	{"NMI watchdog: ", hardLockup, cause{kind: TypeHardLockup, title: "hard lockup", endless: true}},
-	{"INFO: task ", blocked, cause{kind: TypeHungTask, title: "task hung", source: beyondWaits, endless: true}},
+	{"INFO: task ", blocked, cause{kind: TypeHungTask, title: "task hung", source: firstFrame, endless: true}},
 	{"rcu: INFO: ", selfDetected, cause{kind: TypeRCUStall, title: "RCU stall", endless: true}},
 	{"rcu: INFO: ", detected, cause{kind: TypeRCUStall, title: "RCU stall", endless: true, remote: true}},
 	{"WARNING: ", warning, cause{kind: TypeWarning, title: "warning"}},
-	{"BUG: KASAN: ", sanitizer, cause{kind: TypeWarning, title: "warning", source: beyondHelpers}},
-	{"BUG: KFENCE: ", sanitizer, cause{kind: TypeWarning, title: "warning", source: beyondHelpers}},
-	{"BUG: KMSAN: ", sanitizer, cause{kind: TypeWarning, title: "warning", source: beyondHelpers}},
-	{"UBSAN: ", undefined, cause{kind: TypeWarning, title: "warning", source: beyondHelpers}},
-	{"BUG: scheduling while atomic: ", nil, cause{kind: TypeWarning, title: "warning", source: beyondHelpers, endless: true}},
+	{"BUG: KASAN: ", sanitizer, cause{kind: TypeWarning, title: "warning", source: firstFrame}},
+	{"BUG: KFENCE: ", sanitizer, cause{kind: TypeWarning, title: "warning", source: firstFrame}},
+	{"BUG: KMSAN: ", sanitizer, cause{kind: TypeWarning, title: "warning", source: firstFrame}},
+	{"UBSAN: ", undefined, cause{kind: TypeWarning, title: "warning", source: firstFrame}},
+	{"BUG: scheduling while atomic: ", nil, cause{kind: TypeWarning, title: "warning", source: firstFrame, endless: true}},
 }
 
 // traps are what the kernel calls the exceptions of the CPU that it dies of, e.g. "divide error: 0000 [#1] SMP"; in some
@@ -178,8 +177,8 @@ func matchCause(text string) (match, bool) {
 	return match{}, false
 }
 
-// matchTrap takes apart "Oops: general protection fault, probably for …: 0000 [#1] SMP": "Oops: ", maybe more than once or not
-// at all, the trap's name, the error code and the number of the oops.
+// matchTrap takes apart "Oops: general protection fault, probably for …: 0000 [#1] SMP": "Oops: ", maybe more than once
+// or not at all, the trap's name, the error code and the number of the oops.
 func matchTrap(text string) (match, bool) {
 	name, oops := text, false
 	for strings.HasPrefix(name, "Oops: ") {
@@ -219,9 +218,10 @@ func place(rest string, m *match) bool {
 
 // bugAt: "mm/slub.c:435!".
 func bugAt(rest string, m *match) bool {
-	at, ok := strings.CutSuffix(rest, "!")
-	m.bug = at
-	return ok && at != "" && !strings.Contains(at, " ")
+	place, ok := strings.CutSuffix(rest, "!")
+	_, line, _ := strings.Cut(place, ":")
+	m.bug = place
+	return ok && !strings.Contains(place, " ") && all(line, isDigit)
 }
 
 // hardLockup: "Watchdog detected hard LOCKUP on cpu 2", since 6.13 "CPU2: Watchdog detected hard LOCKUP on cpu 2".
@@ -260,11 +260,12 @@ func selfDetected(rest string, _ *match) bool {
 // detected: "rcu_preempt detected stalls on CPUs/tasks:", or "… detected expedited stalls on CPUs/tasks: { 1-... } …".
 func detected(rest string, _ *match) bool {
 	_, what, _ := strings.Cut(rest, " ")
-	return strings.HasPrefix(what, "detected stalls on CPUs/tasks:") || strings.HasPrefix(what, "detected expedited stalls on CPUs/tasks:")
+	return strings.HasPrefix(what, "detected stalls on CPUs/tasks:") ||
+		strings.HasPrefix(what, "detected expedited stalls on CPUs/tasks:")
 }
 
-// warning: "CPU: 0 PID: 97 at a.c:12 f+0x1/0x9 [m]"; since 6.18 "[n > max] a.c:12 at f+0x1/0x9 [m], CPU#0: demo/97", where the
-// condition may be missing.
+// warning: "CPU: 0 PID: 97 at a.c:12 f+0x1/0x9 [m]"; since 6.18 "[n > max] a.c:12 at f+0x1/0x9 [m], CPU#0: demo/97",
+// where the condition may be missing.
 func warning(rest string, m *match) bool {
 	if numbers, after, ok := strings.Cut(rest, " at "); ok && strings.HasPrefix(numbers, "CPU: ") {
 		cpu, pid, ok := strings.Cut(strings.TrimPrefix(numbers, "CPU: "), " PID: ")

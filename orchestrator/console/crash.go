@@ -15,7 +15,7 @@ type crash struct {
 	context   string // what prints its account: see message
 	excerpt   []string
 	lines     int // messages seen
-	unrelated int // of them: those that are of no account
+	unrelated int // of them: the last, which are of no account
 	reading   reading
 	aside     int  // accounts of CPUs and tasks to come that are not at fault
 	ended     bool // its account is over; another cause is another crash
@@ -40,8 +40,8 @@ const (
 // take reads one message that belongs to the crash.
 func (c *crash) take(m message, first match, isCause bool) {
 	c.lines++
-	if !isAccount(m.text) {
-		c.unrelated++
+	if c.unrelated++; isAccount(m.text) {
+		c.unrelated = 0
 	}
 	// The first cause counts; what follows until the end of its account are its consequences ("Oops: 0000 [#1]").
 	if isCause && c.kind == "" {
@@ -64,12 +64,12 @@ func (c *crash) take(m message, first match, isCause bool) {
 	}
 	c.read(m.text)
 	if strings.HasPrefix(m.text, "---[ end trace ") || c.kind == TypeWarning && strings.HasPrefix(m.text, "====") {
-		c.ended, c.end, c.reading = true, m.since(), readAll
+		c.ended, c.end, c.reading = true, m.since(), afterTrace // an oops tells its RIP once more
 	}
 }
 
-// tells tells whether a message is of what prints the account of the crash: where messages say who prints them, those of other
-// CPUs and tasks come in between.
+// tells tells whether a message is of what prints the account of the crash: those of other CPUs and tasks come in
+// between, which shows where messages say who prints them.
 func (c *crash) tells(m message) bool {
 	return c.remote || c.context == "" || m.context == "" || c.context == m.context
 }
@@ -97,7 +97,8 @@ func (c *crash) read(text string) {
 		if c.aside == 0 {
 			c.reading = min(c.reading+1, afterTrace) // a second trace is another's
 		}
-	case text == " </TASK>":
+	case text == " </TASK>", strings.HasPrefix(text, "RIP: 0033:"), // the program's instruction, below all frames
+		strings.HasPrefix(text, "Allocated by "), strings.HasPrefix(text, "Freed by "): // by whom a sanitizer's memory was
 		if c.aside == 0 {
 			c.reading = afterTrace
 		}
@@ -105,7 +106,8 @@ func (c *crash) read(text string) {
 		c.aside = 1
 	case strings.HasPrefix(text, "rcu: Stack dump where RCU GP kthread last ran:"):
 		c.aside = 2
-	case strings.HasPrefix(text, "CPU: "), strings.HasPrefix(text, "NMI backtrace for cpu ") && strings.Contains(text, " skipped: "):
+	case strings.HasPrefix(text, "CPU: "),
+		strings.HasPrefix(text, "NMI backtrace for cpu ") && strings.Contains(text, " skipped: "):
 		c.aside = max(c.aside-1, 0)
 		if c.at.function == "" && c.kind == TypeRCUStall {
 			c.reading = beforeTrace
@@ -123,9 +125,7 @@ func (c *crash) frame(s symbol) {
 		c.call(s)
 		return
 	}
-	switch {
-	case s.isHelper():
-	case c.badJump, c.source == beyondHelpers && !s.isWait() && !s.isEntry(), c.source == beyondWaits && !s.isWait() && !s.isEntry():
+	if c.badJump && !s.isHelper() || c.source == firstFrame && s.acts() {
 		c.at = s
 	}
 }
@@ -146,13 +146,13 @@ func (c *crash) repeats(what cause) bool {
 // exhausted tells whether the kernel has gone on to other things.
 func (c *crash) exhausted() bool { return c.unrelated >= maxUnrelated || c.lines >= maxAccount }
 
-// aftermath is more than the kernel takes from the end of its account of an exception to the panic that comes of that: it ends the
-// task that has met it, which may have been init.
+// aftermath is more than the kernel takes from the end of its account of an exception to the panic that comes of that: it
+// ends the task that has met it, which may have been init.
 const aftermath = 10 * time.Second
 
-// explains tells whether a panic for this reason, printed after the account of the crash has ended, is its consequence and not a
-// crash of its own: a warning that was survived does not explain a later "sysrq triggered crash", and an exception that was
-// survived does not explain that init ends much later.
+// explains tells whether a panic for this reason, printed after the account of the crash has ended, is its consequence
+// and not a crash of its own: a warning that was survived does not explain a later "sysrq triggered crash", and an
+// exception that was survived does not explain that init ends much later.
 func (c *crash) explains(reason string, m message) bool {
 	for _, p := range panics {
 		if startsWith(reason, p.reason, m.cut) && p.kind == c.kind {
@@ -203,7 +203,8 @@ func (c *crash) trace(m message) {
 	if m.cut {
 		return
 	}
-	end := m.text == " </TASK>" || strings.HasPrefix(m.text, "Kernel Offset: ") || strings.HasPrefix(m.text, "---[ end Kernel panic")
+	end := m.text == " </TASK>" || strings.HasPrefix(m.text, "Kernel Offset: ") ||
+		strings.HasPrefix(m.text, "---[ end Kernel panic")
 	if s, ok := readFrame(m.text); ok {
 		c.panicFrame(s)
 		end = end || strings.HasPrefix(s.function, "ret_from_fork")
@@ -219,7 +220,7 @@ func (c *crash) panicFrame(s symbol) {
 	switch {
 	case c.at.function != "":
 		c.call(s)
-	case c.kind == TypeWarning && !s.isHelper() && !s.isWait() && !s.isEntry(), c.kind == TypePanic && c.inPanic && !s.isHelper():
+	case c.kind == TypeWarning && s.acts(), c.kind == TypePanic && c.inPanic && !s.isHelper():
 		c.at = s
 	}
 	c.inPanic = c.inPanic || s.module == "" && (s.function == "panic" || s.function == "vpanic")
@@ -231,11 +232,12 @@ func (c *crash) keep(m message) {
 	}
 }
 
-// accounts are how lines begin that the kernel prints in an account of a crash, beside frames and what else begins with a blank.
+// accounts are how lines begin that the kernel prints in an account of a crash, beside frames and what else begins with
+// a blank.
 var accounts = []string{
-	"RIP: ", "RSP: ", "Code: ", "RAX: ", "RDX: ", "RBP: ", "R10: ", "R13: ", "FS: ", "CS: ", "CR2: ", "DR0: ", "DR3: ", "PKRU: ",
-	"CPU: ", "Hardware name: ", "Modules linked in: ", "Call Trace:", "---[ ", "------------[ ", "====", "#PF: ", "PGD ", "Oops: ",
-	"Workqueue: ", "task:", "Sending NMI ", "NMI backtrace ",
+	"RIP: ", "RSP: ", "Code: ", "RAX: ", "RDX: ", "RBP: ", "R10: ", "R13: ", "FS: ", "CS: ", "CR2: ", "DR0: ", "DR3: ",
+	"PKRU: ", "CPU: ", "Hardware name: ", "Modules linked in: ", "Call Trace:", "---[ ", "------------[ ", "====", "#PF: ",
+	"PGD ", "Oops: ", "Workqueue: ", "task:", "Sending NMI ", "NMI backtrace ",
 }
 
 // isAccount tells whether a message is of an account of a crash.

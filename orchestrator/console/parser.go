@@ -14,7 +14,7 @@ import (
 const (
 	maxLine    = 1024 // bytes kept of a line; printk's own limit
 	maxExcerpt = 120  // lines kept of a crash
-	// A crash is taken as survived after so many messages that belong to no account of a crash.
+	// A crash is taken as survived after so many messages in turn that belong to no account of a crash.
 	maxUnrelated = 400
 	// And after so many messages of any kind: no account is longer, because a stack of 64 KiB (with KASAN) has 8,192 words,
 	// each of which the kernel prints in one line at most, and the stacks of interrupts and exceptions are no larger together.
@@ -35,6 +35,7 @@ type undo struct {
 	text     string // of the last message while a crash is being gathered
 	before   crash  // what was gathered before that message
 	opened   bool   // that message began the crash
+	survived *crash // what had been gathered, and is reported unless that message is taken back
 	replayed bool   // the kernel said that it prints the message again
 }
 
@@ -108,6 +109,7 @@ func (p *Parser) take(line []byte, cut bool, done []Report) []Report {
 	if p.undo.replayed {
 		p.takeBack(m.text)
 	}
+	done = p.settle(done)
 	p.undo = undo{text: m.text}
 	if p.open != nil {
 		p.undo.before = *p.open
@@ -120,10 +122,19 @@ func (p *Parser) takeBack(text string) {
 	switch {
 	case p.open == nil || !strings.HasPrefix(text, p.undo.text):
 	case p.undo.opened:
-		p.open = nil
+		p.open, p.undo.survived = p.undo.survived, nil
 	default:
 		*p.open = p.undo.before
 	}
+}
+
+// settle reports what the last message, which was not taken back, has ended.
+func (p *Parser) settle(done []Report) []Report {
+	if p.undo.survived != nil {
+		done = append(done, p.undo.survived.report())
+		p.undo.survived = nil
+	}
+	return done
 }
 
 // gather reads one message of a crash, or one that may begin a crash.
@@ -136,11 +147,10 @@ func (p *Parser) gather(m message, done []Report) []Report {
 	reason, isPanic := strings.CutPrefix(m.text, panicPrefix)
 	reason = strings.TrimLeft(reason, " ")
 	if p.open != nil && p.open.ended && (isCause && !p.open.repeats(first.cause) || isPanic && !p.open.explains(reason, m)) {
-		done = p.finish(true, done)
+		p.undo.survived, p.open = p.open, nil
 	}
 	if p.open == nil && (isCause || isPanic) {
-		p.open = &crash{began: m.since(), context: m.context}
-		p.undo = undo{text: m.text, opened: true}
+		p.open, p.undo.opened = &crash{began: m.since(), context: m.context}, true
 	}
 	if p.open == nil {
 		return done
@@ -158,7 +168,7 @@ func (p *Parser) finish(over bool, done []Report) []Report {
 	if !over {
 		return done
 	}
-	done = append(done, p.open.report())
+	done = append(p.settle(done), p.open.report())
 	p.dead = p.open.panicked
 	p.open, p.undo = nil, undo{}
 	return done

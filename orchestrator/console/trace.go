@@ -66,7 +66,8 @@ func withoutSuffix(function string) string {
 	return function
 }
 
-// readFrame reads a line of a trace: " ff_evaluate+0x1b3/0x2a0 [agentk]". What was merely found on the stack (" ? f+…") is none.
+// readFrame reads a line of a trace: " ff_evaluate+0x1b3/0x2a0 [agentk]". What was merely found on the stack (" ? f+…")
+// is none.
 func readFrame(text string) (symbol, bool) {
 	if len(text) < 2 || text[0] != ' ' || text[1] == ' ' || text[1] == '?' || text[1] == '<' {
 		return symbol{}, false
@@ -82,24 +83,29 @@ func readInstruction(text string) (s symbol, known, ok bool) {
 	return s, known, ok
 }
 
-// helpers are how functions begin that report a fault instead of committing it: those of panics and warnings, of exceptions,
-// and of the kernel's sanitizers, which also check what the likes of memcpy are called with.
+// helpers are how functions begin that report a fault instead of committing it: those of panics and warnings, of
+// exceptions, and of the kernel's sanitizers, which also check what the likes of memcpy are called with.
 var helpers = []string{
-	"panic", "vpanic", "nmi_panic", "check_panic_on_warn", "dump_stack", "show_regs", "warn_slowpath", "report_bug", "handle_bug",
-	"fixup_bug", "die", "oops_end", "page_fault", "no_context", "bad_area", "do_kern_addr_fault", "do_user_addr_fault",
-	"kernelmode_fixup_or_oops", "do_page_fault", "do_invalid_op", "invalid_op", "do_trap", "do_error_trap", "exc_", "asm_exc_",
-	"end_report", "print_report", "kasan_", "asan_", "check_memory_region", "kfence_", "kcsan_", "kmsan_", "msan_", "ubsan_",
-	"handle_overflow", "warn", "memcpy", "memmove", "memset", "schedule_bug", "schedule_debug",
+	"panic", "vpanic", "nmi_panic", "check_panic_on_warn", "dump_stack", "show_regs", "warn", "report_bug", "handle_bug",
+	"fixup_bug", "die", "oops_end", "page_fault", "no_context", "bad_area", "kernelmode_fixup_or_oops",
+	"do_kern_addr_fault", "do_user_addr_fault", "do_page_fault", "do_invalid_op", "invalid_op", "do_trap", "do_error_trap",
+	"exc_", "asm_exc_", "schedule_bug", "schedule_debug",
+	"end_report", "print_report", "kasan_", "asan_", "check_memory_region", "kfence_", "kcsan_", "kmsan_", "msan_",
+	"ubsan_", "handle_overflow", "memcpy", "memmove", "memset",
+}
+
+// entries are how functions begin that are at the bottom of each trace and say nothing.
+var entries = []string{
+	"do_syscall_64", "entry_SYSCALL", "entry_INT80", "do_int80", "x64_sys_call", "ret_from_fork", "kthread",
+	"asm_sysvec_", "asm_common_interrupt",
 }
 
 // isHelper tells whether a frame is a helper's. A module's function never is.
 func (s symbol) isHelper() bool { return s.module == "" && begins(s.function, helpers) }
 
-// isEntry tells whether a frame is of those at the bottom of each trace, which say nothing.
-func (s symbol) isEntry() bool { return s.module == "" && begins(s.function, entries) }
-
-var entries = []string{
-	"do_syscall_64", "entry_SYSCALL", "entry_INT80", "do_int80", "x64_sys_call", "ret_from_fork", "kthread", "asm_sysvec_", "asm_common_interrupt",
+// acts tells whether a frame is of a function that does something of its own.
+func (s symbol) acts() bool {
+	return s.module != "" || !s.isHelper() && !s.isWait() && !begins(s.function, entries)
 }
 
 // begins tells whether a function's name, without the underscores before it, begins with one of these.
