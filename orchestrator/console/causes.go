@@ -29,15 +29,18 @@ type match struct {
 	where symbol // the function, where the line names it
 }
 
+// A row is how a message begins, how to take the rest apart, and what it says.
+type row struct {
+	begin string
+	rest  func(rest string, m *match) bool
+	cause
+}
+
 // causes are what a kernel message may begin with that begins a crash. What follows is taken apart by rest, which tells
 // whether it is as the kernel prints it; without rest, anything may follow. The words are those of arch/x86/mm/fault.c,
 // arch/x86/kernel/{traps,cet,dumpstack}.c, kernel/{watchdog,watchdog_perf,hung_task,panic,sched/core}.c,
 // kernel/rcu/{tree_stall,tree_exp}.h, mm/{kasan,kfence,kmsan}/report.c and lib/ubsan.c.
-var causes = []struct {
-	begin string
-	rest  func(rest string, m *match) bool
-	cause
-}{
+var causes = []row{
 	{"BUG: kernel NULL pointer dereference, address: ", nil, cause{kind: TypeNullDereference, title: "NULL pointer dereference"}},
 	{"BUG: unable to handle kernel NULL pointer dereference", nil, cause{kind: TypeNullDereference, title: "NULL pointer dereference"}},
 	{"BUG: unable to handle page fault for address: ", nil, cause{kind: TypePageFault, title: "page fault"}},
@@ -82,6 +85,8 @@ var traps = map[string]cause{
 	"coprocessor segment overrun":          {kind: TypeException, title: "exception"},
 	"control protection":                   {kind: TypeException, title: "control protection"},
 }
+
+const oopsNumber = " [#" // of the exceptions that the kernel has met: "[#1]"
 
 const panicPrefix = "Kernel panic - not syncing:"
 
@@ -129,13 +134,13 @@ func matchPanic(reason string, cut bool) (kind, title string) {
 	return TypePanic, title
 }
 
-// hot are the bytes that a cause or a panic may begin with: most messages begin with another.
-var hot = func() (hot [256]bool) {
-	hot[panicPrefix[0]] = true
-	for _, c := range causes {
-		hot[c.begin[0]] = true
+// rows are the causes by the first byte: most messages begin with a byte that no cause begins with.
+var rows = func() (rows [256][]*row) {
+	for i := range causes {
+		first := causes[i].begin[0]
+		rows[first] = append(rows[first], &causes[i])
 	}
-	return hot
+	return rows
 }()
 
 // mayBegin tells cheaply whether a message may begin a crash.
@@ -143,35 +148,30 @@ func mayBegin(text []byte) bool {
 	if len(text) == 0 {
 		return false
 	}
-	if bytes.Contains(text, []byte("[#")) { // the number of an oops
-		return true
-	}
-	if !hot[text[0]] {
-		return false
-	}
-	if bytes.HasPrefix(text, []byte(panicPrefix)) {
-		return true
-	}
-	for _, c := range causes {
-		if len(text) >= len(c.begin) && string(text[:len(c.begin)]) == c.begin {
+	for _, r := range rows[text[0]] {
+		if len(text) >= len(r.begin) && string(text[:len(r.begin)]) == r.begin {
 			return true
 		}
 	}
-	return false
+	return bytes.HasPrefix(text, []byte(panicPrefix)) || bytes.Contains(text, []byte(oopsNumber))
 }
 
 // matchCause tells what crash a message begins.
 func matchCause(text string) (match, bool) {
-	if text != "" && hot[text[0]] {
-		for _, c := range causes {
-			rest, ok := strings.CutPrefix(text, c.begin)
-			m := match{cause: c.cause}
-			if ok && (c.rest == nil || c.rest(rest, &m)) {
-				return m, true
-			}
+	if text == "" {
+		return match{}, false
+	}
+	for _, r := range rows[text[0]] {
+		rest, ok := strings.CutPrefix(text, r.begin)
+		if !ok {
+			continue
+		}
+		m := match{cause: r.cause}
+		if r.rest == nil || r.rest(rest, &m) {
+			return m, true
 		}
 	}
-	if strings.Contains(text, "[#") {
+	if strings.Contains(text, oopsNumber) {
 		return matchTrap(text)
 	}
 	return match{}, false
@@ -184,7 +184,7 @@ func matchTrap(text string) (match, bool) {
 	for strings.HasPrefix(name, "Oops: ") {
 		name, oops = name[len("Oops: "):], true
 	}
-	name, number, _ := strings.Cut(name, " [#")
+	name, number, _ := strings.Cut(name, oopsNumber)
 	if digits, _, ok := strings.Cut(number, "]"); !ok || !all(digits, isDigit) {
 		return match{}, false
 	}

@@ -37,8 +37,8 @@ func readSymbol(text string) (symbol, bool) {
 		return symbol{}, false
 	}
 	at, size, ok := strings.Cut(place[plus+1:], "/")
-	if !ok || !isNumber(at) || !isNumber(size) {
-		return symbol{}, false
+	if !ok || !isNumber(at) || !isNumber(size) || len(at) > len(size) || len(at) == len(size) && at > size {
+		return symbol{}, false // beyond the function's end: a part of the size is missing
 	}
 	return symbol{withoutSuffix(place[:plus]), place[plus+1:], module}, true
 }
@@ -76,11 +76,11 @@ func readFrame(text string) (symbol, bool) {
 }
 
 // readInstruction reads "RIP: 0010:ff_evaluate+0x1b3/0x2a0 [agentk]"; no symbol for an address in no function, e.g.
-// "RIP: 0010:0x0". 0033 is user space.
+// "RIP: 0010:0x0". A part of a symbol is neither. 0033 is user space.
 func readInstruction(text string) (s symbol, known, ok bool) {
 	address, ok := strings.CutPrefix(text, "RIP: 0010:")
 	s, known = readSymbol(address)
-	return s, known, ok
+	return s, known, ok && (known || address == "" || !isNamed(address[0]) || isDigit(address[0]))
 }
 
 // helpers are how functions begin that report a fault instead of committing it: those of panics and warnings, of
