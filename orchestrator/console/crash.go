@@ -17,7 +17,7 @@ type crash struct {
 	lines     int // messages seen
 	unrelated int // of them: the last, which are of no account
 	reading   reading
-	aside     int  // accounts of CPUs and tasks to come that are not at fault
+	aside     int  // CPUs to be named until what follows tells of the crash again
 	ended     bool // its account is over; another cause is another crash
 	panicked  bool // the kernel gave up
 	complete  bool // nothing that follows belongs to it
@@ -102,10 +102,8 @@ func (c *crash) read(text string) {
 		if c.aside == 0 {
 			c.reading = afterTrace
 		}
-	case strings.HasPrefix(text, "rcu: RCU grace-period kthread stack dump:"):
-		c.aside = 1
 	case strings.HasPrefix(text, "rcu: Stack dump where RCU GP kthread last ran:"):
-		c.aside = 2
+		c.aside = 2 // its account begins with the next CPU, and ends before the one after that
 	case strings.HasPrefix(text, "CPU: "),
 		strings.HasPrefix(text, "NMI backtrace for cpu ") && strings.Contains(text, " skipped: "):
 		c.aside = max(c.aside-1, 0)
