@@ -136,5 +136,5 @@ func withoutColours(line []byte) []byte {
 	return plain
 }
 
-// replaying is what a kernel prints before it repeats a message in the midst of which another CPU took the console over.
+// replaying is what a kernel prints before it repeats a message in the midst of which another CPU took the console.
 const replaying = "** replaying previous printk message **"

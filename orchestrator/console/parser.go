@@ -16,8 +16,9 @@ const (
 	maxExcerpt = 120  // lines kept of a crash
 	// A crash is taken as survived after so many messages in turn that belong to no account of a crash.
 	maxUnrelated = 400
-	// And after so many messages of any kind: no account is longer, because a stack of 64 KiB (with KASAN) has 8,192 words,
-	// each of which the kernel prints in one line at most, and the stacks of interrupts and exceptions are no larger together.
+	// And after so many messages of any kind: no account is longer, because a stack of 64 KiB (with KASAN) has 8,192
+	// words, each of which the kernel prints in one line at most, and the stacks of interrupts and exceptions are no
+	// larger together.
 	maxAccount = 16384
 )
 
@@ -146,7 +147,9 @@ func (p *Parser) gather(m message, done []Report) []Report {
 	first, isCause := matchCause(m.text)
 	reason, isPanic := strings.CutPrefix(m.text, panicPrefix)
 	reason = strings.TrimLeft(reason, " ")
-	if p.open != nil && p.open.ended && (isCause && !p.open.repeats(first.cause) || isPanic && !p.open.explains(reason, m)) {
+	another := p.open != nil && p.open.ended &&
+		(isCause && !p.open.repeats(first.cause) || isPanic && !p.open.explains(reason, m))
+	if another {
 		p.undo.survived, p.open = p.open, nil
 	}
 	if p.open == nil && (isCause || isPanic) {
