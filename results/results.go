@@ -181,7 +181,8 @@ type Cause struct {
 	Host     string  `json:"host"` // of the first, whose excerpt this is
 	At       float64 `json:"at"`
 	Excerpt  string  `json:"excerpt"`
-	Dump     string  `json:"dump,omitempty"` // the first memory dump of such a crash, in the run's directory
+	Caller   string  `json:"caller,omitempty"` // whose call it was when Function is in the kernel proper, e.g. "agentk:ff_load"
+	Dump     string  `json:"dump,omitempty"`   // the first memory dump of such a crash, in the run's directory
 }
 
 // A RunCause is a cause over all cells. Its hosts are those of all cells together, and its first host is one of the first cell.

@@ -8,87 +8,70 @@ package console
 
 import (
 	"bytes"
-	"strconv"
 	"strings"
-	"time"
-	"unicode"
-)
-
-// A Report is one crash: everything from the line that says what happened to the panic that ends it.
-type Report struct {
-	Title    string   // one line without addresses, pids and numbers of CPUs, e.g. "page fault in agentk:ff_evaluate"
-	Type     string   // one of the Type constants
-	Module   string   // of the faulting instruction; empty when in the kernel proper or unknown
-	Function string   // of the faulting instruction, without the compiler's suffixes; empty when unknown
-	Offset   string   // of the faulting instruction within Function and Function's size, e.g. "0x1b3/0x2a0"
-	Excerpt  []string // the lines it was parsed from, printable, at most maxExcerpt
-	Panicked bool     // the kernel gave up; false for what it survived, e.g. an oops without oops=panic
-
-	At time.Duration // the kernel's own stamp of the first line: when it went wrong, before the kernel printed all that
-}
-
-// Types of crash.
-const (
-	TypePageFault         = "page_fault"
-	TypeNullDereference   = "null_deref"
-	TypeGeneralProtection = "general_protection"
-	TypeDivideError       = "divide_error"
-	TypeInvalidOpcode     = "invalid_opcode"
-	TypeBug               = "bug" // BUG() and BUG_ON()
-	TypeDoubleFault       = "double_fault"
-	TypeStackOverflow     = "stack_overflow"
-	TypeSoftLockup        = "soft_lockup"
-	TypeHardLockup        = "hard_lockup"
-	TypeHungTask          = "hung_task"
-	TypeRCUStall          = "rcu_stall"
-	TypeOutOfMemory       = "oom"
-	TypeNoInit            = "no_init"
-	TypeNoRoot            = "no_root"     // the root file system could not be mounted
-	TypeInitKilled        = "init_killed" // PID 1 ended
-	TypeWarning           = "warning"     // with panic_on_warn
-	TypeSysrq             = "sysrq"
-	TypeException         = "exception" // another trap of the CPU
-	TypePanic             = "panic"     // any other panic
-	TypeUnknown           = "unknown"   // nothing on the console says why; never reported by a Parser
 )
 
 const (
 	maxLine    = 1024 // bytes kept of a line; printk's own limit
 	maxExcerpt = 120  // lines kept of a crash
-	maxOpen    = 400  // kernel lines after which a crash that was not followed by a panic is taken as survived
+	// A crash is taken as survived after so many messages in turn that belong to no account of a crash.
+	maxUnrelated = 400
+	// And after so many messages of any kind: no account is longer, because a stack of 64 KiB (with KASAN) has 8,192
+	// words, each of which the kernel prints in one line at most, and the stacks of interrupts and exceptions are no
+	// larger together.
+	maxAccount = 16384
 )
 
 // A Parser is fed with a console as it comes. Its memory is bounded whatever it is fed. The zero value is ready.
 type Parser struct {
 	line []byte // the line that has begun, cut at maxLine
+	cut  bool   // the line that has begun is longer than that
 	open *crash // what is being gathered
 	dead bool   // the kernel panicked: what follows is the same crash, until another kernel boots
+	undo undo
+}
+
+// undo is how to take the last message back: the kernel prints a message again that was cut short.
+type undo struct {
+	text     string // of the last message while a crash is being gathered
+	before   crash  // what was gathered before that message
+	opened   bool   // that message began the crash
+	survived *crash // what had been gathered, and is reported unless that message is taken back
+	replayed bool   // the kernel said that it prints the message again
 }
 
 // Write takes the next bytes of the console and returns the crashes that they complete, in order.
 func (p *Parser) Write(chunk []byte) []Report {
 	var done []Report
-	for len(chunk) > 0 {
+	for {
 		end := bytes.IndexByte(chunk, '\n')
-		part := chunk
-		if end >= 0 {
-			part = chunk[:end]
-		}
-		p.line = append(p.line, part[:min(len(part), maxLine-len(p.line))]...)
 		if end < 0 {
 			break
 		}
+		line := chunk[:end]
 		chunk = chunk[end+1:]
-		done = p.take(string(p.line), done)
-		p.line = p.line[:0]
+		if len(p.line) > 0 || len(line) > maxLine {
+			p.begin(line)
+			line = p.line
+		}
+		done = p.take(line, p.cut, done)
+		p.line, p.cut = p.line[:0], false
 	}
+	p.begin(chunk)
 	return done
+}
+
+// begin keeps a part of a line.
+func (p *Parser) begin(part []byte) {
+	room := maxLine - len(p.line)
+	p.cut = p.cut || len(part) > room
+	p.line = append(p.line, part[:min(len(part), room)]...)
 }
 
 // Flush ends the console as it stands, as when the machine stopped or was reset: it returns the crash that was being
 // gathered, if any, and makes the Parser ready for the next boot.
 func (p *Parser) Flush() []Report {
-	done := p.take(string(p.line), nil)
+	done := p.take(p.line, true, nil)
 	done = p.finish(p.open != nil, done)
 	*p = Parser{line: p.line[:0]}
 	return done
@@ -104,39 +87,83 @@ func Parse(console []byte) []Report {
 	return append(p.Write(console), p.Flush()...)
 }
 
-func (p *Parser) take(line string, done []Report) []Report {
-	text, ok := kernelText(line)
-	if !ok {
+// take reads one line; of a line that is cut, the end is missing.
+func (p *Parser) take(line []byte, cut bool, done []Report) []Report {
+	r, ok := readMessage(line)
+	switch {
+	case !ok:
+		if p.open != nil && string(bytes.TrimSpace(line)) == replaying {
+			p.undo.replayed = true
+		}
 		return done
-	}
-	if strings.HasPrefix(text, "Linux version ") { // another boot on the same console
+	case bytes.HasPrefix(r.text, []byte("Linux version ")): // another boot on the same console
 		done = p.finish(p.open != nil, done)
 		p.dead = false
 		return done
-	}
-	if p.dead {
+	case p.dead, p.open == nil && !mayBegin(r.text):
 		return done
 	}
+	m := r.message(cut)
+	if strings.HasSuffix(m.text, replaying) { // the whole message follows
+		return done
+	}
+	if p.undo.replayed {
+		p.takeBack(m.text)
+	}
+	done = p.settle(done)
+	p.undo = undo{text: m.text}
+	if p.open != nil {
+		p.undo.before = *p.open
+	}
+	return p.gather(m, done)
+}
+
+// takeBack forgets the last message, if this is the whole of what was a part of that.
+func (p *Parser) takeBack(text string) {
+	switch {
+	case p.open == nil || !strings.HasPrefix(text, p.undo.text):
+	case p.undo.opened:
+		p.open, p.undo.survived = p.undo.survived, nil
+	default:
+		*p.open = p.undo.before
+	}
+}
+
+// settle reports what the last message, which was not taken back, has ended.
+func (p *Parser) settle(done []Report) []Report {
+	if p.undo.survived != nil {
+		done = append(done, p.undo.survived.report())
+		p.undo.survived = nil
+	}
+	return done
+}
+
+// gather reads one message of a crash, or one that may begin a crash.
+func (p *Parser) gather(m message, done []Report) []Report {
 	if p.open != nil && p.open.panicked {
-		p.open.trace(line, text)
+		p.open.trace(m)
 		return p.finish(p.open.complete, done)
 	}
-	what, isCause := matchCause(text)
-	reason, isPanic := strings.CutPrefix(text, "Kernel panic - not syncing: ")
-	if p.open != nil && p.open.ended && (isCause && !p.open.repeats(what) || isPanic && !p.open.explains(reason, stamp(line))) {
-		done = p.finish(true, done)
+	first, isCause := matchCause(m.text)
+	reason, isPanic := strings.CutPrefix(m.text, panicPrefix)
+	reason = strings.TrimLeft(reason, " ")
+	another := p.open != nil && p.open.ended &&
+		(isCause && !p.open.repeats(first.cause) || isPanic && !p.open.explains(reason, m))
+	if another {
+		p.undo.survived, p.open = p.open, nil
 	}
 	if p.open == nil && (isCause || isPanic) {
-		p.open = &crash{at: stamp(line)}
+		p.open, p.undo.opened = &crash{began: m.since(), context: m.context}, true
 	}
 	if p.open == nil {
 		return done
 	}
-	p.open.take(line, text, what, isCause)
 	if isPanic {
-		p.open.blame(reason)
+		p.open.blame(m, reason)
+	} else {
+		p.open.take(m, first, isCause)
 	}
-	return p.finish(p.open.complete || p.open.lines >= maxOpen, done)
+	return p.finish(p.open.complete || p.open.exhausted(), done)
 }
 
 // finish reports the open crash if it is over.
@@ -144,45 +171,8 @@ func (p *Parser) finish(over bool, done []Report) []Report {
 	if !over {
 		return done
 	}
-	done = append(done, p.open.report())
+	done = append(p.settle(done), p.open.report())
 	p.dead = p.open.panicked
-	p.open = nil
+	p.open, p.undo = nil, undo{}
 	return done
-}
-
-// kernelText returns what follows the last kernel timestamp of the line: "[    1.234567] " or, with the caller's ID,
-// "[    1.234567][    T1] ". The last, because a program may have left its own line unfinished before it.
-func kernelText(line string) (string, bool) {
-	all := timestamp.FindAllStringIndex(line, -1)
-	if all == nil {
-		return "", false
-	}
-	return strings.TrimRight(line[all[len(all)-1][1]:], " \r\t"), true
-}
-
-// stamp returns the last kernel timestamp of a line that has one.
-func stamp(line string) time.Duration {
-	all := timestamp.FindAllStringSubmatch(line, -1)
-	last := all[len(all)-1]
-	seconds, err := strconv.ParseInt(last[1], 10, 32)
-	if err != nil { // no kernel has run that long
-		return 0
-	}
-	micros, _ := strconv.ParseInt(last[2], 10, 32) // has six digits
-	return time.Duration(seconds)*time.Second + time.Duration(micros)*time.Microsecond
-}
-
-// printable makes a line of a guest fit for logs and reports.
-func printable(line string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\t':
-			return ' '
-		case r == '\r':
-			return -1
-		case r == unicode.ReplacementChar || !unicode.IsPrint(r):
-			return '?'
-		}
-		return r
-	}, strings.TrimRight(line, " \r\t"))
 }

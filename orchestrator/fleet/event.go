@@ -101,6 +101,8 @@ type (
 		Function string `json:"function,omitempty"` // of the faulting instruction
 		Offset   string `json:"offset,omitempty"`   // of the faulting instruction within Function, e.g. "0x1b3/0x2a0"
 		Excerpt  string `json:"excerpt,omitempty"`  // the lines of the console that it was parsed from
+
+		Caller string `json:"caller,omitempty"` // whose call it was when Function is in the kernel proper, e.g. "agentk:ff_load"
 	}
 	// Dumped: what has come of keeping the host's memory as it was at its latest panic.
 	Dumped struct {

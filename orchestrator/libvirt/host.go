@@ -394,7 +394,7 @@ var livesOn = fleet.GuestLog{Text: "the console shows a panic, but the guest liv
 func panicOf(source string, r console.Report) fleet.Panic {
 	return fleet.Panic{
 		Source: source, Title: r.Title, Type: r.Type, Module: r.Module, Function: r.Function, Offset: r.Offset,
-		Excerpt: strings.Join(r.Excerpt, "\n"),
+		Excerpt: strings.Join(r.Excerpt, "\n"), Caller: r.Caller,
 	}
 }
 

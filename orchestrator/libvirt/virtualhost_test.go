@@ -152,6 +152,16 @@ func TestClockIsReadWhileItsGuestAsks(t *testing.T) {
 	}
 }
 
+// TestPanicOf: a panic's event has all that the console says of it.
+func TestPanicOf(t *testing.T) {
+	r := console.Report{Title: "page fault in memcmp", Type: console.TypePageFault, Function: "memcmp", Offset: "0x8/0x40", Caller: "agentk:ff_load",
+		Excerpt: []string{"a", "b"}, Panicked: true}
+	want := fleet.Panic{Source: "device", Title: r.Title, Type: r.Type, Function: r.Function, Offset: r.Offset, Caller: r.Caller, Excerpt: "a\nb"}
+	if got := panicOf("device", r); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
 // What a guest's console shows of a panic is of a guest that asks no more.
 func TestForgedPanicOnTheVirtualClock(t *testing.T) {
 	const forged = "[99999.000000] Kernel panic - not syncing: made up\n"

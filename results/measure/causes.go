@@ -24,7 +24,7 @@ func (c *cell) cause(host results.HostDetail, place string, p panicked) {
 	x := c.causes[key]
 	if x == nil {
 		x = &cause{hosts: map[sampleKey]bool{}, Cause: results.Cause{
-			Title: p.Title, Type: p.Type, Module: p.Module, Function: p.Function, Offset: p.Offset,
+			Title: p.Title, Type: p.Type, Module: p.Module, Function: p.Function, Offset: p.Offset, Caller: p.Caller,
 			Host: host.Host, At: p.at.Seconds(), Excerpt: p.Excerpt,
 		}}
 		c.causes[key] = x
@@ -62,7 +62,7 @@ func (c *cell) ranked() []results.Cause {
 // frequent orders causes, the most frequent first.
 func frequent(a, b results.Cause) int {
 	return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Title, b.Title), cmp.Compare(a.Offset, b.Offset),
-		cmp.Compare(a.Type+a.Module+a.Function, b.Type+b.Module+b.Function))
+		cmp.Compare(a.Type+a.Module+a.Function, b.Type+b.Module+b.Function), cmp.Compare(a.Caller, b.Caller))
 }
 
 // overall lists the distinct causes of the panics of all cells, the most frequent first.

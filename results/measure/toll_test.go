@@ -181,6 +181,18 @@ func TestCausesOfAllCells(t *testing.T) {
 	}
 }
 
+// TestCausesByCaller: what two modules have the same function of the kernel do are two causes.
+func TestCausesByCaller(t *testing.T) {
+	y := newStory("kernel").begin("a", "b", "c")
+	for _, p := range []struct{ host, caller string }{{"a", "agentk:ff_load"}, {"b", "other:load"}, {"c", "agentk:ff_load"}} {
+		y.at(3, p.host, fleet.Panic{Title: "page fault in memcmp", Function: "memcmp", Caller: p.caller})
+	}
+	causes := measure.Compute(y.end(9, "deadline").journal).Causes
+	if len(causes) != 2 || causes[0].Caller != "agentk:ff_load" || causes[0].Hosts != 2 || causes[1].Caller != "other:load" {
+		t.Errorf("causes %+v", causes)
+	}
+}
+
 // TestMetricsAreThoseDefined: what an expectation can bound is computed, in the unit that its bounds are read in.
 func TestMetricsAreThoseDefined(t *testing.T) {
 	y := newStory("kernel").begin("a").beats(5, 9, "a").end(9, "settled")

@@ -84,7 +84,7 @@ func runCauses(r *results.Results) []runCause {
 // causeAnchor finds the section of a cell's cause; it is empty when there is none.
 func causeAnchor(causes []runCause, c results.Cause) string {
 	for _, x := range causes {
-		if x.Title == c.Title && x.Type == c.Type && x.Module == c.Module && x.Function == c.Function && x.Offset == c.Offset {
+		if x.Title == c.Title && x.Type == c.Type && x.Module == c.Module && x.Function == c.Function && x.Offset == c.Offset && x.Caller == c.Caller {
 			return x.Anchor
 		}
 	}

@@ -159,6 +159,18 @@ func FuzzCleanText(f *testing.F) {
 	})
 }
 
+func TestWhere(t *testing.T) {
+	for want, c := range map[string]results.Cause{
+		"":                              {},
+		"ff_match+0x1b3/0x2a0 [agentk]": {Function: "ff_match", Offset: "0x1b3/0x2a0", Module: "agentk"},
+		"memcmp+0x8/0x40, called by agentk:ff_load": {Function: "memcmp", Offset: "0x8/0x40", Caller: "agentk:ff_load"},
+	} {
+		if got := where(c); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestCleanText(t *testing.T) {
 	for in, want := range map[string]string{
 		"\x1b[1;31mred\x1b[0m!": "red!", "\x1b]0;title\x07x": "x", "\x1b]8;;u\x1b\\link": "link", "\x1b[2": "",
