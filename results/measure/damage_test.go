@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"testing"
 	"time"
@@ -121,4 +122,42 @@ func TestDamageIsNeverBelieved(t *testing.T) {
 		check("two lines swapped", joined(swapped), detail)
 	}
 	t.Logf("journal of %d bytes, %d lines; tried %v, changed results %v", len(journal), len(lines), tried, believed)
+}
+
+// FuzzCompute: whatever can be read can be computed.
+func FuzzCompute(f *testing.F) {
+	journal := record(f)
+	f.Add(journal)
+	f.Add(withoutSums(journal))
+	f.Fuzz(func(t *testing.T, journal []byte) {
+		if _, err := results.Read(bytes.NewReader(journal)); err != nil {
+			return
+		}
+		if _, err := compute(journal); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// withoutSums is a journal as a fleetfall wrote it whose entries carried no checksums.
+func withoutSums(journal []byte) []byte {
+	sums := regexp.MustCompile(`(,"trials":\[[^\]]*\])?,"sum":"[0-9a-f]{16}"}`)
+	return bytes.Replace(sums.ReplaceAll(journal, []byte("}")), []byte(`"schema":2`), []byte(`"schema":1`), 1)
+}
+
+// TestResultsDoNotDependOnSums but for saying that there are none.
+func TestResultsDoNotDependOnSums(t *testing.T) {
+	journal := record(t)
+	with, err := compute(journal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	without, err := compute(withoutSums(journal))
+	if err != nil {
+		t.Fatal(err)
+	}
+	says := []byte(",\n    \"unchecked\": true")
+	if !bytes.Contains(without, says) || !bytes.Equal(with, bytes.Replace(without, says, nil, 1)) {
+		t.Errorf("with checksums:\n%.2000s\nwithout:\n%.2000s", with, without)
+	}
 }
