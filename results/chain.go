@@ -12,21 +12,23 @@ import (
 //
 //	{"k":"event","trial":2,"at":5,"host":"kernel-01","what":"beat","data":{…},"sum":"0123456789abcdef"}
 //
-// It is the first 16 hexadecimal digits of the SHA-256 of the sum before it and of the line's own bytes up to `,"sum":`, but for the
-// trial's number. It finds accidents of disks and copies, and edits that were not meant to deceive. It is no signature: whoever
-// can write the file can compute it.
+// It is the first 16 hexadecimal digits of the SHA-256 of the sum before it and of the line's own bytes up to
+// `,"sum":`, but for the trial's number. It finds accidents of disks and copies, and edits that were not meant to
+// deceive. It is no signature: whoever can write the file can compute it.
 //
-// There is one chain of sums for each trial, from its header to its end, and one for the entries that are of no trial: run, resume
-// and run_end. So the lines of a trial are a segment that is whole or damaged by itself. It can be moved into another journal
-// under another number, and two runs of one seed that came out the same have the same sums. An entry that is changed, missing,
-// twice, or in another's place breaks its chain there. An end needs no count of entries: its sum covers all that came before.
+// There is one chain of sums for each trial, from its header to its end, and one for the entries that are of no trial:
+// run, resume and run_end. So the lines of a trial are a segment that is whole or damaged by itself. It can be moved
+// into another journal under another number, and two runs of one seed that came out the same have the same sums. An
+// entry that is changed, missing, twice, or in another's place breaks its chain there. An end needs no count of
+// entries: its sum covers all that came before.
 //
-// What a trial's chain cannot tell, the others do. Trials are numbered 1, 2, 3, … and run one after another, so that one that is
-// missing or in another's place is noticed, and one that lost its end. The entries resume and run_end list the latest sum of every
-// trial so far, so that a trial of another run in the place of one is noticed too.
+// What a trial's chain cannot tell, the others do. Trials are numbered 1, 2, 3, … and run one after another, so that
+// one that is missing or in another's place is noticed, and one that lost its end. The entries resume and run_end list
+// the latest sum of every trial so far, so that a trial of another run in the place of one is noticed too.
 //
-// What is cut off the end of a journal cannot be missed, whole lines or parts of one: it is then the journal of a run that was killed
-// there, and says so.
+// What is cut off the end of a journal cannot be missed, whole lines or parts of one: it is then the journal of a run
+// that was killed there, and says so. Of such a run, the last resume entry cannot be missed either if every trial before
+// it has its end.
 const sumDigits = 16
 
 // Where chains begin: sums before the first one.
@@ -39,11 +41,13 @@ const (
 const (
 	// JournalSchema is what is written.
 	JournalSchema = 2
-	// journalWithoutSums is the one before, whose entries carry no checksums. It is read, and a run that began with it goes on with it.
+	// journalWithoutSums is the one before, whose entries carry no checksums. It is read, and a run that began with it
+	// goes on with it.
 	journalWithoutSums = 1
 )
 
-// chains are where the chains of a journal stand, and which trial is under way. The writer and the reader both follow them.
+// chains are where the chains of a journal stand, and which trial is under way. The writer and the reader both follow
+// them.
 type chains struct {
 	sums   bool     // entries carry checksums
 	run    string   // sum of the latest entry of no trial
@@ -56,7 +60,8 @@ func newChains(schema int) *chains {
 	return &chains{sums: schema != journalWithoutSums, run: beginsRun}
 }
 
-// next takes the next entry of this kind, and returns its sum; "" without sums. line is what the sum covers and the trial's number.
+// next takes the next entry of this kind, and returns its sum; "" without sums. line is what the sum covers and the
+// trial's number.
 func (c *chains) next(kind Kind, trial int, line []byte) (string, error) {
 	at := &c.run
 	switch kind {
@@ -150,7 +155,8 @@ func (c *chains) check(e Entry, line []byte) error {
 	case err != nil:
 		return err
 	case sum != said:
-		return errors.New("damaged: its checksum is not that of this line and those before it: one of them was changed, or is missing, twice or in another place")
+		return errors.New("damaged: its checksum is not that of this line and those before it: " +
+			"one of them was changed, or is missing, twice or in another place")
 	case e.Kind != KindResume && e.Kind != KindRunEnd:
 		return nil
 	}
@@ -166,5 +172,6 @@ func (c *chains) check(e Entry, line []byte) error {
 type otherTrial int
 
 func (n otherTrial) Error() string {
-	return fmt.Sprintf("damaged: trial %d is not the one that was recorded: it was cut short, or another is in its place", int(n))
+	return fmt.Sprintf("damaged: trial %d is not the one that was recorded: it was cut short, or another is in its place",
+		int(n))
 }

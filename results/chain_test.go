@@ -63,8 +63,8 @@ func linesOf(t testing.TB, path string) []string {
 	return lines[:len(lines)-1]
 }
 
-// TestTrialIsASegment: the lines of a trial have the same sums under another number and in another run, and a journal that they are
-// moved into is whole.
+// TestTrialIsASegment: the lines of a trial have the same sums under another number and in another run, and a journal
+// that they are moved into is whole.
 func TestTrialIsASegment(t *testing.T) {
 	of := func(cells ...string) []string {
 		var all []attempt

@@ -15,8 +15,8 @@ import (
 
 // What is checked here holds of every journal, with checksums or without: nobody who computes with one need ask again.
 
-// maxTime bounds times of a trial's clock. A fleet gets ready, waits for its update and then for its deadline, which may take a year
-// each; nothing is recorded after that.
+// maxTime bounds times of a trial's clock. A fleet gets ready, waits for its update and then for its deadline, which
+// may take a year each; nothing is recorded after that.
 const maxTime = 3 * 365 * 24 * time.Hour
 
 // maxPart bounds the wall-clock time of a part of a run, so that no sum of them overflows.
@@ -46,7 +46,8 @@ func (j *Journal) begin(data []byte) error {
 	for cell, waves := range j.Waves {
 		c, ok := j.cell(cell)
 		if !ok || waves < 1 || waves > c.Fleet.Hosts {
-			return fmt.Errorf("header: %d waves of cell %.200q: the plan has no such cell, or not that many hosts in it", waves, cell)
+			return fmt.Errorf("header: %d waves of cell %.200q: the plan has no such cell, or not that many hosts in it",
+				waves, cell)
 		}
 	}
 	if j.Verify != nil && (j.Verify.Tolerance < 0 || j.Verify.Tolerance > maxTime) {
@@ -81,7 +82,10 @@ func (j *Journal) end(e Entry) error {
 
 // beginTrial reads a KindTrial entry.
 func (j *Journal) beginTrial(e Entry) (*TrialRecord, error) {
-	t := &TrialRecord{Number: e.Trial, Marks: map[string]time.Duration{}, Status: StatusInterrupted, Reason: "the journal has no end for it"}
+	t := &TrialRecord{
+		Number: e.Trial, Marks: map[string]time.Duration{},
+		Status: StatusInterrupted, Reason: "the journal has no end for it",
+	}
 	if err := json.Unmarshal(e.Data, &t.TrialHeader); err != nil {
 		return nil, err
 	}
@@ -118,7 +122,8 @@ func (j *Journal) beginTrial(e Entry) (*TrialRecord, error) {
 		if j.Verify == nil || t.Verifies < 1 || t.Verifies > len(j.Trials) {
 			return nil, fmt.Errorf("it verifies trial %d, and the run has no such trial to verify", t.Verifies)
 		}
-		if first := j.Trials[t.Verifies-1]; first.Verifies != 0 || first.Cell != t.Cell || first.Repeat != t.Repeat || first.Wave != t.Wave {
+		first := j.Trials[t.Verifies-1].place()
+		if first.again = !first.again; first != t.place() {
 			return nil, fmt.Errorf("it verifies trial %d, which is of something else", t.Verifies)
 		}
 	}
@@ -135,7 +140,8 @@ func (j *Journal) checkHosts(t *TrialRecord, c scenarios.Cell) error {
 		case names[h.Name]:
 			return fmt.Errorf("two hosts are %s", h.Name)
 		case h.Architecture != c.Fleet.Architecture:
-			return fmt.Errorf("host %s is of architecture %.60q, and its fleet of %s", h.Name, h.Architecture, c.Fleet.Architecture)
+			return fmt.Errorf("host %s is of architecture %.60q, and its fleet of %s",
+				h.Name, h.Architecture, c.Fleet.Architecture)
 		case h.Node != "" && !slices.ContainsFunc(j.Plan.Nodes, func(n scenarios.Node) bool { return n.Name == h.Node }):
 			return fmt.Errorf("host %s is on machine %.60q, which the plan does not have", h.Name, h.Node)
 		}
@@ -202,7 +208,8 @@ func (t *trialCheck) add(e Entry) error {
 			return err
 		}
 		if !t.hosts[e.Host] || action.Target() != e.Host {
-			return fmt.Errorf("%s of host %.60q, to %.60q: the trial does not have them, or they are two", e.What, e.Host, action.Target())
+			return fmt.Errorf("%s of host %.60q, to %.60q: the trial does not have them, or they are two",
+				e.What, e.Host, action.Target())
 		}
 		t.Decisions = append(t.Decisions, Decision{At: e.At, Events: len(t.Events), Action: action})
 	case KindMark:
@@ -223,8 +230,8 @@ func (t *trialCheck) add(e Entry) error {
 	return nil
 }
 
-// Bounds of what events say. They are no narrower than those of agents/protocol, to which every guest is held: what a guest can
-// say must not make a journal unreadable.
+// Bounds of what events say. They are no narrower than those of agents/protocol, to which every guest is held: what a
+// guest can say must not make a journal unreadable.
 const (
 	maxCount = 1 << 30
 	maxBytes = 1 << 50
@@ -243,8 +250,8 @@ func checkEvent(what fleet.Happening) error {
 	case fleet.Hello:
 		ok = times(w.Uptime)
 	case fleet.Beat:
-		ok = times(w.WorkMax, w.WorkTotal, w.Uptime, w.RunDelay) && counts(w.WorkUnits, w.WorkFailed, w.WorkHung, w.PollsFailed, w.Killed) &&
-			w.Available >= 0 && w.Available <= maxBytes
+		ok = times(w.WorkMax, w.WorkTotal, w.Uptime, w.RunDelay) &&
+			counts(w.WorkUnits, w.WorkFailed, w.WorkHung, w.PollsFailed, w.Killed) && w.Available >= 0 && w.Available <= maxBytes
 		for _, l := range w.Loads {
 			ok = ok && times(l.Total) && counts(l.Units)
 		}

@@ -13,7 +13,8 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 )
 
-// What is read at most: one line, and all of a journal, in bytes. A hundred hosts that beat each second for a day come to 3 GB.
+// What is read at most: one line, and all of a journal, in bytes. A hundred hosts that beat each second for a day come
+// to 3 GB.
 const (
 	maxEntry   = 16 << 20
 	maxJournal = 8 << 30
@@ -29,7 +30,8 @@ type Journal struct {
 	Ending  *Ending       // the last part's; nil for a journal without an end
 	Took    time.Duration // wall-clock; sum of the parts that have an end
 
-	// Unchecked: the journal is of a fleetfall whose entries carry no checksums. Damage to it may not have been noticed.
+	// Unchecked: the journal is of a fleetfall whose entries carry no checksums. Damage to it may not have been
+	// noticed.
 	Unchecked bool
 }
 
@@ -97,8 +99,9 @@ func ReadFile(path string) (*Journal, error) {
 	return j, nil
 }
 
-// Read reads a journal. One that breaks off, as that of a killed run does, is read up to its last whole line. A line before that which
-// is damaged, or which no run could have written, is an error that names it and says which trials before it are whole.
+// Read reads a journal. One that breaks off, as that of a killed run does, is read up to its last whole line. A line
+// before that which is damaged, or which no run could have written, is an error that names it and says which trials
+// before it are whole.
 func Read(r io.Reader) (*Journal, error) {
 	rd, _, err := readWhole(r)
 	if err != nil {
@@ -148,7 +151,8 @@ func readWhole(r io.Reader) (rd *reader, size int64, err error) {
 	}
 }
 
-// tornOff is an error unless rest, what follows the last newline, is what is there of a line that was never wholly written.
+// tornOff is an error unless rest, what follows the last newline, is what is there of a line that was never wholly
+// written.
 func tornOff(rest []byte) error {
 	d := json.NewDecoder(bytes.NewReader(rest))
 	if d.Decode(new(json.RawMessage)) == nil && d.InputOffset() < int64(len(rest)) {
@@ -173,8 +177,8 @@ func (rd *reader) usable(err error) string {
 	case n == 1:
 		trials = "trial 1 is whole"
 	}
-	return fmt.Sprintf("; %s: the first %d lines, copied into a file %s in a directory of their own, can be reported on and replayed",
-		trials, rd.whole[n-1], JournalFile)
+	return fmt.Sprintf("; %s: the first %d lines, copied into a file %s in a directory of their own, "+
+		"can be reported on and replayed", trials, rd.whole[n-1], JournalFile)
 }
 
 // noEnd is why a run without an end counts as interrupted.

@@ -26,8 +26,8 @@ func lock(f *os.File) error {
 	return os.NewSyscallError("flock", err)
 }
 
-// Resume opens the journal of a run that did not come to its end, to go on with it, and returns what it holds so far. A last
-// line that was never wholly written is cut off. The first entry to append is one of KindResume.
+// Resume opens the journal of a run that did not come to its end, to go on with it, and returns what it holds so far. A
+// last line that was never wholly written is cut off. The first entry to append is one of KindResume.
 //
 // The error wraps ErrComplete, ErrReplay or ErrWriting where that is the reason; the file is then as it was.
 func Resume(path string) (*Writer, *Journal, error) {
@@ -123,8 +123,8 @@ func (j *Journal) supersede() {
 	}
 }
 
-// Finished tells whether a trial need not be run any more: it came to an end that counts, or it was invalid when it was run
-// again. A trial that was invalid in its first attempt still has its second. again asks for its second run in a
+// Finished tells whether a trial need not be run any more: it came to an end that counts, or it was invalid when it was
+// run again. A trial that was invalid in its first attempt still has its second. again asks for its second run in a
 // verification.
 func (j *Journal) Finished(cell string, repeat, wave int, again bool) bool {
 	for _, t := range j.Trials {

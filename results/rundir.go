@@ -20,8 +20,8 @@ const (
 	HostsDir       = "hosts" // <PlaceName>[-trial<replaced>]/<host>/ below it: console.log and, of a crash dump, memory.dump and kernel.log
 )
 
-// PlaceName names what a trial fills, in the names of files: cell, repeat, the wave of a fleet that is not whole, and that it
-// is a second run.
+// PlaceName names what a trial fills, in the names of files: cell, repeat, the wave of a fleet that is not whole, and
+// that it is a second run.
 func PlaceName(cell string, repeat, wave int, again bool) string {
 	name := fmt.Sprintf("%s-%d", strings.ReplaceAll(cell, "/", "_"), repeat)
 	if wave > 0 {
@@ -73,8 +73,8 @@ func PointLatest(root, dir string) error {
 	return nil
 }
 
-// FindRun turns what a user names a run or a replay by into its directory: a path to it or to its journal, or its ID or the name of
-// its directory below root; "latest" is the newest run.
+// FindRun turns what a user names a run or a replay by into its directory: a path to it or to its journal, or its ID or
+// the name of its directory below root; "latest" is the newest run.
 func FindRun(root, name string) (string, error) {
 	if info, err := os.Stat(name); err == nil {
 		if !info.IsDir() {

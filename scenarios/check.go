@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Check tells what makes p no plan: a field that is computed with, or that names files, is not what a scenario could have made of it.
-// A plan from [Load] passes; one that was read from elsewhere may not. Names of metrics, faults and images are not checked: another
-// fleetfall may have others.
+// Check tells what makes p no plan: a field that is computed with, or that names files, is not what a scenario could
+// have made of it. A plan from [Load] passes; one that was read from elsewhere may not. Names of metrics, faults and
+// images are not checked: another fleetfall may have others.
 func (p *Plan) Check() error {
 	within := func(name string, d Duration, least time.Duration) error {
 		if time.Duration(d) < least || time.Duration(d) > maxDuration {
@@ -54,7 +54,8 @@ func (p *Plan) Check() error {
 		if err := firstOf(
 			within("at", c.Update.At, 0), within("revert_after", c.Update.RevertAfter, 0),
 			within("notice", c.Recovery.Notice, 0), within("restart", c.Recovery.Restart, 0),
-			number("technicians", int64(c.Recovery.Technicians), 0, maxFleet), number("memory", int64(c.Fleet.Memory), 0, maxMemory),
+			number("technicians", int64(c.Recovery.Technicians), 0, maxFleet),
+			number("memory", int64(c.Fleet.Memory), 0, maxMemory),
 		); err != nil {
 			return fmt.Errorf("cell %s: %w", c.ID, err)
 		}
@@ -62,7 +63,8 @@ func (p *Plan) Check() error {
 			return fmt.Errorf("cell %s: the fleet's name is %.60q: %s", c.ID, c.Fleet.Name, nameRule)
 		}
 		if !slices.Contains(architectures, c.Fleet.Architecture) {
-			return fmt.Errorf("cell %s: unknown architecture %.60q; the architectures are %s", c.ID, c.Fleet.Architecture, andList(architectures))
+			return fmt.Errorf("cell %s: unknown architecture %.60q; the architectures are %s",
+				c.ID, c.Fleet.Architecture, andList(architectures))
 		}
 		if c.Recovery.HandsOn != (Distribution{}) {
 			if err := c.Recovery.HandsOn.Validate(); err != nil {

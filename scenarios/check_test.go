@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestPlansPassTheirCheck: every plan that a scenario was made into, read back. What does not pass is in the tests of package
-// results, which reads plans from journals.
+// TestPlansPassTheirCheck: every plan that a scenario was made into, read back. What does not pass is in the tests of
+// package results, which reads plans from journals.
 func TestPlansPassTheirCheck(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("testdata", "plans", "*.json"))
 	if err != nil || len(files) < 5 {

@@ -98,7 +98,8 @@ func small(t testing.TB) []byte {
 	return []byte(withoutSums(string(data)))
 }
 
-// TestHostileJournals: report, replay and the resumption of a run take any journal that somebody could have written, or refuse it.
+// TestHostileJournals: report, replay and the resumption of a run take any journal that somebody could have written, or
+// refuse it.
 func TestHostileJournals(t *testing.T) {
 	journal := string(small(t))
 	lines := strings.SplitAfter(strings.TrimSuffix(journal, "\n"), "\n")
@@ -130,7 +131,9 @@ func TestHostileJournals(t *testing.T) {
 func TestEveryFieldOfThePlan(t *testing.T) {
 	journal := string(small(t))
 	header, rest, _ := strings.Cut(journal, "\n")
-	var entry struct{ Data struct{ Plan map[string]json.RawMessage } }
+	var entry struct {
+		Data struct{ Plan map[string]json.RawMessage }
+	}
 	if err := json.Unmarshal([]byte(header), &entry); err != nil {
 		t.Fatal(err)
 	}

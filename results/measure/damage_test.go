@@ -70,8 +70,8 @@ func compute(journal []byte) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// TestDamageIsNeverBelieved: whatever single bit of a journal is another, and whichever line is twice, missing or in another's
-// place, it is an error, or the results are the very same.
+// TestDamageIsNeverBelieved: whatever single bit of a journal is another, and whichever line is twice, missing or in
+// another's place, it is an error, or the results are the very same.
 func TestDamageIsNeverBelieved(t *testing.T) {
 	journal := record(t)
 	want, err := compute(journal)

@@ -11,8 +11,8 @@ import (
 	"github.com/fleetfall/fleetfall/scenarios"
 )
 
-// SoFar computes what a journal says up to now that is still written, and writes nothing: what the run's directory has besides is the
-// run's to write.
+// SoFar computes what a journal says up to now that is still written, and writes nothing: what the run's directory has
+// besides is the run's to write.
 func SoFar(dir string) (*results.Results, error) {
 	j, err := results.ReadFile(filepath.Join(dir, results.JournalFile))
 	if err != nil {

@@ -22,7 +22,8 @@ func unchecked(r *results.Results) string {
 	if !r.Run.Unchecked {
 		return ""
 	}
-	return "The journal is of a fleetfall from before its entries carried checksums: it may have been damaged since, and nobody would know."
+	return "The journal is of a fleetfall from before its entries carried checksums: " +
+		"it may have been damaged since, and nobody would know."
 }
 
 // resumed says when a run was taken up again, and what was other by then; it is empty for one that went through.
