@@ -38,6 +38,7 @@ func TestWhatNoRunWrites(t *testing.T) {
 		{whole, header, `"repeat":2`, `"repeat":-2`, "repeat is -2"},
 		{whole, header, `"hosts":1`, `"hosts":-1`, `cell "a" has -1 hosts`},
 		{whole, header, `"hosts":1`, `"hosts":501`, `cell "a" has 501 hosts`},
+		{whole, header, `"hosts":1`, `"hosts":9000000000000000000`, `cell "a" has 9000000000000000000 hosts`},
 		{whole, header, `"id":"a"`, `"id":"b"`, `two cells are "b"`},
 		{whole, header, `"id":"a"`, `"id":"../a"`, `".." is no name`},
 		{whole, header, `"scenario":"s"`, `"scenario":"../s"`, "the scenario's name"},

@@ -75,7 +75,7 @@ func (p *Plan) Check() error {
 	return nil
 }
 
-// checkHosts bounds the hosts of each fleet by what its machines can have.
+// checkHosts bounds the hosts of each fleet by what its machines can have, and those of all trials by what can be listed.
 func (p *Plan) checkHosts() error {
 	var each int64
 	for backend, most := range maxHosts {
@@ -87,9 +87,14 @@ func (p *Plan) checkHosts() error {
 		return fmt.Errorf("unknown backend %.60q", p.Backend)
 	}
 	most := each * int64(max(1, len(p.Nodes)))
+	all := int64(0)
 	for _, c := range p.Cells {
-		if n := int64(c.Fleet.Hosts); n < 1 || n > most {
+		n := int64(c.Fleet.Hosts)
+		if n < 1 || n > most {
 			return fmt.Errorf("cell %.200q has %d hosts, and must have between 1 and %d", c.ID, n, most)
+		}
+		if all += n * int64(p.Repeat); all > maxFleet {
+			return fmt.Errorf("all trials together have more than %d hosts", maxFleet)
 		}
 	}
 	return nil
