@@ -148,6 +148,8 @@ func TestEveryFieldOfThePlan(t *testing.T) {
 }
 
 func FuzzUse(f *testing.F) {
-	f.Add(small(f))
+	journal := small(f)
+	f.Add(journal)
+	f.Add(bytes.Join(bytes.SplitAfter(journal, []byte("\n"))[:30], nil))
 	f.Fuzz(func(t *testing.T, journal []byte) { use(t, journal) })
 }
