@@ -107,7 +107,7 @@ func TestHostileJournals(t *testing.T) {
 		t.Fatal("the journal itself cannot be read")
 	}
 	rng := rand.New(rand.NewPCG(3, 4))
-	read, tries := 0, 400
+	read, tries := 0, 200
 	if testing.Short() {
 		tries = 50
 	}
