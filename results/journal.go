@@ -25,6 +25,8 @@ type Entry struct {
 	What   string          `json:"what,omitempty"` // kind of the event or action; name of the mark
 	Data   json.RawMessage `json:"data,omitempty"`
 	Reason string          `json:"reason,omitempty"`
+	Trials []string        `json:"trials,omitempty"` // of KindResume and KindRunEnd: the latest sum of each trial, in order
+	// After these comes the line's sum, which is no field: it is of the bytes of all that comes before it. See sumDigits.
 }
 
 // Kind of an entry.
@@ -96,13 +98,14 @@ type JournalError struct {
 func (e *JournalError) Error() string { return fmt.Sprintf("journal %s: %v", e.Path, e.Err) }
 func (e *JournalError) Unwrap() error { return e.Err }
 
-// A Writer appends entries to a journal file. Entries that wait while the disk is busy are written and synced as one
-// batch. It may be used from several goroutines.
+// A Writer appends entries to a journal file, each with its checksum. Entries that wait while the disk is busy are written
+// and synced as one batch. It may be used from several goroutines.
 type Writer struct {
 	path string
 	file journalFile
 
 	mu      sync.Mutex
+	chains  *chains
 	changed *sync.Cond // pending, err, closed or written changed
 	pending bytes.Buffer
 	err     error
@@ -127,23 +130,24 @@ func Create(path string, header Header) (*Writer, error) {
 	if err := lock(f); err != nil {
 		return nil, errors.Join(&JournalError{path, err}, f.Close())
 	}
-	w := newWriter(path, f)
-	header.Schema = Schema
+	header.Schema = JournalSchema
+	w := newWriter(path, f, newChains(header.Schema))
 	if err := w.Append(Entry{Kind: KindRun}, header); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
 	return w, nil
 }
 
-func newWriter(path string, f journalFile) *Writer {
-	w := &Writer{path: path, file: f, done: make(chan struct{})}
+func newWriter(path string, f journalFile, c *chains) *Writer {
+	w := &Writer{path: path, file: f, chains: c, done: make(chan struct{})}
 	w.changed = sync.NewCond(&w.mu)
 	go w.flush()
 	return w
 }
 
-// Append adds one entry with data (any JSON value, or nil). It returns the first failure to write any earlier entry, as a
-// *JournalError; nothing is written after such a failure.
+// Append adds one entry with data (any JSON value, or nil), and its sum. It returns the first failure to write any earlier
+// entry, as a *JournalError; nothing is written after such a failure. An entry that cannot come next, as one of a trial that
+// is over, is an error and is not written.
 func (w *Writer) Append(e Entry, data any) error {
 	if data != nil {
 		raw, err := json.Marshal(data)
@@ -151,10 +155,6 @@ func (w *Writer) Append(e Entry, data any) error {
 			return fmt.Errorf("journal: %s %s: %w", e.Kind, e.What, err)
 		}
 		e.Data = raw
-	}
-	line, err := json.Marshal(e)
-	if err != nil {
-		return fmt.Errorf("journal: %s %s: %w", e.Kind, e.What, err)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -166,6 +166,20 @@ func (w *Writer) Append(e Entry, data any) error {
 	}
 	if w.err != nil {
 		return w.err
+	}
+	if w.chains.sums && (e.Kind == KindResume || e.Kind == KindRunEnd) {
+		e.Trials = w.chains.trials
+	}
+	line, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("journal: %s %s: %w", e.Kind, e.What, err)
+	}
+	sum, err := w.chains.next(e.Kind, e.Trial, bytes.TrimSuffix(line, []byte("}")))
+	if err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	if w.chains.sums {
+		line = appendSum(line, sum)
 	}
 	w.pending.Write(line)
 	w.pending.WriteByte('\n')
@@ -226,7 +240,8 @@ type TrialWriter struct {
 	trial int
 }
 
-// Trial begins the trial numbered n, which counts from 1 and is unique within the run.
+// Trial begins trial n. Trials are numbered 1, 2, 3, … and run one after another: the one before has ended, or the run was
+// resumed.
 func (w *Writer) Trial(n int, h TrialHeader) (*TrialWriter, error) {
 	return &TrialWriter{w, n}, w.Append(Entry{Kind: KindTrial, Trial: n}, h)
 }

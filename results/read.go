@@ -13,8 +13,12 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 )
 
-// maxEntry bounds one line of a journal, in bytes.
-const maxEntry = 16 << 20
+// What is read at most: one line, and all of a journal, in bytes. A hundred hosts that beat each second for a day come
+// to 3 GB.
+const (
+	maxEntry   = 16 << 20
+	maxJournal = 8 << 30
+)
 
 // A Journal is a journal as read back.
 type Journal struct {
@@ -25,6 +29,10 @@ type Journal struct {
 	Reason  string
 	Ending  *Ending       // the last part's; nil for a journal without an end
 	Took    time.Duration // wall-clock; sum of the parts that have an end
+
+	// Unchecked: the journal is of a fleetfall whose entries carry no checksums. Damage to it may not have been
+	// noticed.
+	Unchecked bool
 }
 
 // A TrialRecord is all that is known of one trial.
@@ -38,8 +46,6 @@ type TrialRecord struct {
 	Status     string        // "settled", "deadline", "invalid" or "interrupted"; "interrupted" for a trial without an end
 	Reason     string
 	Superseded bool // it came to no end that counts, and a later trial has taken its place: it is in no figure
-
-	over bool // the run was resumed after it
 }
 
 // A Decision is what the orchestrator did in a trial: an action or, when that is nil, a mark.
@@ -93,132 +99,159 @@ func ReadFile(path string) (*Journal, error) {
 	return j, nil
 }
 
-// Read reads a journal. One that breaks off, as that of a killed run does, is read up to its last whole line; a damaged
-// line before that is an error that names it.
+// Read reads a journal. One that breaks off, as that of a killed run does, is read up to its last whole line. A line
+// before that which is damaged, or which no run could have written, is an error that names it and says which trials
+// before it are whole.
 func Read(r io.Reader) (*Journal, error) {
-	j, _, err := readWhole(r)
-	return j, err
+	rd, _, err := readWhole(r)
+	if err != nil {
+		return nil, err
+	}
+	return rd.journal, nil
+}
+
+// A reader is a journal as far as it was read.
+type reader struct {
+	journal  *Journal
+	chains   *chains
+	trial    *trialCheck // of the trial that is under way; nil when none is
+	lines    int
+	whole    []int         // of each trial, the lines up to its end; up to its last entry when it has none
+	previous []byte        // line
+	counted  map[place]int // the trial that came to an end that counts
 }
 
 // readWhole is Read, and says how many bytes the whole lines are.
-func readWhole(r io.Reader) (j *Journal, size int64, err error) {
+func readWhole(r io.Reader) (rd *reader, size int64, err error) {
 	br := bufio.NewReaderSize(r, 64<<10)
-	j = &Journal{Status: StatusInterrupted, Reason: noEnd}
-	byNumber := map[int]*TrialRecord{}
-	for n := 1; ; n++ {
+	rd = &reader{journal: &Journal{Status: StatusInterrupted, Reason: noEnd}, counted: map[place]int{}}
+	for {
 		line, err := readLine(br)
 		if errors.Is(err, io.EOF) {
-			if n == 1 {
-				return nil, 0, errors.New("line 1: the journal is empty")
+			err = tornOff(line)
+			if err == nil && rd.lines == 0 {
+				err = errors.New("the journal is empty")
 			}
-			j.supersede()
-			return j, size, nil // whatever follows the last newline was never wholly written
+			if err == nil {
+				rd.journal.supersede()
+				return rd, size, nil
+			}
 		}
 		if err == nil {
-			err = j.add(line, n == 1, byNumber)
+			err = rd.add(line)
+		}
+		if size += int64(len(line)) + 1; err == nil && size > maxJournal {
+			err = fmt.Errorf("the journal is longer than %d bytes", int64(maxJournal))
 		}
 		if err != nil {
-			return nil, 0, fmt.Errorf("line %d: %w", n, err)
+			return nil, 0, fmt.Errorf("line %d: %w%s", rd.lines+1, err, rd.usable(err))
 		}
-		size += int64(len(line)) + 1
+		rd.lines++
+		rd.previous = line
 	}
+}
+
+// tornOff is an error unless rest, what follows the last newline, is what is there of a line that was never wholly
+// written.
+func tornOff(rest []byte) error {
+	d := json.NewDecoder(bytes.NewReader(rest))
+	if d.Decode(new(json.RawMessage)) == nil && d.InputOffset() < int64(len(rest)) {
+		return errors.New("damaged: it does not end in a newline, and is longer than an entry")
+	}
+	return nil
+}
+
+// usable says what can be done with a journal that has this error behind the lines that were read.
+func (rd *reader) usable(err error) string {
+	n := len(rd.whole)
+	if rd.trial != nil {
+		n--
+	}
+	if other := otherTrial(0); errors.As(err, &other) {
+		n = min(n, int(other)-1)
+	}
+	trials := fmt.Sprintf("trials 1 to %d are whole", n)
+	switch {
+	case n < 1:
+		return "; no trial before it is whole"
+	case n == 1:
+		trials = "trial 1 is whole"
+	}
+	return fmt.Sprintf("; %s: the first %d lines, copied into a file %s in a directory of their own, "+
+		"can be reported on and replayed", trials, rd.whole[n-1], JournalFile)
 }
 
 // noEnd is why a run without an end counts as interrupted.
 const noEnd = "the journal has no end"
 
-// readLine returns the next line without its newline, or io.EOF when no newline is left.
+// readLine returns the next line without its newline, or io.EOF and what is left when no newline is.
 func readLine(br *bufio.Reader) ([]byte, error) {
 	var line []byte
 	for {
 		part, err := br.ReadSlice('\n')
 		line = append(line, part...)
 		switch {
+		case len(line) > maxEntry:
+			return line, fmt.Errorf("longer than %d bytes", maxEntry)
 		case err == nil:
 			return bytes.TrimSuffix(line, []byte("\n")), nil
 		case !errors.Is(err, bufio.ErrBufferFull):
-			return nil, err
-		case len(line) > maxEntry:
-			return nil, fmt.Errorf("longer than %d bytes", maxEntry)
+			return line, err
 		}
 	}
 }
 
-func (j *Journal) add(line []byte, first bool, byNumber map[int]*TrialRecord) error {
+// add takes the next line.
+func (rd *reader) add(line []byte) error {
 	var e Entry
 	if err := json.Unmarshal(line, &e); err != nil {
 		return fmt.Errorf("damaged: %w", err)
 	}
-	if first != (e.Kind == KindRun) {
+	if first := rd.lines == 0; first != (e.Kind == KindRun) {
 		return fmt.Errorf("a journal begins with one entry of kind %q, this is %q", KindRun, e.Kind)
+	}
+	j := rd.journal
+	if e.Kind == KindRun {
+		if err := j.begin(e.Data); err != nil {
+			return err
+		}
+		rd.chains = newChains(j.Schema)
 	}
 	if j.Ending != nil && e.Kind != KindResume {
 		return fmt.Errorf("%s after the end of the run, which was not resumed", e.Kind)
 	}
+	if err := rd.chains.check(e, line); err != nil {
+		return err
+	}
+	if j.Unchecked && bytes.Equal(line, rd.previous) && (e.What == "beat" || e.What == "panic" || e.What == "threat") {
+		return fmt.Errorf("damaged: the line before it is the same: no host has the same %s twice at one instant", e.What)
+	}
 	switch e.Kind {
 	case KindRun:
-		if err := json.Unmarshal(e.Data, &j.Header); err != nil {
-			return fmt.Errorf("header: %w", err)
-		}
-		if j.Schema != Schema {
-			return fmt.Errorf("journal schema %d, this fleetfall reads %d", j.Schema, Schema)
-		}
-		if j.Plan == nil {
-			return errors.New("header: no plan")
-		}
 		return nil
 	case KindRunEnd:
-		j.Status, j.Reason, j.Ending = e.What, e.Reason, new(Ending)
-		if err := json.Unmarshal(e.Data, j.Ending); err != nil {
-			return fmt.Errorf("end of run: %w", err)
-		}
-		j.Took += j.Ending.Duration
-		return nil
+		rd.trial = nil
+		return j.end(e)
 	case KindResume:
-		return j.resume(e, byNumber)
+		rd.trial = nil
+		return j.resume(e)
 	case KindTrial:
-		if byNumber[e.Trial] != nil {
-			return fmt.Errorf("trial %d begins twice", e.Trial)
-		}
-		t := &TrialRecord{Number: e.Trial, Marks: map[string]time.Duration{}, Status: "interrupted", Reason: "the journal has no end for it"}
-		if err := json.Unmarshal(e.Data, &t.TrialHeader); err != nil {
+		t, err := j.beginTrial(e)
+		if err != nil {
 			return fmt.Errorf("trial %d: %w", e.Trial, err)
 		}
-		byNumber[e.Trial] = t
-		j.Trials = append(j.Trials, t)
+		rd.trial = newTrialCheck(t)
+		rd.whole = append(rd.whole, rd.lines+1)
 		return nil
 	}
-	t := byNumber[e.Trial]
-	if t == nil {
-		return fmt.Errorf("%s of trial %d, which has not begun", e.Kind, e.Trial)
+	if err := rd.trial.add(e); err != nil {
+		return fmt.Errorf("%s of trial %d: %w", e.Kind, e.Trial, err)
 	}
-	if t.over {
-		return fmt.Errorf("%s of trial %d, which was over when the run was resumed", e.Kind, e.Trial)
-	}
-	if e.At < t.End {
-		return fmt.Errorf("%s of trial %d at %s, after one at %s", e.Kind, e.Trial, e.At, t.End)
-	}
-	t.End = e.At
-	switch e.Kind {
-	case KindEvent:
-		what, err := fleet.DecodeHappening(e.What, e.Data)
-		if err != nil {
-			return err
-		}
-		t.Events = append(t.Events, fleet.Event{At: e.At, Host: e.Host, What: what})
-	case KindAction:
-		action, err := fleet.DecodeAction(e.What, e.Data)
-		if err != nil {
-			return err
-		}
-		t.Decisions = append(t.Decisions, Decision{At: e.At, Events: len(t.Events), Action: action})
-	case KindMark:
-		t.Marks[e.What] = e.At
-		t.Decisions = append(t.Decisions, Decision{At: e.At, Events: len(t.Events), Mark: e.What})
-	case KindTrialEnd:
-		t.Status, t.Reason = e.What, e.Reason
-	default:
-		return fmt.Errorf("unknown kind of entry %q", e.Kind)
+	rd.whole[len(rd.whole)-1] = rd.lines + 1
+	if e.Kind == KindTrialEnd {
+		err := rd.endTrial(rd.trial.TrialRecord)
+		rd.trial = nil
+		return err
 	}
 	return nil
 }

@@ -49,10 +49,12 @@ type Run struct {
 	ID       string  `json:"id"`
 	Started  string  `json:"started"`  // RFC 3339
 	Duration float64 `json:"duration"` // s of wall-clock time, of all parts that came to an end of their own
-	Status   string  `json:"status"`   // "complete", "interrupted" (also killed) or "failed"
+	Status   string  `json:"status"`   // "complete", "interrupted" (also killed), "failed", or "running", which no results.json says
 	Reason   string  `json:"reason,omitempty"`
 	Replays  string  `json:"replays,omitempty"` // ID of the run whose recorded events these figures are of
-	Resumed  []Part  `json:"resumed,omitempty"` // times that it was taken up again, in order
+	// Unchecked: the journal's entries carry no checksums, so that damage to it may not have been noticed.
+	Unchecked bool   `json:"unchecked,omitempty"`
+	Resumed   []Part `json:"resumed,omitempty"` // times that it was taken up again, in order
 }
 
 // A Part of a run that was resumed: when it began, and which facts of its provenance were other than the first part's.

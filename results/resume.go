@@ -26,8 +26,8 @@ func lock(f *os.File) error {
 	return os.NewSyscallError("flock", err)
 }
 
-// Resume opens the journal of a run that did not come to its end, to go on with it, and returns what it holds so far. A last
-// line that was never wholly written is cut off. The first entry to append is one of KindResume.
+// Resume opens the journal of a run that did not come to its end, to go on with it, and returns what it holds so far. A
+// last line that was never wholly written is cut off. The first entry to append is one of KindResume.
 //
 // The error wraps ErrComplete, ErrReplay or ErrWriting where that is the reason; the file is then as it was.
 func Resume(path string) (*Writer, *Journal, error) {
@@ -35,27 +35,41 @@ func Resume(path string) (*Writer, *Journal, error) {
 	if err != nil {
 		return nil, nil, &JournalError{path, err}
 	}
-	j, err := takeUp(f)
+	rd, err := takeUp(f)
 	if err != nil {
 		return nil, nil, errors.Join(&JournalError{path, err}, f.Close())
 	}
-	return newWriter(path, f), j, nil
+	return newWriter(path, f, rd.chains), rd.journal, nil
 }
 
-func takeUp(f *os.File) (*Journal, error) {
+func takeUp(f *os.File) (*reader, error) {
 	if err := lock(f); err != nil {
 		return nil, err
 	}
-	j, size, err := readWhole(f)
+	rd, size, err := readWhole(f)
 	switch {
 	case err != nil:
 		return nil, err
-	case j.Replays != "":
+	case rd.journal.Replays != "":
 		return nil, ErrReplay
-	case j.Status == StatusComplete:
+	case rd.journal.Status == StatusComplete:
 		return nil, ErrComplete
 	}
-	return j, f.Truncate(size)
+	return rd, f.Truncate(size)
+}
+
+// Running tells whether a process writes the journal at path.
+func Running(path string) (bool, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close() // and with it the lock, if it was to be had
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return true, nil
+	}
+	return false, os.NewSyscallError("flock", err)
 }
 
 // Statuses of a run that has ended.
@@ -65,8 +79,11 @@ const (
 	StatusFailed      = "failed"
 )
 
+// StatusRunning is that of a run that has not ended, and whose journal is still written. No journal says so of itself.
+const StatusRunning = "running"
+
 // resume reads a KindResume entry: whatever was under way before it will have no further entry.
-func (j *Journal) resume(e Entry, byNumber map[int]*TrialRecord) error {
+func (j *Journal) resume(e Entry) error {
 	if j.Status == StatusComplete {
 		return errors.New("a complete run is resumed")
 	}
@@ -74,12 +91,12 @@ func (j *Journal) resume(e Entry, byNumber map[int]*TrialRecord) error {
 	if err := json.Unmarshal(e.Data, &r); err != nil {
 		return fmt.Errorf("resumption: %w", err)
 	}
+	if len(j.Resumed) == maxResumed {
+		return fmt.Errorf("a run is resumed %d times at most", maxResumed)
+	}
 	r.Trials = len(j.Trials)
 	j.Resumed = append(j.Resumed, r)
 	j.Status, j.Reason, j.Ending = StatusInterrupted, noEnd, nil
-	for _, t := range byNumber {
-		t.over = true
-	}
 	return nil
 }
 
@@ -106,8 +123,8 @@ func (j *Journal) supersede() {
 	}
 }
 
-// Finished tells whether a trial need not be run any more: it came to an end that counts, or it was invalid when it was run
-// again. A trial that was invalid in its first attempt still has its second. again asks for its second run in a
+// Finished tells whether a trial need not be run any more: it came to an end that counts, or it was invalid when it was
+// run again. A trial that was invalid in its first attempt still has its second. again asks for its second run in a
 // verification.
 func (j *Journal) Finished(cell string, repeat, wave int, again bool) bool {
 	for _, t := range j.Trials {

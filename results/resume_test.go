@@ -40,7 +40,16 @@ func unfinished(t testing.TB, status string, attempts ...attempt) string {
 func appendTrials(t testing.TB, w *Writer, number int, attempts ...attempt) {
 	t.Helper()
 	for i, a := range attempts {
-		trial, err := w.Trial(number+i, TrialHeader{Cell: a.cell, Repeat: a.repeat, Wave: a.wave, Attempt: a.attempt})
+		h := TrialHeader{Cell: a.cell, Repeat: a.repeat, Wave: a.wave, Attempt: a.attempt, Hosts: hosts()}
+		if i > 0 && attempts[i-1].status == "" { // only a resumed run goes on behind a trial without an end
+			if err := w.Append(Entry{Kind: KindResume}, Resumption{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if h.Wave > 0 {
+			h.Waves = 2
+		}
+		trial, err := w.Trial(number+i, h)
 		if err == nil {
 			err = trial.Mark(5, MarkReady)
 		}
@@ -90,12 +99,16 @@ func TestResume(t *testing.T) {
 
 func TestTrialThatCountsIsNeverSuperseded(t *testing.T) {
 	for _, status := range []string{"settled", "deadline"} {
-		j, err := ReadFile(unfinished(t, "", attempt{cell: "a", status: status}, attempt{cell: "a", status: "settled"}))
+		j, err := ReadFile(unfinished(t, "", attempt{cell: "a", status: status}, attempt{cell: "a", status: "invalid"}))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if j.Trials[0].Superseded {
 			t.Errorf("a trial that ended %s is superseded by what was run in its place", status)
+		}
+		_, err = ReadFile(unfinished(t, "", attempt{cell: "a", status: status}, attempt{cell: "a", status: "settled"}))
+		if want := "trial 2 came to an end that counts, and so did trial 1"; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("two trials that count in one place: %v, want %q", err, want)
 		}
 	}
 }
@@ -173,22 +186,17 @@ func TestResumeRefuses(t *testing.T) {
 }
 
 func TestEntriesAfterTheEnd(t *testing.T) {
-	data, err := os.ReadFile(unfinished(t, StatusInterrupted, attempt{cell: "a"}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	complete, err := os.ReadFile(unfinished(t, StatusComplete))
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := withoutSums(t, unfinished(t, StatusInterrupted, attempt{cell: "a"}))
+	complete := withoutSums(t, unfinished(t, StatusComplete))
 	const resume = `{"k":"resume","data":{}}` + "\n"
 	for text, want := range map[string]string{
-		string(data) + `{"k":"trial","trial":2,"data":{}}` + "\n":           "line 5: trial after the end of the run",
-		string(data) + `{"k":"run_end","what":"complete","data":{}}` + "\n": "line 5: run_end after the end of the run",
-		string(data) + resume + `{"k":"mark","trial":1,"at":9}` + "\n":      "line 6: mark of trial 1, which was over",
-		string(data) + resume + `{"k":"trial","trial":1,"data":{}}` + "\n":  "line 6: trial 1 begins twice",
-		string(data) + `{"k":"resume","data":7}` + "\n":                     "line 5: resumption",
-		string(complete) + resume:                                           "line 3: a complete run is resumed",
+		data + `{"k":"trial","trial":2,"data":{}}` + "\n":           "line 5: trial after the end of the run",
+		data + `{"k":"run_end","what":"complete","data":{}}` + "\n": "line 5: run_end after the end of the run",
+		data + resume + `{"k":"mark","trial":1,"at":9}` + "\n":      "line 6: mark of trial 1, which was over",
+		data + resume + `{"k":"trial","trial":1,"data":{}}` + "\n":  "line 6: trial 1 begins twice",
+		data + resume + `{"k":"trial","trial":3,"data":{}}` + "\n":  "line 6: trial 3 begins where trial 2",
+		data + `{"k":"resume","data":7}` + "\n":                     "line 5: resumption",
+		complete + resume:                                           "line 3: a complete run is resumed",
 	} {
 		if _, err := Read(strings.NewReader(text)); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("error %q, want one that begins with %q", err, want)
@@ -213,7 +221,6 @@ func TestFinished(t *testing.T) {
 		{"killed in its second attempt", []attempt{{status: "invalid"}, {attempt: 2}}, false, 2},
 		{"run again after a kill", []attempt{{}, {status: "settled"}}, true, 0},
 		{"another repeat", []attempt{{repeat: 1, status: "settled"}}, false, 0},
-		{"another wave", []attempt{{wave: 1, status: "settled"}}, false, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for i := range c.attempts {
@@ -230,5 +237,12 @@ func TestFinished(t *testing.T) {
 				t.Errorf("the next attempt is %d, want %d", got, c.attempt)
 			}
 		})
+	}
+	j, err := ReadFile(unfinished(t, "", attempt{cell: "w", wave: 1, status: "settled"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !j.Finished("w", 0, 1, false) || j.Finished("w", 0, 2, false) {
+		t.Error("the second wave is taken for the first")
 	}
 }

@@ -34,7 +34,21 @@ func TestRunDirectory(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	replay, err := CreateReplayDir(root, "outage", "dddd4444", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := filepath.Join(root, "replays", "outage-20240719T040900Z-dddd4444"); replay != want {
+		t.Errorf("directory %s, want %s", replay, want)
+	}
+	if err := WriteFile(replay, JournalFile, []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if runs := ListRuns(root); len(runs) != 2 {
+		t.Errorf("runs %q: a replay is none", runs)
+	}
 	for name, want := range map[string]string{
+		"dddd4444": replay, filepath.Base(replay): replay, replay: replay,
 		"latest": second, "aaaa1111": first, filepath.Base(second): second, first: first, filepath.Join(first, JournalFile): first,
 	} {
 		got, err := FindRun(root, name)

@@ -30,6 +30,7 @@ func TestMain(m *testing.M) {
 // TestScripts runs testdata/*.txtar. Beside testscript's own commands they have:
 //
 //	exits CODE COMMAND ARG...  runs a command that must end with that exit code
+//	writes JOURNAL             goes on with a run's journal, as the run itself would, until the script ends
 //
 // the condition [vm], this machine can run VMs or promises to; and $FLEETFALL, the program's path.
 func TestScripts(t *testing.T) {
@@ -39,7 +40,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		Condition:           condition,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "writes": writes},
 		Setup: func(env *testscript.Env) error {
 			// The Go cache, so that an image can be built; no colours, so that output can be compared.
 			for _, name := range []string{"FLEETFALL_PROMISED", "GOFLAGS", "GOPROXY", "GOSUMDB"} {
@@ -94,6 +95,16 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit code %d, want %d\nstderr:\n%s", got, want, ts.ReadFile("stderr"))
 	}
+}
+
+func writes(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: writes JOURNAL")
+	}
+	w, _, err := results.Resume(ts.MkAbs(args[0]))
+	ts.Check(err)
+	ts.Check(w.Append(results.Entry{Kind: results.KindResume}, results.Resumption{}))
+	ts.Defer(func() { ts.Check(w.Close()) })
 }
 
 // recordRun leaves a run's directory with nothing but the journal of channel-file-291 on the conformance fake.

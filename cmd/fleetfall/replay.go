@@ -20,8 +20,8 @@ holds every decision of its against the recorded one: actions, marks, timers, an
 and the same decisions give the same metrics. Another fleetfall that decides otherwise is found out without a single
 host.
 
-RUN is the run's directory, its journal, its ID, or "latest". The replay gets a directory of its own below --results, with
-a journal, results and a report; "latest" stays what it is.
+RUN is the run's directory, its journal, its ID, or "latest". The replay gets a directory of its own in "replays" below
+--results, with a journal, results and a report; "latest" stays what it is.
 
 Exit codes: 0 all decisions and metrics are the same, 1 some differ, 2 the command line is wrong, 3 the run cannot be
 replayed, 130 interrupted.`,

@@ -115,20 +115,7 @@ func outcome(c *cobra.Command, finished *experiment.Finished, err error) error {
 	case err != nil:
 		return infra(err)
 	}
-	if unreliable := finished.Results.Unreliable(); len(unreliable) > 0 {
-		err := fmt.Errorf("the testbed cannot be relied upon: %s", unreliable[0])
-		if more := len(unreliable) - 1; more > 0 {
-			err = fmt.Errorf("%w, and %d more", err, more)
-		}
-		return infra(err)
-	}
-	switch finished.Results.Verdict {
-	case results.Met:
-		return nil
-	case results.Missed:
-		return &exitError{code: exitMissed}
-	}
-	return &exitError{code: exitInfra}
+	return judged(finished.Results)
 }
 
 // version is what this binary was built from.

@@ -56,16 +56,18 @@ func Replay(ctx context.Context, cfg ReplayConfig) (*Replayed, error) {
 		return nil, fmt.Errorf("replay: %w", err)
 	}
 	id := newRunID()
-	dir, err := results.CreateRunDir(cfg.Results, recorded.Plan.Scenario, id, started)
+	dir, err := results.CreateReplayDir(cfg.Results, recorded.Plan.Scenario, id, started)
 	if err != nil {
 		return nil, err
 	}
 	out := &Replayed{Dir: dir, Of: recorded.RunID}
 	header := recorded.Header
 	header.RunID, header.Started, header.Replays = id, started, recorded.RunID
-	header.Provenance.Facts = append([]results.Fact{
-		{Name: "replay", Value: fmt.Sprintf("of run %s, by fleetfall %s; all that follows is of that run", recorded.RunID, cfg.Version)},
-	}, header.Provenance.Facts...)
+	of := fmt.Sprintf("of run %s, by fleetfall %s; all that follows is of that run", recorded.RunID, cfg.Version)
+	if recorded.Unchecked {
+		of += ", whose journal carries no checksums"
+	}
+	header.Provenance.Facts = append([]results.Fact{{Name: "replay", Value: of}}, header.Provenance.Facts...)
 	journal, err := results.Create(filepath.Join(dir, results.JournalFile), header)
 	if err != nil {
 		return out, err

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -57,14 +56,27 @@ func eventful(t *testing.T, root string) (dir string, j *results.Journal) {
 	return r.dir, j
 }
 
-// entries are a journal's lines but its own first and last.
+// withoutSums is a journal's text as a fleetfall wrote it whose entries carried no checksums: what it says can be edited.
+func withoutSums(journal string) string {
+	sums := regexp.MustCompile(`(,"trials":\[[^\]]*\])?,"sum":"[0-9a-f]{16}"}`)
+	return strings.Replace(sums.ReplaceAllString(journal, "}"), `"schema":2`, `"schema":1`, 1)
+}
+
+// entries are a journal's lines but its own first and last. Those of trials have their checksums; what is chained to the header, which
+// is another, has none.
 func entries(t *testing.T, dir string) []string {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(dir, results.JournalFile))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return slices.DeleteFunc(strings.Split(string(data), "\n"), func(line string) bool {
+	lines := strings.Split(string(data), "\n")
+	for i, line := range lines {
+		if strings.HasPrefix(line, `{"k":"resume"`) {
+			lines[i] = withoutSums(line)
+		}
+	}
+	return slices.DeleteFunc(lines, func(line string) bool {
 		return strings.HasPrefix(line, `{"k":"run"`) || strings.HasPrefix(line, `{"k":"run_end"`)
 	})
 }
@@ -93,6 +105,7 @@ func TestReplayWritesTheSameJournal(t *testing.T) {
 	}
 	want = append(want, fmt.Sprintf(`{"k":"trial_end","trial":8,"at":%d,"what":"interrupted","reason":"the journal has no end for it"}`, before.Trials[7].End))
 	got := slices.DeleteFunc(entries(t, r.Dir), func(line string) bool { return line == "" })
+	got[len(got)-1] = withoutSums(got[len(got)-1]) // was not recorded
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("entries (-recorded +replayed):\n%s", diff)
 	}
@@ -140,8 +153,9 @@ func edited(t *testing.T, edit func(journal string) string) *Replayed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	after := edit(string(before))
-	if after == string(before) {
+	journal := withoutSums(string(before))
+	after := edit(journal)
+	if after == journal {
 		t.Fatal("nothing was edited")
 	}
 	if err := os.WriteFile(path, []byte(after), 0o644); err != nil {
@@ -237,21 +251,5 @@ func TestReplayIsInterrupted(t *testing.T) {
 	}
 	if len(r.Diverged) > 0 {
 		t.Errorf("what was interrupted is said to differ: %+v", r.Diverged)
-	}
-}
-
-// TestReplayAsksThePlan: a trial of a cell that the plan does not have cannot be replayed.
-func TestReplayAsksThePlan(t *testing.T) {
-	root := t.TempDir()
-	run := newRun(t, Config{Plan: smallPlan(t), Results: root})
-	if err := run.begin(results.Provenance{}); err != nil {
-		t.Fatal(err)
-	}
-	rec, err := run.journal.Trial(1, results.TrialHeader{Cell: "nobody's"})
-	if err := errors.Join(err, rec.Mark(time.Second, results.MarkReady), rec.End(time.Second, orchestrator.Settled, ""), run.journal.Close()); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Replay(t.Context(), ReplayConfig{Run: run.dir, Results: root}); err == nil || !strings.Contains(err.Error(), `no cell "nobody's"`) {
-		t.Errorf("%v", err)
 	}
 }

@@ -63,7 +63,7 @@ const (
 	userPlace    = "user_rapid-response_everyone_technicians-0"
 )
 
-func smallPlan(t *testing.T) *scenarios.Plan {
+func smallPlan(t testing.TB) *scenarios.Plan {
 	t.Helper()
 	plan, diags := scenarios.LoadFile("channel-file-291", scenarios.Options{Vars: map[string]string{"hosts": "2"}})
 	if diags.HasErrors() {
@@ -73,7 +73,7 @@ func smallPlan(t *testing.T) *scenarios.Plan {
 }
 
 // newRun is a run as it stands once its hypervisor is open.
-func newRun(t *testing.T, cfg Config) *run {
+func newRun(t testing.TB, cfg Config) *run {
 	t.Helper()
 	cfg.Step, cfg.Begin = func(s string) { t.Log(s) }, func(int) {}
 	r := &run{Config: cfg, id: newRunID(), started: time.Now(), consoles: map[string]int{}}
@@ -90,7 +90,7 @@ func newRun(t *testing.T, cfg Config) *run {
 }
 
 // finish runs the trials, and ends the journal unless it is to look like that of a killed run.
-func (r *run) finish(t *testing.T, ctx context.Context, b fleets, kill bool) *results.Journal {
+func (r *run) finish(t testing.TB, ctx context.Context, b fleets, kill bool) *results.Journal {
 	t.Helper()
 	facts := []results.Fact{{Name: "accelerator", Value: "none"}, {Name: imageFact("tiny"), Value: "abc, kernel 6"}}
 	if err := r.begin(results.Provenance{Facts: facts}); err != nil {

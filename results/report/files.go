@@ -11,6 +11,19 @@ import (
 	"github.com/fleetfall/fleetfall/scenarios"
 )
 
+// SoFar computes what a journal says up to now that is still written, and writes nothing: what the run's directory has
+// besides is the run's to write.
+func SoFar(dir string) (*results.Results, error) {
+	j, err := results.ReadFile(filepath.Join(dir, results.JournalFile))
+	if err != nil {
+		return nil, fmt.Errorf("report: %w", err)
+	}
+	if j.Ending == nil { // else it has ended meanwhile
+		j.Status, j.Reason = results.StatusRunning, ""
+	}
+	return measure.Compute(j), nil
+}
+
 // Files computes everything in a run's directory that follows from its journal, and writes it there anew. The same
 // journal gives the same bytes.
 func Files(dir string) (*results.Results, error) {

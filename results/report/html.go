@@ -57,6 +57,7 @@ type page struct {
 	ClockMeaning string
 	RunState     string
 	Replayed     string
+	Unchecked    string
 	Resumed      string
 	Waves        []string // sentences
 	Retried      string
@@ -159,7 +160,7 @@ func newPage(r *results.Results) (*page, error) {
 	}
 	p := &page{
 		Results: r, CSS: template.CSS(css), Patterns: template.HTML(patterns),
-		Title: oneLine(r.Scenario.Name), Started: when(r.Run.Started), RunState: runState(r), Replayed: replayed(r), Resumed: resumed(r), Waves: wavesOf(r), VerdictText: verdict(r),
+		Title: oneLine(r.Scenario.Name), Started: when(r.Run.Started), RunState: runState(r), Replayed: replayed(r), Unchecked: unchecked(r), Resumed: resumed(r), Waves: wavesOf(r), VerdictText: verdict(r),
 		Deadline:  seconds(time.Duration(r.Scenario.Deadline).Seconds()),
 		StableFor: seconds(time.Duration(r.Scenario.StableFor).Seconds()),
 		Liveness:  seconds(time.Duration(r.Scenario.Liveness).Seconds()),

@@ -25,6 +25,9 @@ func Markdown(w io.Writer, r *results.Results) error {
 	if s := replayed(r); s != "" {
 		fmt.Fprintf(&b, "\n> %s\n", md(s))
 	}
+	if s := unchecked(r); s != "" {
+		fmt.Fprintf(&b, "\n> %s\n", md(s))
+	}
 	if s := resumed(r); s != "" {
 		fmt.Fprintf(&b, "\n> %s\n", md(s))
 	}

@@ -17,6 +17,15 @@ func replayed(r *results.Results) string {
 	return "This is a replay of run " + oneLine(r.Run.Replays) + ": what happened was recorded then, and nothing was run again."
 }
 
+// unchecked says that damage to the journal may not have been noticed; it is empty for one whose entries carry checksums.
+func unchecked(r *results.Results) string {
+	if !r.Run.Unchecked {
+		return ""
+	}
+	return "The journal is of a fleetfall from before its entries carried checksums: " +
+		"it may have been damaged since, and nobody would know."
+}
+
 // resumed says when a run was taken up again, and what was other by then; it is empty for one that went through.
 func resumed(r *results.Results) string {
 	var parts []string
@@ -194,12 +203,16 @@ func leftOut(r *results.Results) string {
 	for _, c := range r.Cells {
 		invalid, unfinished = invalid+c.Invalid, unfinished+c.Unfinished
 	}
+	still := " had not come to an end when the run was interrupted"
+	if r.Run.Status == results.StatusRunning {
+		still = " had not come to an end by now"
+	}
 	var parts []string
 	if invalid > 0 {
 		parts = append(parts, count(invalid, "host sample")+" failed for reasons of the testbed")
 	}
 	if unfinished > 0 {
-		parts = append(parts, count(unfinished, "host sample")+" had not come to an end when the run was interrupted")
+		parts = append(parts, count(unfinished, "host sample")+still)
 	}
 	if len(parts) == 0 {
 		return ""

@@ -51,6 +51,9 @@ func (t *terminal) draw(r *results.Results) {
 	if s := replayed(r); s != "" {
 		t.line("", faint, s)
 	}
+	if s := unchecked(r); s != "" {
+		t.line("", faint, s)
+	}
 	if s := resumed(r); s != "" {
 		t.line("", faint, s)
 	}

@@ -128,6 +128,8 @@ func runState(r *results.Results) string {
 	switch r.Run.Status {
 	case "complete", "":
 		return ""
+	case results.StatusRunning:
+		return "The run is still running. What follows covers what was recorded until now."
 	case "interrupted":
 		return "The run was interrupted" + reason + ". What follows covers what was recorded until then."
 	case "failed":

@@ -1,0 +1,177 @@
+package results
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+)
+
+// Every line of a journal ends in a checksum, as in
+//
+//	{"k":"event","trial":2,"at":5,"host":"kernel-01","what":"beat","data":{…},"sum":"0123456789abcdef"}
+//
+// It is the first 16 hexadecimal digits of the SHA-256 of the sum before it and of the line's own bytes up to
+// `,"sum":`, but for the trial's number. It finds accidents of disks and copies, and edits that were not meant to
+// deceive. It is no signature: whoever can write the file can compute it.
+//
+// There is one chain of sums for each trial, from its header to its end, and one for the entries that are of no trial:
+// run, resume and run_end. So the lines of a trial are a segment that is whole or damaged by itself. It can be moved
+// into another journal under another number, and two runs of one seed that came out the same have the same sums. An
+// entry that is changed, missing, twice, or in another's place breaks its chain there. An end needs no count of
+// entries: its sum covers all that came before.
+//
+// What a trial's chain cannot tell, the others do. Trials are numbered 1, 2, 3, … and run one after another, so that
+// one that is missing or in another's place is noticed, and one that lost its end. The entries resume and run_end list
+// the latest sum of every trial so far, so that a trial of another run in the place of one is noticed too.
+//
+// What is cut off the end of a journal cannot be missed, whole lines or parts of one: it is then the journal of a run
+// that was killed there, and says so. Of such a run, the last resume entry cannot be missed either if every trial before
+// it has its end.
+const sumDigits = 16
+
+// Where chains begin: sums before the first one.
+const (
+	beginsRun   = "fleetfall-run..."
+	beginsTrial = "fleetfall-trial."
+)
+
+// Versions of a journal.
+const (
+	// JournalSchema is what is written.
+	JournalSchema = 2
+	// journalWithoutSums is the one before, whose entries carry no checksums. It is read, and a run that began with it
+	// goes on with it.
+	journalWithoutSums = 1
+)
+
+// chains are where the chains of a journal stand, and which trial is under way. The writer and the reader both follow
+// them.
+type chains struct {
+	sums   bool     // entries carry checksums
+	run    string   // sum of the latest entry of no trial
+	trials []string // of each trial, the sum of its latest entry, or "" without sums
+	open   bool     // the last of them has not ended
+	buffer []byte   // for next
+}
+
+func newChains(schema int) *chains {
+	return &chains{sums: schema != journalWithoutSums, run: beginsRun}
+}
+
+// next takes the next entry of this kind, and returns its sum; "" without sums. line is what the sum covers and the
+// trial's number.
+func (c *chains) next(kind Kind, trial int, line []byte) (string, error) {
+	at := &c.run
+	switch kind {
+	case KindRun, KindResume, KindRunEnd:
+		if trial != 0 {
+			return "", fmt.Errorf("%s is of trial %d, and is to be of none", kind, trial)
+		}
+		c.open = false
+	case KindTrial:
+		switch now := len(c.trials); {
+		case trial > 0 && trial <= now:
+			return "", fmt.Errorf("trial %d begins twice", trial)
+		case trial != now+1:
+			return "", fmt.Errorf("trial %d begins where trial %d was to begin", trial, now+1)
+		case c.open:
+			return "", fmt.Errorf("trial %d begins, and trial %d has no end", trial, now)
+		}
+		c.trials, c.open = append(c.trials, beginsTrial), true
+		at = &c.trials[trial-1]
+	case KindEvent, KindAction, KindMark, KindTrialEnd:
+		switch now := len(c.trials); {
+		case trial < 1 || trial > now:
+			return "", fmt.Errorf("%s of trial %d, which has not begun", kind, trial)
+		case trial < now || !c.open:
+			return "", fmt.Errorf("%s of trial %d, which was over", kind, trial)
+		}
+		c.open = kind != KindTrialEnd
+		at = &c.trials[trial-1]
+	default:
+		return "", fmt.Errorf("unknown kind of entry %q", kind)
+	}
+	if !c.sums {
+		*at = ""
+		return "", nil
+	}
+	before, after := withoutTrial(line)
+	c.buffer = append(append(append(c.buffer[:0], *at...), before...), after...)
+	sum := sha256.Sum256(c.buffer)
+	*at = hex.EncodeToString(sum[:sumDigits/2])
+	return *at, nil
+}
+
+// withoutTrial is a line without its trial's number: what comes before and after it. The number is the second field.
+func withoutTrial(line []byte) (before, after []byte) {
+	const field = `,"trial":`
+	kind := bytes.IndexByte(line, ',')
+	if kind < 0 || !bytes.HasPrefix(line[kind:], []byte(field)) {
+		return line, nil
+	}
+	end := kind + len(field)
+	for end < len(line) && line[end] >= '0' && line[end] <= '9' {
+		end++
+	}
+	return line[:kind], line[end:]
+}
+
+const (
+	beforeSum = `,"sum":"`
+	afterSum  = `"}`
+)
+
+// appendSum ends a line, a JSON object, with its sum.
+func appendSum(line []byte, sum string) []byte {
+	line = append(line[:len(line)-1], beforeSum...)
+	return append(append(line, sum...), afterSum...)
+}
+
+// cutSum takes a line apart into what its sum covers, and the sum.
+func cutSum(line []byte) (covered []byte, sum string, err error) {
+	at := len(line) - len(beforeSum) - sumDigits - len(afterSum)
+	if at < 1 || !bytes.HasPrefix(line[at:], []byte(beforeSum)) || !bytes.HasSuffix(line, []byte(afterSum)) {
+		return nil, "", errors.New("damaged: it does not end in a checksum, as every line of this journal does")
+	}
+	return line[:at], string(line[at+len(beforeSum) : len(line)-len(afterSum)]), nil
+}
+
+// check takes the next entry as next does, and holds its line against the sum that it is to end in.
+func (c *chains) check(e Entry, line []byte) error {
+	covered, said, err := cutSum(line)
+	switch {
+	case c.sums && err != nil:
+		return err
+	case !c.sums && err == nil:
+		return fmt.Errorf("damaged: it ends in a checksum, and a journal of schema %d has none", journalWithoutSums)
+	case !c.sums:
+		_, err := c.next(e.Kind, e.Trial, nil)
+		return err
+	}
+	sum, err := c.next(e.Kind, e.Trial, covered)
+	switch {
+	case err != nil:
+		return err
+	case sum != said:
+		return errors.New("damaged: its checksum is not that of this line and those before it: " +
+			"one of them was changed, or is missing, twice or in another place")
+	case e.Kind != KindResume && e.Kind != KindRunEnd:
+		return nil
+	}
+	for i := range max(len(c.trials), len(e.Trials)) {
+		if i >= min(len(c.trials), len(e.Trials)) || c.trials[i] != e.Trials[i] {
+			return otherTrial(i + 1)
+		}
+	}
+	return nil
+}
+
+// otherTrial is the error for the trial of this number.
+type otherTrial int
+
+func (n otherTrial) Error() string {
+	return fmt.Sprintf("damaged: trial %d is not the one that was recorded: it was cut short, or another is in its place",
+		int(n))
+}
