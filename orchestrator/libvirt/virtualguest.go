@@ -1,6 +1,7 @@
 package libvirt
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -14,6 +15,10 @@ import (
 // rang: the guest stands still. What it says happens at the time that its clock shows.
 func (h *virtualHost) rang(m rang) {
 	h.freeSlot() // before it is answered: that may have to wait for those who wait for the slot
+	if errors.Is(m.err, errGone) {
+		h.infra("hear host", m.err)
+		return
+	}
 	r, err := protocol.Request{}, m.err
 	if err == nil {
 		r, err = protocol.ParseRequest(m.line)
@@ -95,6 +100,10 @@ func (h *virtualHost) answer(at time.Duration) {
 	}
 	if err == nil {
 		err = h.machine.mailbox.bell.answer()
+	}
+	if errors.Is(err, errGone) {
+		h.infra("answer host", err)
+		return
 	}
 	h.fleet.clock.Runs(h.spec.Name, at)
 	h.fleet.clock.Reached(h.spec.Name, h.seen) // what it asked may have said less
