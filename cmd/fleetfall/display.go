@@ -44,8 +44,9 @@ type display struct {
 func newDisplay(w io.Writer, o *options) (*display, error) {
 	d := &display{out: w}
 	t := terminalOf(w, o)
-	if t.is {
-		d.bars = mpb.New(mpb.WithOutput(w), mpb.WithWidth(24), mpb.WithRefreshRate(150*time.Millisecond))
+	if out, ok := w.(stdio); ok && t.is {
+		d.bars = mpb.New(mpb.WithOutput(out.file), // which it asks how wide it is
+			mpb.WithWidth(24), mpb.WithRefreshRate(150*time.Millisecond))
 		d.out = d.bars
 	}
 	var err error

@@ -10,8 +10,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -47,14 +45,13 @@ func main() { os.Exit(Main()) }
 
 // Main is the whole program but its exit; tests run it as a command of their own.
 func Main() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	surviveLostOutput()
+	ctx, stop := interruptible(context.Background())
 	defer stop()
-	// A second signal ends the program the hard way: what it leaves is what gc is for.
-	go func() {
-		<-ctx.Done()
-		stop()
-	}()
-	err := newCommand().ExecuteContext(ctx)
+	c := newCommand()
+	c.SetOut(stdio{os.Stdout})
+	c.SetErr(stdio{os.Stderr})
+	err := c.ExecuteContext(ctx)
 	code := exitCode(ctx, err)
 	var exit *exitError
 	if err != nil && (!errors.As(err, &exit) || exit.err != nil) {
