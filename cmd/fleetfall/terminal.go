@@ -17,13 +17,13 @@ type terminal struct {
 	color bool
 }
 
-// A stdio is a file that lines are written to. That nobody reads them any more, because a pipe's reader or a terminal has gone,
-// is no error: there is nobody left to be told of it, and what a command does goes on.
+// A stdio is a file that lines are written to. That nobody reads them any more, because a pipe's reader has gone, is no error: there
+// is nobody left to be told of it, and what a command does goes on.
 type stdio struct{ file *os.File }
 
 func (s stdio) Write(p []byte) (int, error) {
 	n, err := s.file.Write(p)
-	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.EIO) && term.IsTerminal(int(s.file.Fd())) {
+	if errors.Is(err, syscall.EPIPE) {
 		return len(p), nil
 	}
 	return n, err

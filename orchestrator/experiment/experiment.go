@@ -38,8 +38,8 @@ type Config struct {
 	Version string          // of fleetfall, for provenance
 	Log     zerolog.Logger
 	Step    func(string)                // told of each step before the first trial, may be nil
-	Begin   func(trials int)            // told how many trials are to be run, before the first, may be nil
-	Watch   func(orchestrator.Progress) // told of each change in a trial, may be nil
+	Begin   func([]orchestrator.Trial)  // told which trials are to be run, in order, before the first; may be nil
+	Watch   func(orchestrator.Progress) // told of each change in a trial, and of each second of its clock; may be nil
 }
 
 // Finished is what a run that came to an end, of whatever kind, has left.
@@ -58,7 +58,7 @@ func Run(ctx context.Context, cfg Config) (*Finished, error) {
 		cfg.Step = func(string) {}
 	}
 	if cfg.Begin == nil {
-		cfg.Begin = func(int) {}
+		cfg.Begin = func([]orchestrator.Trial) {}
 	}
 	r := &run{Config: cfg, id: newRunID(), images: map[string]vmimages.Image{}, started: time.Now(), consoles: map[string]int{}}
 	err := r.prepare(ctx)

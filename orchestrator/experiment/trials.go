@@ -23,7 +23,7 @@ type fleets interface {
 // trials runs all trials that are not finished and, in a run with verification, each of them once more under load.
 func (r *run) trials(ctx context.Context, hypervisor fleets) error {
 	left := r.remaining()
-	r.Begin(r.count(left))
+	r.Begin(r.upcoming(left))
 	for _, trial := range left {
 		if trial.Verifies == 0 {
 			out, err := r.attempts(ctx, hypervisor, trial)

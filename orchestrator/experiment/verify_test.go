@@ -81,7 +81,7 @@ func TestVerifyRunsEachTrialTwice(t *testing.T) {
 	r := verifying(t, t.TempDir())
 	r.verify.Tolerance = time.Millisecond
 	begun := 0
-	r.Begin = func(n int) { begun = n }
+	r.Begin = func(upcoming []orchestrator.Trial) { begun = len(upcoming) }
 	var watched []int
 	r.Watch = func(p orchestrator.Progress) {
 		if p.Outcome != nil {
@@ -134,7 +134,7 @@ func TestVerifyIsResumed(t *testing.T) {
 		t.Fatal(err)
 	}
 	begun := 0
-	again.Begin = func(n int) { begun = n }
+	again.Begin = func(upcoming []orchestrator.Trial) { begun = len(upcoming) }
 	b := &underLoad{t: t, testbed: testbed{fails: map[string]int{kernelPlace + "-again": 1, userPlace: 2}}}
 	j = again.finish(t, t.Context(), b, true)
 	expectTold(t, j, "1 control settled", "2 control interrupted verifies 1 superseded", "3 control settled verifies 1",
