@@ -111,7 +111,7 @@ and nothing can be concluded, 130 interrupted (the journal is whole: fleetfall r
 	flags := c.PersistentFlags()
 	flags.StringVar(&o.results, "results", "results", "directory of results")
 	flags.StringVar(&o.cache, "cache", "", "directory of images (default: /var/cache/fleetfall as root, else below the user's cache)")
-	flags.StringVar(&o.logLevel, "log-level", "warn", "least level of log lines: trace, debug, info, warn, error")
+	o.addLogLevel(c)
 	flags.BoolVar(&o.plain, "plain", false, "plain output, as when not on a terminal")
 	c.AddCommand(runCommand(&o), validateCommand(&o), planCommand(&o), faultsCommand(), metricsCommand(), languageCommand(), reportCommand(&o), replayCommand(&o), imageCommand(&o), doctorCommand(&o), gcCommand(&o))
 	return c

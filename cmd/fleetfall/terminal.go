@@ -6,7 +6,6 @@ import (
 	"os"
 	"syscall"
 
-	"github.com/rs/zerolog"
 	"golang.org/x/term"
 )
 
@@ -49,16 +48,4 @@ func terminalOf(w io.Writer, o *options) terminal {
 func terminalFor(width int, environ func(string) string) terminal {
 	smart := environ("TERM") != "" && environ("TERM") != "dumb"
 	return terminal{is: smart, width: width, color: smart && environ("NO_COLOR") == ""}
-}
-
-// newLog writes for people on a terminal and JSON elsewhere.
-func newLog(w io.Writer, t terminal, o *options) (zerolog.Logger, error) {
-	level, err := zerolog.ParseLevel(o.logLevel)
-	if err != nil {
-		return zerolog.Nop(), usage(err)
-	}
-	if t.is {
-		w = zerolog.ConsoleWriter{Out: w, NoColor: !t.color, TimeFormat: "15:04:05"}
-	}
-	return zerolog.New(w).Level(level).With().Timestamp().Logger(), nil
 }
