@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fleetfall/fleetfall/internal/tool"
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -79,11 +78,11 @@ func prerequisites(cache string) []prerequisite {
 		{
 			name: "leftovers", wanted: true, how: "fleetfall gc removes them",
 			find: func() (string, error) {
-				left, err := libvirt.Leftovers("")
+				left, err := leftovers(cache)
 				if err == nil && len(left) > 0 {
-					err = fmt.Errorf("%d killed runs left something", len(left))
+					err = fmt.Errorf("killed runs and image builds left something, in %d places", len(left))
 				}
-				return "none of killed runs", err
+				return "none of killed runs and image builds", err
 			},
 		},
 	}...)

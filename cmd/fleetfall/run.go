@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fleetfall/fleetfall/orchestrator/experiment"
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
 	"github.com/fleetfall/fleetfall/results"
 	"github.com/fleetfall/fleetfall/results/report"
 )
@@ -74,7 +73,7 @@ trial came out differently under load, 130 interrupted.`,
 			if err != nil {
 				return err
 			}
-			hintLeftovers(display)
+			hintLeftovers(display, cfg.Cache)
 			cfg.Log, cfg.Step, cfg.Begin, cfg.Watch = display.log, display.step, display.begin, display.watch
 			finished, err := experiment.Run(c.Context(), cfg)
 			display.close()
@@ -146,10 +145,10 @@ func version() string {
 	return v
 }
 
-// hintLeftovers tells of what killed runs left, which is not this run's to remove.
-func hintLeftovers(d *display) {
-	left, err := libvirt.Leftovers("")
+// hintLeftovers tells of what killed runs and image builds left, which is not this run's to remove.
+func hintLeftovers(d *display, cache string) {
+	left, err := leftovers(cache)
 	if err == nil && len(left) > 0 {
-		d.step("there is something left of earlier runs that were killed; fleetfall gc removes it")
+		d.step("there is something left of earlier runs or image builds that were killed; fleetfall gc removes it")
 	}
 }

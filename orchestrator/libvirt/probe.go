@@ -24,6 +24,9 @@ const (
 // probeTime is how long an image may take to say hello under KVM, where it takes some two seconds.
 const probeTime = 20 * time.Second
 
+// newVerdict begins the name of a verdict that is being written.
+const newVerdict = ".accelerator-"
+
 // An Accelerator is how guests' instructions are executed, and why so.
 type Accelerator struct {
 	Name   string `json:"name"`
@@ -181,7 +184,12 @@ func writeVerdict(path string, v verdict) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	file, err := os.CreateTemp(filepath.Dir(path), ".accelerator-*")
+	written, err := writeToCache(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer written()
+	file, err := os.CreateTemp(filepath.Dir(path), newVerdict+"*")
 	if err != nil {
 		return err
 	}
