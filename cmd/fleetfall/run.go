@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -77,14 +78,7 @@ trial came out differently under load, 130 interrupted.`,
 			cfg.Log, cfg.Step, cfg.Begin, cfg.Watch = display.log, display.step, display.begin, display.watch
 			finished, err := experiment.Run(c.Context(), cfg)
 			display.close()
-			if finished != nil && finished.Results != nil {
-				t := terminalOf(c.OutOrStdout(), o)
-				if printErr := report.Terminal(c.OutOrStdout(), finished.Results, t.width, t.color); printErr != nil {
-					err = errors.Join(err, printErr)
-				}
-				write(c.OutOrStdout(), "\nreport: %s\n", filepath.Join(finished.Dir, results.ReportFile))
-			}
-			return outcome(c, finished, err)
+			return outcome(c, finished, errors.Join(err, printFinished(c, o, finished)))
 		},
 	}
 	scenario.add(c)
@@ -102,13 +96,48 @@ func (o *options) completeRun(*cobra.Command, []string, string) ([]string, cobra
 	return append(results.ListRuns(o.results), "latest"), cobra.ShellCompDirectiveDefault
 }
 
+// printFinished prints what a run has come to, nil when nothing was begun. What was interrupted is no result: the report has what is
+// known of it.
+func printFinished(c *cobra.Command, o *options, finished *experiment.Finished) error {
+	if finished == nil || finished.Results == nil {
+		return nil
+	}
+	w := c.OutOrStdout()
+	if c.Context().Err() != nil {
+		write(w, "%s", interruption(finished))
+		return nil
+	}
+	t := terminalOf(w, o)
+	err := report.Terminal(w, finished.Results, t.width, t.color)
+	write(w, "\nreport: %s\n", filepath.Join(finished.Dir, results.ReportFile))
+	return err
+}
+
+// interruption says what there is of a run that was interrupted, and where.
+func interruption(finished *experiment.Finished) string {
+	r := finished.Results
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s was interrupted (%s)", r.Scenario.Name, r.Run.Reason)
+	switch {
+	case finished.Trials == 0:
+		text.WriteString(" before its first trial.\n")
+	case finished.Ended == finished.Trials:
+		text.WriteString(" after its last trial.\n")
+	default:
+		fmt.Fprintf(&text, ": %d of %d trials had come to an end.\n", finished.Ended, finished.Trials)
+		text.WriteString("What was seen in the others is in no figure.\n")
+	}
+	fmt.Fprintf(&text, "\ngo on:  fleetfall run --resume %s\nreport: %s\n", finished.Dir, filepath.Join(finished.Dir, results.ReportFile))
+	return text.String()
+}
+
 // outcome turns how a run ended into an exit code.
 func outcome(c *cobra.Command, finished *experiment.Finished, err error) error {
 	switch {
 	case c.Context().Err() != nil && finished == nil:
 		return &exitError{code: exitInterrupted, err: errors.New("interrupted before anything was begun")}
 	case c.Context().Err() != nil:
-		return &exitError{code: exitInterrupted, err: fmt.Errorf("interrupted; the journal is whole, and fleetfall run --resume %s goes on", finished.Dir)}
+		return &exitError{code: exitInterrupted, err: errors.New("interrupted; the journal is whole")}
 	case errors.Is(err, results.ErrComplete), errors.Is(err, results.ErrReplay), errors.Is(err, experiment.ErrWallClock):
 		return usage(err)
 	case err != nil:

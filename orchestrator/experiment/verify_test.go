@@ -125,6 +125,9 @@ func TestVerifyIsResumed(t *testing.T) {
 	r := verifying(t, root)
 	j := r.finish(t, ctx, &underLoad{t: t, testbed: testbed{stop: cancel}}, false)
 	expectTold(t, j, "1 control settled", "2 control interrupted verifies 1")
+	if r.all != 6 || r.ended != 1 {
+		t.Errorf("%d of %d trials have ended, want 1 of 6", r.ended, r.all)
+	}
 	if left := loadProcesses(t); len(left) > 0 {
 		t.Errorf("left of an interrupted run: %+v", left)
 	}
