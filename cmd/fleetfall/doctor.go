@@ -22,8 +22,11 @@ type prerequisite struct {
 
 func doctorCommand(o *options) *cobra.Command {
 	return &cobra.Command{
-		Use:     "doctor",
-		Short:   "check each prerequisite: found, or how to get it",
+		Use:   "doctor",
+		Short: "check each prerequisite: found, or how to get it",
+		Long: `doctor checks what a run needs of this machine: each prerequisite is found, or it says how to get it.
+
+Exit codes: 0 all that is needed is there, 3 something is missing.`,
 		Example: "  fleetfall doctor",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -23,7 +23,7 @@ const (
 	exitMissed      = 1   // one missed
 	exitUsage       = 2   // the scenario or the command line is wrong
 	exitInfra       = 3   // infrastructure: nothing can be concluded
-	exitInterrupted = 130 // the journal is whole
+	exitInterrupted = 130 // by a signal, see interruptible; the journal is whole
 )
 
 // An exitError ends the program with a code. A nil err was reported already.
@@ -100,7 +100,8 @@ func newCommand() *cobra.Command {
 measures how far the damage spreads and how long the fleet takes to come back, for each architecture of the agent.
 
 Exit codes: 0 all expectations met, 1 one missed, 2 the scenario or the command line is wrong, 3 infrastructure failed
-and nothing can be concluded, 130 interrupted (the journal is whole: fleetfall report works on it).`,
+and nothing can be concluded, 130 interrupted by Ctrl-C, SIGTERM or a terminal that was closed (the journal is whole:
+fleetfall report works on it).`,
 		Example: `  fleetfall doctor
   fleetfall run channel-file-291
   fleetfall run scenarios/channel-file-291.hcl --var hosts=8 --var repeat=3

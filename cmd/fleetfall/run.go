@@ -36,7 +36,9 @@ may differ by the tolerance that the report states, anything else not at all. Th
 began with --verify goes on with it when it is resumed.
 
 Exit codes: 0 all expectations met, 1 one missed, 2 the scenario is wrong, 3 nothing can be concluded, also because a
-trial came out differently under load, 130 interrupted.`,
+trial came out differently under load, 130 interrupted by Ctrl-C, SIGTERM or a terminal that was closed. A second Ctrl-C
+ends it at once, and fleetfall gc removes what it leaves. A run that was started by nohup goes on when the terminal is
+closed, and any run does when nobody reads its output.`,
 		Example: `  fleetfall run channel-file-291
   fleetfall run my.hcl --var hosts=8 --connect qemu:///system
   fleetfall run channel-file-291 --clock virtual
