@@ -2,6 +2,9 @@ package main
 
 import (
 	"cmp"
+	"fmt"
+	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -30,11 +33,15 @@ that went into it; building it again is a matter of finding it.
 Exit codes: 0 the image is there, 2 the command line is wrong, 3 it could not be built, 130 interrupted (nothing is left).`,
 		Example: `  fleetfall image build
   fleetfall image build tiny`,
-		Args: cobra.MaximumNArgs(1),
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: cobra.FixedCompletions(vmimages.Names(), cobra.ShellCompDirectiveNoFileComp),
 		RunE: func(c *cobra.Command, args []string) error {
 			name := "tiny"
 			if len(args) == 1 {
 				name = args[0]
+			}
+			if known := vmimages.Names(); !slices.Contains(known, name) {
+				return usage(fmt.Errorf("there is no image %q; there is: %s", name, strings.Join(known, ", ")))
 			}
 			image, err := vmimages.Build(c.Context(), name, vmimages.Options{Cache: cacheDir(o), Log: func(step string) {
 				write(c.ErrOrStderr(), "%s\n", step)
