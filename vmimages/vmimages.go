@@ -8,7 +8,7 @@
 //	lock                                     held while something is built
 //	debs/PACKAGE_VERSION_amd64.deb           downloaded packages, each with a .sha256 file beside it
 //	images/NAME/DIGEST12/kernel, initramfs, disk.raw, image.lock.json
-//	images/NAME/.tmp-*                       a build under way, or what is left of one that was killed
+//	images/NAME/.tmp-*                       a build under way, or what is left of one that was killed: see Leftovers
 package vmimages
 
 import (
