@@ -98,8 +98,7 @@ func (d *display) begin(trials []orchestrator.Trial) {
 		mpb.BarExtender(mpb.BarFillerFunc(func(w io.Writer, s decor.Statistics) error {
 			d.mu.Lock()
 			defer d.mu.Unlock()
-			text := fmt.Sprintf("  at %.1fs of the fleet's clock, %v", d.present.At.Seconds(), d.pace(time.Now()))
-			_, err := fmt.Fprintln(w, runewidth.Truncate(text, s.AvailableWidth, "…"))
+			_, err := fmt.Fprintln(w, runewidth.Truncate("  "+d.times(time.Now()), s.AvailableWidth, "…"))
 			return err
 		}), false))
 }
@@ -241,6 +240,14 @@ func (s *standing) status() string {
 		return ""
 	}
 	return fmt.Sprintf("%s %s %s", trialName(s.present.Trial), s.present.Phase, summary(s.present))
+}
+
+// times stand below the bar.
+func (s *standing) times(now time.Time) string {
+	if s.nth == len(s.trials) && !s.running {
+		return "in all " + seconds(s.spent+now.Sub(s.began))
+	}
+	return fmt.Sprintf("at %.1fs of the fleet's clock, %v", s.present.At.Seconds(), s.pace(now))
 }
 
 // pace is how fast the run gets on.

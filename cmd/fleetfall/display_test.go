@@ -78,3 +78,19 @@ func TestAttempts(t *testing.T) {
 		}
 	}
 }
+
+// TestTimes stand below the bar while a trial runs; after the last one nothing is left to be estimated.
+func TestTimes(t *testing.T) {
+	trials := smokeTrials(t)[:1]
+	now := time.Now()
+	s := standing{trials: trials, began: now}
+	s.take(orchestrator.Progress{Trial: trials[0], At: time.Second}, false, now)
+	now = now.Add(10 * time.Second)
+	if got, want := s.times(now), "at 1.0s of the fleet's clock, 10s so far, time left unknown yet; in all 10s, time left unknown yet"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	s.take(orchestrator.Progress{Trial: trials[0], At: time.Second, Outcome: &orchestrator.Outcome{Status: orchestrator.Settled}}, false, now)
+	if got, want := s.times(now), "in all 10s"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
