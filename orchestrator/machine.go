@@ -46,7 +46,7 @@ type machine struct {
 	target   uint64        // the content version that every host is to end with
 	outcome  *Outcome
 
-	changed bool // since the last progress was told
+	changed bool // since the last progress was told, if only the time
 	note    string
 	panics  int
 }
@@ -114,6 +114,7 @@ func (m *machine) handle(e fleet.Event) []decision {
 	if f, ok := e.What.(fleet.TimerFired); ok {
 		switch f.Tag {
 		case tagTick:
+			m.changed = true // the clock has
 			decisions = append(decisions, decision{wait: tick, tag: tagTick})
 		case tagInject:
 			if why := m.unavailable(); why != "" {

@@ -73,7 +73,7 @@ type plan struct {
 func (b *builder) plan(ctx context.Context) (plan, error) {
 	var p plan
 	var err error
-	if p.kernel, err = chooseKernel(ctx, b.recipe.Kernel, filepath.Join(b.cache, "debs")); err != nil {
+	if p.kernel, err = chooseKernel(ctx, b.recipe.Kernel, filepath.Join(b.cache, debsDir)); err != nil {
 		return plan{}, err
 	}
 	if p.tools, err = toolVersions(ctx); err != nil {
@@ -98,7 +98,7 @@ func (b *builder) plan(ctx context.Context) (plan, error) {
 	return p, nil
 }
 
-func (b *builder) dir() string { return filepath.Join(b.cache, "images", b.recipe.Name) }
+func (b *builder) dir() string { return filepath.Join(b.cache, imagesDir, b.recipe.Name) }
 
 // built returns the image of this plan when it is in the cache and whole, and marks it as used last.
 func (b *builder) built(p plan) (Image, error) {
@@ -134,10 +134,8 @@ func (b *builder) build(ctx context.Context) (Image, error) {
 		return Image{}, err
 	}
 	defer release()
-	for _, dir := range []string{b.dir(), filepath.Join(b.cache, "debs")} {
-		if err := removeTemps(dir); err != nil {
-			return Image{}, err
-		}
+	if err := removeTemps(b.cache); err != nil {
+		return Image{}, err
 	}
 	known := p.kernel.pkg.SHA256
 	if err := fetchKernel(ctx, &p.kernel, b.log); err != nil {

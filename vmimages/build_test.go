@@ -98,8 +98,14 @@ func TestBuild(t *testing.T) {
 				break
 			}
 		}
+		if left, err := RemoveLeftovers(cache); len(left) > 0 || err != nil {
+			t.Errorf("removed of a build that runs: %q, %v", left, err)
+		}
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
+		if left, err := Leftovers(cache); len(left) != 1 || err != nil {
+			t.Errorf("a killed build left %q, %v, want its temporary directory", left, err)
+		}
 		if left, _ := filepath.Glob(filepath.Join(cache, "images", "tiny", tempPrefix+"*")); len(left) != 1 {
 			t.Errorf("a killed build left %q, want its temporary directory", left)
 		}

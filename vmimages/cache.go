@@ -12,15 +12,20 @@ import (
 	"time"
 )
 
-// tempPrefix begins the name of what a build has not published yet.
-const tempPrefix = ".tmp-"
+// Names in the cache.
+const (
+	cacheLock  = "lock"
+	debsDir    = "debs"
+	imagesDir  = "images"
+	tempPrefix = ".tmp-" // begins the name of what a build has not published yet
+)
 
 // lockCache takes the cache's lock, waiting for another build to end. The lock goes with the process that holds it.
 func lockCache(ctx context.Context, cache string, step func(string)) (release func(), err error) {
 	if err := makeDir(cache); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(filepath.Join(cache, "lock"), os.O_RDWR|os.O_CREATE, 0o644)
+	f, err := os.OpenFile(filepath.Join(cache, cacheLock), os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("lock the image cache: %w", err)
 	}
@@ -28,11 +33,11 @@ func lockCache(ctx context.Context, cache string, step func(string)) (release fu
 	again := time.NewTicker(50 * time.Millisecond)
 	defer again.Stop()
 	for said := false; ; said = true {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
+		locked, err := tryLock(f)
+		if locked {
 			return func() { f.Close() }, nil
 		}
-		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
+		if err != nil {
 			f.Close()
 			return nil, fmt.Errorf("lock the image cache: %w", err)
 		}
@@ -48,18 +53,88 @@ func lockCache(ctx context.Context, cache string, step func(string)) (release fu
 	}
 }
 
-// removeTemps removes what killed builds left in dir. The caller holds the lock, so that no build is alive.
-func removeTemps(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("remove what a killed build left: %w", err)
+// tryLock takes the lock that f is, unless another process has it.
+func tryLock(f *os.File) (locked bool, err error) {
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) || errors.Is(err, syscall.EINTR) {
+		return false, nil
 	}
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), tempPrefix) {
-			if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
-				return fmt.Errorf("remove what a killed build left: %w", err)
+	return err == nil, err
+}
+
+// Leftovers lists what killed builds left in the cache, sorted: files and directories of theirs. It changes nothing. While a build
+// runs it lists nothing: that build has removed what others had left, and what there is now is its own.
+func Leftovers(cache string) ([]string, error) {
+	return unlessBuilding(cache, func(string) error { return nil })
+}
+
+// RemoveLeftovers removes what Leftovers lists, and returns what it has removed.
+func RemoveLeftovers(cache string) ([]string, error) { return unlessBuilding(cache, os.RemoveAll) }
+
+// unlessBuilding calls do with each path that a killed build left, and returns those for which it succeeded, while no build runs or
+// begins. Whoever builds has the lock, and loses it by being killed, whatever else shares the cache.
+func unlessBuilding(cache string, do func(path string) error) (done []string, err error) {
+	lock, err := os.OpenFile(filepath.Join(cache, cacheLock), os.O_RDWR, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil // nothing was ever built here
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for what killed builds left: %w", err)
+	}
+	defer lock.Close()
+	if locked, err := tryLock(lock); !locked {
+		return nil, err
+	}
+	paths, err := temps(cache)
+	if err != nil {
+		return nil, fmt.Errorf("look for what killed builds left: %w", err)
+	}
+	var errs []error
+	for _, path := range paths {
+		if err := do(path); err != nil {
+			errs = append(errs, fmt.Errorf("remove what a killed build left: %w", err))
+			continue
+		}
+		done = append(done, path)
+	}
+	return done, errors.Join(errs...)
+}
+
+// temps lists what builds have not published, sorted.
+func temps(cache string) ([]string, error) {
+	dirs := []string{filepath.Join(cache, debsDir)}
+	images, err := os.ReadDir(filepath.Join(cache, imagesDir))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	for _, image := range images {
+		if image.IsDir() {
+			dirs = append(dirs, filepath.Join(cache, imagesDir, image.Name()))
+		}
+	}
+	var found []string
+	for _, dir := range dirs {
+		entries, err := os.ReadDir(dir)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
+		for _, e := range entries {
+			if strings.HasPrefix(e.Name(), tempPrefix) {
+				found = append(found, filepath.Join(dir, e.Name()))
 			}
 		}
+	}
+	return found, nil
+}
+
+// removeTemps removes what killed builds left in the cache. The caller holds the lock, so that no build is alive.
+func removeTemps(cache string) error {
+	paths, err := temps(cache)
+	for _, path := range paths {
+		err = errors.Join(err, os.RemoveAll(path))
+	}
+	if err != nil {
+		return fmt.Errorf("remove what a killed build left: %w", err)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 )
@@ -32,21 +33,50 @@ func TestLockCacheExcludes(t *testing.T) {
 	again()
 }
 
-func TestRemoveTemps(t *testing.T) {
-	dir := t.TempDir()
-	for _, name := range []string{tempPrefix + "1/scratch", "0123456789ab"} {
-		if err := makeDir(filepath.Join(dir, name)); err != nil {
+func TestLeftovers(t *testing.T) {
+	cache := t.TempDir()
+	if left, err := Leftovers(cache); len(left) > 0 || err != nil {
+		t.Errorf("a cache in which nothing was built: %q, %v", left, err)
+	}
+	release, err := lockCache(t.Context(), cache, func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left, err := Leftovers(cache); len(left) > 0 || err != nil {
+		t.Errorf("a cache without a file: %q, %v", left, err)
+	}
+	var want []string
+	for _, name := range []string{"debs/" + tempPrefix + "1", "images/other/" + tempPrefix + "old-2", "images/tiny/" + tempPrefix + "3"} {
+		want = append(want, filepath.Join(cache, name))
+		if err := makeDir(filepath.Join(cache, name, "scratch")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := removeTemps(dir); err != nil {
+	whole := filepath.Join(cache, "images/tiny/0123456789ab")
+	if err := makeDir(whole); err != nil {
 		t.Fatal(err)
 	}
-	if left, _ := filepath.Glob(dir + "/*"); len(left) != 1 || filepath.Base(left[0]) != "0123456789ab" {
-		t.Errorf("left: %q", left)
+	exist := func() (n int) {
+		for _, path := range want {
+			if _, err := os.Stat(path); err == nil {
+				n++
+			}
+		}
+		return n
 	}
-	if err := removeTemps(filepath.Join(dir, "none")); err != nil {
-		t.Errorf("no directory: %v", err)
+	// They are those of the build that has the lock.
+	if left, err := RemoveLeftovers(cache); len(left) > 0 || err != nil || exist() != len(want) {
+		t.Errorf("removed of a build that runs: %q, %v", left, err)
+	}
+	release()
+	if left, err := Leftovers(cache); !slices.Equal(left, want) || err != nil || exist() != len(want) {
+		t.Errorf("left: %q, %v, want %q", left, err, want)
+	}
+	if left, err := RemoveLeftovers(cache); !slices.Equal(left, want) || err != nil || exist() != 0 {
+		t.Errorf("removed: %q, %v, want %q", left, err, want)
+	}
+	if _, err := os.Stat(whole); err != nil {
+		t.Errorf("a whole build: %v", err)
 	}
 }
 

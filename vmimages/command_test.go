@@ -78,3 +78,17 @@ func TestCancelKillsChildren(t *testing.T) {
 		t.Errorf("error %v, want %v", err, stop)
 	}
 }
+
+// TestToolsKeepTheirTemporaryFiles where the build is, so that nothing of a tool that is killed stays elsewhere.
+func TestToolsKeepTheirTemporaryFiles(t *testing.T) {
+	c := &compiler{scratch: t.TempDir()}
+	if err := c.write(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.run(t.Context(), command{args: []string{"mktemp"}}); err != nil {
+		t.Fatal(err)
+	}
+	if made, err := os.ReadDir(c.temp()); len(made) != 1 || err != nil {
+		t.Errorf("in the build there is %v, %v, want the file", made, err)
+	}
+}

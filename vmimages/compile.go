@@ -52,8 +52,20 @@ func goModules(modFile string) []string {
 	return env
 }
 
+// temp is where tools put their temporary files. One that is killed leaves them, and there they go with the rest of the build.
+func (c *compiler) temp() string { return filepath.Join(c.scratch, "temp") }
+
+func (c *compiler) run(ctx context.Context, cmd command) error {
+	cmd.env = append(cmd.env, "TMPDIR="+c.temp())
+	_, err := cmd.run(ctx)
+	return err
+}
+
 // write lays out the sources as in the repository.
 func (c *compiler) write() error {
+	if err := os.MkdirAll(c.temp(), 0o755); err != nil {
+		return err
+	}
 	files := map[string][]byte{
 		"go.mod":                 []byte(moduleFile),
 		"generated/vendor_key.h": vendorKeyHeader(c.key),
@@ -78,10 +90,9 @@ func (c *compiler) goBuild(ctx context.Context, env []string, source, out string
 	if os.Getenv("HOME") == "" && os.Getenv("GOCACHE") == "" && os.Getenv("XDG_CACHE_HOME") == "" {
 		env = append(env, "GOCACHE="+filepath.Join(c.scratch, "go-build")) // go refuses to work without one
 	}
-	_, err := command{dir: c.scratch, env: env, args: []string{
+	return c.run(ctx, command{dir: c.scratch, env: env, args: []string{
 		"go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o", out, source,
-	}}.run(ctx)
-	return err
+	}})
 }
 
 // ebpfAgent builds the eBPF agent's daemon and the object with its programs.
@@ -89,10 +100,10 @@ func (c *compiler) ebpfAgent(ctx context.Context) (daemon, object string, err er
 	c.step("build the eBPF agent")
 	object = filepath.Join(c.scratch, "ebpf.o")
 	// The kernel's headers for programs lie where the machine's architecture has them: the compiler's target is another.
-	_, err = command{dir: c.scratch, env: buildTime(), args: []string{
+	err = c.run(ctx, command{dir: c.scratch, env: buildTime(), args: []string{
 		"clang", "-O2", "-g", "-target", "bpf", "-mcpu=v3", c.prefixMap(), "-I", "/usr/include/x86_64-linux-gnu",
 		"-c", "agents/ebpf/bpf/agent.bpf.c", "-o", object,
-	}}.run(ctx)
+	}})
 	if err != nil {
 		return "", "", fmt.Errorf("build the eBPF agent's programs: %w", err)
 	}
@@ -143,9 +154,9 @@ func (c *compiler) module(ctx context.Context, k kernel, m cProgram) (string, er
 	if err := writeTree(dir, files); err != nil {
 		return fail(err)
 	}
-	_, err := command{dir: dir, env: buildTime(), args: []string{
+	err := c.run(ctx, command{dir: dir, env: buildTime(), args: []string{
 		"make", "-j2", "-C", k.headers, "M=" + dir, "KCFLAGS=-ffile-prefix-map=" + dir + "=" + sourceRoot + "/" + root, "modules",
-	}}.run(ctx)
+	}})
 	if err != nil {
 		return fail(err)
 	}
@@ -161,7 +172,7 @@ func (c *compiler) module(ctx context.Context, k kernel, m cProgram) (string, er
 		return fail(fmt.Errorf("it needs modules that are not loaded before it: %v", info.depends))
 	}
 	// Debugging sections are ten times the module. Symbols stay: an oops names functions by them.
-	if _, err := (command{args: []string{"strip", "--strip-debug", out}}).run(ctx); err != nil {
+	if err := c.run(ctx, command{args: []string{"strip", "--strip-debug", out}}); err != nil {
 		return fail(err)
 	}
 	return out, nil
@@ -183,7 +194,7 @@ func (c *compiler) daemon(ctx context.Context, d cProgram) (string, error) {
 			args = append(args, file)
 		}
 	}
-	if _, err := (command{dir: c.scratch, env: buildTime(), args: args}).run(ctx); err != nil {
+	if err := c.run(ctx, command{dir: c.scratch, env: buildTime(), args: args}); err != nil {
 		return "", fmt.Errorf("build the %s: %w", d.name, err)
 	}
 	return out, nil
@@ -206,10 +217,10 @@ func (c *compiler) sourcesOf(p cProgram) []string {
 // program builds one of the small programs, which use no library at all.
 func (c *compiler) program(ctx context.Context, name string) (string, error) {
 	out := filepath.Join(c.scratch, "program-"+name)
-	_, err := command{dir: c.scratch, env: buildTime(), args: []string{
+	err := c.run(ctx, command{dir: c.scratch, env: buildTime(), args: []string{
 		"gcc", "-nostdlib", "-static", "-Os", "-s", "-Wl,--build-id=none", c.prefixMap(), "-o", out,
 		"agents/guest/programs/" + name + ".c",
-	}}.run(ctx)
+	}})
 	if err != nil {
 		return "", fmt.Errorf("build program %s: %w", name, err)
 	}

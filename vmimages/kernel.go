@@ -92,7 +92,7 @@ func fetchKernel(ctx context.Context, k *kernel, step func(string)) error {
 	if err := makeDir(debs); err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp(debs, ".tmp-")
+	dir, err := os.MkdirTemp(debs, tempPrefix)
 	if err != nil {
 		return fmt.Errorf("download the kernel: %w", err)
 	}

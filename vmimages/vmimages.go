@@ -8,7 +8,7 @@
 //	lock                                     held while something is built
 //	debs/PACKAGE_VERSION_amd64.deb           downloaded packages, each with a .sha256 file beside it
 //	images/NAME/DIGEST12/kernel, initramfs, disk.raw, image.lock.json
-//	images/NAME/.tmp-*                       a build under way, or what is left of one that was killed
+//	images/NAME/.tmp-*                       a build under way, or what is left of one that was killed: see Leftovers
 package vmimages
 
 import (
@@ -91,7 +91,7 @@ func Find(cache, name string) (Image, error) {
 
 // List returns every whole build in the cache, by name, newest first. A cache that does not exist holds none.
 func List(cache string) ([]Image, error) {
-	dirs, err := os.ReadDir(filepath.Join(cache, "images"))
+	dirs, err := os.ReadDir(filepath.Join(cache, imagesDir))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
@@ -141,7 +141,7 @@ func builds(cache, name string) ([]Image, error) {
 	if !plainName.MatchString(name) {
 		return nil, fmt.Errorf("%q cannot be an image's name: lower-case letters, digits, dots and dashes", name)
 	}
-	dir := filepath.Join(cache, "images", name)
+	dir := filepath.Join(cache, imagesDir, name)
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil

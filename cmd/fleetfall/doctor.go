@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fleetfall/fleetfall/internal/tool"
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -23,8 +22,11 @@ type prerequisite struct {
 
 func doctorCommand(o *options) *cobra.Command {
 	return &cobra.Command{
-		Use:     "doctor",
-		Short:   "check each prerequisite: found, or how to get it",
+		Use:   "doctor",
+		Short: "check each prerequisite: found, or how to get it",
+		Long: `doctor checks what a run needs of this machine: each prerequisite is found, or it says how to get it.
+
+Exit codes: 0 all that is needed is there, 3 something is missing.`,
 		Example: "  fleetfall doctor",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -79,11 +81,11 @@ func prerequisites(cache string) []prerequisite {
 		{
 			name: "leftovers", wanted: true, how: "fleetfall gc removes them",
 			find: func() (string, error) {
-				left, err := libvirt.Leftovers("")
+				left, err := leftovers(cache)
 				if err == nil && len(left) > 0 {
-					err = fmt.Errorf("%d killed runs left something", len(left))
+					err = fmt.Errorf("killed runs and image builds left something, in %d places", len(left))
 				}
-				return "none of killed runs", err
+				return "none of killed runs and image builds", err
 			},
 		},
 	}...)

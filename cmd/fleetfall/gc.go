@@ -1,44 +1,45 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+
 	"github.com/spf13/cobra"
 
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
+	"github.com/fleetfall/fleetfall/vmimages"
 )
 
 func gcCommand(o *options) *cobra.Command {
 	var dry bool
 	c := &cobra.Command{
 		Use:   "gc",
-		Short: "remove what killed runs left: domains, daemons, files",
-		Long: `gc removes the domains, libvirt daemons, processes, overlays and sockets of runs whose process is gone. It touches
-nothing that fleetfall did not start, and no run that is still running. Results stay.`,
+		Short: "remove what killed runs and image builds left: domains, daemons, files",
+		Long: `gc removes the domains, libvirt daemons, processes, overlays and sockets of runs whose process is gone, and what killed
+runs and image builds left unfinished in --cache. It touches nothing that fleetfall did not start, and no run and no
+build that is still running. Results stay.
+
+Exit codes: 0 nothing is left, 2 the command line is wrong, 3 something could not be removed, 130 interrupted.`,
 		Example: `  fleetfall gc --dry-run
   fleetfall gc`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			did, lines, err := "would remove", []string(nil), error(nil)
 			if dry {
-				left, err := libvirt.Leftovers("")
-				if err != nil {
-					return infra(err)
-				}
-				for _, l := range left {
-					write(c.OutOrStdout(), "would remove what run %s left in %s: %s\n", l.RunID, l.Dir, l.Why)
-				}
-				return nil
+				lines, err = leftovers(cacheDir(o))
+			} else {
+				did = "removed"
+				lines, err = collect(c, o)
 			}
-			log, err := newLog(c.ErrOrStderr(), terminalOf(c.ErrOrStderr(), o), o)
-			if err != nil {
-				return err
+			for _, line := range lines {
+				write(c.OutOrStdout(), "%s %s\n", did, line)
 			}
-			removed, err := libvirt.Collect(c.Context(), "", log)
-			for _, line := range removed {
-				write(c.OutOrStdout(), "removed %s\n", line)
-			}
-			if err != nil {
+			switch {
+			case c.Context().Err() != nil:
+				return &exitError{exitInterrupted, errors.Join(errors.New("interrupted; fleetfall gc goes on"), err)}
+			case err != nil:
 				return infra(err)
-			}
-			if len(removed) == 0 {
+			case len(lines) == 0:
 				write(c.OutOrStdout(), "nothing was left\n")
 			}
 			return nil
@@ -46,4 +47,37 @@ nothing that fleetfall did not start, and no run that is still running. Results 
 	}
 	c.Flags().BoolVar(&dry, "dry-run", false, "say what would be removed, and remove nothing")
 	return c
+}
+
+// leftovers says, a line each, what killed runs and image builds have left.
+func leftovers(cache string) ([]string, error) {
+	var lines []string
+	runs, err := libvirt.Leftovers("")
+	for _, l := range runs {
+		lines = append(lines, fmt.Sprintf("what run %s left in %s: %s", l.RunID, l.Dir, l.Why))
+	}
+	templates, templatesErr := libvirt.CacheLeftovers(cache)
+	builds, buildsErr := vmimages.Leftovers(cache)
+	return append(lines, append(unfinished(templates, "run"), unfinished(builds, "image build")...)...), errors.Join(err, templatesErr, buildsErr)
+}
+
+// collect removes it, and says what of it.
+func collect(c *cobra.Command, o *options) ([]string, error) {
+	log, err := newLog(c.ErrOrStderr(), terminalOf(c.ErrOrStderr(), o), o)
+	if err != nil {
+		return nil, err
+	}
+	lines, err := libvirt.Collect(c.Context(), "", log)
+	templates, templatesErr := libvirt.RemoveCacheLeftovers(cacheDir(o))
+	builds, buildsErr := vmimages.RemoveLeftovers(cacheDir(o))
+	return append(lines, append(unfinished(templates, "run"), unfinished(builds, "image build")...)...), errors.Join(err, templatesErr, buildsErr)
+}
+
+// unfinished says of what these files are.
+func unfinished(paths []string, of string) []string {
+	var lines []string
+	for _, path := range paths {
+		lines = append(lines, fmt.Sprintf("what a killed %s left unfinished: %s", of, path))
+	}
+	return lines
 }

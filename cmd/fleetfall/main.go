@@ -10,8 +10,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +23,7 @@ const (
 	exitMissed      = 1   // one missed
 	exitUsage       = 2   // the scenario or the command line is wrong
 	exitInfra       = 3   // infrastructure: nothing can be concluded
-	exitInterrupted = 130 // the journal is whole
+	exitInterrupted = 130 // by a signal, see interruptible; the journal is whole
 )
 
 // An exitError ends the program with a code. A nil err was reported already.
@@ -47,14 +45,13 @@ func main() { os.Exit(Main()) }
 
 // Main is the whole program but its exit; tests run it as a command of their own.
 func Main() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	surviveLostOutput()
+	ctx, stop := interruptible(context.Background())
 	defer stop()
-	// A second signal ends the program the hard way: what it leaves is what gc is for.
-	go func() {
-		<-ctx.Done()
-		stop()
-	}()
-	err := newCommand().ExecuteContext(ctx)
+	c := newCommand()
+	c.SetOut(stdio{os.Stdout})
+	c.SetErr(stdio{os.Stderr})
+	err := c.ExecuteContext(ctx)
 	code := exitCode(ctx, err)
 	var exit *exitError
 	if err != nil && (!errors.As(err, &exit) || exit.err != nil) {
@@ -103,7 +100,8 @@ func newCommand() *cobra.Command {
 measures how far the damage spreads and how long the fleet takes to come back, for each architecture of the agent.
 
 Exit codes: 0 all expectations met, 1 one missed, 2 the scenario or the command line is wrong, 3 infrastructure failed
-and nothing can be concluded, 130 interrupted (the journal is whole: fleetfall report works on it).`,
+and nothing can be concluded, 130 interrupted by Ctrl-C, SIGTERM or a terminal that was closed (the journal is whole:
+fleetfall report works on it).`,
 		Example: `  fleetfall doctor
   fleetfall run channel-file-291
   fleetfall run scenarios/channel-file-291.hcl --var hosts=8 --var repeat=3
@@ -114,7 +112,7 @@ and nothing can be concluded, 130 interrupted (the journal is whole: fleetfall r
 	flags := c.PersistentFlags()
 	flags.StringVar(&o.results, "results", "results", "directory of results")
 	flags.StringVar(&o.cache, "cache", "", "directory of images (default: /var/cache/fleetfall as root, else below the user's cache)")
-	flags.StringVar(&o.logLevel, "log-level", "warn", "least level of log lines: trace, debug, info, warn, error")
+	o.addLogLevel(c)
 	flags.BoolVar(&o.plain, "plain", false, "plain output, as when not on a terminal")
 	c.AddCommand(runCommand(&o), validateCommand(&o), planCommand(&o), faultsCommand(), metricsCommand(), languageCommand(), reportCommand(&o), replayCommand(&o), imageCommand(&o), doctorCommand(&o), gcCommand(&o))
 	return c

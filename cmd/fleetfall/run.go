@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fleetfall/fleetfall/orchestrator/experiment"
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
 	"github.com/fleetfall/fleetfall/results"
 	"github.com/fleetfall/fleetfall/results/report"
 )
@@ -36,7 +36,9 @@ may differ by the tolerance that the report states, anything else not at all. Th
 began with --verify goes on with it when it is resumed.
 
 Exit codes: 0 all expectations met, 1 one missed, 2 the scenario is wrong, 3 nothing can be concluded, also because a
-trial came out differently under load, 130 interrupted.`,
+trial came out differently under load, 130 interrupted by Ctrl-C, SIGTERM or a terminal that was closed. A second Ctrl-C
+ends it at once, and fleetfall gc removes what it leaves. A run that was started by nohup goes on when the terminal is
+closed, and any run does when nobody reads its output.`,
 		Example: `  fleetfall run channel-file-291
   fleetfall run my.hcl --var hosts=8 --connect qemu:///system
   fleetfall run channel-file-291 --clock virtual
@@ -74,18 +76,11 @@ trial came out differently under load, 130 interrupted.`,
 			if err != nil {
 				return err
 			}
-			hintLeftovers(display)
+			hintLeftovers(display, cfg.Cache)
 			cfg.Log, cfg.Step, cfg.Begin, cfg.Watch = display.log, display.step, display.begin, display.watch
 			finished, err := experiment.Run(c.Context(), cfg)
 			display.close()
-			if finished != nil && finished.Results != nil {
-				t := terminalOf(c.OutOrStdout(), o)
-				if printErr := report.Terminal(c.OutOrStdout(), finished.Results, t.width, t.color); printErr != nil {
-					err = errors.Join(err, printErr)
-				}
-				write(c.OutOrStdout(), "\nreport: %s\n", filepath.Join(finished.Dir, results.ReportFile))
-			}
-			return outcome(c, finished, err)
+			return outcome(c, finished, errors.Join(err, printFinished(c, o, finished)))
 		},
 	}
 	scenario.add(c)
@@ -103,13 +98,48 @@ func (o *options) completeRun(*cobra.Command, []string, string) ([]string, cobra
 	return append(results.ListRuns(o.results), "latest"), cobra.ShellCompDirectiveDefault
 }
 
+// printFinished prints what a run has come to, nil when nothing was begun. What was interrupted is no result: the report has what is
+// known of it.
+func printFinished(c *cobra.Command, o *options, finished *experiment.Finished) error {
+	if finished == nil || finished.Results == nil {
+		return nil
+	}
+	w := c.OutOrStdout()
+	if c.Context().Err() != nil {
+		write(w, "%s", interruption(finished))
+		return nil
+	}
+	t := terminalOf(w, o)
+	err := report.Terminal(w, finished.Results, t.width, t.color)
+	write(w, "\nreport: %s\n", filepath.Join(finished.Dir, results.ReportFile))
+	return err
+}
+
+// interruption says what there is of a run that was interrupted, and where.
+func interruption(finished *experiment.Finished) string {
+	r := finished.Results
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s was interrupted (%s)", r.Scenario.Name, r.Run.Reason)
+	switch {
+	case finished.Trials == 0:
+		text.WriteString(" before its first trial.\n")
+	case finished.Ended == finished.Trials:
+		text.WriteString(" after its last trial.\n")
+	default:
+		fmt.Fprintf(&text, ": %d of %d trials had come to an end.\n", finished.Ended, finished.Trials)
+		text.WriteString("What was seen in the others is in no figure.\n")
+	}
+	fmt.Fprintf(&text, "\ngo on:  fleetfall run --resume %s\nreport: %s\n", finished.Dir, filepath.Join(finished.Dir, results.ReportFile))
+	return text.String()
+}
+
 // outcome turns how a run ended into an exit code.
 func outcome(c *cobra.Command, finished *experiment.Finished, err error) error {
 	switch {
 	case c.Context().Err() != nil && finished == nil:
 		return &exitError{code: exitInterrupted, err: errors.New("interrupted before anything was begun")}
 	case c.Context().Err() != nil:
-		return &exitError{code: exitInterrupted, err: fmt.Errorf("interrupted; the journal is whole, and fleetfall run --resume %s goes on", finished.Dir)}
+		return &exitError{code: exitInterrupted, err: errors.New("interrupted; the journal is whole")}
 	case errors.Is(err, results.ErrComplete), errors.Is(err, results.ErrReplay), errors.Is(err, experiment.ErrWallClock):
 		return usage(err)
 	case err != nil:
@@ -133,10 +163,10 @@ func version() string {
 	return v
 }
 
-// hintLeftovers tells of what killed runs left, which is not this run's to remove.
-func hintLeftovers(d *display) {
-	left, err := libvirt.Leftovers("")
+// hintLeftovers tells of what killed runs and image builds left, which is not this run's to remove.
+func hintLeftovers(d *display, cache string) {
+	left, err := leftovers(cache)
 	if err == nil && len(left) > 0 {
-		d.step("there is something left of earlier runs that were killed; fleetfall gc removes it")
+		d.step("there is something left of earlier runs or image builds that were killed; fleetfall gc removes it")
 	}
 }

@@ -45,3 +45,22 @@ func TestTrialName(t *testing.T) {
 		t.Errorf("a second run is called %q, want %q", got, want)
 	}
 }
+
+// TestInterruption: what is said of a run that was interrupted speaks of nothing that was not seen to the end.
+func TestInterruption(t *testing.T) {
+	const where = "\ngo on:  fleetfall run --resume results/runs/x\nreport: results/runs/x/report.html\n"
+	for name, test := range map[string]struct {
+		ended, trials int
+		want          string
+	}{
+		"in a trial":             {1, 3, ": 1 of 3 trials had come to an end.\nWhat was seen in the others is in no figure.\n" + where},
+		"before its first trial": {0, 0, " before its first trial.\n" + where},
+		"at the end":             {3, 3, " after its last trial.\n" + where},
+	} {
+		r := &results.Results{Scenario: results.Scenario{Name: "smoke"}, Run: results.Run{Reason: "hangup signal received"}}
+		got := interruption(&experiment.Finished{Dir: "results/runs/x", Results: r, Trials: test.trials, Ended: test.ended})
+		if want := "smoke was interrupted (hangup signal received)" + test.want; got != want {
+			t.Errorf("%s: it says\n%s\nwant\n%s", name, got, want)
+		}
+	}
+}

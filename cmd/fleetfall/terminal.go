@@ -1,10 +1,11 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"os"
+	"syscall"
 
-	"github.com/rs/zerolog"
 	"golang.org/x/term"
 )
 
@@ -15,29 +16,36 @@ type terminal struct {
 	color bool
 }
 
+// A stdio is a file that lines are written to. That nobody reads them any more, because a pipe's reader has gone, is no error: there
+// is nobody left to be told of it, and what a command does goes on.
+type stdio struct{ file *os.File }
+
+func (s stdio) Write(p []byte) (int, error) {
+	n, err := s.file.Write(p)
+	if errors.Is(err, syscall.EPIPE) {
+		return len(p), nil
+	}
+	return n, err
+}
+
 // plainWidth is what logs of CI systems and editors show without wrapping.
 const plainWidth = 120
 
 func terminalOf(w io.Writer, o *options) terminal {
-	f, ok := w.(*os.File)
-	if !ok || o.plain || !term.IsTerminal(int(f.Fd())) {
+	out, ok := w.(stdio)
+	if !ok || o.plain || !term.IsTerminal(int(out.file.Fd())) {
 		return terminal{width: plainWidth}
 	}
-	width, _, err := term.GetSize(int(f.Fd()))
-	if err != nil {
+	width, _, err := term.GetSize(int(out.file.Fd()))
+	if err != nil || width == 0 {
 		width = plainWidth
 	}
-	return terminal{is: true, width: width, color: os.Getenv("NO_COLOR") == ""}
+	return terminalFor(width, os.Getenv)
 }
 
-// newLog writes for people on a terminal and JSON elsewhere.
-func newLog(w io.Writer, t terminal, o *options) (zerolog.Logger, error) {
-	level, err := zerolog.ParseLevel(o.logLevel)
-	if err != nil {
-		return zerolog.Nop(), usage(err)
-	}
-	if t.is {
-		w = zerolog.ConsoleWriter{Out: w, NoColor: !t.color, TimeFormat: "15:04:05"}
-	}
-	return zerolog.New(w).Level(level).With().Timestamp().Logger(), nil
+// terminalFor is a terminal of so many columns, as the environment describes it. One that is dumb, or of which nothing is said, shows
+// neither colours nor a bar: it would print what commands them.
+func terminalFor(width int, environ func(string) string) terminal {
+	smart := environ("TERM") != "" && environ("TERM") != "dumb"
+	return terminal{is: smart, width: width, color: smart && environ("NO_COLOR") == ""}
 }

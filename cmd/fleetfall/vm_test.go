@@ -132,6 +132,9 @@ func TestInterrupt(t *testing.T) {
 	}
 	p.expect(exitInterrupted)
 	expectNothingOf(t, run)
+	if said := p.stdout.String(); !strings.Contains(said, ": 0 of 3 trials had come to an end.") || strings.Count(said, "\n") > 6 {
+		t.Errorf("it is to say in a few lines what there is, and says\n%s", said)
+	}
 	r := p.results()
 	if r.Run.Status != "interrupted" || r.Verdict != results.Inconclusive {
 		t.Errorf("status %q, verdict %q", r.Run.Status, r.Verdict)

@@ -38,14 +38,16 @@ type Config struct {
 	Version string          // of fleetfall, for provenance
 	Log     zerolog.Logger
 	Step    func(string)                // told of each step before the first trial, may be nil
-	Begin   func(trials int)            // told how many trials are to be run, before the first, may be nil
-	Watch   func(orchestrator.Progress) // told of each change in a trial, may be nil
+	Begin   func([]orchestrator.Trial)  // told which trials are to be run, in order, before the first; may be nil
+	Watch   func(orchestrator.Progress) // told of each change in a trial, and of each second of its clock; may be nil
 }
 
 // Finished is what a run that came to an end, of whatever kind, has left.
 type Finished struct {
 	Dir     string // of the run
 	Results *results.Results
+	Trials  int // that the run has in all, second ones included; 0 when it did not come to that
+	Ended   int // of those, that came to an end and need not be run again
 }
 
 // Run runs the plan, or what is left of the run that is resumed. Whatever is known when it ends, also by an error or by
@@ -58,7 +60,7 @@ func Run(ctx context.Context, cfg Config) (*Finished, error) {
 		cfg.Step = func(string) {}
 	}
 	if cfg.Begin == nil {
-		cfg.Begin = func(int) {}
+		cfg.Begin = func([]orchestrator.Trial) {}
 	}
 	r := &run{Config: cfg, id: newRunID(), images: map[string]vmimages.Image{}, started: time.Now(), consoles: map[string]int{}}
 	err := r.prepare(ctx)
@@ -69,7 +71,7 @@ func Run(ctx context.Context, cfg Config) (*Finished, error) {
 		return nil, errors.Join(err, r.abandon())
 	}
 	finished, reportErr := report.Files(r.dir)
-	return &Finished{Dir: r.dir, Results: finished}, errors.Join(err, reportErr)
+	return &Finished{Dir: r.dir, Results: finished, Trials: r.all, Ended: r.ended}, errors.Join(err, reportErr)
 }
 
 // newRunID is a short random name that domains and directories of the run carry.
@@ -94,6 +96,8 @@ type run struct {
 	journal  *results.Writer
 	begun    bool           // something of this call is in the journal
 	number   int            // of the latest trial
+	all      int            // trials that the run has, second ones included
+	ended    int            // of those, that need not be run again
 	consoles map[string]int // the trial whose consoles are in a directory, by its name
 	spent    []spent        // by update, in the order of their first trials
 }

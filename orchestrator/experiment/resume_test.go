@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fleetfall/fleetfall/orchestrator"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet/fleettest"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
@@ -75,7 +76,7 @@ func smallPlan(t testing.TB) *scenarios.Plan {
 // newRun is a run as it stands once its hypervisor is open.
 func newRun(t testing.TB, cfg Config) *run {
 	t.Helper()
-	cfg.Step, cfg.Begin = func(s string) { t.Log(s) }, func(int) {}
+	cfg.Step, cfg.Begin = func(s string) { t.Log(s) }, func([]orchestrator.Trial) {}
 	r := &run{Config: cfg, id: newRunID(), started: time.Now(), consoles: map[string]int{}}
 	var err error
 	if cfg.Resume != "" {

@@ -23,14 +23,21 @@ type fleets interface {
 // trials runs all trials that are not finished and, in a run with verification, each of them once more under load.
 func (r *run) trials(ctx context.Context, hypervisor fleets) error {
 	left := r.remaining()
-	r.Begin(r.count(left))
+	upcoming := r.upcoming(left)
+	r.all = len(r.upcoming(orchestrator.Trials(r.Plan, r.waves)))
+	r.ended = r.all - len(upcoming)
+	r.Begin(upcoming)
 	for _, trial := range left {
 		if trial.Verifies == 0 {
 			out, err := r.attempts(ctx, hypervisor, trial)
 			if err != nil {
 				return err
 			}
-			if r.verify == nil || out.Status == orchestrator.Invalid {
+			if r.verify == nil {
+				continue
+			}
+			if out.Status == orchestrator.Invalid { // there is nothing to verify
+				r.all--
 				continue
 			}
 			trial.Verifies, trial.Attempt = r.number, 0
@@ -48,6 +55,9 @@ func (r *run) attempts(ctx context.Context, hypervisor fleets, trial orchestrato
 	if err == nil && out.Status == orchestrator.Invalid && trial.Attempt == 0 {
 		trial.Attempt = 2
 		out, err = r.trial(ctx, hypervisor, trial)
+	}
+	if err == nil {
+		r.ended++
 	}
 	return out, err
 }

@@ -30,15 +30,16 @@ func (r *run) checkVerify() error {
 	return nil
 }
 
-// count is how many trials there are to run, second ones included.
-func (r *run) count(left []orchestrator.Trial) int {
-	n := len(left)
+// upcoming lists the trials that there are to run, second ones included, in the order in which they are run.
+func (r *run) upcoming(left []orchestrator.Trial) []orchestrator.Trial {
+	var all []orchestrator.Trial
 	for _, t := range left {
+		all = append(all, t)
 		if r.verify != nil && t.Verifies == 0 {
-			n++
+			all = append(all, t)
 		}
 	}
-	return n
+	return all
 }
 
 // verifying is the number of the trial in this place of which a run that is resumed still lacks the second run; 0 when it

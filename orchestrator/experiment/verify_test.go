@@ -81,7 +81,7 @@ func TestVerifyRunsEachTrialTwice(t *testing.T) {
 	r := verifying(t, t.TempDir())
 	r.verify.Tolerance = time.Millisecond
 	begun := 0
-	r.Begin = func(n int) { begun = n }
+	r.Begin = func(upcoming []orchestrator.Trial) { begun = len(upcoming) }
 	var watched []int
 	r.Watch = func(p orchestrator.Progress) {
 		if p.Outcome != nil {
@@ -125,6 +125,9 @@ func TestVerifyIsResumed(t *testing.T) {
 	r := verifying(t, root)
 	j := r.finish(t, ctx, &underLoad{t: t, testbed: testbed{stop: cancel}}, false)
 	expectTold(t, j, "1 control settled", "2 control interrupted verifies 1")
+	if r.all != 6 || r.ended != 1 {
+		t.Errorf("%d of %d trials have ended, want 1 of 6", r.ended, r.all)
+	}
 	if left := loadProcesses(t); len(left) > 0 {
 		t.Errorf("left of an interrupted run: %+v", left)
 	}
@@ -134,7 +137,7 @@ func TestVerifyIsResumed(t *testing.T) {
 		t.Fatal(err)
 	}
 	begun := 0
-	again.Begin = func(n int) { begun = n }
+	again.Begin = func(upcoming []orchestrator.Trial) { begun = len(upcoming) }
 	b := &underLoad{t: t, testbed: testbed{fails: map[string]int{kernelPlace + "-again": 1, userPlace: 2}}}
 	j = again.finish(t, t.Context(), b, true)
 	expectTold(t, j, "1 control settled", "2 control interrupted verifies 1 superseded", "3 control settled verifies 1",

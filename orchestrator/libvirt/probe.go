@@ -9,9 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
-	"time"
 
-	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -21,8 +19,8 @@ const (
 	TCG = "tcg" // QEMU's emulation
 )
 
-// probeTime is how long an image may take to say hello under KVM, where it takes some two seconds.
-const probeTime = 20 * time.Second
+// newVerdict begins the name of a verdict that is being written.
+const newVerdict = ".accelerator-"
 
 // An Accelerator is how guests' instructions are executed, and why so.
 type Accelerator struct {
@@ -41,8 +39,9 @@ type verdict struct {
 }
 
 // Probe finds out whether this image runs under KVM by booting it there, because a /dev/kvm that opens, and that
-// libvirt advertises, may still be unable to run a kernel. The fleets made from now on use what it found. The verdict
-// is kept in Config.Cache for this kernel, QEMU, CPU, image and access to /dev/kvm. With Config.Emulate nothing is tried.
+// libvirt advertises, may still be unable to run a kernel. The fleets made from now on use what it found. A verdict that is
+// proven is kept in Config.Cache for this kernel, QEMU, CPU, image and access to /dev/kvm; see race for what proves one. With
+// Config.Emulate nothing is tried.
 func (h *Hypervisor) Probe(ctx context.Context, image vmimages.Image) (Accelerator, error) {
 	if h.cfg.Emulate {
 		return h.accelerate(Accelerator{TCG, "the virtual clock counts the instructions of emulated CPUs"}), nil
@@ -52,22 +51,32 @@ func (h *Hypervisor) Probe(ctx context.Context, image vmimages.Image) (Accelerat
 	if h.remote() {
 		v.Device = f.URI
 	}
-	path := h.verdictPath(v)
+	a, err := keptVerdict(h.verdictPath(v), v, func() (Accelerator, bool, error) { return h.tryKVM(ctx, image) }, func(err error) {
+		h.log.Warn().Err(err).Msg("the accelerator's verdict is not kept")
+	})
+	if err != nil {
+		return Accelerator{}, fmt.Errorf("probe accelerator: %w", err)
+	}
+	return h.accelerate(a), nil
+}
+
+// keptVerdict is the verdict at path or, when none is kept there, that of a try, which is kept if it is proven. lost is told that it
+// could not be. Nothing is kept at the path "".
+func keptVerdict(path string, v verdict, try func() (a Accelerator, proven bool, err error), lost func(error)) (Accelerator, error) {
 	if cached, ok := readVerdict(path); ok {
-		v.Accelerator = cached
-	} else {
-		var fresh bool
-		var err error
-		if v.Accelerator, fresh, err = h.tryKVM(ctx, image); err != nil {
-			return Accelerator{}, fmt.Errorf("probe accelerator: %w", err)
-		}
-		if fresh && path != "" {
-			if err := writeVerdict(path, v); err != nil {
-				h.log.Warn().Err(err).Msg("the accelerator's verdict is not kept")
-			}
+		return cached, nil
+	}
+	var proven bool
+	var err error
+	if v.Accelerator, proven, err = try(); err != nil {
+		return Accelerator{}, err
+	}
+	if proven && path != "" {
+		if err := writeVerdict(path, v); err != nil {
+			lost(err)
 		}
 	}
-	return h.accelerate(v.Accelerator), nil
+	return v.Accelerator, nil
 }
 
 // accelerate has the fleets made from now on use what was found.
@@ -95,68 +104,13 @@ func describeDevice(f Facts) string {
 	return fmt.Sprintf("%s %v %d:%d", daemon, info.Mode(), stat.Uid, stat.Gid)
 }
 
-// tryKVM boots the image under KVM. fresh tells whether that was tried, and so worth to be kept.
-func (h *Hypervisor) tryKVM(ctx context.Context, image vmimages.Image) (_ Accelerator, fresh bool, err error) {
-	if !h.remote() {
-		device, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
-		if err != nil {
-			return Accelerator{TCG, "no KVM: " + err.Error()}, false, nil
-		}
-		if err := device.Close(); err != nil {
-			return Accelerator{}, false, err
-		}
-		if err := h.account.canUse("/dev/kvm"); err != nil {
-			return Accelerator{TCG, "no KVM: " + err.Error()}, false, nil
-		}
-	}
-	f, err := newFleet(Machines{h}, FleetConfig{
-		Cell: "probe", Images: map[string]vmimages.Image{image.Name: image}, HelloTimeout: probeTime,
-		Hosts: []fleet.HostSpec{{
-			Name: "probe", Architecture: "none", Image: image.Name, MemoryBytes: 128 << 20,
-			Tempo: fleet.Tempo{Beat: time.Minute, Poll: time.Minute, Work: time.Minute, Threat: time.Minute},
-		}},
-	}, KVM)
-	if err != nil {
-		return Accelerator{}, false, err
-	}
-	defer func() {
-		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-		defer cancel()
-		err = errors.Join(err, f.Close(cleanup))
-	}()
-	if err := f.Do(ctx, fleet.Boot{Host: "probe", Mode: fleet.Safe}); err != nil {
-		return Accelerator{}, false, err
-	}
-	for {
-		e, err := f.Next(ctx)
-		if err != nil {
-			return Accelerator{}, false, err
-		}
-		failed := "a real boot under KVM failed: "
-		switch what := e.What.(type) {
-		case fleet.Hello:
-			return Accelerator{KVM, "the image booted under it"}, true, nil
-		case fleet.BootFailed:
-			return Accelerator{TCG, failed + what.Reason}, true, nil
-		case fleet.Panic:
-			return Accelerator{TCG, failed + what.Title}, true, nil
-		case fleet.PoweredOff:
-			return Accelerator{TCG, failed + "the guest switched itself off"}, true, nil
-		case fleet.InfraFailed:
-			if e.Host == "" { // the daemon, not KVM
-				return Accelerator{}, false, &fleet.InfraError{Op: what.Op, Err: errors.New(what.Reason)}
-			}
-			return Accelerator{TCG, failed + what.Op + ": " + what.Reason}, true, nil
-		}
-	}
-}
-
 // verdictPath names a verdict by all that it depends on; "" without a cache.
 func (h *Hypervisor) verdictPath(v verdict) string {
 	if h.cfg.Cache == "" {
 		return ""
 	}
-	key := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %q", v.Kernel, v.QEMU, v.CPU, v.Image, v.Device))
+	// Verdicts of another making, which a busy machine may have given, are not found.
+	key := sha256.Sum256(fmt.Appendf(nil, "2 %q %q %q %q %q", v.Kernel, v.QEMU, v.CPU, v.Image, v.Device))
 	return filepath.Join(h.cfg.Cache, fmt.Sprintf("accelerator-%x.json", key[:8]))
 }
 
@@ -181,7 +135,12 @@ func writeVerdict(path string, v verdict) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	file, err := os.CreateTemp(filepath.Dir(path), ".accelerator-*")
+	written, err := writeToCache(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer written()
+	file, err := os.CreateTemp(filepath.Dir(path), newVerdict+"*")
 	if err != nil {
 		return err
 	}

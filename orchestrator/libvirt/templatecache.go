@@ -19,6 +19,7 @@ import (
 
 // The files of a kept template, in <cache>/templates/<key>.
 const (
+	templatesDir   = "templates"
 	templateSchema = 3
 	templateFile   = "template.json" // a keptTemplate
 	ramFile        = "memory"
@@ -50,7 +51,7 @@ type fileSeal struct {
 	SHA256 string `json:"sha256"` // hexadecimal
 }
 
-func (p *here) templateDir(key string) string { return filepath.Join(p.cache, "templates", key) }
+func (p *here) templateDir(key string) string { return filepath.Join(p.cache, templatesDir, key) }
 
 // template brings a kept template into the run's work directory, reading all of it on the way: copies use what was checked,
 // and cannot change what is kept. It returns nil when none is kept.
@@ -122,6 +123,11 @@ func (p *here) keep(ctx context.Context, t *template, key string) (string, error
 	if err := os.MkdirAll(root, 0o755); err != nil {
 		return "", err
 	}
+	written, err := writeToCache(p.cache)
+	if err != nil {
+		return "", err
+	}
+	defer written()
 	fresh, err := os.MkdirTemp(root, newTemplate)
 	if err != nil {
 		return "", err

@@ -56,9 +56,13 @@ func (c *cell) metrics() map[string]results.Metric {
 	for _, percent := range []int{50, 90, 97, 99, 100} {
 		m[fmt.Sprintf("fleet_recovery_%d", percent)] = quantile(back, float64(percent)/100)
 	}
+	none := len(c.valid()) == 0
 	for _, definition := range scenarios.Metrics() {
 		if x, ok := m[definition.Name]; ok {
 			x.Unit = string(definition.Unit)
+			if none && x.Value == nil {
+				x.Note = noSample // whatever was not seen because nobody looked to the end, is not known not to have been
+			}
 			m[definition.Name] = x
 		}
 	}
@@ -98,6 +102,9 @@ func (c *cell) curve() []results.CurvePoint {
 	return points
 }
 
+// noSample is the note of every figure of a cell of which no sample counts.
+const noSample = "no valid sample"
+
 // noHostHit is the note of times of recovery that nobody needed.
 const noHostHit = "no host was hit"
 
@@ -134,7 +141,7 @@ func (c *cell) share(is func(sample) bool) results.Metric {
 			t.yes++
 		}
 	}
-	return t.metric("no valid sample")
+	return t.metric(noSample)
 }
 
 // metric is the share with its Wilson interval.
@@ -154,7 +161,7 @@ func (c *cell) peak() results.Metric {
 		t.n += len(group)
 		t.yes += peakOf(group)
 	}
-	return t.metric("no valid sample")
+	return t.metric(noSample)
 }
 
 // peakOf is the largest number of hosts that were unavailable at one instant.
@@ -232,7 +239,7 @@ func (c *cell) hosts(are func(sample) bool) results.Metric {
 }
 
 func (c *cell) bootstrapped(statistic func([]sample) float64) results.Metric {
-	return c.bootstrappedOf("no valid sample", func(sample) bool { return true }, statistic)
+	return c.bootstrappedOf(noSample, func(sample) bool { return true }, statistic)
 }
 
 // bootstrappedOf is a statistic of those samples that have what it needs.

@@ -132,3 +132,13 @@ func TestResumedRunSaysWhatChanged(t *testing.T) {
 		t.Errorf("duration %v, want that of all parts", r.Run.Duration)
 	}
 }
+
+// TestNothingIsSaidOfWhatWasInterrupted: its hosts crashed, and no note may say that none was hit, or that nothing was tried.
+func TestNothingIsSaidOfWhatWasInterrupted(t *testing.T) {
+	y := newStory("kernel").crashed("a", "b").end(20, "interrupted")
+	for name, m := range measure.Compute(y.journal).Cells[0].Metrics {
+		if m.Value != nil || m.Note != "no valid sample" {
+			t.Errorf("%s: %+v, want no value, since there is no valid sample", name, m)
+		}
+	}
+}

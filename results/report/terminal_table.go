@@ -21,20 +21,37 @@ func (t *terminal) table(r *results.Results) {
 		t.b.WriteString("\n")
 		t.block(columns)
 	}
-	var notes []string
-	for _, m := range metrics {
-		for i, c := range r.Cells {
-			if v := c.Metrics[m.Key]; v.Value == nil && v.Note != "" {
-				notes = append(notes, fmt.Sprintf("%s %s, %s: %s", missing, names[i], m.Short, oneLine(v.Note)))
-			}
-		}
-	}
 	if caption != "" {
 		t.line("", faint, caption)
 	}
-	for _, n := range notes {
-		t.line("", faint, n)
+	for i, c := range r.Cells {
+		for _, n := range whyMissing(c, names[i], metrics) {
+			t.line("", faint, n)
+		}
 	}
+}
+
+// whyMissing says why a cell has no value of some of the metrics, a line for each reason.
+func whyMissing(c results.Cell, name string, metrics []metric) []string {
+	var notes []string
+	of := map[string][]string{}
+	for _, m := range metrics {
+		if v := c.Metrics[m.Key]; v.Value == nil && v.Note != "" {
+			note := oneLine(v.Note)
+			if of[note] == nil {
+				notes = append(notes, note)
+			}
+			of[note] = append(of[note], m.Short)
+		}
+	}
+	for i, note := range notes {
+		what := name
+		if len(of[note]) < len(metrics) {
+			what += ", " + strings.Join(of[note], ", ")
+		}
+		notes[i] = fmt.Sprintf("%s %s: %s", missing, what, note)
+	}
+	return notes
 }
 
 // A column of a block: its head in one or two lines, then a text for each cell.

@@ -1,0 +1,75 @@
+package libvirt
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// The cache of templates and verdicts is shared by all runs. Who writes something into it holds the cache's lock together with others
+// until that has its name, and loses it by being killed. So whoever has the lock alone knows that what has no name yet is nobody's.
+// The lock is that of the cache's directory itself, see flock(2).
+
+// writeToCache takes the cache's lock, together with all others who write.
+func writeToCache(cache string) (done func(), err error) {
+	dir, err := os.Open(cache)
+	if err != nil {
+		return nil, fmt.Errorf("lock the cache: %w", err)
+	}
+	for {
+		err := syscall.Flock(int(dir.Fd()), syscall.LOCK_SH) // waits at most for one who removes what was left
+		if err == nil {
+			return func() { dir.Close() }, nil
+		}
+		if !errors.Is(err, syscall.EINTR) {
+			dir.Close()
+			return nil, fmt.Errorf("lock the cache: %w", err)
+		}
+	}
+}
+
+// CacheLeftovers lists what killed runs left in the cache (Config.Cache), sorted: templates and verdicts that are not whole. It changes
+// nothing. While a run writes to the cache it lists nothing.
+func CacheLeftovers(cache string) ([]string, error) {
+	return unlessWriting(cache, func(string) error { return nil })
+}
+
+// RemoveCacheLeftovers removes what CacheLeftovers lists, and returns what it has removed.
+func RemoveCacheLeftovers(cache string) ([]string, error) { return unlessWriting(cache, os.RemoveAll) }
+
+// unlessWriting calls do with each path that killed runs left, and returns those for which it succeeded, while no run writes or
+// begins to.
+func unlessWriting(cache string, do func(path string) error) (done []string, err error) {
+	dir, err := os.Open(cache)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for what killed runs left in the cache: %w", err)
+	}
+	defer dir.Close()
+	err = syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) || errors.Is(err, syscall.EINTR) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for what killed runs left in the cache: %w", err)
+	}
+	var errs []error
+	for _, pattern := range []string{newVerdict + "*", filepath.Join(templatesDir, newTemplate+"*")} {
+		names, err := fs.Glob(os.DirFS(cache), pattern)
+		errs = append(errs, err)
+		for _, name := range names {
+			path := filepath.Join(cache, name)
+			if err := do(path); err != nil {
+				errs = append(errs, fmt.Errorf("remove what a killed run left in the cache: %w", err))
+				continue
+			}
+			done = append(done, path)
+		}
+	}
+	return done, errors.Join(errs...)
+}
