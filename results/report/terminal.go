@@ -97,27 +97,45 @@ func (t *terminal) draw(r *results.Results) {
 
 // line writes text, wrapped at the width with its further lines indented.
 func (t *terminal) line(indent, style, text string) {
-	rest := strings.Fields(text)
-	for first := true; len(rest) > 0; first = false {
-		line := indent
-		if !first {
-			line += "  "
+	const further = "  "
+	room := t.width - len(indent)
+	for i, line := range wrap(text, room, room-len(further)) {
+		if i > 0 {
+			line = further + line
 		}
-		start := len(line)
-		for len(rest) > 0 {
-			word := runewidthOf().Truncate(rest[0], t.width-len(indent)-2, "…")
-			if len(line) > start && textWidth(line)+1+textWidth(word) > t.width {
-				break
-			}
-			if len(line) > start {
-				line += " "
-			}
-			line += word
-			rest = rest[1:]
-		}
-		t.styled(style, line)
+		t.styled(style, indent+line)
 		t.b.WriteString("\n")
 	}
+}
+
+// wrap breaks a text between its words into lines of at most so many columns, the first and each further one. Spaces that
+// are not ASCII's hold a figure's digits together. Only a word that is wider than a line is broken, at its own signs where
+// it has some.
+func wrap(text string, first, further int) []string {
+	var lines []string
+	line, room := "", first
+	end := func() { lines, line, room = append(lines, line), "", further }
+	for _, word := range strings.FieldsFunc(text, func(c rune) bool { return c == ' ' || c == '\n' || c == '\t' }) {
+		if line != "" && textWidth(line)+1+textWidth(word) > room {
+			end()
+		}
+		for line == "" && textWidth(word) > room {
+			line = runewidthOf().Truncate(word, room, "")
+			if i := strings.LastIndexAny(line, "-/_,;"); i > 0 {
+				line = line[:i+1]
+			}
+			word = word[len(line):]
+			end()
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	if line != "" {
+		end()
+	}
+	return lines
 }
 
 func (t *terminal) styled(style, s string) {
