@@ -65,7 +65,9 @@ type page struct {
 	VerifiedHow  string
 	Verified     []verified
 	Changed      []results.Fact
+	Outcome      string
 	VerdictText  string
+	MetMeans     string
 	Findings     []cellFinding
 	Expectations []expectationRow
 	Met          []expectationRow // folded, when they are many
@@ -75,6 +77,7 @@ type page struct {
 	MatrixWidth     template.CSS
 	Fleets          []fleetSummary
 	Tradeoff        template.HTML
+	NoTradeoff      string // why there is none to draw
 	Visibility      []visibilityRow
 	VisibilityWidth template.CSS
 
@@ -84,7 +87,7 @@ type page struct {
 	TableWidth  template.CSS // of the metrics' table at least
 	States      []state
 	Window      string
-	StateCharts []template.HTML // without many cells
+	StateCharts []labelledChart // of each cell or, of many, of each group of them
 	Recovery    []recoveryFigure
 	NotHit      []string // without many cells
 	Spared      string   // with many cells, how many were not hit
@@ -96,8 +99,14 @@ type page struct {
 	Kinds       []threatKind // that some cell met
 }
 
-// A cellFinding is one cell's outcome in a sentence.
-type cellFinding struct{ Label, Architecture, Text string }
+// A cellFinding is the outcome of a cell, or of several, in a sentence.
+type cellFinding struct{ Label, Text string }
+
+// A labelledChart is a chart with what it is of.
+type labelledChart struct {
+	Label string
+	Chart template.HTML
+}
 
 type expectationRow struct {
 	results.Expectation
@@ -159,7 +168,7 @@ func newPage(r *results.Results) (*page, error) {
 	}
 	p := &page{
 		Results: r, CSS: template.CSS(css), Patterns: template.HTML(patterns),
-		Title: oneLine(r.Scenario.Name), Started: when(r.Run.Started), RunState: runState(r), Replayed: replayed(r), Resumed: resumed(r), Waves: wavesOf(r), VerdictText: verdict(r),
+		Title: oneLine(r.Scenario.Name), Started: when(r.Run.Started), RunState: runState(r), Replayed: replayed(r), Resumed: resumed(r), Waves: wavesOf(r), Outcome: outcomeOf(r), VerdictText: verdict(r), MetMeans: metMeans(r),
 		Deadline:  seconds(time.Duration(r.Scenario.Deadline).Seconds()),
 		StableFor: seconds(time.Duration(r.Scenario.StableFor).Seconds()),
 		Liveness:  seconds(time.Duration(r.Scenario.Liveness).Seconds()),
@@ -172,6 +181,7 @@ func newPage(r *results.Results) (*page, error) {
 	if p.Title == "" {
 		p.Title = "unnamed scenario"
 	}
+	p.Findings = findings(r)
 	p.Expectations, p.Met = expectationRows(r)
 	p.fillOverview(r)
 	p.fillCells(r)
@@ -199,7 +209,7 @@ func (p *page) fillOverview(r *results.Results) {
 		p.MatrixWidth = template.CSS(fmt.Sprintf("%drem", 8+6*len(p.Matrices[0].Updates)))
 	}
 	p.Fleets = fleetSummaries(r.Cells)
-	p.Tradeoff = tradeoffChart("fleets", p.Fleets)
+	p.Tradeoff, p.NoTradeoff = tradeoffChart("fleets", p.Fleets), noTradeoff(p.Fleets)
 	p.Visibility = visibilityTable(p.Fleets)
 	p.VisibilityWidth = template.CSS(fmt.Sprintf("%drem", 11+8*len(p.Fleets)))
 	for _, row := range p.Visibility {
@@ -218,13 +228,15 @@ func (p *page) fillCells(r *results.Results) {
 	}
 	if p.Many {
 		p.Causes = runCauses(r)
+		for i, g := range cellGroups(r.Cells) {
+			p.StateCharts = append(p.StateCharts, labelledChart{g.Label, statesChart(fmt.Sprintf("fleet%d", i), g.Label, w, g.faulty().Cells...)})
+		}
 	} else {
 		p.Groups = metricGroups(r.Cells)
 	}
 	for i, c := range r.Cells {
 		label := p.Labels[i]
-		said := cellFinding{label, oneLine(c.Architecture), finding(c, time.Duration(r.Scenario.Deadline))}
-		states := statesChart(fmt.Sprintf("states%d", i), label, c, w)
+		states := statesChart(fmt.Sprintf("states%d", i), label, w, c)
 		d := cellDetail{Cell: c, Label: label, Anchor: anchor(i), Lanes: lanesAnchor(i),
 			Timeline: hostsChart(fmt.Sprintf("hosts%d", i), label, c, w, p.Many),
 			Dense:    p.Many || len(c.HostsDetail) > roomyLanes, Hidden: len(c.HostsDetail) - len(lanes(c.HostsDetail))}
@@ -235,13 +247,12 @@ func (p *page) fillCells(r *results.Results) {
 			d.Causes = append(d.Causes, cause{cc, where(cc), causeAnchor(p.Causes, cc)})
 		}
 		if p.Many {
-			d.Folded, d.Finding, d.States = true, said.Text, states
+			d.Folded, d.Finding, d.States = true, finding(c, time.Duration(r.Scenario.Deadline)), states
 			for _, g := range metricGroups(r.Cells[i : i+1]) {
 				d.Figures = append(d.Figures, g.Rows...)
 			}
 		} else {
-			p.Findings = append(p.Findings, said)
-			p.StateCharts = append(p.StateCharts, states)
+			p.StateCharts = append(p.StateCharts, labelledChart{label, states})
 			if len(c.Curve) == 0 {
 				p.NotHit = append(p.NotHit, label)
 			}

@@ -275,6 +275,7 @@ func TestWrap(t *testing.T) {
 		{"one two three", 7, 5, []string{"one two", "three"}},
 		{" 1\u2009036 of\n2\u2009000 lines ", 8, 8, []string{"1\u2009036 of", "2\u2009000", "lines"}},
 		{"a kernel/rapid/everyone b", 13, 9, []string{"a", "kernel/", "rapid/", "everyone", "b"}},
+		{"after 100 %) or ≥ 5 min 3 s, 3 and", 9, 9, []string{"after", "100 %) or", "≥ 5 min", "3 s, 3", "and"}},
 		{"abcdefghij", 4, 3, []string{"abcd", "efg", "hij"}},
 	} {
 		if got := wrap(tt.text, tt.first, tt.further); !slices.Equal(got, tt.want) {

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/mattn/go-runewidth"
@@ -55,6 +56,12 @@ func (t *terminal) draw(r *results.Results) {
 		t.line("", faint, s)
 	}
 	many := len(r.Cells) > fewCells
+	if many { // of a few the table says as much
+		t.b.WriteString("\n")
+		for _, f := range findings(r) {
+			t.line("", "", f.Label+": "+f.Text)
+		}
+	}
 	t.matrices(r, many)
 	if len(r.Cells) > 0 && !many {
 		t.table(r)
@@ -92,7 +99,10 @@ func (t *terminal) draw(r *results.Results) {
 		t.line("  ", statusColor(results.Met), fmt.Sprintf("%s %s met", statusSign(results.Met), count(len(met), "expectation")))
 	}
 	t.b.WriteString("\n")
-	t.line("", bold+";"+statusColor(r.Verdict), statusSign(r.Verdict)+" "+verdict(r))
+	t.line("", strings.Trim(bold+";"+statusColor(r.Verdict), ";"), upperFirst(outcomeOf(r))+": "+lowerFirst(verdict(r)))
+	if s := metMeans(r); s != "" {
+		t.line("", faint, s)
+	}
 }
 
 // line writes text, wrapped at the width with its further lines indented.
@@ -115,7 +125,7 @@ func wrap(text string, first, further int) []string {
 	var lines []string
 	line, room := "", first
 	end := func() { lines, line, room = append(lines, line), "", further }
-	for _, word := range strings.FieldsFunc(text, func(c rune) bool { return c == ' ' || c == '\n' || c == '\t' }) {
+	for _, word := range unbroken(text) {
 		if line != "" && textWidth(line)+1+textWidth(word) > room {
 			end()
 		}
@@ -138,6 +148,24 @@ func wrap(text string, first, further int) []string {
 	return lines
 }
 
+// unbroken are the words of a text. A figure is one word with its unit, and with what bounds it.
+func unbroken(text string) []string {
+	units := []string{"%", "µs", "ms", "s", "min", "h", "d", "B", "KiB", "MiB", "GiB", "TiB"}
+	var words []string
+	for _, word := range strings.FieldsFunc(text, func(c rune) bool { return c == ' ' || c == '\n' || c == '\t' }) {
+		if n := len(words); n > 0 {
+			before := words[n-1]
+			isUnit := slices.Contains(units, strings.TrimRight(word, ".,;:)")) && before[len(before)-1] >= '0' && before[len(before)-1] <= '9'
+			if isUnit || slices.Contains([]string{"≤", "≥", "="}, before) {
+				words[n-1] += " " + word
+				continue
+			}
+		}
+		words = append(words, word)
+	}
+	return words
+}
+
 func (t *terminal) styled(style, s string) {
 	if t.color && style != "" {
 		s = "\x1b[" + style + "m" + s + "\x1b[0m"
@@ -145,11 +173,11 @@ func (t *terminal) styled(style, s string) {
 	t.b.WriteString(s)
 }
 
-// statusColor is the ECMA-48 colour for a status: green, red, yellow.
+// statusColor is the ECMA-48 colour for a status: none, red, yellow. What was foreseen gets none, for it need not be good.
 func statusColor(s results.Status) string {
 	switch s {
 	case results.Met:
-		return "32"
+		return ""
 	case results.Missed:
 		return "31"
 	}
