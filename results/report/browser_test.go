@@ -206,7 +206,7 @@ const structureScript = `(() => {
 		jumps: levels.filter((l, i) => l > (i ? levels[i - 1] : 0) + 1).length,
 		duplicates: ids.filter((id, i) => ids.indexOf(id) !== i),
 		dangling: [...document.querySelectorAll('nav a')].filter(a => !document.querySelector(a.getAttribute('href'))).length,
-		spills: [...document.querySelectorAll('td, th')].filter(e => e.scrollWidth > e.clientWidth + 1)
+		spills: [...document.querySelectorAll('td, th:not(.stacked thead *)')].filter(e => e.scrollWidth > e.clientWidth + 1)
 			.map(e => e.innerText.slice(0, 60)),
 		wide: document.documentElement.scrollWidth > window.innerWidth,
 		verdict: document.getElementById('verdict').getBoundingClientRect().height > 0,

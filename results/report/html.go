@@ -111,6 +111,7 @@ type labelledChart struct {
 type expectationRow struct {
 	results.Expectation
 	Label, MetricLabel, Outcome, Bound string
+	Evidence                           []evidence // on the page
 }
 
 // A metricGroup is a block of the metrics' table, a row for each metric and a column for each cell.
@@ -134,8 +135,8 @@ type figure struct {
 type cellDetail struct {
 	results.Cell
 	Label    string
+	Index    int
 	Anchor   string
-	Lanes    string   // ID of the timeline
 	Stories  []string // a line each host, where the timeline's lanes are too thin to tell
 	Timeline template.HTML
 	Dense    bool // the timeline's lanes are thin
@@ -185,6 +186,7 @@ func newPage(r *results.Results) (*page, error) {
 	p.Expectations, p.Met = expectationRows(r)
 	p.fillOverview(r)
 	p.fillCells(r)
+	p.fillEvidence()
 	p.Comparisons = comparisonGroups(r, p.Many)
 	return p, nil
 }
@@ -192,7 +194,8 @@ func newPage(r *results.Results) (*page, error) {
 // expectationRows are those that are shown, and of many those that were met apart.
 func expectationRows(r *results.Results) (shown, met []expectationRow) {
 	for _, e := range r.Expectations {
-		row := expectationRow{e, labelOf(r, e.Cell), metricLabel(e.Metric), outcome(r, e), bounds(e, unitOf(r, e.Cell, e.Metric))}
+		row := expectationRow{Expectation: e, Label: labelOf(r, e.Cell), MetricLabel: metricLabel(e.Metric),
+			Outcome: outcome(r, e), Bound: bounds(e, unitOf(r, e.Cell, e.Metric))}
 		if e.Status == results.Met && len(r.Expectations) > fewExpectations {
 			met = append(met, row)
 		} else {
@@ -206,7 +209,7 @@ func expectationRows(r *results.Results) (shown, met []expectationRow) {
 func (p *page) fillOverview(r *results.Results) {
 	p.Matrices = matrices(r)
 	if len(p.Matrices) > 0 {
-		p.MatrixWidth = template.CSS(fmt.Sprintf("%drem", 8+6*len(p.Matrices[0].Updates)))
+		p.MatrixWidth = template.CSS(fmt.Sprintf("%drem", 8+columnWidth(p.Matrices[0].Updates)*len(p.Matrices[0].Updates)))
 	}
 	p.Fleets = fleetSummaries(r.Cells)
 	p.Tradeoff, p.NoTradeoff = tradeoffChart("fleets", p.Fleets), noTradeoff(p.Fleets)
@@ -237,7 +240,7 @@ func (p *page) fillCells(r *results.Results) {
 	for i, c := range r.Cells {
 		label := p.Labels[i]
 		states := statesChart(fmt.Sprintf("states%d", i), label, w, c)
-		d := cellDetail{Cell: c, Label: label, Anchor: anchor(i), Lanes: lanesAnchor(i),
+		d := cellDetail{Cell: c, Label: label, Index: i, Anchor: anchor(i),
 			Timeline: hostsChart(fmt.Sprintf("hosts%d", i), label, c, w, p.Many),
 			Dense:    p.Many || len(c.HostsDetail) > roomyLanes, Hidden: len(c.HostsDetail) - len(lanes(c.HostsDetail))}
 		if d.Dense { // its lanes tell nothing to who cannot point at them
