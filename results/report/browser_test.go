@@ -139,7 +139,7 @@ func checkPage(t *testing.T, tab context.Context, base string, r *results.Result
 		name   string
 		width  int64
 		scheme string
-	}{{"light", 1280, "light"}, {"dark", 1280, "dark"}, {"phone", 360, "light"}}
+	}{{"light", 1280, "light"}, {"dark", 1280, "dark"}, {"tablet", 700, "light"}, {"phone", 360, "light"}}
 	backgrounds := map[string]string{}
 	for _, s := range screens {
 		if err := chromedp.Do(tab, chromedp.EmulateViewport(s.width, 900), media(s.scheme)); err != nil {

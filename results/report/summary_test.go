@@ -99,6 +99,27 @@ func TestSentencesOfManyCells(t *testing.T) {
 	}
 }
 
+// An expectation leads to what its figure was made from, and to nothing that the cell does not have.
+func TestEvidence(t *testing.T) {
+	all := cellDetail{Index: 7, Anchor: anchor(7), Timeline: "x", Stories: []string{"x"}, Causes: []cause{{}}}
+	all.Visibility, all.Loads = []results.Visibility{{}}, []results.Load{{}}
+	bare := cellDetail{Anchor: anchor(0)}
+	for _, tt := range []struct {
+		d    cellDetail
+		key  string
+		want []evidence
+	}{
+		{all, "blast_radius", []evidence{{"timeline", "lanes7"}, {"host by host", "hosts7"}, {"panics", "panics7"}}},
+		{all, "visibility", []evidence{{"threats", "threats7"}, {"timeline", "lanes7"}, {"host by host", "hosts7"}}},
+		{all, "overhead", []evidence{{"work", "threats7"}, {"timeline", "lanes7"}, {"host by host", "hosts7"}}},
+		{bare, "visibility", []evidence{{"cell", "cell0"}}},
+	} {
+		if got := tt.d.evidence(tt.key); !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %v, want %v", tt.key, got, tt.want)
+		}
+	}
+}
+
 // TestMetIsNotWell: where every expectation is met, no form of report says that all is well.
 func TestMetIsNotWell(t *testing.T) {
 	r := outage()
