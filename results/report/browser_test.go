@@ -21,6 +21,20 @@ import (
 
 // TestBrowser opens pages in a real browser. With FLEETFALL_SCREENSHOTS set to a directory it leaves pictures there.
 func TestBrowser(t *testing.T) {
+	browser := startBrowser(t)
+	dir := t.TempDir()
+	for name, r := range fixtures() {
+		t.Run(name, func(t *testing.T) {
+			tab, cancel := chromedp.NewContext(browser)
+			defer cancel()
+			checkPage(t, tab, filepath.Join(dir, name), r)
+		})
+	}
+}
+
+// startBrowser is a browser without a window, which ends with the test.
+func startBrowser(t *testing.T) context.Context {
+	t.Helper()
 	capability.Tools(t, "chromium", "chromium")
 	dir := t.TempDir()
 	options := []chromedp.ExecAllocatorOption{chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck,
@@ -30,20 +44,14 @@ func TestBrowser(t *testing.T) {
 		chromedp.WSURLReadTimeout(2 * time.Minute), // the machine may be busy
 		chromedp.Env("TMPDIR=" + dir),              // what it leaves there goes with dir
 	}
-	allocator, cancel := chromedp.NewExecAllocator(t.Context(), options...)
-	defer cancel()
+	allocator, stop := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), options...)
+	t.Cleanup(stop)
 	browser, cancel := chromedp.NewContext(allocator)
-	defer cancel()
+	t.Cleanup(cancel)
 	if err := chromedp.Do(browser); err != nil {
 		t.Fatalf("start chromium: %v", err)
 	}
-	for name, r := range fixtures() {
-		t.Run(name, func(t *testing.T) {
-			tab, cancel := chromedp.NewContext(browser)
-			defer cancel()
-			checkPage(t, tab, filepath.Join(dir, name), r)
-		})
-	}
+	return browser
 }
 
 // Sentinels that end the streams of what a page says and asks for.
@@ -131,7 +139,7 @@ func checkPage(t *testing.T, tab context.Context, base string, r *results.Result
 		name   string
 		width  int64
 		scheme string
-	}{{"light", 1280, "light"}, {"dark", 1280, "dark"}, {"phone", 360, "light"}}
+	}{{"light", 1280, "light"}, {"dark", 1280, "dark"}, {"tablet", 700, "light"}, {"phone", 360, "light"}}
 	backgrounds := map[string]string{}
 	for _, s := range screens {
 		if err := chromedp.Do(tab, chromedp.EmulateViewport(s.width, 900), media(s.scheme)); err != nil {
@@ -198,7 +206,7 @@ const structureScript = `(() => {
 		jumps: levels.filter((l, i) => l > (i ? levels[i - 1] : 0) + 1).length,
 		duplicates: ids.filter((id, i) => ids.indexOf(id) !== i),
 		dangling: [...document.querySelectorAll('nav a')].filter(a => !document.querySelector(a.getAttribute('href'))).length,
-		spills: [...document.querySelectorAll('td, th')].filter(e => e.scrollWidth > e.clientWidth + 1)
+		spills: [...document.querySelectorAll('td, th:not(.stacked thead *)')].filter(e => e.scrollWidth > e.clientWidth + 1)
 			.map(e => e.innerText.slice(0, 60)),
 		wide: document.documentElement.scrollWidth > window.innerWidth,
 		verdict: document.getElementById('verdict').getBoundingClientRect().height > 0,
@@ -220,6 +228,9 @@ func checkStructure(t *testing.T, tab context.Context, r *results.Results) {
 		if len(c.HostsDetail) > 0 {
 			wantCharts++
 		}
+	}
+	if len(r.Cells) > fewCells {
+		wantCharts += len(cellGroups(r.Cells))
 	}
 	figures, _ := recoveryFigures(r.Cells, labels(r.Cells), len(r.Cells) > fewCells)
 	wantCharts += len(figures)
@@ -246,13 +257,25 @@ func checkStructure(t *testing.T, tab context.Context, r *results.Results) {
 	}
 }
 
+// screenshot leaves a picture of the whole page, where pictures are wanted.
 func screenshot(t *testing.T, tab context.Context, name string) {
+	t.Helper()
+	picture(t, tab, name, chromedp.FullScreenshot(100))
+}
+
+// viewShot leaves a picture of the window.
+func viewShot(t *testing.T, tab context.Context, name string) {
+	t.Helper()
+	picture(t, tab, name, chromedp.CaptureScreenshot())
+}
+
+func picture(t *testing.T, tab context.Context, name string, take chromedp.Action[[]byte]) {
 	t.Helper()
 	dir := os.Getenv("FLEETFALL_SCREENSHOTS")
 	if dir == "" {
 		return
 	}
-	png, err := chromedp.Run(tab, chromedp.FullScreenshot(100))
+	png, err := chromedp.Run(tab, take)
 	if err != nil {
 		t.Fatal(err)
 	}

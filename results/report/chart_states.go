@@ -8,10 +8,10 @@ import (
 	"github.com/fleetfall/fleetfall/results"
 )
 
-// statesChart stacks the share of a cell's hosts in each state over time, all trials together, aligned at the
+// statesChart stacks the share of the cells' hosts in each state over time, all trials together, aligned at the
 // injection. Each column of a few pixels shows the mean over its time. After a trial that settled ended, its hosts are
 // carried on in their last state, drawn faint; what was not observed for another reason stays empty.
-func statesChart(id, label string, c results.Cell, w window) template.HTML {
+func statesChart(id, label string, w window, cells ...results.Cell) template.HTML {
 	const (
 		width, height            = 360.0, 214.0
 		left, right, top, bottom = 40.0, 352.0, 12.0, 174.0
@@ -22,16 +22,18 @@ func statesChart(id, label string, c results.Cell, w window) template.HTML {
 	hosts := 0
 	observed := newTally(columns)
 	carried := newTally(columns)
-	for _, h := range c.HostsDetail {
-		if h.Invalid != "" || len(h.Spans) == 0 {
-			continue
-		}
-		hosts++
-		for _, s := range h.Spans {
-			observed.add(a, severity(s.State), s.From, s.To)
-		}
-		if last := h.Spans[len(h.Spans)-1]; settled(c, h) {
-			carried.add(a, severity(last.State), last.To, w.to)
+	for _, c := range cells {
+		for _, h := range c.HostsDetail {
+			if h.Invalid != "" || len(h.Spans) == 0 {
+				continue
+			}
+			hosts++
+			for _, s := range h.Spans {
+				observed.add(a, severity(s.State), s.From, s.To)
+			}
+			if last := h.Spans[len(h.Spans)-1]; settled(c, h) {
+				carried.add(a, severity(last.State), last.To, w.to)
+			}
 		}
 	}
 	var d drawing

@@ -139,7 +139,7 @@ func sees(c *results.Cell, row int) {
 
 // matrixOfTwelve is 4 fleets x 3 faults and the control arm's cells: many.
 func matrixOfTwelve() *results.Results {
-	return grid([]string{"kernel", "user", "ebpf", "none"}, []string{"field_count", "empty_rules", "regex_blowup"})
+	return grid([]string{"kernel", "user", "ebpf", "none"}, []string{"field_count", "empty_rules", "glob_backtracking"})
 }
 
 // pairs is few cells: 2 fleets x 2 faults and the control arm.

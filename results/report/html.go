@@ -66,7 +66,9 @@ type page struct {
 	VerifiedHow  string
 	Verified     []verified
 	Changed      []results.Fact
+	Outcome      string
 	VerdictText  string
+	MetMeans     string
 	Findings     []cellFinding
 	Expectations []expectationRow
 	Met          []expectationRow // folded, when they are many
@@ -76,6 +78,7 @@ type page struct {
 	MatrixWidth     template.CSS
 	Fleets          []fleetSummary
 	Tradeoff        template.HTML
+	NoTradeoff      string // why there is none to draw
 	Visibility      []visibilityRow
 	VisibilityWidth template.CSS
 
@@ -85,7 +88,7 @@ type page struct {
 	TableWidth  template.CSS // of the metrics' table at least
 	States      []state
 	Window      string
-	StateCharts []template.HTML // without many cells
+	StateCharts []labelledChart // of each cell or, of many, of each group of them
 	Recovery    []recoveryFigure
 	NotHit      []string // without many cells
 	Spared      string   // with many cells, how many were not hit
@@ -97,12 +100,19 @@ type page struct {
 	Kinds       []threatKind // that some cell met
 }
 
-// A cellFinding is one cell's outcome in a sentence.
-type cellFinding struct{ Label, Architecture, Text string }
+// A cellFinding is the outcome of a cell, or of several, in a sentence.
+type cellFinding struct{ Label, Text string }
+
+// A labelledChart is a chart with what it is of.
+type labelledChart struct {
+	Label string
+	Chart template.HTML
+}
 
 type expectationRow struct {
 	results.Expectation
 	Label, MetricLabel, Outcome, Bound string
+	Evidence                           []evidence // on the page
 }
 
 // A metricGroup is a block of the metrics' table, a row for each metric and a column for each cell.
@@ -126,8 +136,8 @@ type figure struct {
 type cellDetail struct {
 	results.Cell
 	Label    string
+	Index    int
 	Anchor   string
-	Lanes    string   // ID of the timeline
 	Stories  []string // a line each host, where the timeline's lanes are too thin to tell
 	Timeline template.HTML
 	Dense    bool // the timeline's lanes are thin
@@ -160,7 +170,9 @@ func newPage(r *results.Results) (*page, error) {
 	}
 	p := &page{
 		Results: r, CSS: template.CSS(css), Patterns: template.HTML(patterns),
-		Title: oneLine(r.Scenario.Name), Started: when(r.Run.Started), RunState: runState(r), Replayed: replayed(r), Unchecked: unchecked(r), Resumed: resumed(r), Waves: wavesOf(r), VerdictText: verdict(r),
+		Title: oneLine(r.Scenario.Name), Started: when(r.Run.Started), RunState: runState(r), Replayed: replayed(r),
+		Unchecked: unchecked(r), Resumed: resumed(r), Waves: wavesOf(r), Outcome: outcomeOf(r), VerdictText: verdict(r),
+		MetMeans:  metMeans(r),
 		Deadline:  seconds(time.Duration(r.Scenario.Deadline).Seconds()),
 		StableFor: seconds(time.Duration(r.Scenario.StableFor).Seconds()),
 		Liveness:  seconds(time.Duration(r.Scenario.Liveness).Seconds()),
@@ -173,9 +185,11 @@ func newPage(r *results.Results) (*page, error) {
 	if p.Title == "" {
 		p.Title = "unnamed scenario"
 	}
+	p.Findings = findings(r)
 	p.Expectations, p.Met = expectationRows(r)
 	p.fillOverview(r)
 	p.fillCells(r)
+	p.fillEvidence()
 	p.Comparisons = comparisonGroups(r, p.Many)
 	return p, nil
 }
@@ -183,7 +197,8 @@ func newPage(r *results.Results) (*page, error) {
 // expectationRows are those that are shown, and of many those that were met apart.
 func expectationRows(r *results.Results) (shown, met []expectationRow) {
 	for _, e := range r.Expectations {
-		row := expectationRow{e, labelOf(r, e.Cell), metricLabel(e.Metric), outcome(r, e), bounds(e, unitOf(r, e.Cell, e.Metric))}
+		row := expectationRow{Expectation: e, Label: labelOf(r, e.Cell), MetricLabel: metricLabel(e.Metric),
+			Outcome: outcome(r, e), Bound: bounds(e, unitOf(r, e.Cell, e.Metric))}
 		if e.Status == results.Met && len(r.Expectations) > fewExpectations {
 			met = append(met, row)
 		} else {
@@ -197,10 +212,10 @@ func expectationRows(r *results.Results) (shown, met []expectationRow) {
 func (p *page) fillOverview(r *results.Results) {
 	p.Matrices = matrices(r)
 	if len(p.Matrices) > 0 {
-		p.MatrixWidth = template.CSS(fmt.Sprintf("%drem", 8+6*len(p.Matrices[0].Updates)))
+		p.MatrixWidth = template.CSS(fmt.Sprintf("%drem", 8+columnWidth(p.Matrices[0].Updates)*len(p.Matrices[0].Updates)))
 	}
 	p.Fleets = fleetSummaries(r.Cells)
-	p.Tradeoff = tradeoffChart("fleets", p.Fleets)
+	p.Tradeoff, p.NoTradeoff = tradeoffChart("fleets", p.Fleets), noTradeoff(p.Fleets)
 	p.Visibility = visibilityTable(p.Fleets)
 	p.VisibilityWidth = template.CSS(fmt.Sprintf("%drem", 11+8*len(p.Fleets)))
 	for _, row := range p.Visibility {
@@ -219,14 +234,16 @@ func (p *page) fillCells(r *results.Results) {
 	}
 	if p.Many {
 		p.Causes = runCauses(r)
+		for i, g := range cellGroups(r.Cells) {
+			p.StateCharts = append(p.StateCharts, labelledChart{g.Label, statesChart(fmt.Sprintf("fleet%d", i), g.Label, w, g.faulty().Cells...)})
+		}
 	} else {
 		p.Groups = metricGroups(r.Cells)
 	}
 	for i, c := range r.Cells {
 		label := p.Labels[i]
-		said := cellFinding{label, oneLine(c.Architecture), finding(c, time.Duration(r.Scenario.Deadline))}
-		states := statesChart(fmt.Sprintf("states%d", i), label, c, w)
-		d := cellDetail{Cell: c, Label: label, Anchor: anchor(i), Lanes: lanesAnchor(i),
+		states := statesChart(fmt.Sprintf("states%d", i), label, w, c)
+		d := cellDetail{Cell: c, Label: label, Index: i, Anchor: anchor(i),
 			Timeline: hostsChart(fmt.Sprintf("hosts%d", i), label, c, w, p.Many),
 			Dense:    p.Many || len(c.HostsDetail) > roomyLanes, Hidden: len(c.HostsDetail) - len(lanes(c.HostsDetail))}
 		if d.Dense { // its lanes tell nothing to who cannot point at them
@@ -236,13 +253,12 @@ func (p *page) fillCells(r *results.Results) {
 			d.Causes = append(d.Causes, cause{cc, where(cc), causeAnchor(p.Causes, cc)})
 		}
 		if p.Many {
-			d.Folded, d.Finding, d.States = true, said.Text, states
+			d.Folded, d.Finding, d.States = true, finding(c, time.Duration(r.Scenario.Deadline)), states
 			for _, g := range metricGroups(r.Cells[i : i+1]) {
 				d.Figures = append(d.Figures, g.Rows...)
 			}
 		} else {
-			p.Findings = append(p.Findings, said)
-			p.StateCharts = append(p.StateCharts, states)
+			p.StateCharts = append(p.StateCharts, labelledChart{label, states})
 			if len(c.Curve) == 0 {
 				p.NotHit = append(p.NotHit, label)
 			}

@@ -5,7 +5,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/fleetfall/fleetfall/results"
 )
@@ -15,7 +14,11 @@ import (
 func Markdown(w io.Writer, r *results.Results) error {
 	r = cleaned(r)
 	var b strings.Builder
-	fmt.Fprintf(&b, "## %s %s\n\n**%s**\n", statusSign(r.Verdict), md(r.Scenario.Name), md(verdict(r)))
+	fmt.Fprintf(&b, "## %s: %s\n\n**%s**", md(r.Scenario.Name), md(outcomeOf(r)), md(verdict(r)))
+	if s := metMeans(r); s != "" {
+		fmt.Fprintf(&b, " %s", md(s))
+	}
+	b.WriteString("\n")
 	if s := runState(r); s != "" {
 		fmt.Fprintf(&b, "\n> %s\n", md(s))
 	}
@@ -33,11 +36,11 @@ func Markdown(w io.Writer, r *results.Results) error {
 	}
 	names := labels(r.Cells)
 	many := len(r.Cells) > fewCells
-	if len(r.Cells) > 0 && !many {
-		b.WriteString("\n")
-		for i, c := range r.Cells {
-			fmt.Fprintf(&b, "- **%s**: %s\n", md(names[i]), md(finding(c, time.Duration(r.Scenario.Deadline))))
+	for i, f := range findings(r) {
+		if i == 0 {
+			b.WriteString("\n")
 		}
+		fmt.Fprintf(&b, "- **%s**: %s\n", md(f.Label), md(f.Text))
 	}
 	shown, met := expectationRows(r)
 	if len(shown) > 0 {

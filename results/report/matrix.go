@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -136,7 +137,7 @@ func (m *matrix) fill(r *results.Results, updates []matrixUpdate, belongs func(r
 		}
 		to := anchor(i)
 		if len(c.HostsDetail) > 0 {
-			to = lanesAnchor(i)
+			to = partAnchor(lanesPart, i)
 		}
 		m.Rows[row].Cells[column] = m.cell(c, to, time.Duration(r.Scenario.Deadline))
 	}
@@ -178,11 +179,20 @@ func (u matrixUpdate) shown() matrixUpdate {
 	return matrixUpdate{name, fault}
 }
 
+// columnWidth is what a column needs, in rem, so that no word of a head is broken; hyphens and spaces part words.
+func columnWidth(updates []matrixUpdate) int {
+	const least, most, padding, character = 6, 20, 1.2, 0.56
+	longest := 0
+	for _, u := range updates {
+		for _, word := range strings.FieldsFunc(u.Name+" "+u.Fault, func(c rune) bool { return c == '-' || c == ' ' }) {
+			longest = max(longest, textWidth(word))
+		}
+	}
+	return min(most, max(least, int(math.Ceil(padding+character*float64(longest)))))
+}
+
 // anchor is the ID of a cell's own section on the page.
 func anchor(cell int) string { return fmt.Sprintf("cell%d", cell) }
-
-// lanesAnchor is the ID of a cell's timeline. A browser that is sent there unfolds what the timeline is in.
-func lanesAnchor(cell int) string { return fmt.Sprintf("lanes%d", cell) }
 
 // distinct lists what the cells have of something, each once, in the order of cells.
 func distinct[T comparable](cells []results.Cell, of func(results.Cell) T) []T {

@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"reflect"
 	"regexp"
 	"slices"
@@ -159,6 +160,78 @@ func TestTradeoffLabels(t *testing.T) {
 	}
 }
 
+// Marks in one place stand side by side, near where they belong and within the plot; marks apart stay where they are.
+func TestSpread(t *testing.T) {
+	a := axis{left: 100, right: 540}
+	at := func(x, y, r float64) fleetMark { return fleetMark{x: x, y: y, r: r, atX: x, atY: y} }
+	for name, marks := range map[string][]fleetMark{
+		"one place":  {at(100, 32, 5), at(100, 32, 27), at(100, 32, 12)},
+		"nearly":     {at(300, 200, 13), at(301, 201, 12), at(320, 200, 12)},
+		"many":       slices.Repeat([]fleetMark{at(540, 340, 20)}, 20),
+		"in another": {at(300, 200, 27), at(305, 205, 5)},
+		"apart":      {at(300, 200, 27), at(360, 200, 5)},
+	} {
+		spread(marks, a, 32, 340)
+		for i, m := range marks {
+			if m.x < 100 || m.x > 540 || m.y < 32 || m.y > 340 {
+				t.Errorf("%s: mark %d is at %v, %v", name, i, m.x, m.y)
+			}
+			if moved := m.x != m.atX || m.y != m.atY; name == "apart" && moved || i == 0 && moved {
+				t.Errorf("%s: mark %d was moved", name, i)
+			}
+			for j, n := range marks[:i] {
+				if math.Hypot(m.x-n.x, m.y-n.y) < m.r+n.r {
+					t.Errorf("%s: marks %d and %d overlap", name, i, j)
+				}
+			}
+		}
+	}
+}
+
+// placed is a run of fleets with these places in the trade-off: blast radius and visibility.
+func placed(places ...[2]float64) *results.Results {
+	names := []string{"kernel", "user", "ebpf", "safe"}
+	r := grid(names[:len(places)], []string{"field_count", "empty_rules"})
+	for i := range r.Cells {
+		if c := &r.Cells[i]; !c.Control {
+			at := places[slices.Index(names, c.Fleet)]
+			c.Metrics["blast_radius"], c.Metrics["visibility"] = fig(at[0], 0, 1, 6, "share"), fig(at[1], 0, 1, 9, "share")
+		}
+	}
+	return r
+}
+
+// A trade-off is drawn where fleets differ. Where all are in one place a sentence says so.
+func TestTradeoffIsWhereFleetsDiffer(t *testing.T) {
+	const alike = "No trade-off is drawn: kernel, user, ebpf have the same blast radius (0 %, mean over the faults) and the same visibility (77.8 %)."
+	for _, tt := range []struct {
+		r     *results.Results
+		drawn bool
+		none  string
+	}{
+		{placed([2]float64{0, 0.7778}, [2]float64{0, 0.77781}, [2]float64{0, 0.7778}), false, alike},
+		{placed([2]float64{0, 0.7}, [2]float64{0, 0.7}, [2]float64{0, 0.8}), true, ""},
+		{placed([2]float64{1, 1}, [2]float64{0, 1}), true, ""},
+		{placed([2]float64{1, 1}), false, ""},
+		{outage(), false, ""}, // visibility was not measured
+	} {
+		fleets := fleetSummaries(tt.r.Cells)
+		if got := tradeoffChart("x", fleets) != ""; got != tt.drawn {
+			t.Errorf("%+v: drawn %v", fleets, got)
+		}
+		if got := noTradeoff(fleets); got != tt.none {
+			t.Errorf("%q, want %q", got, tt.none)
+		}
+		var page bytes.Buffer
+		if err := HTML(&page, tt.r); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(page.String(), `id="tradeoff"`) != tt.drawn || tt.none != "" && !strings.Contains(page.String(), tt.none) {
+			t.Errorf("the page has no trade-off, or should have none, and say %q", tt.none)
+		}
+	}
+}
+
 func TestThreatKindsAreFleets(t *testing.T) {
 	var got []string
 	for _, k := range threatKinds() {
@@ -261,7 +334,7 @@ func TestNinetyCells(t *testing.T) {
 	if page.Len() > 3e6 {
 		t.Errorf("the page has %d bytes, want less than 3 MB", page.Len())
 	}
-	if n := strings.Count(plain.String(), "\n"); n > 100 {
+	if n := strings.Count(plain.String(), "\n"); n > 125 {
 		t.Errorf("the table at the end of the run has %d lines", n)
 	}
 }

@@ -226,6 +226,64 @@ func TestTerminalWidth(t *testing.T) {
 	}
 }
 
+// longNames is a run whose cells are told apart by all four of their parts, none of them short.
+func longNames() *results.Results {
+	r := grid([]string{"kernel-with-a-watchdog", "user"}, []string{"false_positive_on_the_updater", "glob_backtracking_of_a_rule"}, "technicians-after-an-hour", "rollback")
+	for i := range r.Cells {
+		r.Cells[i].Rollout = []string{"everyone-at-once", "rings-of-one-percent"}[i/2%2]
+		r.Cells[i].Waves = 2
+	}
+	r.Cells = r.Cells[4:]
+	return r
+}
+
+// TestWordsStayWhole: no width breaks a name, a word or a figure, and none is cut short.
+func TestWordsStayWhole(t *testing.T) {
+	runs := fixtures()
+	runs["long names"], runs["ninety"] = longNames(), ninety()
+	delete(runs, "hostile") // has words wider than any terminal
+	words := func(r *results.Results, width int) []string {
+		var b bytes.Buffer
+		if err := Terminal(&b, r, width, false); err != nil {
+			t.Fatal(err)
+		}
+		return strings.FieldsFunc(b.String(), func(c rune) bool { return c == ' ' || c == '\n' })
+	}
+	for name, r := range runs {
+		whole := words(r, 10000)
+		for _, label := range labels(r.Cells) {
+			whole = append(whole, strings.Fields(label)...)
+		}
+		for _, width := range []int{80, 120} {
+			for _, word := range words(r, width) {
+				if !slices.Contains(whole, word) || strings.Contains(word, "…") {
+					t.Errorf("%s at %d columns: %q is no word", name, width, word)
+				}
+			}
+		}
+	}
+}
+
+func TestWrap(t *testing.T) {
+	for _, tt := range []struct {
+		text           string
+		first, further int
+		want           []string
+	}{
+		{"", 10, 8, nil},
+		{"one two three", 8, 6, []string{"one two", "three"}},
+		{"one two three", 7, 5, []string{"one two", "three"}},
+		{" 1\u2009036 of\n2\u2009000 lines ", 8, 8, []string{"1\u2009036 of", "2\u2009000", "lines"}},
+		{"a kernel/rapid/everyone b", 13, 9, []string{"a", "kernel/", "rapid/", "everyone", "b"}},
+		{"after 100 %) or ≥ 5 min 3 s, 3 and", 9, 9, []string{"after", "100 %) or", "≥ 5 min", "3 s, 3", "and"}},
+		{"abcdefghij", 4, 3, []string{"abcd", "efg", "hij"}},
+	} {
+		if got := wrap(tt.text, tt.first, tt.further); !slices.Equal(got, tt.want) {
+			t.Errorf("%q at %d and %d: %q, want %q", tt.text, tt.first, tt.further, got, tt.want)
+		}
+	}
+}
+
 func TestSize(t *testing.T) {
 	var b bytes.Buffer
 	if err := HTML(&b, outage()); err != nil {

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/mattn/go-runewidth"
@@ -58,6 +59,12 @@ func (t *terminal) draw(r *results.Results) {
 		t.line("", faint, s)
 	}
 	many := len(r.Cells) > fewCells
+	if many { // of a few the table says as much
+		t.b.WriteString("\n")
+		for _, f := range findings(r) {
+			t.line("", "", f.Label+": "+f.Text)
+		}
+	}
 	t.matrices(r, many)
 	if len(r.Cells) > 0 && !many {
 		t.table(r)
@@ -95,32 +102,71 @@ func (t *terminal) draw(r *results.Results) {
 		t.line("  ", statusColor(results.Met), fmt.Sprintf("%s %s met", statusSign(results.Met), count(len(met), "expectation")))
 	}
 	t.b.WriteString("\n")
-	t.line("", bold+";"+statusColor(r.Verdict), statusSign(r.Verdict)+" "+verdict(r))
+	t.line("", strings.Trim(bold+";"+statusColor(r.Verdict), ";"), upperFirst(outcomeOf(r))+": "+lowerFirst(verdict(r)))
+	if s := metMeans(r); s != "" {
+		t.line("", faint, s)
+	}
 }
 
 // line writes text, wrapped at the width with its further lines indented.
 func (t *terminal) line(indent, style, text string) {
-	rest := strings.Fields(text)
-	for first := true; len(rest) > 0; first = false {
-		line := indent
-		if !first {
-			line += "  "
+	const further = "  "
+	room := t.width - len(indent)
+	for i, line := range wrap(text, room, room-len(further)) {
+		if i > 0 {
+			line = further + line
 		}
-		start := len(line)
-		for len(rest) > 0 {
-			word := runewidthOf().Truncate(rest[0], t.width-len(indent)-2, "…")
-			if len(line) > start && textWidth(line)+1+textWidth(word) > t.width {
-				break
-			}
-			if len(line) > start {
-				line += " "
-			}
-			line += word
-			rest = rest[1:]
-		}
-		t.styled(style, line)
+		t.styled(style, indent+line)
 		t.b.WriteString("\n")
 	}
+}
+
+// wrap breaks a text between its words into lines of at most so many columns, the first and each further one. Spaces that
+// are not ASCII's hold a figure's digits together. Only a word that is wider than a line is broken, at its own signs where
+// it has some.
+func wrap(text string, first, further int) []string {
+	var lines []string
+	line, room := "", first
+	end := func() { lines, line, room = append(lines, line), "", further }
+	for _, word := range unbroken(text) {
+		if line != "" && textWidth(line)+1+textWidth(word) > room {
+			end()
+		}
+		for line == "" && textWidth(word) > room {
+			line = runewidthOf().Truncate(word, room, "")
+			if i := strings.LastIndexAny(line, "-/_,;"); i > 0 {
+				line = line[:i+1]
+			}
+			word = word[len(line):]
+			end()
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	if line != "" {
+		end()
+	}
+	return lines
+}
+
+// unbroken are the words of a text. A figure is one word with its unit, and with what bounds it.
+func unbroken(text string) []string {
+	units := []string{"%", "µs", "ms", "s", "min", "h", "d", "B", "KiB", "MiB", "GiB", "TiB"}
+	var words []string
+	for _, word := range strings.FieldsFunc(text, func(c rune) bool { return c == ' ' || c == '\n' || c == '\t' }) {
+		if n := len(words); n > 0 {
+			before := words[n-1]
+			isUnit := slices.Contains(units, strings.TrimRight(word, ".,;:)")) && before[len(before)-1] >= '0' && before[len(before)-1] <= '9'
+			if isUnit || slices.Contains([]string{"≤", "≥", "="}, before) {
+				words[n-1] += " " + word
+				continue
+			}
+		}
+		words = append(words, word)
+	}
+	return words
 }
 
 func (t *terminal) styled(style, s string) {
@@ -130,11 +176,11 @@ func (t *terminal) styled(style, s string) {
 	t.b.WriteString(s)
 }
 
-// statusColor is the ECMA-48 colour for a status: green, red, yellow.
+// statusColor is the ECMA-48 colour for a status: none, red, yellow. What was foreseen gets none, for it need not be good.
 func statusColor(s results.Status) string {
 	switch s {
 	case results.Met:
-		return "32"
+		return ""
 	case results.Missed:
 		return "31"
 	}

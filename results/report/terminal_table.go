@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/fleetfall/fleetfall/results"
@@ -54,9 +55,16 @@ func whyMissing(c results.Cell, name string, metrics []metric) []string {
 	return notes
 }
 
-// A column of a block: its head in one or two lines, then a text for each cell.
+// maxHead bounds a line of a column's head, and maxName one of a row's name, which has at most maxNameLines.
+const (
+	maxHead      = 24
+	maxName      = 32
+	maxNameLines = 6
+)
+
+// A column of a block: the lines of its head, then a text for each cell, which only in the first column has several lines.
 type column struct {
-	head  [2]string
+	head  []string
 	rows  []string
 	width int
 }
@@ -64,12 +72,14 @@ type column struct {
 func newColumn(head string, rows []string) column {
 	c := column{rows: rows}
 	words := strings.Fields(cmp.Or(oneLine(head), missing))
-	c.head[1] = words[len(words)-1]
-	if len(words) > 1 {
-		c.head[0] = strings.Join(words[:len(words)-1], " ")
+	last := len(words) - 1
+	for _, part := range []string{strings.Join(words[:last], " "), words[last]} {
+		c.head = append(c.head, wrap(part, maxHead, maxHead)...)
 	}
-	for _, s := range append(rows, c.head[0], c.head[1]) {
-		c.width = max(c.width, textWidth(s))
+	for _, s := range slices.Concat(rows, c.head) {
+		for line := range strings.SplitSeq(s, "\n") {
+			c.width = max(c.width, textWidth(line))
+		}
 	}
 	return c
 }
@@ -93,11 +103,17 @@ func columns(cells []results.Cell, metrics []metric, intervals bool) []column {
 
 // blocks distributes columns over blocks that fit, each with the rows' names as its first column.
 func (t *terminal) blocks(head string, names []string, columns []column) [][]column {
-	short := make([]string, len(names))
+	const further = "  "
+	wrapped := make([]string, len(names))
 	for i, n := range names {
-		short[i] = runewidthOf().Truncate(n, min(32, t.width/2), "…")
+		room := min(maxName, t.width/2)
+		lines := wrap(n, room, room-len(further))
+		if len(lines) > maxNameLines {
+			lines = append(lines[:maxNameLines-1], "…")
+		}
+		wrapped[i] = strings.Join(lines, "\n"+further)
 	}
-	first := newColumn(head, short)
+	first := newColumn(head, wrapped)
 	block := []column{first}
 	blocks := [][]column{}
 	used := first.width
@@ -113,10 +129,10 @@ func (t *terminal) blocks(head string, names []string, columns []column) [][]col
 }
 
 func (t *terminal) block(columns []column) {
-	row := func(style string, text func(column) string) {
+	row := func(style string, text func(i int, c column) string) {
 		var line strings.Builder
 		for i, c := range columns {
-			s := text(c)
+			s := text(i, c)
 			pad := strings.Repeat(" ", max(0, c.width-textWidth(s)))
 			if i == 0 {
 				line.WriteString(s + pad)
@@ -128,10 +144,30 @@ func (t *terminal) block(columns []column) {
 		t.styled(style, runewidthOf().Truncate(s, t.width, "…"))
 		t.b.WriteString("\n")
 	}
-	row(faint, func(c column) string { return c.head[0] })
-	row(faint, func(c column) string { return c.head[1] })
-	for i := range columns[0].rows {
-		row("", func(c column) string { return c.rows[i] })
+	deepest := 0
+	for _, c := range columns {
+		deepest = max(deepest, len(c.head))
+	}
+	for i := range deepest { // heads stand on the same line
+		row(faint, func(_ int, c column) string {
+			if j := i - deepest + len(c.head); j >= 0 {
+				return c.head[j]
+			}
+			return ""
+		})
+	}
+	for i, names := range columns[0].rows {
+		for j, name := range strings.Split(names, "\n") {
+			row("", func(n int, c column) string {
+				switch {
+				case n == 0:
+					return name
+				case j > 0:
+					return ""
+				}
+				return c.rows[i]
+			})
+		}
 	}
 }
 

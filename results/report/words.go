@@ -119,6 +119,27 @@ func verdict(r *results.Results) string {
 	return fmt.Sprintf("All %s were met.", count(n, "expectation"))
 }
 
+// outcomeOf says in two words whether a run went as its scenario expected, which is another question than whether it went well.
+func outcomeOf(r *results.Results) string {
+	switch {
+	case len(r.Expectations) == 0 && len(r.Cells) > 0:
+		return "nothing expected"
+	case r.Verdict == results.Met:
+		return "as expected"
+	case r.Verdict == results.Missed:
+		return "not as expected"
+	}
+	return "inconclusive"
+}
+
+// metMeans keeps who reads of expectations that were met from taking it for praise; it is empty when none was.
+func metMeans(r *results.Results) string {
+	if !slices.ContainsFunc(r.Expectations, func(e results.Expectation) bool { return e.Status == results.Met }) {
+		return ""
+	}
+	return "Met means as foreseen, not well: an expectation can foresee an outage."
+}
+
 // runState says how the run ended when that limits what can be concluded; it is empty for a complete run.
 func runState(r *results.Results) string {
 	reason := ""
