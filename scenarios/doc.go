@@ -13,5 +13,6 @@
 // does, a gate or an updater feels no sooner. clock = "wall" is time as it passes for us. A scenario that says nothing gets the virtual
 // clock where there can be one.
 //
-// Files may be written by anyone, so what they can make the loader do is bounded; see the limits in limits.go.
+// Files may be written by anyone, so what they can make the loader do is bounded: budget.go counts what an evaluation costs, and limits.go has
+// the limits.
 package scenarios

@@ -101,7 +101,7 @@ func TestEstimateOfFirstBoots(t *testing.T) {
 
 // What is taken to leave a kernel agent's host up is claimed, and so measured, by the matrix: that it is refused, or takes no host down.
 func TestSparesAreClaimed(t *testing.T) {
-	plan, diags := LoadFile("matrix", Options{})
+	plan, diags := LoadFile(t.Context(), "matrix", Options{})
 	if plan == nil {
 		t.Fatal(diags)
 	}
@@ -134,7 +134,7 @@ func TestEstimateDoesNotOverflow(t *testing.T) {
 
 // The library's example should be over in minutes: it is what people run first.
 func TestEstimateOfChannelFile291(t *testing.T) {
-	plan, diags := LoadFile("channel-file-291", Options{})
+	plan, diags := LoadFile(t.Context(), "channel-file-291", Options{})
 	if plan == nil {
 		t.Fatal(diags)
 	}
@@ -151,7 +151,7 @@ func TestEstimateOfChannelFile291(t *testing.T) {
 
 // A hundred hosts must be back long before the deadline, and fit a machine of 24 GiB.
 func TestEstimateOfHundred(t *testing.T) {
-	plan, diags := LoadFile("hundred", Options{})
+	plan, diags := LoadFile(t.Context(), "hundred", Options{})
 	if plan == nil {
 		t.Fatal(diags)
 	}

@@ -34,6 +34,7 @@ func (s *script) expand(l *loader) *Plan {
 		return nil // from here on a mistake above would bring its consequences along
 	}
 	for _, sel := range s.excludes {
+		l.budget.charge(int64(len(cells)))
 		cells = sel.exclude(l, cells)
 	}
 	s.checkArms(l, cells)

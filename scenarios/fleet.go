@@ -50,6 +50,7 @@ func (s *script) fleetForEach(sec *section, taken map[string]hcl.Range) {
 			sec.fail("for_each", "Too many fleets", "for_each may make %d fleets.", maxCells)
 			return
 		}
+		sec.l.budget.charge(stepsOfBlock)
 		each := *sec
 		each.name = sec.name + "-" + key.AsString()
 		each.ctx = sec.ctx.NewChild()

@@ -18,7 +18,7 @@ import (
 func checkLoad(t *testing.T, src []byte, opts Options) {
 	t.Helper()
 	opts.Files = map[string]*hcl.File{}
-	plan, diags := Load("x.hcl", src, opts)
+	plan, diags := Load(t.Context(), "x.hcl", src, opts)
 	if (plan == nil) != diags.HasErrors() {
 		t.Fatalf("plan is nil: %t, diagnostics: %v", plan == nil, diags)
 	}
@@ -136,7 +136,16 @@ func FuzzLoad(f *testing.F) {
 			f.Add(src)
 		}
 	}
-	f.Fuzz(func(t *testing.T, src []byte) { checkLoad(t, src, Options{}) })
+	for _, h := range hostile {
+		if h.want != tooMuch { // which take a second each; TestHostile has them
+			f.Add([]byte(frame + h.src))
+		}
+	}
+	f.Fuzz(func(t *testing.T, src []byte) {
+		if allocated := allocatedBy(func() { checkLoad(t, src, Options{}) }); allocated > 3*mostAllocated {
+			t.Errorf("%d MB were allocated", allocated>>20) // loaded, rendered, and written as JSON
+		}
+	})
 }
 
 // A value from outside is parsed too.

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -34,16 +35,29 @@ type Options struct {
 }
 
 // Load reads a scenario's source and resolves it. The plan is nil exactly when the diagnostics hold an error; they may
-// hold warnings besides. filename is what ranges call the source.
-func Load(filename string, src []byte, opts Options) (*Plan, hcl.Diagnostics) {
-	l := newLoader(opts)
+// hold warnings besides. filename is what ranges call the source. When ctx is done, the load ends with an error soon.
+func Load(ctx context.Context, filename string, src []byte, opts Options) (plan *Plan, diags hcl.Diagnostics) {
+	l := newLoader(ctx, opts)
+	defer func() {
+		switch why := recover().(type) {
+		case nil:
+		case *stopped:
+			plan, diags = nil, l.stopped(why)
+		default:
+			panic(why)
+		}
+	}()
+	return l.load(filename, src)
+}
+
+func (l *loader) load(filename string, src []byte) (*Plan, hcl.Diagnostics) {
 	body := l.parse(filename, src)
 	if body == nil {
 		return nil, l.report()
 	}
 	l.checkBody(&language, body, body.SrcRange)
 	l.evaluate(body)
-	plan := l.decode(dynblock.Expand(body, l.ctx), body.EndRange).expand(l)
+	plan := l.decode(l.expand(body), body.EndRange).expand(l)
 	if plan == nil {
 		return nil, l.report()
 	}
@@ -51,14 +65,26 @@ func Load(filename string, src []byte, opts Options) (*Plan, hcl.Diagnostics) {
 	return plan, l.report()
 }
 
+// expand is the body with its dynamic blocks carried out, once it is asked for.
+func (l *loader) expand(body *hclsyntax.Body) hcl.Body {
+	perBlock := func(v cty.Value, each hcl.Expression, _ *hcl.EvalContext) hcl.Diagnostics {
+		if v.IsKnown() && !v.IsNull() && v.CanIterateElements() {
+			l.budget.at = each.Range()
+			l.budget.charge(int64(v.LengthInt()) * stepsOfBlock)
+		}
+		return nil
+	}
+	return dynblock.Expand(body, l.ctx, dynblock.OptCheckForEach(perBlock))
+}
+
 // LoadFile is Load for the file at this path or, when name has neither a slash nor the ending .hcl, for the library's
 // scenario of this name.
-func LoadFile(name string, opts Options) (*Plan, hcl.Diagnostics) {
+func LoadFile(ctx context.Context, name string, opts Options) (*Plan, hcl.Diagnostics) {
 	filename, src, err := Read(name)
 	if err != nil {
 		return nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Scenario not found", Detail: sentence(err)}}
 	}
-	return Load(filename, src, opts)
+	return Load(ctx, filename, src, opts)
 }
 
 // Render writes diagnostics for people, each with the source that it speaks of. files is what Options.Files collected;
@@ -75,6 +101,7 @@ type loader struct {
 	opts       Options
 	diags      hcl.Diagnostics
 	ctx        *hcl.EvalContext
+	budget     *budget
 	variables  map[string]hcl.Range // declared, by name
 	locals     map[string]hcl.Range // declared, by name
 	undeclared map[string][]string  // used but not declared, by "var" and "local"
@@ -83,10 +110,12 @@ type loader struct {
 	dropped bool // blocks at the file's top were taken out, since they could not be read
 }
 
-func newLoader(opts Options) *loader {
+func newLoader(ctx context.Context, opts Options) *loader {
+	b := &budget{ctx: ctx, left: maxSteps}
 	return &loader{
 		opts:       opts,
-		ctx:        &hcl.EvalContext{Variables: map[string]cty.Value{}, Functions: functions()},
+		ctx:        &hcl.EvalContext{Variables: map[string]cty.Value{}, Functions: b.countCalls(functions())},
+		budget:     b,
 		variables:  map[string]hcl.Range{},
 		locals:     map[string]hcl.Range{},
 		undeclared: map[string][]string{},
@@ -94,6 +123,8 @@ func newLoader(opts Options) *loader {
 }
 
 func (l *loader) errorf(subject hcl.Range, summary, format string, args ...any) {
+	l.budget.at = subject
+	l.budget.charge(stepsOfFault)
 	l.diags = append(l.diags, &hcl.Diagnostic{
 		Severity: hcl.DiagError, Summary: summary, Detail: fmt.Sprintf(format, args...), Subject: &subject,
 	})
@@ -102,6 +133,12 @@ func (l *loader) errorf(subject hcl.Range, summary, format string, args ...any) 
 func (l *loader) warnf(subject hcl.Range, summary, format string, args ...any) {
 	l.errorf(subject, summary, format, args...)
 	l.diags[len(l.diags)-1].Severity = hcl.DiagWarning
+}
+
+// stopped is what was found until the load stopped, and why it did.
+func (l *loader) stopped(why *stopped) hcl.Diagnostics {
+	l.diags = append(l.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: why.summary, Detail: why.detail, Subject: &why.at})
+	return l.report()
 }
 
 func (l *loader) append(diags hcl.Diagnostics) { l.diags = append(l.diags, diags...) }
@@ -151,26 +188,32 @@ func (l *loader) parse(filename string, src []byte) *hclsyntax.Body {
 	if l.opts.Files != nil {
 		l.opts.Files[filename] = file // with what it takes to say in which block a range lies
 	}
-	return file.Body.(*hclsyntax.Body)
+	parsed := file.Body.(*hclsyntax.Body)
+	if !l.counts(l.budget.countBody(parsed)) {
+		return nil
+	}
+	return parsed
+}
+
+// counts reports syntax that cannot be counted.
+func (l *loader) counts(err error) bool {
+	if deep := (*depthError)(nil); errors.As(err, &deep) {
+		l.errorf(deep.at, "Nesting too deep", "Expressions may be nested %d deep. Name parts of this one as locals.", maxDepth)
+	}
+	return err == nil
 }
 
 // checkTokens refuses what would cost the parser or the evaluator more than a scenario is worth: it recurses into
 // brackets, and spells numbers out.
 func (l *loader) checkTokens(filename string, src []byte) bool {
 	tokens, _ := hclsyntax.LexConfig(src, filename, hcl.InitialPos) // ParseConfig reports what is wrong with them
-	depth, loops := 0, []int(nil)
+	depth, signs := 0, 0
 	for i, t := range tokens {
 		switch t.Type {
 		case hclsyntax.TokenOBrace, hclsyntax.TokenOBrack, hclsyntax.TokenOParen, hclsyntax.TokenTemplateInterp,
 			hclsyntax.TokenTemplateControl:
 			depth++
-			if i+1 < len(tokens) && string(tokens[i+1].Bytes) == "for" && tokens[i+1].Type == hclsyntax.TokenIdent {
-				loops = append(loops, depth)
-			}
 		case hclsyntax.TokenCBrace, hclsyntax.TokenCBrack, hclsyntax.TokenCParen, hclsyntax.TokenTemplateSeqEnd:
-			if len(loops) > 0 && loops[len(loops)-1] == depth {
-				loops = loops[:len(loops)-1]
-			}
 			depth--
 		case hclsyntax.TokenNumberLit:
 			_, exponent, _ := strings.Cut(strings.ToLower(string(t.Bytes)), "e")
@@ -181,17 +224,32 @@ func (l *loader) checkTokens(filename string, src []byte) bool {
 			}
 		}
 		switch {
-		case depth > maxNesting:
+		case t.Type != hclsyntax.TokenBang && t.Type != hclsyntax.TokenMinus:
+			signs = 0
+		default:
+			signs++
+		}
+		depth += directive(tokens[:i+1])
+		if depth > maxNesting || signs > maxNesting {
 			l.errorf(t.Range, "Nesting too deep",
-				"Brackets may be nested %d deep. Name parts of the expression as locals.", maxNesting)
-			return false
-		case len(loops) > maxForNesting:
-			l.errorf(t.Range, "Nesting too deep",
-				"For expressions may be nested %d deep. Name the inner ones as locals.", maxForNesting)
+				"Brackets, the parts of a template and signs may be nested %d deep. Name parts of the expression as locals.", maxNesting)
 			return false
 		}
 	}
 	return true
+}
+
+// directive is how much deeper the last token, if it is the first of a template's directive, makes what comes after it.
+func directive(tokens hclsyntax.Tokens) int {
+	if n := len(tokens); n > 1 && tokens[n-2].Type == hclsyntax.TokenTemplateControl {
+		switch string(tokens[n-1].Bytes) {
+		case "if", "for":
+			return 1
+		case "endif", "endfor":
+			return -1
+		}
+	}
+	return 0
 }
 
 // report is what was found, each thing once, in the order of the sources.

@@ -1,6 +1,8 @@
 package scenarios
 
 import (
+	"context"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hashicorp/hcl/v2/hclwrite"
@@ -48,7 +50,7 @@ func resolveClock(file *hclwrite.File, p *Plan) {
 	if p.Clock == "" {
 		return
 	}
-	if alone, _ := Load(p.SourceName, file.Bytes(), Options{}); alone != nil && alone.Clock == p.Clock {
+	if alone, _ := Load(context.Background(), p.SourceName, file.Bytes(), Options{}); alone != nil && alone.Clock == p.Clock {
 		return
 	}
 	for _, block := range file.Body().Blocks() {

@@ -222,6 +222,9 @@ func (l *loader) textValue(v *variable, from source, fallback cty.Value, constan
 	if diags.HasErrors() {
 		return unknown
 	}
+	if !l.counts(l.budget.count(&expr, 0)) {
+		return unknown
+	}
 	value, diags := expr.Value(constants)
 	l.append(diags)
 	if diags.HasErrors() {
@@ -297,37 +300,34 @@ func (l *loader) evaluateLocals(local map[string]*hcl.Attribute) {
 	for _, name := range l.undeclared["local"] {
 		values[name] = unknown
 	}
-	var path []string // from the local that is asked for to the one being evaluated
-	var visit func(name string)
+	var path []string       // from the local that is asked for to the one being evaluated
+	on := map[string]bool{} // the same
+	var visit func(string)
 	visit = func(name string) {
 		attr := local[name]
 		if _, done := values[name]; done || attr == nil {
 			return
 		}
-		if i := slices.Index(path, name); i >= 0 {
+		if on[name] {
 			l.errorf(attr.Range, "Circular locals",
-				"A local cannot depend on itself: %s.", strings.Join(append(path[i:], name), " → "))
+				"A local cannot depend on itself: %s.", strings.Join(append(path[slices.Index(path, name):], name), " → "))
 			values[name] = unknown
 			return
 		}
-		path = append(path, name)
+		path, on[name] = append(path, name), true
+		needed := map[string]cty.Value{}
 		for _, t := range attr.Expr.Variables() {
-			if step, ok := second(t); ok && t.RootName() == "local" {
-				visit(step)
+			if member, ok := memberOf(t); ok && t.RootName() == "local" {
+				visit(member)
+				if v, known := values[member]; known {
+					needed[member] = v
+				}
 			}
 		}
-		path = path[:len(path)-1]
-		if _, circular := values[name]; circular {
-			return
+		path, on[name] = path[:len(path)-1], false
+		if _, circular := values[name]; !circular {
+			values[name] = l.localValue(name, attr, needed)
 		}
-		l.ctx.Variables["local"] = cty.ObjectVal(values)
-		value, diags := attr.Expr.Value(l.ctx)
-		l.append(diags)
-		if err := checkMagnitude(value); err != nil && !diags.HasErrors() {
-			l.errorf(attr.Expr.Range(), "Value too large", "The local %q: %v.", name, err)
-			value = unknown
-		}
-		values[name] = value
 	}
 	for _, name := range slices.Sorted(maps.Keys(local)) {
 		visit(name)
@@ -335,12 +335,33 @@ func (l *loader) evaluateLocals(local map[string]*hcl.Attribute) {
 	l.ctx.Variables["local"] = cty.ObjectVal(values)
 }
 
-func second(t hcl.Traversal) (string, bool) {
+// localValue evaluates a local where those locals that it needs, and no others, are known.
+func (l *loader) localValue(name string, attr *hcl.Attribute, needed map[string]cty.Value) cty.Value {
+	ctx := l.ctx.NewChild()
+	ctx.Variables = map[string]cty.Value{"local": cty.ObjectVal(needed)}
+	value, diags := attr.Expr.Value(ctx)
+	l.append(diags)
+	if err := checkMagnitude(value); err != nil && !diags.HasErrors() {
+		l.errorf(attr.Expr.Range(), "Value too large", "The local %q: %v.", name, err)
+		return unknown
+	}
+	return value
+}
+
+// memberOf is NAME of var.NAME or var["NAME"].
+func memberOf(t hcl.Traversal) (string, bool) {
 	if len(t) < 2 {
 		return "", false
 	}
-	step, ok := t[1].(hcl.TraverseAttr)
-	return step.Name, ok
+	switch step := t[1].(type) {
+	case hcl.TraverseAttr:
+		return step.Name, true
+	case hcl.TraverseIndex:
+		if step.Key.Type() == cty.String {
+			return step.Key.AsString(), true
+		}
+	}
+	return "", false
 }
 
 // checkMagnitude keeps values small enough that expressions over them stay small too.
@@ -356,6 +377,8 @@ func checkMagnitude(v cty.Value) error {
 			return false, fmt.Errorf("it has more than %d elements", maxElements)
 		case v.Type() == cty.String && len(v.AsString()) > maxString:
 			return false, fmt.Errorf("a text of %d bytes is longer than %d", len(v.AsString()), maxString)
+		case v.Type() == cty.Number && numberProblem(v.AsBigFloat()) != nil:
+			return false, numberProblem(v.AsBigFloat())
 		case v.Type() == cty.Number && new(big.Float).Abs(v.AsBigFloat()).Cmp(big.NewFloat(maxNumber)) > 0:
 			return false, fmt.Errorf("a number is larger than %g", maxNumber)
 		}

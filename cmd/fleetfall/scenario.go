@@ -42,7 +42,7 @@ func (f *scenarioFlags) load(c *cobra.Command, o *options, name string) (*scenar
 		}
 		opts.Vars[key] = value
 	}
-	plan, diags := scenarios.LoadFile(name, opts)
+	plan, diags := scenarios.LoadFile(c.Context(), name, opts)
 	if len(diags) > 0 {
 		t := terminalOf(c.ErrOrStderr(), o)
 		if err := scenarios.Render(c.ErrOrStderr(), diags, opts.Files, t.width, t.color); err != nil {
@@ -50,6 +50,9 @@ func (f *scenarioFlags) load(c *cobra.Command, o *options, name string) (*scenar
 		}
 	}
 	if plan == nil {
+		if err := c.Context().Err(); err != nil {
+			return nil, err
+		}
 		return nil, &exitError{code: exitUsage}
 	}
 	return plan, nil
