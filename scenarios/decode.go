@@ -130,8 +130,8 @@ func (s *script) overrideClock(l *loader) {
 	case slices.Contains(clocks, from.text):
 		s.plan.Clock = from.text
 	default:
+		l.show(from.origin, from.text)
 		from.text = shorten(from.text)
-		l.keep(from.origin, []byte(from.text))
 		l.errorf(from.start(), "Unknown clock", "There is no clock %q.%s", from.text, hint(from.text, "clocks", clocks))
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"unicode"
@@ -16,6 +15,8 @@ import (
 	"github.com/hashicorp/hcl/v2/ext/dynblock"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/fleetfall/fleetfall/internal/printable"
 )
 
 var (
@@ -90,10 +91,32 @@ func LoadFile(ctx context.Context, name string, opts Options) (*Plan, hcl.Diagno
 // Render writes diagnostics for people, each with the source that it speaks of. files is what Options.Files collected;
 // text is wrapped at width columns, or not at all when it is 0.
 func Render(w io.Writer, diags hcl.Diagnostics, files map[string]*hcl.File, width int, color bool) error {
-	if err := hcl.NewDiagnosticTextWriter(w, files, uint(max(width, 0)), color).WriteDiagnostics(diags); err != nil {
+	shown := map[string]*hcl.File{}
+	for name, file := range files {
+		shown[printable.Line(name)] = file
+	}
+	if err := hcl.NewDiagnosticTextWriter(w, shown, uint(max(width, 0)), color).WriteDiagnostics(printed(diags)); err != nil {
 		return fmt.Errorf("write diagnostics: %w", err)
 	}
 	return nil
+}
+
+// printed are diagnostics without what could drive a terminal: names of files and variables are whatever somebody has chosen.
+func printed(diags hcl.Diagnostics) hcl.Diagnostics {
+	var all hcl.Diagnostics
+	for _, d := range diags {
+		d := *d
+		d.Summary, d.Detail = printable.Text(d.Summary), printable.Text(d.Detail)
+		for _, at := range []**hcl.Range{&d.Subject, &d.Context} {
+			if *at != nil {
+				r := **at
+				r.Filename = printable.Line(r.Filename)
+				*at = &r
+			}
+		}
+		all = append(all, &d)
+	}
+	return all
 }
 
 // A loader is one load: what is known so far and what was found wrong.
@@ -143,13 +166,25 @@ func (l *loader) stopped(why *stopped) hcl.Diagnostics {
 
 func (l *loader) append(diags hcl.Diagnostics) { l.diags = append(l.diags, diags...) }
 
+// isHidden tells whether a character of a source would do something else on a terminal than be seen.
+func isHidden(r rune) bool {
+	return unicode.IsControl(r) && !strings.ContainsRune("\t\r\n", r) || unicode.Is(unicode.Bidi_Control, r)
+}
+
+// show makes known to Render what ranges call origin, made printable: it is not looked at any further.
+func (l *loader) show(origin, text string) {
+	if l.opts.Files != nil {
+		l.opts.Files[origin] = &hcl.File{Bytes: []byte(printable.Line(shorten(text)))}
+	}
+}
+
 // keep makes a source known to Render, unless it is no plain text: then it reports so and returns false. What is shown
 // on a terminal must not be able to drive it, and what is no UTF-8 takes the renderer very long.
 func (l *loader) keep(filename string, src []byte) bool {
 	pos := hcl.InitialPos
 	for rest := src; len(rest) > 0; {
 		r, size := utf8.DecodeRune(rest)
-		if r == utf8.RuneError && size == 1 || unicode.IsControl(r) && !strings.ContainsRune("\t\r\n", r) {
+		if r == utf8.RuneError && size == 1 || isHidden(r) {
 			end := hcl.Pos{Line: pos.Line, Column: pos.Column + 1, Byte: pos.Byte + size}
 			l.errorf(hcl.Range{Filename: filename, Start: pos, End: end}, "Not plain text",
 				"The character in column %d, %#x, is no text; write UTF-8 without control "+
@@ -286,25 +321,4 @@ func sentence(err error) string {
 		return text
 	}
 	return text + "."
-}
-
-// readBounded reads a file that should have at most maxSource bytes, and no more than one byte over.
-func readBounded(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read %s: %w", path, withoutPath(err))
-	}
-	defer f.Close()
-	src, err := io.ReadAll(io.LimitReader(f, maxSource+1))
-	if err != nil {
-		return nil, fmt.Errorf("cannot read %s: %w", path, withoutPath(err))
-	}
-	return src, nil
-}
-
-func withoutPath(err error) error {
-	if p := (*os.PathError)(nil); errors.As(err, &p) {
-		return p.Err
-	}
-	return err
 }

@@ -121,7 +121,7 @@ func (l *loader) given() map[string]source {
 			given[name] = s
 		} else if near := nearest(name, known); near != "" {
 			// An environment outlives one scenario, so what is set for another is no mistake; a misspelt one may be.
-			l.keep(s.origin, []byte(text))
+			l.show(s.origin, text)
 			l.warnf(s.start(), "Unused environment variable", "The scenario has no variable %q. Did you mean %s%s?", name, environPrefix, near)
 		}
 	}
@@ -149,7 +149,7 @@ func (l *loader) given() map[string]source {
 	for _, name := range slices.Sorted(maps.Keys(l.opts.Vars)) {
 		s := source{origin: "--var " + name, text: l.opts.Vars[name]}
 		if _, declared := l.variables[name]; !declared {
-			l.keep(s.origin, []byte(s.text))
+			l.show(s.origin, s.text)
 			l.errorf(s.start(), "Undeclared variable",
 				"The scenario has no variable %q.%s", name, hint(name, "variables", known))
 			continue
@@ -199,8 +199,8 @@ func (l *loader) variableValue(v *variable, from source) cty.Value {
 // that its default's, is a simple one, and otherwise as an expression.
 func (l *loader) textValue(v *variable, from source, fallback cty.Value, constants *hcl.EvalContext) cty.Value {
 	if n := len(from.text); n > maxString {
+		l.show(from.origin, from.text)
 		from.text = shorten(from.text)
-		l.keep(from.origin, []byte(from.text))
 		l.errorf(from.start(), "Value too long", "A value may have %d bytes; this one has %d.", maxString, n)
 		return unknown
 	}

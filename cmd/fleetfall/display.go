@@ -72,7 +72,7 @@ func (d *display) begin(trials int) {
 func (d *display) step(text string) { d.line("%s", text) }
 
 func (d *display) line(format string, args ...any) {
-	fmt.Fprintf(d.out, format+"\n", args...)
+	write(d.out, format+"\n", args...)
 }
 
 // watch is told of each change in a trial.

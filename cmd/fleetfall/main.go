@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fleetfall/fleetfall/internal/printable"
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
 )
@@ -58,7 +59,7 @@ func Main() int {
 	code := exitCode(ctx, err)
 	var exit *exitError
 	if err != nil && (!errors.As(err, &exit) || exit.err != nil) {
-		fmt.Fprintln(os.Stderr, "fleetfall:", err)
+		write(os.Stderr, "fleetfall: %v\n", err)
 	}
 	return code
 }
@@ -120,5 +121,8 @@ and nothing can be concluded, 130 interrupted (the journal is whole: fleetfall r
 	return c
 }
 
-// write prints to a command's output, whose loss nobody can be told of.
-func write(w io.Writer, format string, args ...any) { fmt.Fprintf(w, format, args...) }
+// write prints to a command's output, whose loss nobody can be told of, what is fit for a terminal: there may be names in it that
+// anybody has chosen.
+func write(w io.Writer, format string, args ...any) {
+	io.WriteString(w, printable.Text(fmt.Sprintf(format, args...)))
+}
