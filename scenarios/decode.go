@@ -16,7 +16,7 @@ type script struct {
 	head       *section // the scenario block; where there is none, a stand-in at the file's end
 	plan       Plan     // what comes from the scenario and guest blocks
 	nodes      []Node
-	daemons    map[string]*section // of the nodes, by what daemonOf returns
+	daemons    map[string]*section // of the nodes, by daemonuri.URI.Daemon
 	fleets     []declared[Fleet]
 	updates    []declared[Update]
 	rollouts   []declared[string]

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -12,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/fleetfall/fleetfall/internal/daemonuri"
 )
 
 // checkLoad holds what must be true of every load.
@@ -89,7 +90,8 @@ func checkNodes(t *testing.T, nodes []Node) {
 	t.Helper()
 	names, daemons := map[string]bool{}, map[string]bool{}
 	for _, n := range nodes {
-		daemon, err := daemonOf(n.URI)
+		uri, err := daemonuri.Parse(n.URI)
+		daemon := uri.Daemon()
 		if err != nil || !validName(n.Name) || !strings.HasPrefix(n.At, "x.hcl:") {
 			t.Errorf("node %+v: %v", n, err)
 		}
@@ -98,32 +100,6 @@ func checkNodes(t *testing.T, nodes []Node) {
 		}
 		names[n.Name], daemons[daemon] = true, true
 	}
-}
-
-// What is read in a URI is what there is: written again from its parts it is the same daemon's.
-func FuzzDaemonOf(f *testing.F) {
-	for _, seed := range []string{
-		"qemu:///system", "qemu+unix:///session?socket=/a%20b&x=", "qemu+tls://big.example.org/system?no_verify=1",
-		"qemu+ssh://root@[fe80::1%25eth0]:2222/session", "qemu+tcp://:16509/system", "qemu+ssh://a:b@c/system", "xen:///", "qemu:system", "%",
-	} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, uri string) {
-		daemon, err := daemonOf(uri)
-		if err != nil {
-			if err.Error() == "" || daemon != "" {
-				t.Errorf("%q: daemon %q, error %q", uri, daemon, err)
-			}
-			return
-		}
-		u, err := url.Parse(uri)
-		if err != nil {
-			t.Fatalf("%q passed as a URI: %v", uri, err)
-		}
-		if again, err := daemonOf(u.String()); err != nil || again != daemon {
-			t.Errorf("%q is daemon %q, but %q is %q, %v", uri, daemon, u, again, err)
-		}
-	})
 }
 
 func FuzzLoad(f *testing.F) {

@@ -30,6 +30,7 @@ type Options struct {
 	VarFiles []string          // paths of files of name = value; a later one wins over an earlier one
 	Environ  []string          // as os.Environ: FLEETFALL_VAR_name=value; VarFiles win over it
 	Clock    string            // ClockVirtual or ClockWall, from --clock: wins over the scenario's; empty says nothing
+	Images   []string          // names of the images there are recipes for; nil leaves it to who runs the plan to know them
 
 	// Files, when not nil, is given every source that was read, by the name that ranges call it: what Render needs.
 	Files map[string]*hcl.File

@@ -36,7 +36,7 @@ func golden(t *testing.T, path string, got []byte) {
 }
 
 // options reads the options that a test scenario asks for in its first lines: "# --var a=b", "# --var-file path",
-// "# --clock name" and "# --env NAME=value".
+// "# --clock name", "# --image name" and "# --env NAME=value".
 func options(src []byte) Options {
 	opts := Options{Vars: map[string]string{}, Files: map[string]*hcl.File{}}
 	for line := range strings.Lines(string(src)) {
@@ -51,6 +51,8 @@ func options(src []byte) Options {
 			opts.VarFiles = append(opts.VarFiles, value)
 		case flag == "--clock":
 			opts.Clock = value
+		case flag == "--image":
+			opts.Images = append(opts.Images, value)
 		case flag == "--env":
 			opts.Environ = append(opts.Environ, value)
 		}
