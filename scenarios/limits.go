@@ -18,7 +18,8 @@ const (
 	maxIntermediate   = 64 << 10
 	maxBinaryExponent = 4096
 
-	maxDiagnostics = 50 // reported for one load
+	maxDiagnostics  = 50 // reported for one load
+	maxSyntaxErrors = 5  // of them, what the parser says
 
 	maxName    = 40 // characters of a block's name
 	maxText    = 400

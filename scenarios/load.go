@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -216,7 +217,7 @@ func (l *loader) parse(filename string, src []byte) *hclsyntax.Body {
 		return nil
 	}
 	file, diags := hclsyntax.ParseConfig(src, filename, hcl.InitialPos)
-	l.append(diags)
+	l.syntax(src, diags)
 	// After a syntax error the parser has guessed how to go on; what would be found in its guess is noise.
 	if diags.HasErrors() || file == nil {
 		return nil
@@ -229,6 +230,29 @@ func (l *loader) parse(filename string, src []byte) *hclsyntax.Body {
 		return nil
 	}
 	return parsed
+}
+
+// syntax reports what the parser says. One mistake of syntax often brings others along, and a text in another language has one a
+// line: of many the first few are enough.
+func (l *loader) syntax(src []byte, diags hcl.Diagnostics) {
+	switch n := len(diags); {
+	case n > 0 && !looksLikeHCL(src):
+		l.append(diags[:1])
+		l.errorf(*diags[0].Subject, "No scenario", "This does not look like HCL, in which scenarios are written: no line begins a block of a "+
+			"scenario or sets anything. `fleetfall language` tells what can be written.")
+	case n > maxSyntaxErrors:
+		l.append(diags[:maxSyntaxErrors])
+		l.errorf(*diags[maxSyntaxErrors].Subject, "More mistakes of syntax",
+			"There are %d more from here on, some of which may come of those above: mend these first.", n-maxSyntaxErrors)
+	default:
+		l.append(diags)
+	}
+}
+
+// looksLikeHCL tells whether a line begins as a block of a scenario does, or as an attribute.
+func looksLikeHCL(src []byte) bool {
+	blocks := append(language.blockNames(), "dynamic")
+	return regexp.MustCompile(`(?m)^\s*(?:(?:` + strings.Join(blocks, "|") + `)\s*["{]|[\w-]+\s*=)`).Match(src)
 }
 
 // counts reports syntax that cannot be counted.

@@ -196,11 +196,14 @@ func (l *loader) checkBody(t *blockType, body *hclsyntax.Body, header hcl.Range)
 				capital(withArticle(t.name)), a.name, a.example)
 		}
 	}
-	end := hcl.Range{Filename: body.EndRange.Filename, Start: body.EndRange.Start, End: body.EndRange.Start}
+	at := hcl.Range{Filename: body.EndRange.Filename, Start: body.EndRange.Start, End: body.EndRange.Start}
+	if t.name == "" {
+		at.Start, at.End = hcl.InitialPos, hcl.InitialPos // what a whole file lacks is said first
+	}
 	for _, b := range t.blocks {
 		written := func(block *hclsyntax.Block) bool { return block.Type == b.name || b.madeBy(block) }
 		if b.needed && !slices.ContainsFunc(body.Blocks, written) {
-			l.errorf(end, "Missing "+b.name+" block",
+			l.errorf(at, "Missing "+b.name+" block",
 				"A scenario file needs %s block, %s, with the attributes that it needs: %s.",
 				withArticle(b.name), blockExample(&b), b.needs())
 		}
