@@ -231,6 +231,11 @@ func (s *section) parameters(name string, given hcl.Attributes) map[string]strin
 	return all
 }
 
+// defaultRestart is a real machine's: before it boots again Windows writes a dump of its memory and restarts by itself, see Microsoft,
+// "Configure system failure and recovery options in Windows", and firmware tests the machine, which takes a server minutes. A VM here
+// would be back in a second, and each turn of a boot loop has to be computed.
+const defaultRestart = time.Minute
+
 func (s *script) recovery(sec *section) Recovery {
 	manned := sec.has("technicians") || sec.has("hands_on") || sec.has("notice")
 	strategy := noStrategy
@@ -241,7 +246,7 @@ func (s *script) recovery(sec *section) Recovery {
 		Name:     sec.name,
 		Strategy: sec.choice("strategy", strategy, "strategies", strategies),
 		Notice:   sec.duration("notice", 0, maxDuration, 0),
-		Restart:  sec.duration("restart", 0, time.Hour, time.Second),
+		Restart:  sec.duration("restart", 0, time.Hour, defaultRestart),
 		HandsOn:  sec.distribution("hands_on"),
 	}
 	if !sec.settled("strategy") {

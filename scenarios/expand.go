@@ -14,7 +14,7 @@ func (s *script) expand(l *loader) *Plan {
 	}
 	if len(s.recoveries) == 0 {
 		s.recoveries = []declared[Recovery]{{Recovery{
-			Name: noStrategy, Strategy: noStrategy, HandsOn: Distribution{Kind: fixed}, Restart: Duration(time.Second),
+			Name: noStrategy, Strategy: noStrategy, HandsOn: Distribution{Kind: fixed}, Restart: Duration(defaultRestart),
 		}, s.head}}
 	}
 	s.addControl()

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -269,4 +270,26 @@ func details(diags hcl.Diagnostics) string {
 		b.WriteString(d.Summary + ": " + d.Detail + "\n")
 	}
 	return b.String()
+}
+
+// A plan of a version with another default for restart is still told, and run again, as it was.
+func TestResolvedRestart(t *testing.T) {
+	for _, recovery := range []string{"", "recovery \"r\" {\n  technicians = 1\n  hands_on = \"1m\"\n}\n", "recovery \"r\" {\n  restart = \"7s\"\n}\n"} {
+		plan, diags := Load(t.Context(), "x.hcl", []byte(frame+recovery), Options{})
+		if plan == nil {
+			t.Fatal(diags)
+		}
+		if !strings.Contains(recovery, "restart") {
+			for i := range plan.Cells {
+				plan.Cells[i].Recovery.Restart = Duration(time.Second)
+			}
+		}
+		again, diags := Load(t.Context(), "x.hcl", Resolved(plan), Options{})
+		if again == nil {
+			t.Fatal(diags)
+		}
+		if diff := cmp.Diff(plan.Cells, again.Cells); diff != "" {
+			t.Errorf("%q: (-plan +resolved):\n%s", recovery, diff)
+		}
+	}
 }
