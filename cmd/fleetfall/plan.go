@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"text/tabwriter"
 	"time"
 
@@ -18,6 +19,9 @@ func planCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "plan SCENARIO",
 		Short: "show what a scenario would run: cells, hosts, memory, expected duration",
+		Long: `plan shows the cells of a scenario, what they take of memory and of the fleets' time, and about what a run takes of ours.
+
+Exit codes: 0 the plan fits this machine as it is now, 2 the scenario is wrong, 3 the plan does not fit, as run would find.`,
 		Example: `  fleetfall plan channel-file-291
   fleetfall plan channel-file-291 --var hosts=100 --json`,
 		Args:              cobra.ExactArgs(1),
@@ -31,7 +35,11 @@ func planCommand(o *options) *cobra.Command {
 				e := json.NewEncoder(c.OutOrStdout())
 				e.SetEscapeHTML(false)
 				e.SetIndent("", "  ")
-				return e.Encode(plan)
+				if err := e.Encode(plan); err != nil {
+					return err
+				}
+				_, err := experiment.Admit(plan)
+				return err
 			}
 			return printPlan(c, plan, cacheDir(o))
 		},
@@ -68,6 +76,9 @@ func printPlan(c *cobra.Command, plan *scenarios.Plan, cache string) error {
 		write(out, "Clock: virtual where guests are emulated, on one machine; else wall, and the times above are those that pass for us.\n"+
 			"On the virtual clock the %s\n", virtualTime)
 	}
+	if plan.Clock != scenarios.ClockWall && len(plan.Nodes) == 0 {
+		printCost(out, plan, e)
+	}
 	for _, n := range plan.Nodes {
 		write(out, "On: %s, %s\n", n.Name, n.URI)
 	}
@@ -83,6 +94,7 @@ func printPlan(c *cobra.Command, plan *scenarios.Plan, cache string) error {
 	decision, err := experiment.Admit(plan)
 	if err != nil {
 		write(out, "On this machine, as it is now, %v\n", err)
+		return &exitError{code: exitInfra}
 	}
 	for _, cell := range decision.Cells {
 		if n := len(cell.Waves); n > 1 {
@@ -92,6 +104,36 @@ func printPlan(c *cobra.Command, plan *scenarios.Plan, cache string) error {
 	return nil
 }
 
-const virtualTime = "times above are its own; what passes for us meanwhile depends on the machine, and is usually far less. --verify doubles both."
+const virtualTime = "times above are its own."
+
+// longRun is what a run may take of our time before plan says how to make it shorter.
+const longRun = 10 * time.Minute
+
+// printCost tells about how long a run takes for us on the virtual clock.
+func printCost(out io.Writer, plan *scenarios.Plan, e scenarios.Estimate) {
+	a := e.Assumptions
+	cost := time.Duration(e.Cost)
+	write(out, "A run takes about %s of our time there, with %d boots; --verify doubles it. Assumed: two cores with nothing else to do, %s for "+
+		"each trial, %s for a boot and %s for each second of a host that runs.\n",
+		roughly(cost), e.Boots, a.Trial, a.BootCost, a.HostCost)
+	if e.Loops(longRun) {
+		shortest := plan.Cells[0].Recovery.Restart
+		for _, c := range plan.Cells {
+			shortest = min(shortest, c.Recovery.Restart)
+		}
+		write(out, "Most of that is boots of hosts in boot loops: a longer restart in the recovery, which is %s, makes fewer of them.\n", shortest)
+	}
+}
+
+// roughly is a duration to no more digits than an estimate has.
+func roughly(d time.Duration) time.Duration {
+	switch {
+	case d > time.Hour:
+		return d.Round(10 * time.Minute)
+	case d > 10*time.Minute:
+		return d.Round(time.Minute)
+	}
+	return d.Round(10 * time.Second)
+}
 
 func rounded(d scenarios.Duration) time.Duration { return time.Duration(d).Round(time.Second) }
