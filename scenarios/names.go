@@ -75,6 +75,11 @@ func hint(given, plural string, known []string) string {
 	return b.String()
 }
 
+// Unknown is an error that a name is none of those that are known, with the one that is meant, perhaps, and with all of them.
+func Unknown(what, given string, known []string) error {
+	return fmt.Errorf("unknown %s %q.%s", what, shorten(given), hint(given, what+"s", known))
+}
+
 // andList joins names as a sentence does: "a, b and c".
 func andList(names []string) string { return joined(names, "and") }
 

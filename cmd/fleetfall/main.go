@@ -59,7 +59,7 @@ func Main() int {
 	code := exitCode(ctx, err)
 	var exit *exitError
 	if err != nil && (!errors.As(err, &exit) || exit.err != nil) {
-		write(os.Stderr, "fleetfall: %v\n", err)
+		writeWrapped(os.Stderr, &options{}, "fleetfall: ", err.Error())
 	}
 	return code
 }
@@ -117,7 +117,7 @@ and nothing can be concluded, 130 interrupted (the journal is whole: fleetfall r
 	flags.StringVar(&o.cache, "cache", "", "directory of images (default: /var/cache/fleetfall as root, else below the user's cache)")
 	flags.StringVar(&o.logLevel, "log-level", "warn", "least level of log lines: trace, debug, info, warn, error")
 	flags.BoolVar(&o.plain, "plain", false, "plain output, as when not on a terminal")
-	c.AddCommand(runCommand(&o), validateCommand(&o), planCommand(&o), faultsCommand(), metricsCommand(), languageCommand(), reportCommand(&o), replayCommand(&o), imageCommand(&o), doctorCommand(&o), gcCommand(&o))
+	c.AddCommand(runCommand(&o), validateCommand(&o), planCommand(&o), faultsCommand(&o), metricsCommand(&o), languageCommand(&o), reportCommand(&o), replayCommand(&o), imageCommand(&o), doctorCommand(&o), gcCommand(&o))
 	return c
 }
 
