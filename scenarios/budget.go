@@ -11,8 +11,9 @@ import (
 	"github.com/zclconf/go-cty/cty/function"
 )
 
-// A budget bounds what one load may cost, in steps: an evaluation of an expression, an element of a value or stepBytes bytes of
-// a text are one each. A source costs the same steps on every machine, so that it is good on all of them or on none.
+// A budget bounds what one load may cost, in steps: an evaluation of an expression, an element of a value or stepBytes
+// bytes of a text are one each. A source costs the same steps on every machine, so that it is good on all of them or on
+// none.
 //
 // The evaluator of HCL cannot be told to stop, so stop panics, and Load recovers at its end.
 type budget struct {
@@ -49,12 +50,13 @@ func (b *budget) take(n int64) *stopped {
 	if b.left -= min(n, maxSteps+1); b.left >= 0 {
 		return nil
 	}
-	return &stopped{b.at, "Too much to evaluate", fmt.Sprintf("A scenario may take %d steps to evaluate, and they are used up here. Loops in "+
-		"loops multiply, and so do functions that lengthen what others have lengthened: make lists shorter, or write the result out.", maxSteps)}
+	return &stopped{b.at, "Too much to evaluate", fmt.Sprintf("A scenario may take %d steps to evaluate, and they are used up "+
+		"here. Loops in loops multiply, and so do functions that lengthen what others have lengthened: make lists shorter, or "+
+		"write the result out.", maxSteps)}
 }
 
-// sizeOf is how many steps it takes to go through a value; what it finds that no scenario may hold is the error. It looks no
-// further than most steps.
+// sizeOf is how many steps it takes to go through a value; what it finds that no scenario may hold is the error. It
+// looks no further than most steps.
 func sizeOf(v cty.Value, most int64) (steps int64, err error) {
 	v, _ = v.Unmark()
 	steps = 1
@@ -100,7 +102,8 @@ func numberProblem(f *big.Float) error {
 	return nil
 }
 
-// A counted expression takes its steps before and after it is evaluated. What is embedded has the syntax below it walked.
+// A counted expression takes its steps before and after it is evaluated. What is embedded has the syntax below it
+// walked.
 type counted struct {
 	*hclsyntax.ParenthesesExpr
 	budget *budget
@@ -134,7 +137,8 @@ func (c *counted) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	}
 	if err != nil {
 		return cty.DynamicVal, append(diags, &hcl.Diagnostic{
-			Severity: hcl.DiagError, Summary: "Value out of range", Detail: "The value of this cannot be used: " + err.Error() + ".",
+			Severity: hcl.DiagError, Summary: "Value out of range",
+			Detail:  "The value of this cannot be used: " + err.Error() + ".",
 			Subject: &c.SrcRange, Expression: c.Expression, EvalContext: ctx,
 		})
 	}
@@ -156,8 +160,8 @@ func (b *budget) countBody(body *hclsyntax.Body) error {
 	return nil
 }
 
-// count puts a counted expression in the place of this one and of each below it. What is a literal or a name for an element has
-// no cost of its own, but in a loop.
+// count puts a counted expression in the place of this one and of each below it. What is a literal or a name for an
+// element has no cost of its own, but in a loop.
 func (b *budget) count(at *hclsyntax.Expression, depth int) error {
 	if *at == nil {
 		return nil
@@ -255,8 +259,8 @@ func (b *budget) wrapLiterals(body ...*hclsyntax.Expression) {
 	}
 }
 
-// countCalls has functions take the steps of a call before they are called. A function whose cost is more than in proportion to
-// its arguments has an entry in costs.
+// countCalls has functions take the steps of a call before they are called. A function whose cost is more than in
+// proportion to its arguments has an entry in costs.
 func (b *budget) countCalls(all map[string]function.Function) map[string]function.Function {
 	counted := map[string]function.Function{}
 	for name, f := range all {

@@ -6,8 +6,9 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// costs are the steps that calls take besides those for their arguments, by function: of those whose result may be longer than
-// their arguments together, or that compare each with each. args are known and not null, size is the steps of them all.
+// costs are the steps that calls take besides those for their arguments, by function: of those whose result may be
+// longer than their arguments together, or that compare each with each. args are known and not null, size is the steps
+// of them all.
 var costs = map[string]func(args []cty.Value, size int64) int64{
 	"distinct": func(args []cty.Value, size int64) int64 { return int64(args[0].LengthInt()) * size },
 	"format": func(args []cty.Value, size int64) int64 {

@@ -231,9 +231,9 @@ func (s *section) parameters(name string, given hcl.Attributes) map[string]strin
 	return all
 }
 
-// defaultRestart is a real machine's: before it boots again Windows writes a dump of its memory and restarts by itself, see Microsoft,
-// "Configure system failure and recovery options in Windows", and firmware tests the machine, which takes a server minutes. A VM here
-// would be back in a second, and each turn of a boot loop has to be computed.
+// defaultRestart is a real machine's: before it boots again Windows writes a dump of its memory and restarts by itself,
+// see Microsoft, "Configure system failure and recovery options in Windows", and firmware tests the machine, which
+// takes a server minutes. A VM here would be back in a second, and each turn of a boot loop has to be computed.
 const defaultRestart = time.Minute
 
 func (s *script) recovery(sec *section) Recovery {

@@ -19,12 +19,12 @@ type Assumptions struct {
 	HostCost time.Duration `json:"host_cost_ns"` // for each second of a host that runs
 }
 
-// EmulatedVMs are assumptions for tiny VMs with emulated CPUs on a machine of two cores: a stock kernel reached its init
-// in 1.6 to 1.9 s there, and the guest its first beat about a second later; 100 copies, two at a time, took 16 s. The
-// overhead is on the safe side: a run measures it on its own machine. With a
-// restart of 1 s hosts in a loop panicked each 2.75 s of the virtual clock; 8 of them, 117 panics, took 72 s of a machine that others used
-// too, 62 s of CPU time. The outage at its real pace (3 trials of 4 hosts, an hour and a half each, some 150 boots) took 173 s, and the 91
-// short trials of the matrix 16 min.
+// EmulatedVMs are assumptions for tiny VMs with emulated CPUs on a machine of two cores: a stock kernel reached its
+// init in 1.6 to 1.9 s there, and the guest its first beat about a second later; 100 copies, two at a time, took 16 s.
+// The overhead is on the safe side: a run measures it on its own machine. With a restart of 1 s hosts in a loop
+// panicked each 2.75 s of the virtual clock; 8 of them, 117 panics, took 72 s of a machine that others used too, 62 s
+// of CPU time. The outage at its real pace (3 trials of 4 hosts, an hour and a half each, some 150 boots) took 173 s,
+// and the 91 short trials of the matrix 16 min.
 func EmulatedVMs() Assumptions {
 	return Assumptions{
 		Boot: 3 * time.Second, Crash: 1750 * time.Millisecond, Clone: 300 * time.Millisecond, BootsAtOnce: 2, HostOverhead: 96 << 20,
@@ -32,13 +32,14 @@ func EmulatedVMs() Assumptions {
 	}
 }
 
-// spares are faults that take down no kernel agent's host: those that every loader refuses, and those that do something else. The
-// matrix claims it of each; of bit_flips as its seed has them, and another seed's may do worse.
+// spares are faults that take down no kernel agent's host: those that every loader refuses, and those that do something
+// else. The matrix claims it of each; of bit_flips as its seed has them, and another seed's may do worse.
 var spares = []string{"bit_flips", "false_positive_updater", "replay", "self_wait", "truncated", "unknown_version", "unsigned", "zero_filled"}
 
-// An Estimate is what running a plan takes. Its durations are of the fleets' clock: on the virtual one a run takes less. Cells run one after the other, so that none disturbs another's clock: memory
-// and hosts are those of the largest, durations add up. Fleets are taken as whole: in how many parts one is run that may
-// be run in waves, only the machine can tell.
+// An Estimate is what running a plan takes. Its durations are of the fleets' clock: on the virtual one a run takes
+// less. Cells run one after the other, so that none disturbs another's clock: memory and hosts are those of the
+// largest, durations add up. Fleets are taken as whole: in how many parts one is run that may be run in waves, only the
+// machine can tell.
 type Estimate struct {
 	Assumptions Assumptions    `json:"assumptions"`
 	Hosts       int            `json:"hosts"`    // at the same time, at most
@@ -147,8 +148,8 @@ func (p *Plan) outage(c Cell, a Assumptions) outage {
 	return outage{lasts: max(reverted, repaired+last), boots: boots}
 }
 
-// Loops tells whether a run on the virtual clock takes long because hosts boot again and again: longer than so much of our time, most
-// of it for boots. A longer restart of the recovery makes fewer.
+// Loops tells whether a run on the virtual clock takes long because hosts boot again and again: longer than so much of
+// our time, most of it for boots. A longer restart of the recovery makes fewer.
 func (e Estimate) Loops(long time.Duration) bool {
 	boots := float64(e.Boots) * float64(e.Assumptions.BootCost)
 	return time.Duration(e.Cost) > long && boots > float64(e.Cost)/2

@@ -77,7 +77,8 @@ func (s *section) fleet() Fleet {
 		Waves:        s.flag("waves", false),
 		CrashDump:    s.flag("crash_dump", false),
 	}
-	if known := s.l.opts.Images; known != nil && s.settled("image") && validName(f.Image) && !slices.Contains(known, f.Image) {
+	known := s.l.opts.Images
+	if known != nil && s.settled("image") && validName(f.Image) && !slices.Contains(known, f.Image) {
 		s.fail("image", "Unknown image", "There is no image %q.%s", f.Image, hint(f.Image, "images", known))
 	}
 	for _, m := range s.textList("mitigations") {

@@ -127,7 +127,7 @@ func FuzzLoad(f *testing.F) {
 // A value from outside is parsed too.
 func FuzzVariable(f *testing.F) {
 	for _, seed := range []string{
-		"", "4", "96MiB", `lognormal("4m", 0.5)`, `[1, "a", {b = null}]`, `format("%s", "x")`, "${1}", "null", `[for a in [1]: a]`, "1e999",
+		"", "4", "96MiB", `lognormal("4m", 0.5)`, `[1, "a", {b = null}]`, `format("%s", "x")`, "${1}", "null", `[for a in [1]: a]`, "1e999", "Inf", "-1e-999999999",
 		"fixed(", `{distribution = "fixed", a = "1s", b = "0s", p = 0}`, "true ? 1 : 2", "-", "<<EOT\nx\nEOT\n",
 	} {
 		f.Add(seed)

@@ -14,7 +14,8 @@ const (
 	maxNumber      = 1e30     // magnitude of a variable or local
 	maxString      = 4 << 10  // bytes of a variable's or local's strings
 	maxElements    = 1024     // elements of a variable or local, at all levels
-	// maxIntermediate bounds texts within an expression, in bytes, and maxBinaryExponent numbers: what is beyond takes long to write.
+	// maxIntermediate bounds texts within an expression, in bytes, and maxBinaryExponent numbers: what is beyond takes
+	// long to write.
 	maxIntermediate   = 64 << 10
 	maxBinaryExponent = 4096
 

@@ -20,10 +20,7 @@ import (
 	"github.com/fleetfall/fleetfall/internal/printable"
 )
 
-var (
-	unknown    = cty.DynamicVal // stands for what was reported already; readers pass over it in silence
-	stringType = cty.String
-)
+var unknown = cty.DynamicVal // stands for what was reported already; readers pass over it in silence
 
 // Options are what a load gets besides the scenario itself.
 type Options struct {
@@ -97,13 +94,15 @@ func Render(w io.Writer, diags hcl.Diagnostics, files map[string]*hcl.File, widt
 	for name, file := range files {
 		shown[printable.Line(name)] = file
 	}
-	if err := hcl.NewDiagnosticTextWriter(w, shown, uint(max(width, 0)), color).WriteDiagnostics(printed(diags)); err != nil {
+	out := hcl.NewDiagnosticTextWriter(w, shown, uint(max(width, 0)), color)
+	if err := out.WriteDiagnostics(printed(diags)); err != nil {
 		return fmt.Errorf("write diagnostics: %w", err)
 	}
 	return nil
 }
 
-// printed are diagnostics without what could drive a terminal: names of files and variables are whatever somebody has chosen.
+// printed are diagnostics without what could drive a terminal: names of files and variables are whatever somebody has
+// chosen.
 func printed(diags hcl.Diagnostics) hcl.Diagnostics {
 	var all hcl.Diagnostics
 	for _, d := range diags {
@@ -162,7 +161,9 @@ func (l *loader) warnf(subject hcl.Range, summary, format string, args ...any) {
 
 // stopped is what was found until the load stopped, and why it did.
 func (l *loader) stopped(why *stopped) hcl.Diagnostics {
-	l.diags = append(l.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: why.summary, Detail: why.detail, Subject: &why.at})
+	l.diags = append(l.diags, &hcl.Diagnostic{
+		Severity: hcl.DiagError, Summary: why.summary, Detail: why.detail, Subject: &why.at,
+	})
 	return l.report()
 }
 
@@ -232,14 +233,15 @@ func (l *loader) parse(filename string, src []byte) *hclsyntax.Body {
 	return parsed
 }
 
-// syntax reports what the parser says. One mistake of syntax often brings others along, and a text in another language has one a
-// line: of many the first few are enough.
+// syntax reports what the parser says. One mistake of syntax often brings others along, and a text in another language
+// has one a line: of many the first few are enough.
 func (l *loader) syntax(src []byte, diags hcl.Diagnostics) {
 	switch n := len(diags); {
 	case n > 0 && !looksLikeHCL(src):
 		l.append(diags[:1])
-		l.errorf(*diags[0].Subject, "No scenario", "This does not look like HCL, in which scenarios are written: no line begins a block of a "+
-			"scenario or sets anything. `fleetfall language` tells what can be written.")
+		l.errorf(*diags[0].Subject, "No scenario",
+			"This does not look like HCL, in which scenarios are written: no line begins a block of a scenario or sets "+
+				"anything. `fleetfall language` tells what can be written.")
 	case n > maxSyntaxErrors:
 		l.append(diags[:maxSyntaxErrors])
 		l.errorf(*diags[maxSyntaxErrors].Subject, "More mistakes of syntax",
@@ -258,7 +260,8 @@ func looksLikeHCL(src []byte) bool {
 // counts reports syntax that cannot be counted.
 func (l *loader) counts(err error) bool {
 	if deep := (*depthError)(nil); errors.As(err, &deep) {
-		l.errorf(deep.at, "Nesting too deep", "Expressions may be nested %d deep. Name parts of this one as locals.", maxDepth)
+		l.errorf(deep.at, "Nesting too deep",
+			"Expressions may be nested %d deep. Name parts of this one as locals.", maxDepth)
 	}
 	return err == nil
 }
@@ -292,7 +295,8 @@ func (l *loader) checkTokens(filename string, src []byte) bool {
 		depth += directive(tokens[:i+1])
 		if depth > maxNesting || signs > maxNesting {
 			l.errorf(t.Range, "Nesting too deep",
-				"Brackets, the parts of a template and signs may be nested %d deep. Name parts of the expression as locals.", maxNesting)
+				"Brackets, the parts of a template and signs may be nested %d deep. Name parts of the expression as locals.",
+				maxNesting)
 			return false
 		}
 	}

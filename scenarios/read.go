@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readBounded reads a regular file that should have at most maxSource bytes, and no more than one byte over. It waits for
-// nobody: neither for the other end of a pipe, nor for what a file of /proc may have to say one day. /dev/stdin is what stands
-// behind it: good when that is a file.
+// readBounded reads a regular file that should have at most maxSource bytes, and no more than one byte over. It waits
+// for nobody: neither for the other end of a pipe, nor for what a file of /proc may have to say one day. /dev/stdin is
+// what stands behind it: good when that is a file.
 func readBounded(path string) ([]byte, error) {
 	src, err := readRegular(path, maxSource+1)
 	switch {

@@ -51,7 +51,8 @@ func resolveClock(file *hclwrite.File, p *Plan) {
 	if p.Clock == "" {
 		return
 	}
-	if alone, _ := Load(context.Background(), p.SourceName, file.Bytes(), Options{}); alone != nil && alone.Clock == p.Clock {
+	alone, _ := Load(context.Background(), p.SourceName, file.Bytes(), Options{})
+	if alone != nil && alone.Clock == p.Clock {
 		return
 	}
 	for _, block := range file.Body().Blocks() {
@@ -61,7 +62,8 @@ func resolveClock(file *hclwrite.File, p *Plan) {
 	}
 }
 
-// resolveRestart writes out the time to a restart where the source leaves it to the default: there were versions with another.
+// resolveRestart writes out the time to a restart where the source leaves it to the default: there were versions with
+// another.
 func resolveRestart(file *hclwrite.File, p *Plan) {
 	written := false
 	for _, block := range file.Body().Blocks() {

@@ -121,8 +121,8 @@ and nothing can be concluded, 130 interrupted (the journal is whole: fleetfall r
 	return c
 }
 
-// write prints to a command's output, whose loss nobody can be told of, what is fit for a terminal: there may be names in it that
-// anybody has chosen.
+// write prints to a command's output, whose loss nobody can be told of, what is fit for a terminal: there may be names
+// in it that anybody has chosen.
 func write(w io.Writer, format string, args ...any) {
 	io.WriteString(w, printable.Text(fmt.Sprintf(format, args...)))
 }

@@ -19,9 +19,11 @@ func planCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "plan SCENARIO",
 		Short: "show what a scenario would run: cells, hosts, memory, expected duration",
-		Long: `plan shows the cells of a scenario, what they take of memory and of the fleets' time, and about what a run takes of ours.
+		Long: `plan shows the cells of a scenario, what they take of memory and of the fleets' time, and about what a run takes
+of ours.
 
-Exit codes: 0 the plan fits this machine as it is now, 2 the scenario is wrong, 3 the plan does not fit, as run would find.`,
+Exit codes: 0 the plan fits this machine as it is now, 2 the scenario is wrong, 3 the plan does not fit, as run would
+find.`,
 		Example: `  fleetfall plan channel-file-291
   fleetfall plan channel-file-291 --var hosts=100 --json`,
 		Args:              cobra.ExactArgs(1),
@@ -113,15 +115,16 @@ const longRun = 10 * time.Minute
 func printCost(say func(string, ...any), plan *scenarios.Plan, e scenarios.Estimate) {
 	a := e.Assumptions
 	cost := time.Duration(e.Cost)
-	say("A run takes about %s of our time there, with %d boots; --verify doubles it. Assumed: two cores with nothing else to do, %s for "+
-		"each trial, %s for a boot and %s for each second of a host that runs.",
+	say("A run takes about %s of our time there, with %d boots; --verify doubles it. Assumed: two cores with nothing else "+
+		"to do, %s for each trial, %s for a boot and %s for each second of a host that runs.",
 		roughly(cost), e.Boots, a.Trial, a.BootCost, a.HostCost)
 	if e.Loops(longRun) {
 		shortest := plan.Cells[0].Recovery.Restart
 		for _, c := range plan.Cells {
 			shortest = min(shortest, c.Recovery.Restart)
 		}
-		say("Most of that is boots of hosts in boot loops: a longer restart in the recovery, which is %s, makes fewer of them.", shortest)
+		say("Most of that is boots of hosts in boot loops: a longer restart in the recovery, which is %s, makes fewer of them.",
+			shortest)
 	}
 }
 

@@ -33,8 +33,8 @@ func terminalOf(w io.Writer, o *options) terminal {
 	return terminal{is: true, width: width, color: os.Getenv("NO_COLOR") == ""}
 }
 
-// writeEntry prints one entry of a list, a label and a text, on as many lines of a terminal as it takes, broken between words. For
-// whatever else reads it, it is one line.
+// writeEntry prints one entry of a list, a label and a text, on as many lines of a terminal as it takes, broken between
+// words. For whatever else reads it, it is one line.
 func writeEntry(c *cobra.Command, o *options, label, text string) {
 	writeWrapped(c.OutOrStdout(), o, label, text)
 }
@@ -46,8 +46,8 @@ func writeWrapped(w io.Writer, o *options, label, text string) {
 	write(w, "%s%s\n", label, text)
 }
 
-// wrapped breaks each line of text, which begins in a column of a terminal, between words. What follows is set in as far as the
-// column, or a bit more than the line itself.
+// wrapped breaks each line of text, which begins in a column of a terminal, between words. What follows is set in as
+// far as the column, or a bit more than the line itself.
 func wrapped(text string, column, width int) string {
 	var lines []string
 	for line := range strings.SplitSeq(text, "\n") {

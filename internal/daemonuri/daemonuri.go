@@ -1,5 +1,5 @@
-// Package daemonuri reads URIs of libvirt daemons, see https://libvirt.org/uri.html: it alone decides which of them a scenario may
-// name, and how the backend reaches what they name.
+// Package daemonuri reads URIs of libvirt daemons, see https://libvirt.org/uri.html: it alone decides which of them a
+// scenario may name, and how the backend reaches what they name.
 package daemonuri
 
 import (

@@ -1,5 +1,5 @@
-// Package printable makes text that somebody else has chosen fit for a terminal: names of files and variables, and what errors
-// say of them.
+// Package printable makes text that somebody else has chosen fit for a terminal: names of files and variables, and what
+// errors say of them.
 package printable
 
 import (
@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// Text is text with a Go escape such as \x1b in the place of all that is not printed or changes how the rest is: control
-// characters but newline and tab, characters that turn the direction of writing, and bytes that are no UTF-8.
+// Text is text with a Go escape such as \x1b in the place of all that is not printed or changes how the rest is:
+// control characters but newline and tab, characters that turn the direction of writing, and bytes that are no UTF-8.
 func Text(text string) string { return escape(text, "\n\t") }
 
 // Line is Text for what has to stay in one line: newlines and tabs are escaped too.
