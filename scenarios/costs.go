@@ -10,7 +10,7 @@ import (
 // longer than their arguments together, or that compare each with each. args are known and not null, size is the steps
 // of them all.
 var costs = map[string]func(args []cty.Value, size int64) int64{
-	"distinct": func(args []cty.Value, size int64) int64 { return int64(args[0].LengthInt()) * size },
+	"distinct": func(args []cty.Value, size int64) int64 { return int64(args[0].LengthInt()) * size / 4 },
 	"format": func(args []cty.Value, size int64) int64 {
 		// Each verb may write an argument once more, and pad it.
 		return int64(strings.Count(args[0].AsString(), "%")) * (size + maxFormatWidth/stepBytes)
@@ -25,6 +25,7 @@ var costs = map[string]func(args []cty.Value, size int64) int64{
 	"replace": func(args []cty.Value, _ int64) int64 {
 		return textSteps(len(args[2].AsString()), strings.Count(args[0].AsString(), args[1].AsString()))
 	},
+	"sort":  func(_ []cty.Value, size int64) int64 { return 4 * size },
 	"toset": func(_ []cty.Value, size int64) int64 { return 16 * size }, // each element is hashed
 	"trim": func(args []cty.Value, _ int64) int64 {
 		return textSteps(len(args[0].AsString()), len(args[1].AsString())/16)

@@ -54,6 +54,19 @@ var hostile = []struct{ name, src, want string }{
 	{"format with widths", local(`[for a in local.r : format("` + strings.Repeat("%999d", 200) + `"` + strings.Repeat(", 1", 200) + `)]`), tooMuch},
 	{"format with a precision", local(`format("%.9999f", 1)`), "may have 3 digits"},
 	{"distinct", local(`distinct(flatten([for a in local.r : [for b in range(100) : "${a}-${b}"]]))`), tooMuch},
+	{"distinct again and again", local(`[for a in local.r : distinct([for b in local.r : "${b}"])]`), tooMuch},
+	{"distinct of many", local(`distinct(local.r)`), ""},
+	{"choices between lists", local(`[for a in local.r : a > 0 ? [for b in local.r : b] : [for b in local.r : "${b}"]]`), tooMuch},
+	{"choices between objects", local(`[for a in local.r : a > 0 ? {for b in local.r : "a${b}" => b} : {for b in local.r : "b${b}" => b}]`), ""},
+	{"lists of mixed types", local(`[for a in local.r : tolist([for b in local.r : b % 2 == 0 ? b : "${b}"])]`), tooMuch},
+	{"lists of objects", local(`[for a in local.r : tolist([for b in local.r : {"x${b}" = b}])]`), ""},
+	{"maps of objects", local(`[for a in local.r : tomap({for b in local.r : "x${b}" => {y = b}})]`), tooMuch},
+	{"the same again and again", local(`[for a in local.r : [for b in local.r : b] == [for b in local.r : b]]`), tooMuch},
+	{"sorts", local(`[for a in local.r : sort([for b in local.r : "${1000 - b}"])]`), tooMuch},
+	{"lookups", local(`[for a in local.r : lookup({for b in local.r : "x${b}" => b}, "x${a}", 0)]`), tooMuch},
+	{"coalesce", local(`[for a in local.r : coalesce(local.r, local.r, local.r, local.r)]`), tooMuch},
+	{"slices", local(`[for a in local.r : slice(local.r, 0, 1000 - a)]`), tooMuch},
+	{"flatten", local(nest(20, `flatten([`, `local.r`, `, local.r])`)), ""},
 	{"sets", local(`[for a in local.r : toset([for b in local.r : "${a}${b}"])]`), tooMuch},
 	{"merge", local(nest(12, `merge(`, `{for a in local.r : "${a}" => a}`, `, {for a in local.r : "${a}x" => a})`)), "more than 1024"},
 	{"concat", local(nest(20, `[for x in [`, `1`, `] : concat(flatten(x), flatten(x))]`)), ""},
@@ -150,6 +163,20 @@ func TestHostile(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What a scenario may well do is none of what costs too much.
+func TestNotHostile(t *testing.T) {
+	for _, src := range []string{
+		local(`distinct([for a in local.r : "${a}"])`), local(`join(", ", [for a in local.r : "h${a % 7}"])`),
+		local(`toset([for a in local.r : "${a}"])`), local(`length([for a in range(100) : [for b in range(100) : a * b]])`),
+		local(`substr("${join("", [for a in local.r : "%{if a > 500}x%{else}y%{endif}"])}", 0, 5)`),
+		local(`sort([for a in local.r : format("%04d", a)])`), local(`merge({for a in range(500) : "a${a}" => a}, {b = 1})`),
+	} {
+		if plan, diags := Load(t.Context(), "x.hcl", []byte(frame+src), Options{}); plan == nil {
+			t.Errorf("%s: %v", src, diags)
+		}
 	}
 }
 
