@@ -49,7 +49,7 @@ func TestClock(t *testing.T) {
 		{name: "from outside, over a mistake", line: `clock = "sundial"`, opts: Options{Clock: ClockWall}, mistake: unknownClock},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			plan, diags := Load("s.hcl", clockScenario(test.line), test.opts)
+			plan, diags := Load(t.Context(), "s.hcl", clockScenario(test.line), test.opts)
 			switch {
 			case test.mistake != "":
 				if plan != nil || len(diags) != 1 || !strings.Contains(details(diags), test.mistake) {
@@ -66,7 +66,7 @@ func TestClock(t *testing.T) {
 
 // A scenario without a scenario block has more to mend than its clock, and is told all at once.
 func TestClockIsCheckedWithoutAScenarioBlock(t *testing.T) {
-	if _, diags := Load("s.hcl", nil, Options{Clock: "sundial"}); !strings.Contains(details(diags), `There is no clock "sundial"`) {
+	if _, diags := Load(t.Context(), "s.hcl", nil, Options{Clock: "sundial"}); !strings.Contains(details(diags), `There is no clock "sundial"`) {
 		t.Errorf("diagnostics %v", diags)
 	}
 }
@@ -86,12 +86,12 @@ func TestResolvedClock(t *testing.T) {
 		{"in a variable's place", `clock = var.clock`, Options{Clock: ClockVirtual}, `"virtual"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			plan, diags := Load("s.hcl", clockScenario(test.line), test.opts)
+			plan, diags := Load(t.Context(), "s.hcl", clockScenario(test.line), test.opts)
 			if plan == nil {
 				t.Fatal(diags)
 			}
 			resolved := Resolved(plan)
-			again, diags := Load("s.hcl", resolved, Options{})
+			again, diags := Load(t.Context(), "s.hcl", resolved, Options{})
 			if again == nil {
 				t.Fatalf("%v in\n%s", diags, resolved)
 			}

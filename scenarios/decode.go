@@ -16,7 +16,7 @@ type script struct {
 	head       *section // the scenario block; where there is none, a stand-in at the file's end
 	plan       Plan     // what comes from the scenario and guest blocks
 	nodes      []Node
-	daemons    map[string]*section // of the nodes, by what daemonOf returns
+	daemons    map[string]*section // of the nodes, by daemonuri.URI.Daemon
 	fleets     []declared[Fleet]
 	updates    []declared[Update]
 	rollouts   []declared[string]
@@ -130,8 +130,8 @@ func (s *script) overrideClock(l *loader) {
 	case slices.Contains(clocks, from.text):
 		s.plan.Clock = from.text
 	default:
+		l.show(from.origin, from.text)
 		from.text = shorten(from.text)
-		l.keep(from.origin, []byte(from.text))
 		l.errorf(from.start(), "Unknown clock", "There is no clock %q.%s", from.text, hint(from.text, "clocks", clocks))
 	}
 }
@@ -231,6 +231,11 @@ func (s *section) parameters(name string, given hcl.Attributes) map[string]strin
 	return all
 }
 
+// defaultRestart is a real machine's: before it boots again Windows writes a dump of its memory and restarts by itself,
+// see Microsoft, "Configure system failure and recovery options in Windows", and firmware tests the machine, which
+// takes a server minutes. A VM here would be back in a second, and each turn of a boot loop has to be computed.
+const defaultRestart = time.Minute
+
 func (s *script) recovery(sec *section) Recovery {
 	manned := sec.has("technicians") || sec.has("hands_on") || sec.has("notice")
 	strategy := noStrategy
@@ -241,7 +246,7 @@ func (s *script) recovery(sec *section) Recovery {
 		Name:     sec.name,
 		Strategy: sec.choice("strategy", strategy, "strategies", strategies),
 		Notice:   sec.duration("notice", 0, maxDuration, 0),
-		Restart:  sec.duration("restart", 0, time.Hour, time.Second),
+		Restart:  sec.duration("restart", 0, time.Hour, defaultRestart),
 		HandsOn:  sec.distribution("hands_on"),
 	}
 	if !sec.settled("strategy") {

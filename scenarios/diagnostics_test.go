@@ -26,6 +26,7 @@ func TestEveryDiagnosticHasAnExample(t *testing.T) {
 		"Scenario not found": true, // TestLoadFile
 		"File too long":      true, // TestLoadFile
 	}
+	elsewhereToo := map[string]bool{"Expressions may be nested %d deep. Name parts of this one as locals.": true} // TestHostile
 	calls := 0
 	for _, path := range testdata(t, "*.go") {
 		if strings.HasSuffix(path, "_test.go") {
@@ -46,7 +47,7 @@ func TestEveryDiagnosticHasAnExample(t *testing.T) {
 				return true // passes another call's texts on
 			}
 			calls++
-			if !elsewhere[summary] && !pattern(summary, detail).MatchString(shown.String()) {
+			if !elsewhere[summary] && !elsewhereToo[detail] && !pattern(summary, detail).MatchString(shown.String()) {
 				t.Errorf("%s: no file in testdata/mistakes shows %q: %q", filepath.Base(path), summary, detail)
 			}
 			return true

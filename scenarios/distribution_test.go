@@ -138,7 +138,7 @@ func TestDistributionText(t *testing.T) {
 	} {
 		src := "scenario \"s\" {\n deadline = \"10d\"\n}\nfleet \"f\" {\n architecture = \"kernel\"\n hosts = 1\n}\n" +
 			"update \"u\" {\n at = \"1s\"\n fault = \"none\"\n}\nrecovery \"r\" {\n hands_on = " + d.String() + "\n}\n"
-		plan, diags := Load("x.hcl", []byte(src), Options{})
+		plan, diags := Load(t.Context(), "x.hcl", []byte(src), Options{})
 		if plan == nil {
 			t.Errorf("%v: %v", d, diags)
 			continue

@@ -8,10 +8,11 @@
 // and hands_on is a distribution: fixed(value), uniform(min, max), exponential(mean), lognormal(median, sigma) or
 // weibull(scale, shape). A variable's type is an HCL type or one of duration, size and distribution.
 //
-// clock = "virtual" counts the guests' time in their instructions: the same on every machine, hours in minutes, and only
-// where CPUs are emulated, on one machine. What is decided at a time reaches a host 100 ms later, the lookahead: what one host
-// does, a gate or an updater feels no sooner. clock = "wall" is time as it passes for us. A scenario that says nothing gets the virtual
-// clock where there can be one.
+// clock = "virtual" counts the guests' time in their instructions: the same on every machine, hours in minutes, and
+// only where CPUs are emulated, on one machine. What is decided at a time reaches a host 100 ms later, the lookahead:
+// what one host does, a gate or an updater feels no sooner. clock = "wall" is time as it passes for us. A scenario that
+// says nothing gets the virtual clock where there can be one.
 //
-// Files may be written by anyone, so what they can make the loader do is bounded; see the limits in limits.go.
+// Files may be written by anyone, so what they can make the loader do is bounded: budget.go counts what an evaluation
+// costs, and limits.go has the limits.
 package scenarios

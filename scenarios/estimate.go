@@ -8,31 +8,46 @@ import (
 // Assumptions are what an estimate takes for granted about the machine that a plan runs on.
 type Assumptions struct {
 	Boot         time.Duration `json:"boot_ns"`       // of one host, from power to its first beat
+	Crash        time.Duration `json:"crash_ns"`      // of one host, from power to the panic that content on its disk makes
 	Clone        time.Duration `json:"clone_ns"`      // of one host as a copy of a booted template, to its first beat
 	BootsAtOnce  int           `json:"boots_at_once"` // hosts that boot at the same time on one machine, at least 1
 	HostOverhead Size          `json:"host_overhead"` // bytes that a VM takes besides its guest's memory
+
+	// What the virtual clock costs of our time on a machine that has nothing else to do.
+	Trial    time.Duration `json:"trial_ns"`     // for each trial: to make its hosts ready, and to clean up
+	BootCost time.Duration `json:"boot_cost_ns"` // for each boot, to a panic or the first beat
+	HostCost time.Duration `json:"host_cost_ns"` // for each second of a host that runs
 }
 
-// EmulatedVMs are assumptions for tiny VMs with emulated CPUs on a machine of two cores: a stock kernel reached its init
-// in 1.6 to 1.9 s there, and the guest its first beat about a second later; 100 copies, two at a time, took 16 s. The
-// overhead is on the safe side: a run measures it on its own machine.
+// EmulatedVMs are assumptions for tiny VMs with emulated CPUs on a machine of two cores: a stock kernel reached its
+// init in 1.6 to 1.9 s there, and the guest its first beat about a second later; 100 copies, two at a time, took 16 s.
+// The overhead is on the safe side: a run measures it on its own machine. With a restart of 1 s hosts in a loop
+// panicked each 2.75 s of the virtual clock; 8 of them, 117 panics, took 72 s of a machine that others used too, 62 s
+// of CPU time. The outage at its real pace (3 trials of 4 hosts, an hour and a half each, some 150 boots) took 173 s,
+// and the 91 short trials of the matrix 16 min.
 func EmulatedVMs() Assumptions {
-	return Assumptions{Boot: 3 * time.Second, Clone: 300 * time.Millisecond, BootsAtOnce: 2, HostOverhead: 96 << 20}
+	return Assumptions{
+		Boot: 3 * time.Second, Crash: 1750 * time.Millisecond, Clone: 300 * time.Millisecond, BootsAtOnce: 2, HostOverhead: 96 << 20,
+		Trial: 10 * time.Second, BootCost: 600 * time.Millisecond, HostCost: 1200 * time.Microsecond,
+	}
 }
 
-// spares are faults that take down no kernel agent's host: those that every loader refuses, and those that do something else. The
-// matrix claims it of each; of bit_flips as its seed has them, and another seed's may do worse.
+// spares are faults that take down no kernel agent's host: those that every loader refuses, and those that do something
+// else. The matrix claims it of each; of bit_flips as its seed has them, and another seed's may do worse.
 var spares = []string{"bit_flips", "false_positive_updater", "replay", "self_wait", "truncated", "unknown_version", "unsigned", "zero_filled"}
 
-// An Estimate is what running a plan takes. Its durations are of the fleets' clock: on the virtual one a run takes less. Cells run one after the other, so that none disturbs another's clock: memory
-// and hosts are those of the largest, durations add up. Fleets are taken as whole: in how many parts one is run that may
-// be run in waves, only the machine can tell.
+// An Estimate is what running a plan takes. Its durations are of the fleets' clock: on the virtual one a run takes
+// less. Cells run one after the other, so that none disturbs another's clock: memory and hosts are those of the
+// largest, durations add up. Fleets are taken as whole: in how many parts one is run that may be run in waves, only the
+// machine can tell.
 type Estimate struct {
 	Assumptions Assumptions    `json:"assumptions"`
 	Hosts       int            `json:"hosts"`    // at the same time, at most
 	Memory      Size           `json:"memory"`   // bytes at the same time, at most, with the VMs' overhead
 	Duration    Duration       `json:"duration"` // expected, of all cells and repeats
 	Longest     Duration       `json:"longest"`  // if every cell lasts until its deadline
+	Boots       int            `json:"boots"`    // expected, of all cells and repeats
+	Cost        Duration       `json:"cost"`     // of our time, expected, of all cells and repeats, on the virtual clock
 	Cells       []CellEstimate `json:"cells"`    // in the plan's order
 }
 
@@ -43,6 +58,8 @@ type CellEstimate struct {
 	Memory   Size     `json:"memory"`   // bytes, with the VMs' overhead
 	Duration Duration `json:"duration"` // expected, of one run
 	Longest  Duration `json:"longest"`  // of one run, if it lasts until its deadline
+	Boots    int      `json:"boots"`    // expected, of one run, of all its hosts
+	Cost     Duration `json:"cost"`     // of our time, expected, of one run on the virtual clock
 }
 
 // Estimate tells what running the plan takes. It is a pure function of the plan and the assumptions. It supposes that
@@ -57,25 +74,32 @@ type CellEstimate struct {
 //   - any other update sends every host with a kernel agent into a boot loop. Without technicians it stays there until
 //     the deadline. With them it is noticed at its second panic, waits for its turn, and takes two boots and the mean
 //     of hands_on. Hosts that wait go on restarting, so that each of a technician's boots into safe mode comes after one
-//     of all of them.
+//     of all of them;
+//   - a host in a boot loop boots once in the time to its restart and the next panic, until its turn comes or the deadline.
 func (p *Plan) Estimate(a Assumptions) Estimate {
 	e := Estimate{Assumptions: a, Cells: []CellEstimate{}}
 	a.BootsAtOnce = max(a.BootsAtOnce, 1) * max(len(p.Nodes), 1)
 	for _, c := range p.Cells {
 		start := saturate(float64(a.firstBoots(c.Fleet)) + float64(c.Update.At))
-		lasts := min(float64(p.Deadline), p.outage(c, a)+float64(p.StableFor))
+		o := p.outage(c, a)
+		lasts := min(float64(p.Deadline), o.lasts+float64(p.StableFor))
 		ce := CellEstimate{
 			ID:       c.ID,
 			Hosts:    c.Fleet.Hosts,
 			Memory:   Size(c.Fleet.Hosts) * (c.Fleet.Memory + a.HostOverhead),
 			Duration: saturate(float64(start) + lasts),
 			Longest:  saturate(float64(start) + float64(p.Deadline)),
+			Boots:    int(float64(c.Fleet.Hosts) + o.boots),
 		}
+		running := float64(c.Fleet.Hosts) * time.Duration(ce.Duration).Seconds() * float64(a.HostCost)
+		ce.Cost = saturate(float64(a.Trial) + float64(ce.Boots)*float64(a.BootCost) + running)
 		e.Cells = append(e.Cells, ce)
 		e.Hosts = max(e.Hosts, ce.Hosts)
 		e.Memory = max(e.Memory, ce.Memory)
 		e.Duration = saturate(float64(e.Duration) + float64(p.Repeat)*float64(ce.Duration))
 		e.Longest = saturate(float64(e.Longest) + float64(p.Repeat)*float64(ce.Longest))
+		e.Boots += p.Repeat * ce.Boots
+		e.Cost = saturate(float64(e.Cost) + float64(p.Repeat)*float64(ce.Cost))
 	}
 	return e
 }
@@ -93,23 +117,42 @@ func (a Assumptions) turns(n int) time.Duration {
 	return time.Duration((n + a.BootsAtOnce - 1) / a.BootsAtOnce)
 }
 
-// outage is the time from the injection until all hosts are back, in nanoseconds; the deadline if they never are.
-func (p *Plan) outage(c Cell, a Assumptions) float64 {
+// An outage is what is expected between the injection and the time when all hosts are back.
+type outage struct {
+	lasts float64 // nanoseconds; the deadline if they never are
+	boots float64 // of all hosts
+}
+
+func (p *Plan) outage(c Cell, a Assumptions) outage {
 	reverted := float64(p.Tempo.Poll) + float64(c.Update.RevertAfter)
 	if c.Update.Fault == harmless || slices.Contains(spares, c.Update.Fault) || !c.Update.Signed || c.Fleet.Architecture != "kernel" {
-		return reverted
+		return outage{lasts: reverted}
 	}
-	r := c.Recovery
+	r, hosts := c.Recovery, c.Fleet.Hosts
+	deadline, turn := float64(p.Deadline), max(1, float64(r.Restart)+float64(a.Crash))
+	looping := func(hosts int, from, to float64) float64 {
+		return float64(hosts) * max(0, min(to, deadline)-from) / turn
+	}
 	if r.Strategy != safeMode || r.Technicians < 1 {
-		return float64(p.Deadline)
+		return outage{lasts: deadline, boots: looping(hosts, float64(p.Tempo.Poll), deadline)}
 	}
-	second := float64(p.Tempo.Poll) + 2*float64(r.Restart) + float64(a.turns(c.Fleet.Hosts)*a.Boot)
+	second := float64(p.Tempo.Poll) + 2*float64(r.Restart) + float64(a.turns(hosts)*a.Boot)
 	repaired := second + float64(r.Notice)
-	for waiting := c.Fleet.Hosts; waiting > 0; waiting -= r.Technicians {
+	boots := looping(hosts, float64(p.Tempo.Poll), repaired) + 2*float64(hosts) // two for each of the repairs
+	for waiting := hosts; waiting > 0; waiting -= r.Technicians {
+		began := repaired
 		repaired += float64(a.turns(waiting)*a.Boot) + float64(r.HandsOn.Mean())
+		boots += looping(max(0, waiting-r.Technicians), began, repaired)
 	}
-	last := float64(a.turns(min(c.Fleet.Hosts, r.Technicians)) * a.Boot)
-	return max(reverted, repaired+last)
+	last := float64(a.turns(min(hosts, r.Technicians)) * a.Boot)
+	return outage{lasts: max(reverted, repaired+last), boots: boots}
+}
+
+// Loops tells whether a run on the virtual clock takes long because hosts boot again and again: longer than so much of
+// our time, most of it for boots. A longer restart of the recovery makes fewer.
+func (e Estimate) Loops(long time.Duration) bool {
+	boots := float64(e.Boots) * float64(e.Assumptions.BootCost)
+	return time.Duration(e.Cost) > long && boots > float64(e.Cost)/2
 }
 
 // saturate keeps a sum of durations within what a Duration can hold.

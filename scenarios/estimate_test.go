@@ -101,7 +101,7 @@ func TestEstimateOfFirstBoots(t *testing.T) {
 
 // What is taken to leave a kernel agent's host up is claimed, and so measured, by the matrix: that it is refused, or takes no host down.
 func TestSparesAreClaimed(t *testing.T) {
-	plan, diags := LoadFile("matrix", Options{})
+	plan, diags := LoadFile(t.Context(), "matrix", Options{})
 	if plan == nil {
 		t.Fatal(diags)
 	}
@@ -134,7 +134,7 @@ func TestEstimateDoesNotOverflow(t *testing.T) {
 
 // The library's example should be over in minutes: it is what people run first.
 func TestEstimateOfChannelFile291(t *testing.T) {
-	plan, diags := LoadFile("channel-file-291", Options{})
+	plan, diags := LoadFile(t.Context(), "channel-file-291", Options{})
 	if plan == nil {
 		t.Fatal(diags)
 	}
@@ -151,7 +151,7 @@ func TestEstimateOfChannelFile291(t *testing.T) {
 
 // A hundred hosts must be back long before the deadline, and fit a machine of 24 GiB.
 func TestEstimateOfHundred(t *testing.T) {
-	plan, diags := LoadFile("hundred", Options{})
+	plan, diags := LoadFile(t.Context(), "hundred", Options{})
 	if plan == nil {
 		t.Fatal(diags)
 	}
@@ -167,5 +167,46 @@ func TestEstimateOfHundred(t *testing.T) {
 	}
 	if e.Hosts != 100 || e.Memory > 20<<30 {
 		t.Errorf("%d hosts in %s", e.Hosts, sizeText(e.Memory))
+	}
+}
+
+// Boots are those of hosts in loops, and what a run costs of our time follows from them and from the hosts that run.
+func TestEstimateOfCost(t *testing.T) {
+	const second = Duration(time.Second)
+	assume := Assumptions{Boot: 3 * time.Second, Crash: 2 * time.Second, BootsAtOnce: 2, Trial: time.Minute, BootCost: time.Second, HostCost: time.Millisecond}
+	plan := Plan{Repeat: 2, Deadline: 300 * second, Tempo: Tempo{Poll: 2 * second}}
+	cell := Cell{
+		Fleet:    Fleet{Architecture: "kernel", Hosts: 4},
+		Update:   Update{Fault: "field_count", Signed: true},
+		Recovery: Recovery{Strategy: noStrategy, Restart: 8 * second},
+	}
+	for _, test := range []struct {
+		name   string
+		change func(*Cell)
+		boots  int
+	}{
+		{"nobody", func(*Cell) {}, 4 + 4*298/10}, // a turn takes 10 s, from 2 s to the deadline
+		{"sooner", func(c *Cell) { c.Recovery.Restart = 0 }, 4 + 4*298/2},
+		{"harmless", func(c *Cell) { c.Update.Fault = harmless }, 4},
+		{"user mode", func(c *Cell) { c.Fleet.Architecture = "user" }, 4},
+		// to the second panics, 2 + 16 + 2 x 3 s; then two hosts while the other two are worked on, after a boot of all, for 30 s
+		{"technicians", func(c *Cell) {
+			c.Recovery = Recovery{Strategy: safeMode, Technicians: 2, Restart: 8 * second, HandsOn: Distribution{Kind: fixed, A: 30 * second}}
+		}, 4 + int(4*2.2+8+2*3.6)},
+	} {
+		c := cell
+		test.change(&c)
+		plan.Cells = []Cell{c}
+		e := plan.Estimate(assume)
+		want := time.Minute + time.Duration(test.boots)*time.Second + time.Duration(4*float64(time.Duration(e.Cells[0].Duration))/1000)
+		if got := time.Duration(e.Cells[0].Cost); e.Cells[0].Boots != test.boots || got != want {
+			t.Errorf("%s: %d boots, %v; want %d, %v", test.name, e.Cells[0].Boots, got, test.boots, want)
+		}
+		if e.Boots != 2*test.boots || e.Cost != 2*e.Cells[0].Cost {
+			t.Errorf("%s: in all %d boots, %v", test.name, e.Boots, e.Cost)
+		}
+		if loops := e.Loops(time.Minute); loops != (test.boots > 70) {
+			t.Errorf("%s: loops are said to take most of it: %t", test.name, loops)
+		}
 	}
 }

@@ -14,7 +14,7 @@ func (s *script) expand(l *loader) *Plan {
 	}
 	if len(s.recoveries) == 0 {
 		s.recoveries = []declared[Recovery]{{Recovery{
-			Name: noStrategy, Strategy: noStrategy, HandsOn: Distribution{Kind: fixed}, Restart: Duration(time.Second),
+			Name: noStrategy, Strategy: noStrategy, HandsOn: Distribution{Kind: fixed}, Restart: Duration(defaultRestart),
 		}, s.head}}
 	}
 	s.addControl()
@@ -34,6 +34,7 @@ func (s *script) expand(l *loader) *Plan {
 		return nil // from here on a mistake above would bring its consequences along
 	}
 	for _, sel := range s.excludes {
+		l.budget.charge(int64(len(cells)))
 		cells = sel.exclude(l, cells)
 	}
 	s.checkArms(l, cells)
@@ -125,11 +126,11 @@ func (s *script) checkTimes() {
 
 // checkSize reports fleets and products that no run could hold; it tells whether it is safe to multiply.
 func (s *script) checkSize(l *loader) bool {
-	each := maxHosts[s.plan.Backend]
+	each := maxHosts[s.plan.Backend] // none of a backend that nobody has said or that there is not, which is reported
 	limit := each * int64(max(1, len(s.nodes)))
 	for _, f := range s.fleets {
 		// Of an incomplete scenario the host blocks that are missing may make the room.
-		if int64(f.value.Hosts) > limit && !(s.incomplete && len(s.nodes) > 0) {
+		if int64(f.value.Hosts) > limit && each > 0 && !(s.incomplete && len(s.nodes) > 0) {
 			f.from.fail("hosts", "Too many hosts",
 				"A fleet may have %d hosts on the backend %q, not %d. A machine holds %d: spread the fleet over several "+
 					"with host blocks, or give it fewer hosts.", limit, s.plan.Backend, f.value.Hosts, each)

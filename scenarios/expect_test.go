@@ -32,7 +32,7 @@ expect "e" {
   metric = "` + test.metric + `"
   max    = ` + test.bound + `
 }`
-			plan, diags := Load("x.hcl", []byte(src), Options{})
+			plan, diags := Load(t.Context(), "x.hcl", []byte(src), Options{})
 			if diags.HasErrors() {
 				t.Fatal(diags)
 			}

@@ -50,6 +50,7 @@ func (s *script) fleetForEach(sec *section, taken map[string]hcl.Range) {
 			sec.fail("for_each", "Too many fleets", "for_each may make %d fleets.", maxCells)
 			return
 		}
+		sec.l.budget.charge(stepsOfBlock)
 		each := *sec
 		each.name = sec.name + "-" + key.AsString()
 		each.ctx = sec.ctx.NewChild()
@@ -75,6 +76,10 @@ func (s *section) fleet() Fleet {
 		Boot:         s.choice("boot", bootClone, "ways to boot", boots),
 		Waves:        s.flag("waves", false),
 		CrashDump:    s.flag("crash_dump", false),
+	}
+	known := s.l.opts.Images
+	if known != nil && s.settled("image") && validName(f.Image) && !slices.Contains(known, f.Image) {
+		s.fail("image", "Unknown image", "There is no image %q.%s", f.Image, hint(f.Image, "images", known))
 	}
 	for _, m := range s.textList("mitigations") {
 		if !slices.Contains(mitigations, m) {

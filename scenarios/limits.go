@@ -7,12 +7,20 @@ import "time"
 const (
 	maxSource      = 64 << 10 // bytes of a scenario or variable file
 	maxNesting     = 64       // brackets open at the same time
-	maxForNesting  = 2        // for expressions inside each other; each loops at most maxElements times
 	maxExponent    = 3        // digits of a number's exponent, or of a width in format()
+	maxFormatWidth = 1000     // characters that such a width adds
+	maxDepth       = 512      // expressions inside each other, with brackets or without
+	maxSteps       = 1 << 20  // of evaluation, see budget; the largest built-in scenario, the matrix, takes 110,000
 	maxNumber      = 1e30     // magnitude of a variable or local
 	maxString      = 4 << 10  // bytes of a variable's or local's strings
 	maxElements    = 1024     // elements of a variable or local, at all levels
-	maxDiagnostics = 50       // reported for one load
+	// maxIntermediate bounds texts within an expression, in bytes, and maxBinaryExponent numbers: what is beyond takes
+	// long to write.
+	maxIntermediate   = 64 << 10
+	maxBinaryExponent = 4096
+
+	maxDiagnostics  = 50 // reported for one load
+	maxSyntaxErrors = 5  // of them, what the parser says
 
 	maxName    = 40 // characters of a block's name
 	maxText    = 400

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -36,7 +37,7 @@ func golden(t *testing.T, path string, got []byte) {
 }
 
 // options reads the options that a test scenario asks for in its first lines: "# --var a=b", "# --var-file path",
-// "# --clock name" and "# --env NAME=value".
+// "# --clock name", "# --image name" and "# --env NAME=value".
 func options(src []byte) Options {
 	opts := Options{Vars: map[string]string{}, Files: map[string]*hcl.File{}}
 	for line := range strings.Lines(string(src)) {
@@ -51,6 +52,8 @@ func options(src []byte) Options {
 			opts.VarFiles = append(opts.VarFiles, value)
 		case flag == "--clock":
 			opts.Clock = value
+		case flag == "--image":
+			opts.Images = append(opts.Images, value)
 		case flag == "--env":
 			opts.Environ = append(opts.Environ, value)
 		}
@@ -65,7 +68,7 @@ func load(t *testing.T, path string) (*Plan, string) {
 		t.Fatal(err)
 	}
 	opts := options(src)
-	plan, diags := Load(path, src, opts)
+	plan, diags := Load(t.Context(), path, src, opts)
 	if (plan == nil) != diags.HasErrors() {
 		t.Errorf("plan is nil: %t, but the diagnostics have errors: %t", plan == nil, diags.HasErrors())
 	}
@@ -112,7 +115,7 @@ func TestPlans(t *testing.T) {
 			if err := json.Unmarshal(got, &back); err != nil {
 				t.Fatalf("read the plan back: %v", err)
 			}
-			again, diagnostics := Load(path, Resolved(plan), Options{})
+			again, diagnostics := Load(t.Context(), path, Resolved(plan), Options{})
 			if again == nil {
 				t.Fatalf("the resolved source does not load: %v", diagnostics)
 			}
@@ -134,7 +137,7 @@ func TestPlans(t *testing.T) {
 
 // The matrix has a column for each fault.
 func TestMatrixHasEveryFault(t *testing.T) {
-	plan, diags := LoadFile("matrix", Options{})
+	plan, diags := LoadFile(t.Context(), "matrix", Options{})
 	if plan == nil {
 		t.Fatal(diags)
 	}
@@ -194,7 +197,7 @@ func TestLoadFile(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			plan, diags := LoadFile(test.name, Options{})
+			plan, diags := LoadFile(t.Context(), test.name, Options{})
 			if test.want == "" {
 				if plan == nil || len(diags) != 0 {
 					t.Fatalf("plan %v, diagnostics %v", plan, diags)
@@ -210,7 +213,7 @@ func TestLoadFile(t *testing.T) {
 
 func TestRenderWrapsAndColours(t *testing.T) {
 	opts := Options{Files: map[string]*hcl.File{}}
-	_, diags := Load("x.hcl", []byte("scenario \"s\" {\n  deadlin = \"1m\"\n}\n"), opts)
+	_, diags := Load(t.Context(), "x.hcl", []byte("scenario \"s\" {\n  deadlin = \"1m\"\n}\n"), opts)
 	var narrow bytes.Buffer
 	if err := Render(&narrow, diags, opts.Files, 40, true); err != nil {
 		t.Fatal(err)
@@ -234,7 +237,7 @@ func TestLibrary(t *testing.T) {
 		t.Fatal("the library is empty")
 	}
 	for _, name := range names {
-		plan, diags := LoadFile(name, Options{})
+		plan, diags := LoadFile(t.Context(), name, Options{})
 		if len(diags) != 0 {
 			t.Errorf("%s: %v", name, diags)
 			continue
@@ -247,7 +250,7 @@ func TestLibrary(t *testing.T) {
 
 // The pace of the real outage must be within reach of --var alone.
 func TestChannelFile291AtItsRealPace(t *testing.T) {
-	plan, diags := LoadFile("channel-file-291", Options{Vars: map[string]string{
+	plan, diags := LoadFile(t.Context(), "channel-file-291", Options{Vars: map[string]string{
 		"revert_after": "78m", "deadline": "12h", "hands_on": `lognormal("15m", 0.5)`, "notice": "30m", "hosts": "20",
 	}})
 	if plan == nil {
@@ -267,4 +270,26 @@ func details(diags hcl.Diagnostics) string {
 		b.WriteString(d.Summary + ": " + d.Detail + "\n")
 	}
 	return b.String()
+}
+
+// A plan of a version with another default for restart is still told, and run again, as it was.
+func TestResolvedRestart(t *testing.T) {
+	for _, recovery := range []string{"", "recovery \"r\" {\n  technicians = 1\n  hands_on = \"1m\"\n}\n", "recovery \"r\" {\n  restart = \"7s\"\n}\n"} {
+		plan, diags := Load(t.Context(), "x.hcl", []byte(frame+recovery), Options{})
+		if plan == nil {
+			t.Fatal(diags)
+		}
+		if !strings.Contains(recovery, "restart") {
+			for i := range plan.Cells {
+				plan.Cells[i].Recovery.Restart = Duration(time.Second)
+			}
+		}
+		again, diags := Load(t.Context(), "x.hcl", Resolved(plan), Options{})
+		if again == nil {
+			t.Fatal(diags)
+		}
+		if diff := cmp.Diff(plan.Cells, again.Cells); diff != "" {
+			t.Errorf("%q: (-plan +resolved):\n%s", recovery, diff)
+		}
+	}
 }

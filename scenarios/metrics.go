@@ -1,9 +1,6 @@
 package scenarios
 
-import (
-	"fmt"
-	"strings"
-)
+import "strings"
 
 // A Unit is what a metric is counted in.
 type Unit string
@@ -123,5 +120,5 @@ func FindMetric(name string) (Metric, error) {
 			return m, nil
 		}
 	}
-	return Metric{}, fmt.Errorf("unknown metric %q; known are %s", name, strings.Join(metricNames(), ", "))
+	return Metric{}, Unknown("metric", name, metricNames())
 }

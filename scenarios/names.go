@@ -56,7 +56,8 @@ func nearest(given string, known []string) string {
 	return best
 }
 
-// hint says which of the known names may have been meant and lists them all: ` Did you mean "a"? The plural are a and b.`
+// hint says which of the known names may have been meant and lists them all: ` Did you mean "a"? The plural are a and
+// b.`
 func hint(given, plural string, known []string) string {
 	var b strings.Builder
 	near := nearest(given, known)
@@ -73,6 +74,12 @@ func hint(given, plural string, known []string) string {
 		fmt.Fprintf(&b, " The %s are %s.", plural, andList(known))
 	}
 	return b.String()
+}
+
+// Unknown is an error that a name is none of those that are known, with the one that is meant, perhaps, and with all of
+// them.
+func Unknown(what, given string, known []string) error {
+	return fmt.Errorf("unknown %s %q.%s", what, shorten(given), hint(given, what+"s", known))
 }
 
 // andList joins names as a sentence does: "a, b and c".

@@ -56,7 +56,7 @@ func with(t *testing.T, block, attr, line string) *Plan {
 		}
 		w[block][attr] = line
 	}
-	plan, diags := Load("x.hcl", []byte(w.source()), Options{})
+	plan, diags := Load(t.Context(), "x.hcl", []byte(w.source()), Options{})
 	if len(diags) > 0 {
 		t.Fatalf("%s of %s: %v\n%s", line, block, diags, w.source())
 	}
@@ -102,7 +102,7 @@ func TestReference(t *testing.T) {
 
 // The part of the reference that is no table: a dynamic block as it is told there.
 func TestReferenceOfDynamic(t *testing.T) {
-	plan, diags := Load("x.hcl", []byte((written{"scenario": minimal()["scenario"], "update": minimal()["update"]}).source()+`
+	plan, diags := Load(t.Context(), "x.hcl", []byte((written{"scenario": minimal()["scenario"], "update": minimal()["update"]}).source()+`
 dynamic "fleet" {
   for_each = ["safe", "ebpf"]
   labels   = ["a-${element.value}"]

@@ -85,31 +85,28 @@ func (l *loader) checkExpression(expr hclsyntax.Expression, sc scope) {
 
 // checkMember checks var.NAME and local.NAME.
 func (l *loader) checkMember(t hcl.Traversal, what string, members map[string]hcl.Range) {
-	known := slices.Sorted(maps.Keys(members))
 	if len(t) < 2 {
+		known := slices.Sorted(maps.Keys(members))
 		l.errorf(t.SourceRange(), "Incomplete reference", "%q alone has no value; write %s.NAME.%s", t.RootName(),
 			t.RootName(), hint("", what+"s", known))
 		return
 	}
-	var name string
-	switch step := t[1].(type) {
-	case hcl.TraverseAttr:
-		name = step.Name
-	case hcl.TraverseIndex:
-		if step.Key.Type() != stringType {
-			return // hcl reports it
-		}
-		name = step.Key.AsString()
+	name, ok := memberOf(t)
+	if !ok {
+		return // hcl reports it
 	}
 	if _, ok := members[name]; ok {
 		return
 	}
+	l.budget.charge(int64(len(members))) // each of them is compared with the name
+	known := slices.Sorted(maps.Keys(members))
 	l.errorf(hcl.RangeBetween(t[0].SourceRange(), t[1].SourceRange()), "Undeclared "+what,
 		"There is no %s %q.%s", what, name, hint(name, what+"s", known))
 	l.undeclared[t.RootName()] = append(l.undeclared[t.RootName()], name)
 }
 
 func (l *loader) unknownRoot(t hcl.Traversal, root string) {
+	l.budget.charge(int64(len(l.variables) + len(l.locals)))
 	qualified := map[string]string{}
 	for name := range l.variables {
 		qualified[name] = "var." + name

@@ -1,6 +1,8 @@
 package scenarios
 
 import (
+	"context"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hashicorp/hcl/v2/hclwrite"
@@ -38,6 +40,7 @@ func Resolved(p *Plan) []byte {
 		}
 		block.Body().SetAttributeRaw("default", raw)
 	}
+	resolveRestart(file, p)
 	resolveClock(file, p)
 	return hclwrite.Format(file.Bytes())
 }
@@ -48,12 +51,35 @@ func resolveClock(file *hclwrite.File, p *Plan) {
 	if p.Clock == "" {
 		return
 	}
-	if alone, _ := Load(p.SourceName, file.Bytes(), Options{}); alone != nil && alone.Clock == p.Clock {
+	alone, _ := Load(context.Background(), p.SourceName, file.Bytes(), Options{})
+	if alone != nil && alone.Clock == p.Clock {
 		return
 	}
 	for _, block := range file.Body().Blocks() {
 		if block.Type() == "scenario" {
 			block.Body().SetAttributeValue("clock", cty.StringVal(p.Clock))
 		}
+	}
+}
+
+// resolveRestart writes out the time to a restart where the source leaves it to the default: there were versions with
+// another.
+func resolveRestart(file *hclwrite.File, p *Plan) {
+	written := false
+	for _, block := range file.Body().Blocks() {
+		written = written || block.Type() == "recovery" || block.Type() == "dynamic"
+		if block.Type() != "recovery" || len(block.Labels()) != 1 || block.Body().GetAttribute("restart") != nil {
+			continue
+		}
+		for _, c := range p.Cells {
+			if c.Recovery.Name == block.Labels()[0] && c.Recovery.Restart != Duration(defaultRestart) {
+				block.Body().SetAttributeValue("restart", cty.StringVal(text(c.Recovery.Restart)))
+				break
+			}
+		}
+	}
+	if !written && len(p.Cells) > 0 && p.Cells[0].Recovery.Restart != Duration(defaultRestart) {
+		block := file.Body().AppendNewBlock("recovery", []string{p.Cells[0].Recovery.Name})
+		block.Body().SetAttributeValue("restart", cty.StringVal(text(p.Cells[0].Recovery.Restart)))
 	}
 }

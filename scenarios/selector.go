@@ -105,6 +105,7 @@ func (s *section) selector(name string, v cty.Value, expr hcl.Expression) []sele
 			}
 		}
 	}
+	s.l.budget.charge(stepsOfBlock)
 	sel := selector{at: expr.Range(), wanted: map[string]wanted{}}
 	values := v.AsValueMap()
 	for _, key := range slices.Sorted(maps.Keys(values)) {

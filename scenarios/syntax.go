@@ -72,7 +72,7 @@ var language = blockType{blocks: []blockType{
 		{"technicians", false, `technicians = 2`, "How many hosts can be worked on at the same time.", "1"},
 		{"hands_on", false, `hands_on = lognormal("4m", 0.5)`, "A technician's time for one host, besides its boots: a distribution, or a duration. safe_mode needs it.", ""},
 		{"notice", false, `notice = "5m"`, "From a host's boot loop, hang or failing work to its place in the technicians' queue.", `"0s"`},
-		{"restart", false, `restart = "1s"`, "From a panic to the host's automatic restart.", `"1s"`},
+		{"restart", false, `restart = "2m"`, "From a panic to the host's automatic restart: a dump is written, and firmware runs. The shorter, the more boots there are to compute.", `"1m"`},
 	}},
 	{name: "rollout", label: "name", what: "How hosts come to the update. There is one way yet, all of them at their next poll, and a name for it."},
 	{name: "scenario", label: "name", needed: true, unique: true, fixed: true, what: "What holds for the whole run.", attrs: []attribute{
@@ -196,11 +196,14 @@ func (l *loader) checkBody(t *blockType, body *hclsyntax.Body, header hcl.Range)
 				capital(withArticle(t.name)), a.name, a.example)
 		}
 	}
-	end := hcl.Range{Filename: body.EndRange.Filename, Start: body.EndRange.Start, End: body.EndRange.Start}
+	at := hcl.Range{Filename: body.EndRange.Filename, Start: body.EndRange.Start, End: body.EndRange.Start}
+	if t.name == "" {
+		at.Start, at.End = hcl.InitialPos, hcl.InitialPos // what a whole file lacks is said first
+	}
 	for _, b := range t.blocks {
 		written := func(block *hclsyntax.Block) bool { return block.Type == b.name || b.madeBy(block) }
 		if b.needed && !slices.ContainsFunc(body.Blocks, written) {
-			l.errorf(end, "Missing "+b.name+" block",
+			l.errorf(at, "Missing "+b.name+" block",
 				"A scenario file needs %s block, %s, with the attributes that it needs: %s.",
 				withArticle(b.name), blockExample(&b), b.needs())
 		}

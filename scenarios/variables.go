@@ -121,7 +121,7 @@ func (l *loader) given() map[string]source {
 			given[name] = s
 		} else if near := nearest(name, known); near != "" {
 			// An environment outlives one scenario, so what is set for another is no mistake; a misspelt one may be.
-			l.keep(s.origin, []byte(text))
+			l.show(s.origin, text)
 			l.warnf(s.start(), "Unused environment variable", "The scenario has no variable %q. Did you mean %s%s?", name, environPrefix, near)
 		}
 	}
@@ -149,7 +149,7 @@ func (l *loader) given() map[string]source {
 	for _, name := range slices.Sorted(maps.Keys(l.opts.Vars)) {
 		s := source{origin: "--var " + name, text: l.opts.Vars[name]}
 		if _, declared := l.variables[name]; !declared {
-			l.keep(s.origin, []byte(s.text))
+			l.show(s.origin, s.text)
 			l.errorf(s.start(), "Undeclared variable",
 				"The scenario has no variable %q.%s", name, hint(name, "variables", known))
 			continue
@@ -199,8 +199,8 @@ func (l *loader) variableValue(v *variable, from source) cty.Value {
 // that its default's, is a simple one, and otherwise as an expression.
 func (l *loader) textValue(v *variable, from source, fallback cty.Value, constants *hcl.EvalContext) cty.Value {
 	if n := len(from.text); n > maxString {
+		l.show(from.origin, from.text)
 		from.text = shorten(from.text)
-		l.keep(from.origin, []byte(from.text))
 		l.errorf(from.start(), "Value too long", "A value may have %d bytes; this one has %d.", maxString, n)
 		return unknown
 	}
@@ -220,6 +220,9 @@ func (l *loader) textValue(v *variable, from source, fallback cty.Value, constan
 	expr, diags := hclsyntax.ParseExpression([]byte(from.text), from.origin, hcl.InitialPos)
 	l.append(diags)
 	if diags.HasErrors() {
+		return unknown
+	}
+	if !l.counts(l.budget.count(&expr, 0)) {
 		return unknown
 	}
 	value, diags := expr.Value(constants)
@@ -297,37 +300,34 @@ func (l *loader) evaluateLocals(local map[string]*hcl.Attribute) {
 	for _, name := range l.undeclared["local"] {
 		values[name] = unknown
 	}
-	var path []string // from the local that is asked for to the one being evaluated
-	var visit func(name string)
+	var path []string       // from the local that is asked for to the one being evaluated
+	on := map[string]bool{} // the same
+	var visit func(string)
 	visit = func(name string) {
 		attr := local[name]
 		if _, done := values[name]; done || attr == nil {
 			return
 		}
-		if i := slices.Index(path, name); i >= 0 {
+		if on[name] {
 			l.errorf(attr.Range, "Circular locals",
-				"A local cannot depend on itself: %s.", strings.Join(append(path[i:], name), " → "))
+				"A local cannot depend on itself: %s.", strings.Join(append(path[slices.Index(path, name):], name), " → "))
 			values[name] = unknown
 			return
 		}
-		path = append(path, name)
+		path, on[name] = append(path, name), true
+		needed := map[string]cty.Value{}
 		for _, t := range attr.Expr.Variables() {
-			if step, ok := second(t); ok && t.RootName() == "local" {
-				visit(step)
+			if member, ok := memberOf(t); ok && t.RootName() == "local" {
+				visit(member)
+				if v, known := values[member]; known {
+					needed[member] = v
+				}
 			}
 		}
-		path = path[:len(path)-1]
-		if _, circular := values[name]; circular {
-			return
+		path, on[name] = path[:len(path)-1], false
+		if _, circular := values[name]; !circular {
+			values[name] = l.localValue(name, attr, needed)
 		}
-		l.ctx.Variables["local"] = cty.ObjectVal(values)
-		value, diags := attr.Expr.Value(l.ctx)
-		l.append(diags)
-		if err := checkMagnitude(value); err != nil && !diags.HasErrors() {
-			l.errorf(attr.Expr.Range(), "Value too large", "The local %q: %v.", name, err)
-			value = unknown
-		}
-		values[name] = value
 	}
 	for _, name := range slices.Sorted(maps.Keys(local)) {
 		visit(name)
@@ -335,12 +335,33 @@ func (l *loader) evaluateLocals(local map[string]*hcl.Attribute) {
 	l.ctx.Variables["local"] = cty.ObjectVal(values)
 }
 
-func second(t hcl.Traversal) (string, bool) {
+// localValue evaluates a local where those locals that it needs, and no others, are known.
+func (l *loader) localValue(name string, attr *hcl.Attribute, needed map[string]cty.Value) cty.Value {
+	ctx := l.ctx.NewChild()
+	ctx.Variables = map[string]cty.Value{"local": cty.ObjectVal(needed)}
+	value, diags := attr.Expr.Value(ctx)
+	l.append(diags)
+	if err := checkMagnitude(value); err != nil && !diags.HasErrors() {
+		l.errorf(attr.Expr.Range(), "Value too large", "The local %q: %v.", name, err)
+		return unknown
+	}
+	return value
+}
+
+// memberOf is NAME of var.NAME or var["NAME"].
+func memberOf(t hcl.Traversal) (string, bool) {
 	if len(t) < 2 {
 		return "", false
 	}
-	step, ok := t[1].(hcl.TraverseAttr)
-	return step.Name, ok
+	switch step := t[1].(type) {
+	case hcl.TraverseAttr:
+		return step.Name, true
+	case hcl.TraverseIndex:
+		if step.Key.Type() == cty.String {
+			return step.Key.AsString(), true
+		}
+	}
+	return "", false
 }
 
 // checkMagnitude keeps values small enough that expressions over them stay small too.
@@ -356,6 +377,8 @@ func checkMagnitude(v cty.Value) error {
 			return false, fmt.Errorf("it has more than %d elements", maxElements)
 		case v.Type() == cty.String && len(v.AsString()) > maxString:
 			return false, fmt.Errorf("a text of %d bytes is longer than %d", len(v.AsString()), maxString)
+		case v.Type() == cty.Number && numberProblem(v.AsBigFloat()) != nil:
+			return false, numberProblem(v.AsBigFloat())
 		case v.Type() == cty.Number && new(big.Float).Abs(v.AsBigFloat()).Cmp(big.NewFloat(maxNumber)) > 0:
 			return false, fmt.Errorf("a number is larger than %g", maxNumber)
 		}

@@ -142,7 +142,7 @@ func (d *display) sayIfQuiet(now time.Time) {
 func (d *display) step(text string) { d.line("%s", text) }
 
 func (d *display) line(format string, args ...any) {
-	fmt.Fprintf(d.out, format+"\n", args...)
+	write(d.out, format+"\n", args...)
 }
 
 // watch is told of each change in a trial, and of each second of its clock.

@@ -13,7 +13,7 @@ import (
 // smokeTrials are those of the smoke scenario.
 func smokeTrials(t *testing.T) []orchestrator.Trial {
 	t.Helper()
-	plan, diags := scenarios.LoadFile(smoke, scenarios.Options{})
+	plan, diags := scenarios.LoadFile(t.Context(), smoke, scenarios.Options{})
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}

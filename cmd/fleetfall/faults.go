@@ -1,12 +1,23 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 
 	"github.com/fleetfall/fleetfall/agents/content"
+	"github.com/fleetfall/fleetfall/scenarios"
 )
 
-func faultsCommand() *cobra.Command {
+func faultNames() []string {
+	var names []string
+	for _, f := range content.Faults() {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+func faultsCommand(o *options) *cobra.Command {
 	return &cobra.Command{
 		Use:   "faults [NAME]",
 		Short: "the ways in which an update can be wrong, and the outages that they stand for",
@@ -14,39 +25,34 @@ func faultsCommand() *cobra.Command {
   fleetfall faults glob_backtracking`,
 		Args: cobra.MaximumNArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			var names []string
-			for _, f := range content.Faults() {
-				names = append(names, f.Name)
-			}
-			return names, cobra.ShellCompDirectiveNoFileComp
+			return faultNames(), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				for _, f := range content.Faults() {
-					write(c.OutOrStdout(), "%-23s %s\n", f.Name, f.Summary)
+					writeEntry(c, o, fmt.Sprintf("%-23s ", f.Name), f.Summary)
 				}
 				return nil
 			}
 			f, err := content.FindFault(args[0])
 			if err != nil {
-				return usage(err)
+				return usage(scenarios.Unknown("fault", args[0], faultNames()))
 			}
-			describe(c, f)
+			describe(c, o, f)
 			return nil
 		},
 	}
 }
 
 // describe prints all that is known of a fault.
-func describe(c *cobra.Command, f content.Fault) {
-	w := c.OutOrStdout()
-	write(w, "%s: %s\n", f.Name, f.Summary)
+func describe(c *cobra.Command, o *options, f content.Fault) {
+	writeEntry(c, o, "", f.Name+": "+f.Summary)
 	for _, line := range []struct{ name, text string }{{"defect", f.Defect}, {"effect", f.Effect}, {"outage", f.Outage}} {
 		if line.text != "" {
-			write(w, "  %-9s %s\n", line.name, line.text)
+			writeEntry(c, o, fmt.Sprintf("  %-9s ", line.name), line.text)
 		}
 	}
 	for _, p := range f.Parameters {
-		write(w, "  parameter %s (%s): %s\n", p.Name, p.Default, p.Summary)
+		writeEntry(c, o, "  parameter ", fmt.Sprintf("%s (%s): %s", p.Name, p.Default, p.Summary))
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fleetfall/fleetfall/internal/printable"
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
 )
@@ -55,7 +56,7 @@ func Main() int {
 	code := exitCode(ctx, err)
 	var exit *exitError
 	if err != nil && (!errors.As(err, &exit) || exit.err != nil) {
-		fmt.Fprintln(os.Stderr, "fleetfall:", err)
+		writeWrapped(os.Stderr, &options{}, "fleetfall: ", err.Error())
 	}
 	return code
 }
@@ -114,9 +115,12 @@ fleetfall report works on it).`,
 	flags.StringVar(&o.cache, "cache", "", "directory of images (default: /var/cache/fleetfall as root, else below the user's cache)")
 	o.addLogLevel(c)
 	flags.BoolVar(&o.plain, "plain", false, "plain output, as when not on a terminal")
-	c.AddCommand(runCommand(&o), validateCommand(&o), planCommand(&o), faultsCommand(), metricsCommand(), languageCommand(), reportCommand(&o), replayCommand(&o), imageCommand(&o), doctorCommand(&o), gcCommand(&o))
+	c.AddCommand(runCommand(&o), validateCommand(&o), planCommand(&o), faultsCommand(&o), metricsCommand(&o), languageCommand(&o), reportCommand(&o), replayCommand(&o), imageCommand(&o), doctorCommand(&o), gcCommand(&o))
 	return c
 }
 
-// write prints to a command's output, whose loss nobody can be told of.
-func write(w io.Writer, format string, args ...any) { fmt.Fprintf(w, format, args...) }
+// write prints to a command's output, whose loss nobody can be told of, what is fit for a terminal: there may be names
+// in it that anybody has chosen.
+func write(w io.Writer, format string, args ...any) {
+	io.WriteString(w, printable.Text(fmt.Sprintf(format, args...)))
+}

@@ -109,7 +109,7 @@ func writes(ts *testscript.TestScript, neg bool, args []string) {
 
 // recordRun leaves a run's directory with nothing but the journal of channel-file-291 on the conformance fake.
 func recordRun(dir string) error {
-	plan, diags := scenarios.LoadFile("channel-file-291", scenarios.Options{})
+	plan, diags := scenarios.LoadFile(context.Background(), "channel-file-291", scenarios.Options{})
 	if diags.HasErrors() {
 		return diags
 	}

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 
 	"github.com/fleetfall/fleetfall/scenarios"
 )
 
-func metricsCommand() *cobra.Command {
+func metricsCommand(o *options) *cobra.Command {
 	return &cobra.Command{
 		Use:   "metrics [NAME]",
 		Short: "the figures that a scenario can expect something of, with their units",
@@ -21,10 +23,9 @@ func metricsCommand() *cobra.Command {
 			return names, cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			w := c.OutOrStdout()
 			if len(args) == 0 {
 				for _, m := range scenarios.Metrics() {
-					write(w, "%-23s %-6s %s\n", m.Name, m.Unit, m.Definition)
+					writeEntry(c, o, fmt.Sprintf("%-23s %-6s ", m.Name, m.Unit), m.Definition)
 				}
 				return nil
 			}
@@ -32,7 +33,8 @@ func metricsCommand() *cobra.Command {
 			if err != nil {
 				return usage(err)
 			}
-			write(w, "%s: %s\n  unit      %s: %s\n", m.Name, m.Definition, m.Unit, m.Unit.Meaning())
+			writeEntry(c, o, "", m.Name+": "+m.Definition)
+			writeEntry(c, o, "  unit      ", fmt.Sprintf("%s: %s", m.Unit, m.Unit.Meaning()))
 			return nil
 		},
 	}

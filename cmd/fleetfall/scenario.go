@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fleetfall/fleetfall/scenarios"
+	"github.com/fleetfall/fleetfall/vmimages"
 )
 
 // scenarioFlags are what a scenario is loaded with.
@@ -31,7 +32,8 @@ func (f *scenarioFlags) add(c *cobra.Command) {
 
 // load reads the scenario and prints all that is wrong with it.
 func (f *scenarioFlags) load(c *cobra.Command, o *options, name string) (*scenarios.Plan, error) {
-	opts := scenarios.Options{Vars: map[string]string{}, VarFiles: f.varFiles, Environ: os.Environ(), Clock: f.clock, Files: map[string]*hcl.File{}}
+	opts := scenarios.Options{Vars: map[string]string{}, VarFiles: f.varFiles, Environ: os.Environ(), Clock: f.clock,
+		Images: vmimages.Names(), Files: map[string]*hcl.File{}}
 	if c.Flags().Changed("clock") && f.clock == "" {
 		return nil, usage(fmt.Errorf("--clock %q: want %s or %s", f.clock, scenarios.ClockVirtual, scenarios.ClockWall))
 	}
@@ -42,7 +44,7 @@ func (f *scenarioFlags) load(c *cobra.Command, o *options, name string) (*scenar
 		}
 		opts.Vars[key] = value
 	}
-	plan, diags := scenarios.LoadFile(name, opts)
+	plan, diags := scenarios.LoadFile(c.Context(), name, opts)
 	if len(diags) > 0 {
 		t := terminalOf(c.ErrOrStderr(), o)
 		if err := scenarios.Render(c.ErrOrStderr(), diags, opts.Files, t.width, t.color); err != nil {
@@ -50,6 +52,9 @@ func (f *scenarioFlags) load(c *cobra.Command, o *options, name string) (*scenar
 		}
 	}
 	if plan == nil {
+		if err := c.Context().Err(); err != nil {
+			return nil, err
+		}
 		return nil, &exitError{code: exitUsage}
 	}
 	return plan, nil

@@ -4,8 +4,11 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strings"
 	"syscall"
 
+	"github.com/mitchellh/go-wordwrap"
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 )
 
@@ -48,4 +51,36 @@ func terminalOf(w io.Writer, o *options) terminal {
 func terminalFor(width int, environ func(string) string) terminal {
 	smart := environ("TERM") != "" && environ("TERM") != "dumb"
 	return terminal{is: smart, width: width, color: smart && environ("NO_COLOR") == ""}
+}
+
+// writeEntry prints one entry of a list, a label and a text, on as many lines of a terminal as it takes, broken between
+// words. For whatever else reads it, it is one line.
+func writeEntry(c *cobra.Command, o *options, label, text string) {
+	writeWrapped(c.OutOrStdout(), o, label, text)
+}
+
+func writeWrapped(w io.Writer, o *options, label, text string) {
+	if t := terminalOf(w, o); t.is {
+		text = wrapped(text, len(label), t.width)
+	}
+	write(w, "%s%s\n", label, text)
+}
+
+// wrapped breaks each line of text, which begins in a column of a terminal, between words. What follows is set in as
+// far as the column, or a bit more than the line itself.
+func wrapped(text string, column, width int) string {
+	var lines []string
+	for line := range strings.SplitSeq(text, "\n") {
+		words := strings.TrimLeft(line, " ")
+		indent := line[:len(line)-len(words)]
+		hang := column + len(indent)
+		if column == 0 && indent != "" {
+			hang += 2
+		}
+		if hang < width/2 { // else it is too narrow to be any better
+			words = strings.ReplaceAll(wordwrap.WrapString(words, uint(width-hang)), "\n", "\n"+strings.Repeat(" ", hang))
+		}
+		lines = append(lines, indent+words)
+	}
+	return strings.Join(lines, "\n")
 }

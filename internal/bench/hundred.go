@@ -20,7 +20,7 @@ func hundred(ctx context.Context, t *testbed, n int) (_ []row, err error) {
 	var all []fleet.HostSpec
 	need := admission.Need{Cell: "hundred", Measured: true}
 	for _, architecture := range []string{"kernel", "user"} {
-		some, err := hosts(architecture, n)
+		some, err := hosts(ctx, architecture, n)
 		if err != nil {
 			return nil, err
 		}

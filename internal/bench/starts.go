@@ -14,7 +14,7 @@ import (
 // starts compares three ways to start the same hosts: as copies of a template, by cold boots, and by cold boots as a loop
 // of virsh create does them.
 func starts(ctx context.Context, t *testbed, n int) (rows []row, err error) {
-	cold, err := hosts("kernel", n)
+	cold, err := hosts(ctx, "kernel", n)
 	if err != nil {
 		return nil, err
 	}

@@ -84,7 +84,7 @@ func TestTable(t *testing.T) {
 
 func TestHosts(t *testing.T) {
 	for _, architecture := range []string{"kernel", "user"} {
-		all, err := hosts(architecture, 7)
+		all, err := hosts(t.Context(), architecture, 7)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,7 +93,7 @@ func TestHosts(t *testing.T) {
 			t.Errorf("%d hosts, the first %+v", len(all), all[0])
 		}
 	}
-	if all, err := hosts("none", 7); err == nil {
+	if all, err := hosts(t.Context(), "none", 7); err == nil {
 		t.Errorf("%v of an architecture that the scenario has not", all)
 	}
 }

@@ -78,8 +78,8 @@ func (t *testbed) describe() string {
 }
 
 // hosts are the hosts that the scenario hundred has of an architecture, when it is told to have n of each.
-func hosts(architecture string, n int) ([]fleet.HostSpec, error) {
-	plan, diags := scenarios.LoadFile("hundred", scenarios.Options{Vars: map[string]string{"hosts": strconv.Itoa(n)}})
+func hosts(ctx context.Context, architecture string, n int) ([]fleet.HostSpec, error) {
+	plan, diags := scenarios.LoadFile(ctx, "hundred", scenarios.Options{Vars: map[string]string{"hosts": strconv.Itoa(n)}})
 	if diags.HasErrors() {
 		return nil, diags
 	}

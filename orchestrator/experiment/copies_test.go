@@ -82,7 +82,7 @@ func TestCopiesDoAsTheyWouldHaveBooted(t *testing.T) {
 	seen, states := map[string]map[string][]string{}, map[string]map[string][]string{} // by way to boot, by host
 	for _, boot := range []string{"clone", "cold"} {
 		seen[boot], states[boot] = map[string][]string{}, map[string][]string{}
-		plan, diags := scenarios.LoadFile(filepath.Join("..", "..", "cmd", "fleetfall", "testdata", "smoke.hcl"),
+		plan, diags := scenarios.LoadFile(t.Context(), filepath.Join("..", "..", "cmd", "fleetfall", "testdata", "smoke.hcl"),
 			scenarios.Options{Vars: map[string]string{"boot": boot}})
 		if diags.HasErrors() {
 			t.Fatal(diags)

@@ -81,7 +81,7 @@ func TestBoundsCheckSavesTheKernelFleet(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	plan, diags := scenarios.LoadFile("channel-file-291", scenarios.Options{Vars: map[string]string{
+	plan, diags := scenarios.LoadFile(t.Context(), "channel-file-291", scenarios.Options{Vars: map[string]string{
 		"hosts": "1", "at": "1s", "revert_after": "6s", "stable_for": "3s", "liveness": "60s", "latency_bound": "60s", "deadline": "4m",
 	}})
 	if diags.HasErrors() {

@@ -14,6 +14,8 @@ import (
 
 	golibvirt "github.com/digitalocean/go-libvirt"
 	"github.com/digitalocean/go-libvirt/socket/dialers"
+
+	"github.com/fleetfall/fleetfall/internal/daemonuri"
 )
 
 const (
@@ -52,11 +54,11 @@ func (e domainEvent) diskFailed() bool {
 
 var errDiskFailed = errors.New("QEMU could not write to the VM's disk, and stopped the VM: no space left on its machine, or a broken disk")
 
-// connect opens a connection to the daemon at a URI, see parseURI, and subscribes to the events of all domains. Unless gone
+// connect opens a connection to the daemon at a URI, see daemonuri.Parse, and subscribes to the events of all domains. Unless gone
 // is nil, the daemon may still be starting: it tries until ctx ends, or gone is closed. What the way there needs of files
 // lies in dir; "" is the system's place for such.
 func connect(ctx context.Context, uri, dir string, gone <-chan struct{}) (*connection, error) {
-	to, err := parseURI(uri)
+	to, err := daemonuri.Parse(uri)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +98,7 @@ func connectOn(ctx context.Context, e *endpoint) (*connection, error) {
 	}
 	c := &connection{link: newChecked(conn), endpoint: e, events: make(chan domainEvent, 64)}
 	c.lib = golibvirt.NewWithDialer(dialers.NewAlreadyConnected(c.link))
-	err = c.bounded(ctx, callTime, func() error { return c.lib.ConnectToURI(golibvirt.ConnectURI(e.uri.driver)) })
+	err = c.bounded(ctx, callTime, func() error { return c.lib.ConnectToURI(golibvirt.ConnectURI(e.uri.Driver)) })
 	if err == nil {
 		err = c.subscribe(ctx)
 	}

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/fleetfall/fleetfall/internal/daemonuri"
 )
 
 const (
@@ -48,19 +50,19 @@ func impatient(network, _ string, raw syscall.RawConn) error {
 
 // An endpoint is a way to a daemon on which connections can be made.
 type endpoint struct {
-	uri    daemonURI
+	uri    daemonuri.URI
 	tunnel *tunnel     // of ssh
 	tls    *tls.Config // of tls
 }
 
 // newEndpoint prepares what all connections to a daemon share. It is to be closed.
-func newEndpoint(ctx context.Context, uri daemonURI, dir string) (*endpoint, error) {
+func newEndpoint(ctx context.Context, uri daemonuri.URI, dir string) (*endpoint, error) {
 	e := &endpoint{uri: uri}
 	var err error
-	switch uri.transport {
-	case transportTLS:
+	switch uri.Transport {
+	case daemonuri.TLS:
 		e.tls, err = tlsConfig(uri)
-	case transportSSH:
+	case daemonuri.SSH:
 		e.tunnel, err = openTunnel(ctx, uri, dir)
 	}
 	if err != nil {
@@ -71,15 +73,15 @@ func newEndpoint(ctx context.Context, uri daemonURI, dir string) (*endpoint, err
 
 // where is what is dialled, for people.
 func (e *endpoint) where() string {
-	switch e.uri.transport {
-	case transportUnix:
-		return e.uri.socketPath()
-	case transportTCP:
-		return net.JoinHostPort(e.uri.host, cmp.Or(e.uri.port, tcpPort))
-	case transportTLS:
-		return net.JoinHostPort(e.uri.host, cmp.Or(e.uri.port, tlsPort))
+	switch e.uri.Transport {
+	case daemonuri.Unix:
+		return e.uri.SocketPath()
+	case daemonuri.TCP:
+		return net.JoinHostPort(e.uri.Host, cmp.Or(e.uri.Port, tcpPort))
+	case daemonuri.TLS:
+		return net.JoinHostPort(e.uri.Host, cmp.Or(e.uri.Port, tlsPort))
 	}
-	return e.uri.socketPath() + " on " + e.uri.host
+	return e.uri.SocketPath() + " on " + e.uri.Host
 }
 
 // A control sets options of a socket before it is connected, see [net.Dialer].
@@ -90,12 +92,12 @@ func (e *endpoint) dial(ctx context.Context, set control) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
 	d := net.Dialer{KeepAliveConfig: keepAlive, Control: set}
-	switch e.uri.transport {
-	case transportUnix:
+	switch e.uri.Transport {
+	case daemonuri.Unix:
 		return d.DialContext(ctx, "unix", e.where())
-	case transportTCP:
+	case daemonuri.TCP:
 		return d.DialContext(ctx, "tcp", e.where())
-	case transportSSH:
+	case daemonuri.SSH:
 		return d.DialContext(ctx, "unix", e.tunnel.socket)
 	}
 	raw, err := d.DialContext(ctx, "tcp", e.where())
@@ -149,9 +151,9 @@ func startTLS(ctx context.Context, raw net.Conn, config *tls.Config) (net.Conn, 
 // tlsConfig reads the certificates where libvirt has them: in pkipath, else in the user's own directory, else in the
 // system's, see https://libvirt.org/kbase/tlscerts.html. A client may do without a certificate of its own, if the daemon
 // lets it.
-func tlsConfig(uri daemonURI) (*tls.Config, error) {
-	authorities, certificates, keys := []string{uri.pki}, []string{uri.pki}, []string{uri.pki}
-	if uri.pki == "" {
+func tlsConfig(uri daemonuri.URI) (*tls.Config, error) {
+	authorities, certificates, keys := []string{uri.PKI}, []string{uri.PKI}, []string{uri.PKI}
+	if uri.PKI == "" {
 		authorities, certificates, keys = nil, nil, nil
 		if home, err := os.UserHomeDir(); err == nil {
 			own := filepath.Join(home, ".pki/libvirt")
@@ -161,7 +163,7 @@ func tlsConfig(uri daemonURI) (*tls.Config, error) {
 		certificates = append(certificates, "/etc/pki/libvirt")
 		keys = append(keys, "/etc/pki/libvirt/private")
 	}
-	config := &tls.Config{ServerName: uri.host, InsecureSkipVerify: uri.noVerify}
+	config := &tls.Config{ServerName: uri.Host, InsecureSkipVerify: uri.NoVerify}
 	authority, where, err := readFirst("cacert.pem", authorities)
 	switch {
 	case err == nil:
@@ -169,7 +171,7 @@ func tlsConfig(uri daemonURI) (*tls.Config, error) {
 		if !config.RootCAs.AppendCertsFromPEM(authority) {
 			return nil, fmt.Errorf("TLS: no certificate in %s", where)
 		}
-	case !uri.noVerify || !errors.Is(err, fs.ErrNotExist):
+	case !uri.NoVerify || !errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("TLS: the certificate authority: %w", err)
 	}
 	certificate, where, err := readFirst("clientcert.pem", certificates)

@@ -13,6 +13,8 @@ import (
 
 	golibvirt "github.com/digitalocean/go-libvirt"
 	"github.com/rs/zerolog"
+
+	"github.com/fleetfall/fleetfall/internal/daemonuri"
 )
 
 // A Leftover is what a run left whose process is gone.
@@ -112,7 +114,7 @@ func collect(ctx context.Context, l Leftover, log zerolog.Logger) error {
 		for _, uri := range uris {
 			// A daemon that is gone has no domain; a QEMU that outlived it is found by its command line.
 			err := collectAt(ctx, uri, l.store, l.RunID)
-			if to, e := parseURI(uri); err != nil && e == nil && to.remote {
+			if to, e := daemonuri.Parse(uri); err != nil && e == nil && to.Remote {
 				// Only that daemon reaches what is left there: it stays to be found.
 				return fmt.Errorf("%w; collect again once %s can be reached", err, uri)
 			}
@@ -161,7 +163,7 @@ func collectAt(ctx context.Context, uri, store, runID string) (err error) {
 			errs = append(errs, err)
 		}
 	}
-	if c.endpoint.uri.remote {
+	if c.endpoint.uri.Remote {
 		s, err := openStore(ctx, c, store)
 		if err == nil {
 			err = removeFilesOf(ctx, s, runID, nil)

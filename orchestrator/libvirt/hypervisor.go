@@ -23,6 +23,7 @@ import (
 	"github.com/rs/zerolog"
 	"libvirt.org/go/libvirtxml"
 
+	"github.com/fleetfall/fleetfall/internal/daemonuri"
 	"github.com/fleetfall/fleetfall/internal/tool"
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
@@ -77,7 +78,7 @@ func (e *PrerequisiteError) Unwrap() error { return e.Err }
 // A Hypervisor is a machine on which fleets' VMs run. Its methods may be called from any goroutine.
 type Hypervisor struct {
 	cfg     Config
-	uri     daemonURI
+	uri     daemonuri.URI
 	work    *workDir
 	daemon  *daemon // nil when the daemon is not ours
 	account account // under which QEMU runs, where that is known
@@ -111,7 +112,7 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 		dumps: make(chan struct{}, 1),
 	}
 	if cfg.URI != "" {
-		if h.uri, err = parseURI(cfg.URI); err != nil {
+		if h.uri, err = daemonuri.Parse(cfg.URI); err != nil {
 			return nil, err
 		}
 	}
@@ -174,7 +175,7 @@ func (h *Hypervisor) Local() bool { return !h.remote() }
 func (h *Hypervisor) CPUs() int { return h.cpus }
 
 // remote tells whether the daemon's machine is another one.
-func (h *Hypervisor) remote() bool { return h.uri.remote }
+func (h *Hypervisor) remote() bool { return h.uri.Remote }
 
 // connect connects to the daemon, after starting it when it is private and does not run.
 func (h *Hypervisor) connect(ctx context.Context) (*connection, error) {

@@ -37,7 +37,7 @@ func openStore(ctx context.Context, c *connection, dir string) (*store, error) {
 	if dir != "" {
 		return openStoreIn(ctx, c, storePool, dir)
 	}
-	return openStoreIn(ctx, c, storePool, storeDirs(c.endpoint.uri.driver)...)
+	return openStoreIn(ctx, c, storePool, storeDirs(c.endpoint.uri.Driver)...)
 }
 
 // storeDirs are the directories that may be a daemon's store; it takes the first that is its own. A session daemon is
@@ -126,7 +126,7 @@ func lookUpStore(ctx context.Context, c *connection, name string, dirs []string)
 	if active == 0 {
 		return nil, fmt.Errorf("storage pool %s: %w", name, errInactive)
 	}
-	if s.dir, err = storeOf(text, dirs, strings.HasSuffix(c.endpoint.uri.driver, "/system")); err != nil {
+	if s.dir, err = storeOf(text, dirs, strings.HasSuffix(c.endpoint.uri.Driver, "/system")); err != nil {
 		return nil, fmt.Errorf("storage pool %s cannot be the store: %w", name, err)
 	}
 	return s, nil

@@ -86,7 +86,7 @@ func (c *connection) openStream(
 	s := &stream{Conn: conn, procedure: procedure, input: bufio.NewReaderSize(conn, streamBuffer)}
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	args := appendOptional(appendDomain(nil, domain), device)
-	if err = openDriver(conn, s.input, c.endpoint.uri.driver); err == nil {
+	if err = openDriver(conn, s.input, c.endpoint.uri.Driver); err == nil {
 		var early []byte
 		early, err = rpcOpen(conn, s.input, procedure, append(args, 0, 0, 0, takeOver))
 		s.input = after(early, s.input)

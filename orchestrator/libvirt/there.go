@@ -52,7 +52,7 @@ func (p *there) store(ctx context.Context) (*store, error) {
 		if err != nil {
 			return nil, err
 		}
-		if p.qemu = nil; strings.HasSuffix(conn.endpoint.uri.driver, "/system") {
+		if p.qemu = nil; strings.HasSuffix(conn.endpoint.uri.Driver, "/system") {
 			p.qemu = &account{}
 			if p.qemu.uid, p.qemu.gid, err = ownerOfGuests(ctx, conn); err != nil {
 				return nil, err

@@ -61,7 +61,7 @@ func (s *store) onOwnConnection(ctx context.Context, f func(context.Context, *tr
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	t := &transfer{conn: conn, input: bufio.NewReaderSize(conn, streamBuffer)}
-	if err := openDriver(conn, t.input, s.conn.endpoint.uri.driver); err != nil {
+	if err := openDriver(conn, t.input, s.conn.endpoint.uri.Driver); err != nil {
 		return lostIfEnded(err)
 	}
 	return f(ctx, t)

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fleetfall/fleetfall/internal/daemonuri"
 	"github.com/fleetfall/fleetfall/internal/tool"
 )
 
@@ -33,10 +34,10 @@ type tunnel struct {
 }
 
 // openTunnel logs in, without ever asking anything of the user, and returns when connections can be made.
-func openTunnel(ctx context.Context, uri daemonURI, in string) (t *tunnel, err error) {
+func openTunnel(ctx context.Context, uri daemonuri.URI, in string) (t *tunnel, err error) {
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("ssh to %s: %w", uri.host, err)
+			err = fmt.Errorf("ssh to %s: %w", uri.Host, err)
 		}
 	}()
 	program, err := tool.Find("ssh")
@@ -80,33 +81,33 @@ func openTunnel(ctx context.Context, uri daemonURI, in string) (t *tunnel, err e
 }
 
 // tunnelArgs are ssh's arguments. A peer that vanished is noticed within 15 seconds.
-func tunnelArgs(uri daemonURI, socket string) []string {
-	args := []string{"-T", "-e", "none", "-a", "-x", "-L", socket + ":" + uri.socket}
+func tunnelArgs(uri daemonuri.URI, socket string) []string {
+	args := []string{"-T", "-e", "none", "-a", "-x", "-L", socket + ":" + uri.Socket}
 	options := []string{
 		"BatchMode=yes", "ExitOnForwardFailure=yes", "ConnectTimeout=10", "ServerAliveInterval=5", "ServerAliveCountMax=2",
 		// A shared connection of the user's would not end with this program, nor begin with it.
 		"ControlMaster=no", "ControlPath=none",
 	}
-	if uri.noVerify {
+	if uri.NoVerify {
 		options = append(options, "StrictHostKeyChecking=no")
 	}
-	if uri.knownHosts != "" {
-		options = append(options, "UserKnownHostsFile="+uri.knownHosts)
+	if uri.KnownHosts != "" {
+		options = append(options, "UserKnownHostsFile="+uri.KnownHosts)
 	}
 	for _, o := range options {
 		args = append(args, "-o", o)
 	}
-	if uri.keyFile != "" {
-		args = append(args, "-i", uri.keyFile)
+	if uri.KeyFile != "" {
+		args = append(args, "-i", uri.KeyFile)
 	}
-	if uri.user != "" {
-		args = append(args, "-l", uri.user)
+	if uri.User != "" {
+		args = append(args, "-l", uri.User)
 	}
-	if uri.port != "" {
-		args = append(args, "-p", uri.port)
+	if uri.Port != "" {
+		args = append(args, "-p", uri.Port)
 	}
 	// The forwarding is set up before a command runs, so that its word means that all is well. Any shell knows these two.
-	return append(args, "--", uri.host, "echo '"+tunnelReady+"'; cat")
+	return append(args, "--", uri.Host, "echo '"+tunnelReady+"'; cat")
 }
 
 // close ends ssh, and with it every connection through it, and waits for that. It can be called again.

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,8 @@ import (
 	"golang.org/x/crypto/ssh/knownhosts"
 
 	"github.com/fleetfall/fleetfall/internal/capability"
+
+	"github.com/fleetfall/fleetfall/internal/daemonuri"
 )
 
 // An sshServer lets one key in, runs commands and forwards to sockets, as OpenSSH's does.
@@ -238,4 +241,18 @@ func TestTunnelCancelled(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	checkNoTunnel(t)
+}
+
+// Whatever a URI may hold, ssh's command line has the host, and then one command, after its options.
+func TestTunnelArgs(t *testing.T) {
+	for _, text := range []string{"qemu+ssh://m/system", "qemu+ssh://u@m:7/session?socket=/s&keyfile=/k&known_hosts=/h&no_verify=1"} {
+		to, err := daemonuri.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		args := tunnelArgs(to, "/here")
+		if rest := args[slices.Index(args, "--")+1:]; len(rest) != 2 || rest[0] != "m" {
+			t.Errorf("%q: ssh %q", text, args)
+		}
+	}
 }

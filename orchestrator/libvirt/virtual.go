@@ -46,6 +46,8 @@ type virtualFleet struct {
 	looks       *time.Ticker // when to look, see lookEvery
 	oomKills    int          // of this machine's kernel when the fleet was made
 
+	date func(*machine) // has the clock read of a machine that has panicked: a stoodAt comes of it
+
 	turn  sync.Mutex // held by who decides
 	clock *cosim.Coordinator[happening]
 
@@ -94,6 +96,7 @@ func newVirtualFleet(h *Hypervisor, cfg FleetConfig) (_ *virtualFleet, err error
 		looks: time.NewTicker(lookEvery), oomKills: oomKills(),
 		slots: make(chan struct{}, cmp.Or(cfg.MaxBoots, admission.BootsAtOnce(admission.Machine{CPUs: h.cpus}))),
 	}
+	f.date = f.readLast
 	number, err := h.join(f)
 	if err != nil {
 		return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)

@@ -24,7 +24,7 @@ func TestCanCount(t *testing.T) {
 	if err := h.CanCount(); err == nil || !strings.Contains(err.Error(), "KVM") {
 		t.Errorf("KVM: %v", err)
 	}
-	h.facts.Accelerator.Name, h.uri.remote = TCG, true
+	h.facts.Accelerator.Name, h.uri.Remote = TCG, true
 	if err := h.CanCount(); err == nil || !strings.Contains(err.Error(), "another machine") {
 		t.Errorf("another machine: %v", err)
 	}

@@ -374,7 +374,7 @@ func (h *virtualHost) domainEvent(e domainEvent) {
 		h.ends(func(at time.Duration) { h.boot(at, h.mode) })
 	case e.kind == golibvirt.DomainEventCrashed && (h.state == booting || h.state == up) && !h.device:
 		h.device = true
-		h.readLast()
+		h.fleet.date(h.machine)
 		if h.cause == nil { // it cause may still be on its way through the console's socket
 			what := due{h.spec.Name, h.boots}
 			time.AfterFunc(consoleSettle, func() { h.fleet.inbox.put(what) })
@@ -409,8 +409,7 @@ func (h *virtualHost) sighted(m sighted) {
 const traceTime = time.Second
 
 // readLast has the clock of a machine read that has panicked: whatever its console says, that was no later.
-func (h *virtualHost) readLast() {
-	m, f := h.machine, h.fleet
+func (f *virtualFleet) readLast(m *machine) {
 	f.alive.Go(func() {
 		t, err := m.lastTime(f.ctx)
 		f.inbox.put(stoodAt{m, t, err})

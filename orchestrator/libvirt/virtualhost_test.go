@@ -21,6 +21,9 @@ type desk struct {
 	t *testing.T
 }
 
+// stoodStillAt is what the clock of each machine shows that has panicked.
+const stoodStillAt = 2 * time.Second
+
 // newDesk has hosts that were switched on at 0, and whose guests run.
 func newDesk(t *testing.T, hosts ...string) *desk {
 	t.Helper()
@@ -28,6 +31,7 @@ func newDesk(t *testing.T, hosts ...string) *desk {
 		hypervisor: &Hypervisor{}, hosts: map[string]*virtualHost{}, inbox: newInbox[any](), clock: cosim.New[happening](Lookahead),
 		ctx: t.Context(), limit: defaultHello, slots: make(chan struct{}, len(hosts)),
 	}
+	f.date = func(m *machine) { f.inbox.put(stoodAt{m, stoodStillAt, nil}) }
 	for i, name := range hosts {
 		h, err := newVirtualHost(f, fleet.HostSpec{Name: name}, name)
 		if err != nil {
@@ -159,6 +163,38 @@ func TestPanicOf(t *testing.T) {
 	want := fleet.Panic{Source: "device", Title: r.Title, Type: r.Type, Function: r.Function, Offset: r.Offset, Caller: r.Caller, Excerpt: "a\nb"}
 	if got := panicOf("device", r); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// A panic is not before the guest's last request and not after its machine stood still, whatever it prints of the time; by a hardware
+// clock that the guest has set nothing is dated.
+func TestWhenAPanicWas(t *testing.T) {
+	for name, c := range map[string]struct {
+		stamp string
+		set   bool
+		want  time.Duration
+	}{
+		"as it is":                  {"    1.250000", false, 1250 * time.Millisecond},
+		"before its last request":   {"    0.010000", false, 50 * time.Millisecond},
+		"to come":                   {"86400.000000", false, stoodStillAt},
+		"to come, and so its clock": {"86400.000000", true, 50 * time.Millisecond},
+	} {
+		d := newDesk(t, "a")
+		a := d.hosts["a"]
+		d.asks("a", 50*time.Millisecond, hello)
+		d.told()
+		if c.set {
+			d.hear(domainEvent{uuid: a.machine.domain.UUID, clock: true})
+		}
+		reports, _, err := a.log.take([]byte("[" + c.stamp + "] Kernel panic - not syncing: sysrq triggered crash\n"))
+		if err != nil || len(reports) != 1 {
+			t.Fatal(reports, err)
+		}
+		d.hear(crashed{a.machine, reports[0]})
+		d.hear(domainEvent{uuid: a.machine.domain.UUID, kind: golibvirt.DomainEventCrashed})
+		if e, ok := d.advance(); !ok || e.What.Kind() != "panic" || e.At != c.want {
+			t.Errorf("%s: %v %v, want a panic at %v", name, ok, e, c.want)
+		}
 	}
 }
 

@@ -23,7 +23,7 @@ import (
 // record is the journal of channel-file-291 with one host a fleet, on the conformance fake.
 func record(t testing.TB) []byte {
 	t.Helper()
-	plan, diags := scenarios.LoadFile("channel-file-291", scenarios.Options{Vars: map[string]string{"hosts": "1"}})
+	plan, diags := scenarios.LoadFile(t.Context(), "channel-file-291", scenarios.Options{Vars: map[string]string{"hosts": "1"}})
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}
