@@ -171,8 +171,8 @@ func newPage(r *results.Results) (*page, error) {
 	p := &page{
 		Results: r, CSS: template.CSS(css), Patterns: template.HTML(patterns),
 		Title: oneLine(r.Scenario.Name), Started: when(r.Run.Started), RunState: runState(r), Replayed: replayed(r),
-		Unchecked: unchecked(r), Resumed: resumed(r), Waves: wavesOf(r), Outcome: outcomeOf(r), VerdictText: verdict(r),
-		MetMeans:  metMeans(r),
+		Unchecked: unchecked(r), Resumed: resumed(r),
+		Waves: wavesOf(r), Outcome: outcomeOf(r), VerdictText: verdict(r), MetMeans: metMeans(r),
 		Deadline:  seconds(time.Duration(r.Scenario.Deadline).Seconds()),
 		StableFor: seconds(time.Duration(r.Scenario.StableFor).Seconds()),
 		Liveness:  seconds(time.Duration(r.Scenario.Liveness).Seconds()),
@@ -235,7 +235,8 @@ func (p *page) fillCells(r *results.Results) {
 	if p.Many {
 		p.Causes = runCauses(r)
 		for i, g := range cellGroups(r.Cells) {
-			p.StateCharts = append(p.StateCharts, labelledChart{g.Label, statesChart(fmt.Sprintf("fleet%d", i), g.Label, w, g.faulty().Cells...)})
+			chart := statesChart(fmt.Sprintf("fleet%d", i), g.Label, w, g.faulty().Cells...)
+			p.StateCharts = append(p.StateCharts, labelledChart{g.Label, chart})
 		}
 	} else {
 		p.Groups = metricGroups(r.Cells)

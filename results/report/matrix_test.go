@@ -203,7 +203,8 @@ func placed(places ...[2]float64) *results.Results {
 
 // A trade-off is drawn where fleets differ. Where all are in one place a sentence says so.
 func TestTradeoffIsWhereFleetsDiffer(t *testing.T) {
-	const alike = "No trade-off is drawn: kernel, user, ebpf have the same blast radius (0 %, mean over the faults) and the same visibility (77.8 %)."
+	const alike = "No trade-off is drawn: kernel, user, ebpf have the same blast radius (0 %, mean over the faults) " +
+		"and the same visibility (77.8 %)."
 	for _, tt := range []struct {
 		r     *results.Results
 		drawn bool

@@ -228,7 +228,8 @@ func TestTerminalWidth(t *testing.T) {
 
 // longNames is a run whose cells are told apart by all four of their parts, none of them short.
 func longNames() *results.Results {
-	r := grid([]string{"kernel-with-a-watchdog", "user"}, []string{"false_positive_on_the_updater", "glob_backtracking_of_a_rule"}, "technicians-after-an-hour", "rollback")
+	r := grid([]string{"kernel-with-a-watchdog", "user"}, []string{"false_positive_on_the_updater", "glob_backtracking_of_a_rule"},
+		"technicians-after-an-hour", "rollback")
 	for i := range r.Cells {
 		r.Cells[i].Rollout = []string{"everyone-at-once", "rings-of-one-percent"}[i/2%2]
 		r.Cells[i].Waves = 2

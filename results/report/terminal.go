@@ -158,8 +158,8 @@ func unbroken(text string) []string {
 	for _, word := range strings.FieldsFunc(text, func(c rune) bool { return c == ' ' || c == '\n' || c == '\t' }) {
 		if n := len(words); n > 0 {
 			before := words[n-1]
-			isUnit := slices.Contains(units, strings.TrimRight(word, ".,;:)")) && before[len(before)-1] >= '0' && before[len(before)-1] <= '9'
-			if isUnit || slices.Contains([]string{"≤", "≥", "="}, before) {
+			isFigure := strings.ContainsAny(before[len(before)-1:], "0123456789")
+			if isFigure && slices.Contains(units, strings.TrimRight(word, ".,;:)")) || slices.Contains([]string{"≤", "≥", "="}, before) {
 				words[n-1] += " " + word
 				continue
 			}

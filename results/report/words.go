@@ -119,7 +119,7 @@ func verdict(r *results.Results) string {
 	return fmt.Sprintf("All %s were met.", count(n, "expectation"))
 }
 
-// outcomeOf says in two words whether a run went as its scenario expected, which is another question than whether it went well.
+// outcomeOf says in two words whether a run went as its scenario expected. Whether it went well is another question.
 func outcomeOf(r *results.Results) string {
 	switch {
 	case len(r.Expectations) == 0 && len(r.Cells) > 0:
