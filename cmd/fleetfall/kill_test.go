@@ -24,7 +24,7 @@ import (
 )
 
 const (
-	defaultKills = 20 // FLEETFALL_KILLS has another number
+	defaultKills = 10 // FLEETFALL_KILLS has another number, as make soak does
 	killsAtOnce  = 3  // runs that live at a time to be killed, beside the one that is not
 )
 

@@ -30,7 +30,7 @@ func Tools(t testing.TB, nameAndPackage ...string) {
 	}
 }
 
-// VMs needs what it takes to build an image and boot it, and skips t in short mode.
+// VMs needs what it takes to build an image and boot it, and skips t in short mode. It waits for a slot: see slots.go.
 func VMs(t testing.TB) {
 	t.Helper()
 	if testing.Short() {
@@ -40,4 +40,5 @@ func VMs(t testing.TB) {
 		_, err := p.Find()
 		Need(t, err == nil, p.Name, p.How)
 	}
+	takeSlot(t)
 }

@@ -105,7 +105,7 @@ func TestNoRoomForDisks(t *testing.T) {
 func TestNoRoomForTheTemplate(t *testing.T) {
 	tiny, _ := images(t)
 	root := smallDisk(t, "8m")
-	h := open(t, func(c *Config) { c.WorkRoot = root })
+	h := open(t, func(c *Config) { c.WorkRoot, c.Cache = root, "" })
 	if p := prepare(t, h, tiny, "user"); p.Copies || !strings.Contains(p.Reason, "make template: ") {
 		t.Errorf("%+v", p)
 	}

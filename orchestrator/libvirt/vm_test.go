@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -84,7 +86,8 @@ func buildImages() error {
 	initrd = appendCPIO(initrd, "init", init)
 	initrd = appendCPIO(initrd, "TRAILER!!!", nil)
 	scratch.image = scratch.tiny
-	scratch.image.Name, scratch.image.Digest = "hostile", "sha256:hostile"
+	digest := sha256.Sum256(initrd)
+	scratch.image.Name, scratch.image.Digest = "hostile", "sha256:"+hex.EncodeToString(digest[:])
 	scratch.image.Initrd = filepath.Join(scratch.dir, "initrd")
 	return os.WriteFile(scratch.image.Initrd, initrd, 0o644)
 }
@@ -113,7 +116,10 @@ func randomID() string {
 // open opens a private hypervisor of a run of its own, and closes it at the test's end, checking that nothing is left.
 func open(t *testing.T, change ...func(*Config)) *Hypervisor {
 	t.Helper()
-	cfg := Config{RunID: randomID(), WorkRoot: filepath.Join(scratch.dir, "w"), RunDir: t.TempDir(), Log: zerolog.New(zerolog.NewTestWriter(t))}
+	cfg := Config{
+		RunID: randomID(), WorkRoot: filepath.Join(scratch.dir, "w"), RunDir: t.TempDir(), Log: zerolog.New(zerolog.NewTestWriter(t)),
+		Cache: vmimages.DefaultCache(), // with templates that are shared by all tests, of this package and others
+	}
 	for _, c := range change {
 		c(&cfg)
 	}
