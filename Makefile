@@ -1,4 +1,4 @@
-# fleetfall: make demo, make test. Everything they need beside Go, make and a C compiler is installed from Debian's
+# fleetfall: make demo, make test; make soak for what takes long. Everything they need beside Go, make and a C compiler is installed from Debian's
 # packages when it is missing, as root or with sudo.
 
 # What a run needs is what `fleetfall doctor` checks.
@@ -8,9 +8,6 @@ TEST_PACKAGES := $(RUN_PACKAGES) chromium libclang-rt-14-dev busybox-static libv
 GO       ?= go
 SUDO     := $(if $(filter 0,$(shell id -u)),,sudo)
 SCENARIO ?= channel-file-291
-
-# Packages whose tests boot VMs or build images: they run one after the other, so that they do not disturb each other.
-VM_TESTS := ./agents/ebpf/... ./agents/hybrid/... ./orchestrator/libvirt/... ./orchestrator/experiment/... ./vmimages/... ./cmd/...
 
 .PHONY: demo test check bench build image fuzz golden clean deps test-deps
 
@@ -23,11 +20,13 @@ build: ## bin/fleetfall
 image: deps build ## the VM image, unless it is there already
 	./bin/fleetfall image build tiny
 
+# More packages than CPUs: tests that boot VMs wait for a slot (internal/capability), and for VMs.
+TEST_PACKAGES_AT_ONCE ?= 3
+
 test: test-deps check-format ## everything, on real VMs too
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
-	FLEETFALL_PROMISED=all $(GO) test -count=1 -race -timeout 15m $$($(GO) list ./... | grep -vxF "$$($(GO) list $(VM_TESTS))")
-	FLEETFALL_PROMISED=all $(GO) test -count=1 -race -p 1 -timeout 40m $(VM_TESTS)
+	FLEETFALL_PROMISED=all $(GO) test -count=1 -race -p $(TEST_PACKAGES_AT_ONCE) -timeout 60m ./...
 
 check: check-format ## format, vet, staticcheck and the tests that need no VM
 	$(GO) vet ./...
@@ -45,13 +44,57 @@ bench: test-deps build image ## speeds as ratios measured in one run, and sizes;
 
 FUZZTIME ?= 1m
 fuzz: ## each fuzz target for FUZZTIME, the C interpreter's among them
-	$(GO) test -count=1 -v -timeout 0 -run '^TestFuzzWithAllChecks$$' ./agents/interpreter/test -interpreter-fuzz $(FUZZTIME)
-	@for package in $$($(GO) list ./...); do \
+	$(call fuzz-interpreter,$(FUZZTIME))
+	$(call fuzz,$(FUZZTIME),./...)
+
+define fuzz-interpreter
+	$(GO) test -count=1 -v -timeout 0 -run '^TestFuzzWithAllChecks$$' ./agents/interpreter/test -interpreter-fuzz $(1)
+endef
+
+# Each fuzz target of the packages (2) for a time (1). What was found is minimised once: that takes minutes of large inputs.
+define fuzz
+	@for package in $$($(GO) list $(2)); do \
 		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 			echo "$$package $$target"; \
-			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(1) -fuzzminimizetime 1x $$package || exit 1; \
 		done; \
 	done
+endef
+
+# What takes long, in parts of at most ten minutes on a machine with two fast cores. make soak is all of them, make soak-kills one.
+# CI runs some of them, others each time: .ci/run.
+SOAK := kills same verify interpreter fuzz-agents fuzz-orchestrator fuzz-rest damage
+
+.PHONY: soak soak-parts $(SOAK:%=soak-%)
+soak: $(SOAK:%=soak-%) ## all parts of what takes long, one after the other
+
+soak-parts: ## their names
+	@echo $(SOAK)
+
+soak-kills: test-deps ## runs that are killed at a hundred random points of their lives
+	FLEETFALL_PROMISED=all FLEETFALL_KILLS=100 $(GO) test -count=1 -v -timeout 0 -run '^TestKillAtRandom$$' ./cmd/fleetfall
+
+soak-same: test-deps ## causes and times on the virtual clock, again and again
+	FLEETFALL_PROMISED=all $(GO) test -count=8 -v -timeout 0 -run '^(TestCauseBeforeEffect|TestTheSameTwice)$$' ./orchestrator/libvirt
+
+soak-verify: deps build image ## the demo's scenario, each trial twice, idle and busy
+	results=$$(mktemp -d) && ./bin/fleetfall run channel-file-291 --clock virtual --verify --results $$results; \
+	code=$$?; rm -r $$results; exit $$code
+
+soak-interpreter: test-deps ## the interpreter in C under its sanitizers
+	$(call fuzz-interpreter,8m)
+
+soak-fuzz-agents: ## fuzz targets of what runs in guests
+	$(call fuzz,45s,./agents/...)
+
+soak-fuzz-orchestrator: ## fuzz targets of the orchestrator
+	$(call fuzz,45s,./orchestrator/...)
+
+soak-fuzz-rest: ## fuzz targets of everything else
+	$(call fuzz,25s,./scenarios/... ./results/... ./vmimages/... ./internal/...)
+
+soak-damage: ## thousands of damaged and hostile journals
+	FLEETFALL_DAMAGES=20 $(GO) test -count=1 -v -timeout 0 -run 'Damage|Hostile' ./results/measure ./orchestrator/experiment
 
 golden: ## write golden files anew; read the difference before you commit it
 	$(GO) test -short $$(git grep -l 'flag.Bool("update"' -- '*_test.go' | xargs -n1 dirname | sort -u | sed 's|^|./|') -update
