@@ -129,8 +129,8 @@ func doubling(n int) string {
 	return strings.ReplaceAll(lines(n, "  aQ%[2]d = \"${local.aQ%[1]d}${local.aQ%[1]d}\""), "Q", "")
 }
 
-// mostAllocated bounds what a load ever allocates, in bytes; far less is in use at a time.
-const mostAllocated = 320 << 20
+// mostAllocated bounds what a load ever allocates, in bytes, with something to spare for the race detector; far less is in use at a time.
+const mostAllocated = 384 << 20
 
 // allocatedBy is how many bytes were allocated while f ran.
 func allocatedBy(f func()) uint64 {
@@ -143,7 +143,10 @@ func allocatedBy(f func()) uint64 {
 
 // What a load allocates is bounded, whatever the source; and where it ends early it says where.
 func TestHostile(t *testing.T) {
-	for _, test := range hostile {
+	for i, test := range hostile {
+		if underRace && i%8 != 0 {
+			continue
+		}
 		t.Run(test.name, func(t *testing.T) {
 			var plan *Plan
 			var diags hcl.Diagnostics

@@ -88,7 +88,7 @@ func TestSignals(t *testing.T) {
 	} {
 		t.Run(signal.String(), func(t *testing.T) {
 			t.Parallel()
-			w := startWaiting(t)
+			w := startWaiting(t, "env", "--default-signal=HUP") // which tests that run under nohup ignore
 			w.signal(t, signal)
 			if said := w.expectInterrupted(t); !strings.Contains(said, says) {
 				t.Errorf("it said %q, want %q", said, says)
@@ -166,7 +166,7 @@ func TestClosedTerminal(t *testing.T) {
 	capability.VMs(t)
 	user, programs := openTerminal(t)
 	p := &process{t: t, dir: t.TempDir(), ended: make(chan struct{})}
-	p.cmd = exec.Command("fleetfall", "run", "--results", p.dir, smoke, "--var", "revert_after=3m", "--var", "criterion=any")
+	p.cmd = exec.Command("env", "--default-signal=HUP", "fleetfall", "run", "--results", p.dir, smoke, "--var", "revert_after=3m", "--var", "criterion=any")
 	p.cmd.Env = append(os.Environ(), "TERM=xterm")
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = programs, programs, programs
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}

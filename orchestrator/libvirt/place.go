@@ -129,7 +129,7 @@ func (p *here) overlay(ctx context.Context, name, format, base string, size int6
 func (p *here) file(name string, fill func(*os.File) error) (string, error) {
 	file, err := p.work.create(filepath.Join(oursDir, name))
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("make %s: %w", p.work.ours(name), err)
 	}
 	if err = fill(file); err == nil {
 		err = p.account.use(file)

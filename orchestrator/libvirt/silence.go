@@ -23,7 +23,7 @@ type vigil struct {
 	over    bool          // and the second: the silence is the host's own
 	first   activity
 	taken   time.Duration // when the first look was
-	monitor error         // why QEMU is taken not to answer, errUnanswered until it has
+	monitor error         // why QEMU is taken not to run its guest; nil when nothing speaks for that
 }
 
 // An activity is what a QEMU has done so far.
@@ -31,6 +31,9 @@ type activity struct {
 	state   string                // of its process, see proc(5); "" where that is not known
 	waiting map[int]time.Duration // by thread: for a CPU, while it could have run
 }
+
+// leastAnswer is how long QEMU has to be given for an answer if that none came is to tell anything.
+const leastAnswer = time.Second
 
 var errUnanswered = errors.New("its monitor does not answer")
 
@@ -79,8 +82,12 @@ func (h *host) silence(now time.Duration) {
 	case now < half:
 		h.lookIn(half - now)
 	case !h.vigil.begun:
-		h.vigil.begun, h.vigil.taken, h.vigil.first, h.vigil.monitor = true, now, h.activity(), errUnanswered
-		h.askMonitor(since, late-now-patience/20)
+		h.vigil.begun, h.vigil.taken, h.vigil.first = true, now, h.activity()
+		limit := late - now - patience/20
+		if limit >= leastAnswer {
+			h.vigil.monitor = errUnanswered
+		}
+		h.askMonitor(since, limit)
 		h.lookIn(late - now)
 	case now < late:
 		h.lookIn(late - now)
@@ -174,6 +181,8 @@ func (h *host) askMonitor(since, limit time.Duration) {
 			err = fmt.Errorf("QEMU says of its guest: %s", clip(status, 200))
 		case isLost(err) && !v.remote():
 			err = nil // the daemon was away, which tells nothing of the VM
+		case err != nil && limit < leastAnswer:
+			err = nil
 		case errors.Is(err, context.DeadlineExceeded):
 			err = errUnanswered
 		}

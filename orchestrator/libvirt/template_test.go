@@ -103,10 +103,13 @@ func hostNames(memory []byte, release string) []string {
 	}
 }
 
+// ownTemplates has a test make its templates itself.
+func ownTemplates(c *Config) { c.Cache = "" }
+
 // Hosts that start as copies are hosts of their own, beside one that does not.
 func TestCopies(t *testing.T) {
 	tiny, _ := images(t)
-	h := open(t)
+	h := open(t, ownTemplates)
 	const hosts, cold = 4, "host-3"
 	for _, architecture := range []string{"kernel", "user"} {
 		p := prepare(t, h, tiny, architecture)
@@ -161,7 +164,7 @@ func TestCopies(t *testing.T) {
 // A copy that is reset boots, by itself, from its own disk.
 func TestResetOfACopy(t *testing.T) {
 	tiny, _ := images(t)
-	h := open(t)
+	h := open(t, ownTemplates)
 	if p := prepare(t, h, tiny, "user"); !p.Copies {
 		t.Fatal(p.Reason)
 	}
@@ -192,7 +195,7 @@ func TestResetOfACopy(t *testing.T) {
 // Where copies are impossible the reason is said, and hosts boot.
 func TestNoCopies(t *testing.T) {
 	tiny, _ := images(t)
-	h := open(t)
+	h := open(t, ownTemplates)
 
 	broken := tiny
 	broken.Name, broken.Digest, broken.Initrd = "broken", "sha256:broken", filepath.Join(scratch.dir, "broken")
@@ -214,7 +217,7 @@ func TestNoCopies(t *testing.T) {
 	// What is to be the memory of the template cannot be made.
 	const architecture = "user"
 	inTheWay := h.place.(*here).work.ours(h.templateDomain(tiny, templateKind{tiny.Name, architecture, 96 << 20, "", fleet.WallClock, fleet.Normal}).name + ramSuffix)
-	if err := os.Mkdir(inTheWay, 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(inTheWay, "something"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	p = prepare(t, h, tiny, architecture)
