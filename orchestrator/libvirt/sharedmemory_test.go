@@ -1,0 +1,68 @@
+package libvirt
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/fleetfall/fleetfall/agents/protocol"
+)
+
+// Memory whose file was cut short is an error, each time that it is touched, and not this process's end.
+func TestMemoryThatIsGone(t *testing.T) {
+	file, err := os.Create(filepath.Join(t.TempDir(), "mailbox"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	m, err := mapShared(file, protocol.MailboxSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, err := m.box.Ask([]byte("a request"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, line, err := m.request(); err != nil || string(line) != "a request" {
+		t.Fatalf("%q, %v", line, err)
+	}
+	letters, err := m.snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Truncate(0); err != nil {
+		t.Fatal(err)
+	}
+	_, _, requested := m.request()
+	_, snapped := m.snapshot()
+	for what, err := range map[string]error{
+		"request": requested, "answer": m.answer(number, []byte("a reply")), "hold": m.hold(1), "snapshot": snapped, "resume": m.resume(letters),
+	} {
+		if !errors.Is(err, errGone) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if err := m.close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A mailbox for which the disk has no room is refused when it is made, and not found out when a page of it is written to.
+func TestNoRoomForAMailbox(t *testing.T) {
+	images(t) // for a directory to mount in
+	dir := smallDisk(t, "1m")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Create(filepath.Join(dir, "mailbox"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if m, err := mapShared(file, protocol.MailboxSize); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("%d bytes, %v", len(m.box), err)
+		_ = m.close()
+	}
+}
