@@ -133,7 +133,7 @@ func TestMetIsNotWell(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	const caveat = "Met means as foreseen, not well"
+	const caveat = "Met says that the outcome was foreseen"
 	for form, text := range map[string]string{"page": page.String(), "table": coloured.String(), "summary": summary.String()} {
 		if !strings.Contains(text, caveat) || !strings.Contains(strings.ToLower(text), "as expected") {
 			t.Errorf("the %s does not say %q", form, caveat)

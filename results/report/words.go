@@ -137,7 +137,7 @@ func metMeans(r *results.Results) string {
 	if !slices.ContainsFunc(r.Expectations, func(e results.Expectation) bool { return e.Status == results.Met }) {
 		return ""
 	}
-	return "Met means as foreseen, not well: an expectation can foresee an outage."
+	return "Met says that the outcome was foreseen, not that it was good."
 }
 
 // runState says how the run ended when that limits what can be concluded; it is empty for a complete run.
