@@ -16,7 +16,7 @@ type Assumptions struct {
 	// What the virtual clock costs of our time on a machine that has nothing else to do.
 	Trial    time.Duration `json:"trial_ns"`     // for each trial: to make its hosts ready, and to clean up
 	BootCost time.Duration `json:"boot_cost_ns"` // for each boot, to a panic or the first beat
-	HostCost time.Duration `json:"host_cost_ns"` // for each second of a host that runs
+	ActCost  time.Duration `json:"act_cost_ns"`  // each time that a host beats, polls, works or is threatened
 }
 
 // EmulatedVMs are assumptions for tiny VMs with emulated CPUs on a machine of two cores: a stock kernel reached its
@@ -24,11 +24,12 @@ type Assumptions struct {
 // The overhead is on the safe side: a run measures it on its own machine. With a restart of 1 s hosts in a loop
 // panicked each 2.75 s of the virtual clock; 8 of them, 117 panics, took 72 s of a machine that others used too, 62 s
 // of CPU time. The outage at its real pace (3 trials of 4 hosts, an hour and a half each, some 150 boots) took 173 s,
-// and the 91 short trials of the matrix 16 min.
+// and the 91 short trials of the matrix 16 min, on a fast machine. On a slow one, with 12 hosts that were up, an act took
+// 7 to 8 ms, whether there were 0.3, 1.3 or 3 a second; on the fast one, half of that.
 func EmulatedVMs() Assumptions {
 	return Assumptions{
 		Boot: 3 * time.Second, Crash: 1750 * time.Millisecond, Clone: 300 * time.Millisecond, BootsAtOnce: 2, HostOverhead: 96 << 20,
-		Trial: 10 * time.Second, BootCost: 600 * time.Millisecond, HostCost: 1200 * time.Microsecond,
+		Trial: 10 * time.Second, BootCost: 800 * time.Millisecond, ActCost: 6 * time.Millisecond,
 	}
 }
 
@@ -46,6 +47,7 @@ type Estimate struct {
 	Memory      Size           `json:"memory"`   // bytes at the same time, at most, with the VMs' overhead
 	Duration    Duration       `json:"duration"` // expected, of all cells and repeats
 	Longest     Duration       `json:"longest"`  // if every cell lasts until its deadline
+	Repeat      int            `json:"repeat"`   // of the plan
 	Boots       int            `json:"boots"`    // expected, of all cells and repeats
 	Cost        Duration       `json:"cost"`     // of our time, expected, of all cells and repeats, on the virtual clock
 	Cells       []CellEstimate `json:"cells"`    // in the plan's order
@@ -77,7 +79,7 @@ type CellEstimate struct {
 //     of all of them;
 //   - a host in a boot loop boots once in the time to its restart and the next panic, until its turn comes or the deadline.
 func (p *Plan) Estimate(a Assumptions) Estimate {
-	e := Estimate{Assumptions: a, Cells: []CellEstimate{}}
+	e := Estimate{Assumptions: a, Repeat: p.Repeat, Cells: []CellEstimate{}}
 	a.BootsAtOnce = max(a.BootsAtOnce, 1) * max(len(p.Nodes), 1)
 	for _, c := range p.Cells {
 		start := saturate(float64(a.firstBoots(c.Fleet)) + float64(c.Update.At))
@@ -91,7 +93,7 @@ func (p *Plan) Estimate(a Assumptions) Estimate {
 			Longest:  saturate(float64(start) + float64(p.Deadline)),
 			Boots:    int(float64(c.Fleet.Hosts) + o.boots),
 		}
-		running := float64(c.Fleet.Hosts) * time.Duration(ce.Duration).Seconds() * float64(a.HostCost)
+		running := float64(c.Fleet.Hosts) * p.Tempo.acts(time.Duration(ce.Duration)) * float64(a.ActCost)
 		ce.Cost = saturate(float64(a.Trial) + float64(ce.Boots)*float64(a.BootCost) + running)
 		e.Cells = append(e.Cells, ce)
 		e.Hosts = max(e.Hosts, ce.Hosts)
@@ -102,6 +104,16 @@ func (p *Plan) Estimate(a Assumptions) Estimate {
 		e.Cost = saturate(float64(e.Cost) + float64(p.Repeat)*float64(ce.Cost))
 	}
 	return e
+}
+
+// acts is how many times a host does something in a time: gives a sign of life, polls, works or is threatened.
+func (t Tempo) acts(d time.Duration) (n float64) {
+	for _, every := range []Duration{t.Beat, t.Poll, t.Work, t.Threat} {
+		if every > 0 {
+			n += float64(d) / float64(every)
+		}
+	}
+	return n
 }
 
 // firstBoots is how long a fleet takes until it is up.
@@ -153,6 +165,12 @@ func (p *Plan) outage(c Cell, a Assumptions) outage {
 func (e Estimate) Loops(long time.Duration) bool {
 	boots := float64(e.Boots) * float64(e.Assumptions.BootCost)
 	return time.Duration(e.Cost) > long && boots > float64(e.Cost)/2
+}
+
+// Acts tells whether a run on the virtual clock takes long because of what hosts do all the time. A slower guest does less.
+func (e Estimate) Acts(long time.Duration) bool {
+	others := float64(e.Boots)*float64(e.Assumptions.BootCost) + float64(len(e.Cells)*e.Repeat)*float64(e.Assumptions.Trial)
+	return time.Duration(e.Cost) > long && others < float64(e.Cost)/2
 }
 
 // saturate keeps a sum of durations within what a Duration can hold.

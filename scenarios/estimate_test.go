@@ -38,7 +38,7 @@ func TestEstimate(t *testing.T) {
 		{"slow technicians", func(c *Cell) { c.Recovery.HandsOn.A = Duration(maxDuration) }, start + 300},
 		{"late revert", func(c *Cell) { c.Update.RevertAfter = 200 * second }, start + 2 + 200 + 6},
 	}
-	plan := Plan{Repeat: 3, Deadline: 300 * second, StableFor: 6 * second, Tempo: Tempo{Poll: 2 * second}}
+	plan := Plan{Repeat: 3, Deadline: 300 * second, StableFor: 6 * second, Tempo: Tempo{Poll: 2 * second}} // half an act a second
 	total := 0
 	for _, test := range tests {
 		c := base
@@ -173,8 +173,8 @@ func TestEstimateOfHundred(t *testing.T) {
 // Boots are those of hosts in loops, and what a run costs of our time follows from them and from the hosts that run.
 func TestEstimateOfCost(t *testing.T) {
 	const second = Duration(time.Second)
-	assume := Assumptions{Boot: 3 * time.Second, Crash: 2 * time.Second, BootsAtOnce: 2, Trial: time.Minute, BootCost: time.Second, HostCost: time.Millisecond}
-	plan := Plan{Repeat: 2, Deadline: 300 * second, Tempo: Tempo{Poll: 2 * second}}
+	assume := Assumptions{Boot: 3 * time.Second, Crash: 2 * time.Second, BootsAtOnce: 2, Trial: time.Minute, BootCost: time.Second, ActCost: 2 * time.Millisecond}
+	plan := Plan{Repeat: 2, Deadline: 300 * second, Tempo: Tempo{Poll: 2 * second}} // half an act a second
 	cell := Cell{
 		Fleet:    Fleet{Architecture: "kernel", Hosts: 4},
 		Update:   Update{Fault: "field_count", Signed: true},
@@ -204,6 +204,14 @@ func TestEstimateOfCost(t *testing.T) {
 		}
 		if e.Boots != 2*test.boots || e.Cost != 2*e.Cells[0].Cost {
 			t.Errorf("%s: in all %d boots, %v", test.name, e.Boots, e.Cost)
+		}
+		if acts := e.Acts(time.Minute); acts { // trials and boots are more than half
+			t.Errorf("%s: what hosts do is said to take most of it", test.name)
+		}
+		busy := assume
+		busy.ActCost = 10 * time.Second
+		if e := plan.Estimate(busy); !e.Acts(time.Minute) || e.Acts(time.Duration(e.Cost)) {
+			t.Errorf("%s: %v of which most is what hosts do", test.name, e.Cost)
 		}
 		if loops := e.Loops(time.Minute); loops != (test.boots > 70) {
 			t.Errorf("%s: loops are said to take most of it: %t", test.name, loops)

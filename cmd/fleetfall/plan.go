@@ -116,8 +116,8 @@ func printCost(say func(string, ...any), plan *scenarios.Plan, e scenarios.Estim
 	a := e.Assumptions
 	cost := time.Duration(e.Cost)
 	say("A run takes about %s of our time there, with %d boots; --verify doubles it. Assumed: two cores with nothing else "+
-		"to do, %s for each trial, %s for a boot and %s for each second of a host that runs.",
-		roughly(cost), e.Boots, a.Trial, a.BootCost, a.HostCost)
+		"to do, %s for each trial, %s for a boot and %s each time that a host beats, polls, works or is threatened.",
+		roughly(cost), e.Boots, a.Trial, a.BootCost, a.ActCost)
 	if e.Loops(longRun) {
 		shortest := plan.Cells[0].Recovery.Restart
 		for _, c := range plan.Cells {
@@ -125,6 +125,11 @@ func printCost(say func(string, ...any), plan *scenarios.Plan, e scenarios.Estim
 		}
 		say("Most of that is boots of hosts in boot loops: a longer restart in the recovery, which is %s, makes fewer of them.",
 			shortest)
+	}
+	if e.Acts(longRun) {
+		t := plan.Tempo
+		say("Most of that is what hosts do all the time: longer intervals in the guest block, where beat is %s, poll %s, work %s and "+
+			"threat %s, make it less.", t.Beat, t.Poll, t.Work, t.Threat)
 	}
 }
 
