@@ -50,8 +50,8 @@ type Progress struct {
 	LastNote string   // the newest thing worth a line, empty if none: "kernel-01: page fault in agentk:ff_evaluate"
 }
 
-// Run drives the fleet f through the trial and records all of it in rec. It tells watch, if not nil, of each change, and of each
-// second of the fleet's clock. It does not close f.
+// Run drives the fleet f through the trial and records all of it in rec. It tells watch, if not nil, of each change,
+// and of each second of the fleet's clock. It does not close f.
 //
 // The error is ctx's when the trial was interrupted, or rec's first; the failure of a host or of the fleet is no error
 // but an Outcome.

@@ -27,8 +27,8 @@ import (
 // the latest sum of every trial so far, so that a trial of another run in the place of one is noticed too.
 //
 // What is cut off the end of a journal cannot be missed, whole lines or parts of one: it is then the journal of a run
-// that was killed there, and says so. Of such a run, the last resume entry cannot be missed either if every trial before
-// it has its end.
+// that was killed there, and says so. Of such a run, the last resume entry cannot be missed either if every trial
+// before it has its end.
 const sumDigits = 16
 
 // Where chains begin: sums before the first one.

@@ -26,7 +26,8 @@ type Entry struct {
 	Data   json.RawMessage `json:"data,omitempty"`
 	Reason string          `json:"reason,omitempty"`
 	Trials []string        `json:"trials,omitempty"` // of KindResume and KindRunEnd: the latest sum of each trial, in order
-	// After these comes the line's sum, which is no field: it is of the bytes of all that comes before it. See sumDigits.
+	// After these comes the line's sum, which is no field: it is of the bytes of all that comes before it. See
+	// sumDigits.
 }
 
 // Kind of an entry.
@@ -98,8 +99,8 @@ type JournalError struct {
 func (e *JournalError) Error() string { return fmt.Sprintf("journal %s: %v", e.Path, e.Err) }
 func (e *JournalError) Unwrap() error { return e.Err }
 
-// A Writer appends entries to a journal file, each with its checksum. Entries that wait while the disk is busy are written
-// and synced as one batch. It may be used from several goroutines.
+// A Writer appends entries to a journal file, each with its checksum. Entries that wait while the disk is busy are
+// written and synced as one batch. It may be used from several goroutines.
 type Writer struct {
 	path string
 	file journalFile
@@ -145,9 +146,9 @@ func newWriter(path string, f journalFile, c *chains) *Writer {
 	return w
 }
 
-// Append adds one entry with data (any JSON value, or nil), and its sum. It returns the first failure to write any earlier
-// entry, as a *JournalError; nothing is written after such a failure. An entry that cannot come next, as one of a trial that
-// is over, is an error and is not written.
+// Append adds one entry with data (any JSON value, or nil), and its sum. It returns the first failure to write any
+// earlier entry, as a *JournalError; nothing is written after such a failure. An entry that cannot come next, as one
+// of a trial that is over, is an error and is not written.
 func (w *Writer) Append(e Entry, data any) error {
 	if data != nil {
 		raw, err := json.Marshal(data)
@@ -240,8 +241,8 @@ type TrialWriter struct {
 	trial int
 }
 
-// Trial begins trial n. Trials are numbered 1, 2, 3, … and run one after another: the one before has ended, or the run was
-// resumed.
+// Trial begins trial n. Trials are numbered 1, 2, 3, … and run one after another: the one before has ended, or the
+// run was resumed.
 func (w *Writer) Trial(n int, h TrialHeader) (*TrialWriter, error) {
 	return &TrialWriter{w, n}, w.Append(Entry{Kind: KindTrial, Trial: n}, h)
 }

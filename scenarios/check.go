@@ -75,7 +75,8 @@ func (p *Plan) Check() error {
 	return nil
 }
 
-// checkHosts bounds the hosts of each fleet by what its machines can have, and those of all trials by what can be listed.
+// checkHosts bounds the hosts of each fleet by what its machines can have, and those of all trials by what can be
+// listed.
 func (p *Plan) checkHosts() error {
 	var each int64
 	for backend, most := range maxHosts {

@@ -20,12 +20,12 @@ type Assumptions struct {
 }
 
 // EmulatedVMs are assumptions for tiny VMs with emulated CPUs on a machine of two cores: a stock kernel reached its
-// init in 1.6 to 1.9 s there, and the guest its first beat about a second later; 100 copies, two at a time, took 16 s.
-// The overhead is on the safe side: a run measures it on its own machine. With a restart of 1 s hosts in a loop
+// init in 1.6 to 1.9 s there, and the guest its first beat about a second later; 100 copies, two at a time, took 16
+// s. The overhead is on the safe side: a run measures it on its own machine. With a restart of 1 s hosts in a loop
 // panicked each 2.75 s of the virtual clock; 8 of them, 117 panics, took 72 s of a machine that others used too, 62 s
 // of CPU time. The outage at its real pace (3 trials of 4 hosts, an hour and a half each, some 150 boots) took 173 s,
-// and the 91 short trials of the matrix 16 min, on a fast machine. On a slow one, with 12 hosts that were up, an act took
-// 7 to 8 ms, whether there were 0.3, 1.3 or 3 a second; on the fast one, half of that.
+// and the 91 short trials of the matrix 16 min, on a fast machine. On a slow one, with 12 hosts that were up, an act
+// took 7 to 8 ms, whether there were 0.3, 1.3 or 3 a second; on the fast one, half of that.
 func EmulatedVMs() Assumptions {
 	return Assumptions{
 		Boot: 3 * time.Second, Crash: 1750 * time.Millisecond, Clone: 300 * time.Millisecond, BootsAtOnce: 2, HostOverhead: 96 << 20,
@@ -167,7 +167,8 @@ func (e Estimate) Loops(long time.Duration) bool {
 	return time.Duration(e.Cost) > long && boots > float64(e.Cost)/2
 }
 
-// Acts tells whether a run on the virtual clock takes long because of what hosts do all the time. A slower guest does less.
+// Acts tells whether a run on the virtual clock takes long because of what hosts do all the time. A slower guest does
+// less.
 func (e Estimate) Acts(long time.Duration) bool {
 	others := float64(e.Boots)*float64(e.Assumptions.BootCost) + float64(len(e.Cells)*e.Repeat)*float64(e.Assumptions.Trial)
 	return time.Duration(e.Cost) > long && others < float64(e.Cost)/2

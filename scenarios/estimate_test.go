@@ -189,7 +189,8 @@ func TestEstimateOfCost(t *testing.T) {
 		{"sooner", func(c *Cell) { c.Recovery.Restart = 0 }, 4 + 4*298/2},
 		{"harmless", func(c *Cell) { c.Update.Fault = harmless }, 4},
 		{"user mode", func(c *Cell) { c.Fleet.Architecture = "user" }, 4},
-		// to the second panics, 2 + 16 + 2 x 3 s; then two hosts while the other two are worked on, after a boot of all, for 30 s
+		// to the second panics, 2 + 16 + 2 x 3 s; then two hosts while the other two are worked on, after a boot of
+		// all, for 30 s
 		{"technicians", func(c *Cell) {
 			c.Recovery = Recovery{Strategy: safeMode, Technicians: 2, Restart: 8 * second, HandsOn: Distribution{Kind: fixed, A: 30 * second}}
 		}, 4 + int(4*2.2+8+2*3.6)},

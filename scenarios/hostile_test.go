@@ -129,7 +129,8 @@ func doubling(n int) string {
 	return strings.ReplaceAll(lines(n, "  aQ%[2]d = \"${local.aQ%[1]d}${local.aQ%[1]d}\""), "Q", "")
 }
 
-// mostAllocated bounds what a load ever allocates, in bytes, with something to spare for the race detector; far less is in use at a time.
+// mostAllocated bounds what a load ever allocates, in bytes, with something to spare for the race detector; far less
+// is in use at a time.
 const mostAllocated = 384 << 20
 
 // allocatedBy is how many bytes were allocated while f ran.

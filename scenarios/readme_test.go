@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// What the README shows is good as it is pasted. A block that says it is a fragment is good at the end of the first that is none.
+// What the README shows is good as it is pasted. A block that says it is a fragment is good at the end of the first
+// that is none.
 func TestReadme(t *testing.T) {
 	text, err := os.ReadFile("../README.md")
 	if err != nil {

@@ -62,8 +62,8 @@ func tryLock(f *os.File) (locked bool, err error) {
 	return err == nil, err
 }
 
-// Leftovers lists what killed builds left in the cache, sorted: files and directories of theirs. It changes nothing. While a build
-// runs it lists nothing: that build has removed what others had left, and what there is now is its own.
+// Leftovers lists what killed builds left in the cache, sorted: files and directories of theirs. It changes nothing.
+// While a build runs it lists nothing: that build has removed what others had left, and what there is now is its own.
 func Leftovers(cache string) ([]string, error) {
 	return unlessBuilding(cache, func(string) error { return nil })
 }
@@ -71,8 +71,8 @@ func Leftovers(cache string) ([]string, error) {
 // RemoveLeftovers removes what Leftovers lists, and returns what it has removed.
 func RemoveLeftovers(cache string) ([]string, error) { return unlessBuilding(cache, os.RemoveAll) }
 
-// unlessBuilding calls do with each path that a killed build left, and returns those for which it succeeded, while no build runs or
-// begins. Whoever builds has the lock, and loses it by being killed, whatever else shares the cache.
+// unlessBuilding calls do with each path that a killed build left, and returns those for which it succeeded, while no
+// build runs or begins. Whoever builds has the lock, and loses it by being killed, whatever else shares the cache.
 func unlessBuilding(cache string, do func(path string) error) (done []string, err error) {
 	lock, err := os.OpenFile(filepath.Join(cache, cacheLock), os.O_RDWR, 0)
 	if errors.Is(err, os.ErrNotExist) {

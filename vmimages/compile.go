@@ -52,7 +52,8 @@ func goModules(modFile string) []string {
 	return env
 }
 
-// temp is where tools put their temporary files. One that is killed leaves them, and there they go with the rest of the build.
+// temp is where tools put their temporary files. One that is killed leaves them, and there they go with the rest of
+// the build.
 func (c *compiler) temp() string { return filepath.Join(c.scratch, "temp") }
 
 func (c *compiler) run(ctx context.Context, cmd command) error {

@@ -17,7 +17,8 @@ import (
 	"github.com/fleetfall/fleetfall/scenarios"
 )
 
-// quiet is how long a plain display says nothing while a trial runs, by the wall clock: what is waited for should be seen to go on.
+// quiet is how long a plain display says nothing while a trial runs, by the wall clock: what is waited for should be
+// seen to go on.
 const quiet = 30 * time.Second
 
 // apart is how far plain lines about hosts that come and go are from each other, by the fleet's clock.
@@ -103,7 +104,8 @@ func (d *display) begin(trials []orchestrator.Trial) {
 		}), false))
 }
 
-// sayOften has a plain display say where the trial stands when nothing else has been said for long, until it is stopped.
+// sayOften has a plain display say where the trial stands when nothing else has been said for long, until it is
+// stopped.
 func (d *display) sayOften() (stop func()) {
 	done := make(chan struct{})
 	var ended sync.WaitGroup
@@ -165,8 +167,8 @@ func over(p orchestrator.Progress) bool {
 	return p.Outcome != nil && p.Outcome.Status != orchestrator.Interrupted && (p.Outcome.Status != orchestrator.Invalid || p.Trial.Attempt != 0)
 }
 
-// take brings the standing up to what was told, and returns what is to be said of it: of a plain display more, which has no bar
-// that tells of hosts.
+// take brings the standing up to what was told, and returns what is to be said of it: of a plain display more, which
+// has no bar that tells of hosts.
 func (s *standing) take(p orchestrator.Progress, plain bool, now time.Time) (lines []string) {
 	if place := fmt.Sprint(p.Trial.Cell.ID, p.Trial.Repeat, p.Trial.Wave, p.Trial.Verifies); place != s.place {
 		s.place = place

@@ -24,7 +24,8 @@ func smokeTrials(t *testing.T) []orchestrator.Trial {
 	return trials
 }
 
-// TestCrawl: a trial in which nothing changes for minutes of the wall clock is heard of twice a minute, and of none that has ended.
+// TestCrawl: a trial in which nothing changes for minutes of the wall clock is heard of twice a minute, and of none
+// that has ended.
 func TestCrawl(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out output
@@ -54,7 +55,8 @@ func TestCrawl(t *testing.T) {
 	})
 }
 
-// TestAttempts: a trial that the testbed failed is run again as the same trial, and one that was interrupted is not over.
+// TestAttempts: a trial that the testbed failed is run again as the same trial, and one that was interrupted is not
+// over.
 func TestAttempts(t *testing.T) {
 	trials := smokeTrials(t)
 	now := time.Now()

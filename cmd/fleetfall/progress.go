@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// leastKnown and wellKnown are shares of a trial's expected time of the fleet's clock: from the one on the trial itself tells how long
-// it will take where no other has, from the other on it tells so better than those before it.
+// leastKnown and wellKnown are shares of a trial's expected time of the fleet's clock: from the one on the trial
+// itself tells how long it will take where no other has, from the other on it tells so better than those before it.
 const (
 	leastKnown = 0.1
 	wellKnown  = 0.25
 )
 
-// A pace is what is known of how fast a run gets on. Times are of the wall clock where nothing else is said, and of this call of the
-// program alone.
+// A pace is what is known of how fast a run gets on. Times are of the wall clock where nothing else is said, and of
+// this call of the program alone.
 type pace struct {
 	spent    time.Duration // on trials that have ended
 	elapsed  time.Duration // in the trial that runs
@@ -24,8 +24,9 @@ type pace struct {
 	later    time.Duration // of the fleets' clocks, that all trials that are still to come are expected to take
 }
 
-// trialLeft is about how long the trial that runs still takes. While the fleet's clock says too little, it is taken to pass as
-// in the trials before. It is not known of the beginning of a first trial, nor of one that takes longer than was expected.
+// trialLeft is about how long the trial that runs still takes. While the fleet's clock says too little, it is taken
+// to pass as in the trials before. It is not known of the beginning of a first trial, nor of one that takes longer
+// than was expected.
 func (p pace) trialLeft() (left time.Duration, known bool) {
 	share := ratio(p.at, p.expected)
 	switch {

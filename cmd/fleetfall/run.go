@@ -98,8 +98,8 @@ func (o *options) completeRun(*cobra.Command, []string, string) ([]string, cobra
 	return append(results.ListRuns(o.results), "latest"), cobra.ShellCompDirectiveDefault
 }
 
-// printFinished prints what a run has come to, nil when nothing was begun. What was interrupted is no result: the report has what is
-// known of it.
+// printFinished prints what a run has come to, nil when nothing was begun. What was interrupted is no result: the
+// report has what is known of it.
 func printFinished(c *cobra.Command, o *options, finished *experiment.Finished) error {
 	if finished == nil || finished.Results == nil {
 		return nil

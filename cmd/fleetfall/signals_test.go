@@ -18,7 +18,8 @@ import (
 	"github.com/fleetfall/fleetfall/internal/capability"
 )
 
-// A waiting is a fleetfall that waits for the lock of an image cache, which the test has: all of the program runs, without a VM.
+// A waiting is a fleetfall that waits for the lock of an image cache, which the test has: all of the program runs,
+// without a VM.
 type waiting struct {
 	cmd    *exec.Cmd
 	lines  *bufio.Reader // of its standard error

@@ -19,8 +19,8 @@ type terminal struct {
 	color bool
 }
 
-// A stdio is a file that lines are written to. That nobody reads them any more, because a pipe's reader has gone, is no error: there
-// is nobody left to be told of it, and what a command does goes on.
+// A stdio is a file that lines are written to. That nobody reads them any more, because a pipe's reader has gone, is
+// no error: there is nobody left to be told of it, and what a command does goes on.
 type stdio struct{ file *os.File }
 
 func (s stdio) Write(p []byte) (int, error) {
@@ -46,8 +46,8 @@ func terminalOf(w io.Writer, o *options) terminal {
 	return terminalFor(width, os.Getenv)
 }
 
-// terminalFor is a terminal of so many columns, as the environment describes it. One that is dumb, or of which nothing is said, shows
-// neither colours nor a bar: it would print what commands them.
+// terminalFor is a terminal of so many columns, as the environment describes it. One that is dumb, or of which
+// nothing is said, shows neither colours nor a bar: it would print what commands them.
 func terminalFor(width int, environ func(string) string) terminal {
 	smart := environ("TERM") != "" && environ("TERM") != "dumb"
 	return terminal{is: smart, width: width, color: smart && environ("NO_COLOR") == ""}

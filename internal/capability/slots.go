@@ -15,8 +15,9 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 )
 
-// Tests that boot VMs take a slot each, over all test processes of this checkout: as many at a time as the machine has CPUs, and memory
-// for. So packages can be tested side by side, and a test that waits for one VM leaves no CPU idle.
+// Tests that boot VMs take a slot each, over all test processes of this checkout: as many at a time as the machine
+// has CPUs, and memory for. So packages can be tested side by side, and a test that waits for one VM leaves no CPU
+// idle.
 
 // slotMemory is more than the bytes of memory that the VMs of one test take, and the programs that it builds.
 const slotMemory = 4 << 30
@@ -75,8 +76,8 @@ func slots() int {
 	return max(1, n)
 }
 
-// lockSlot locks one of n slots, as soon as one is free. They are bytes of go.mod, which nobody else locks in this way and which is
-// there: a process that is killed lets go of its slot, and none leaves a file.
+// lockSlot locks one of n slots, as soon as one is free. They are bytes of go.mod, which nobody else locks in this
+// way and which is there: a process that is killed lets go of its slot, and none leaves a file.
 func lockSlot(n int) (*os.File, error) {
 	path, err := moduleFile()
 	if err != nil {

@@ -35,8 +35,8 @@ type Machine struct {
 	Disk      int64 // free where hosts' disks lie; 0: not known
 }
 
-// diskReserve is what is left of a machine's disk, in bytes: room for what a run writes besides its hosts' disks, such as states of
-// templates and logs, for as long as they are needed.
+// diskReserve is what is left of a machine's disk, in bytes: room for what a run writes besides its hosts' disks,
+// such as states of templates and logs, for as long as they are needed.
 const diskReserve = 64 << 20
 
 // Reserve is how much of a machine's memory is kept for the machine itself, in bytes: what the kernel, the daemon and this

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// corpora are boots in which nothing happens, the fixtures, each as a boot of its own, and the fixtures after such boots.
+// corpora are boots in which nothing happens, the fixtures, each as a boot of its own, and the fixtures after such
+// boots.
 func corpora(t testing.TB) map[string]string {
 	const boots = "[    0.000000] Linux version 6.1.0\n"
 	all := fixtures(t)

@@ -65,8 +65,8 @@ var causes = []row{
 	{"BUG: scheduling while atomic: ", nil, cause{kind: TypeWarning, title: "warning", source: firstFrame, endless: true}},
 }
 
-// traps are what the kernel calls the exceptions of the CPU that it dies of, e.g. "divide error: 0000 [#1] SMP"; in some
-// versions with underscores. Since 6.10 each oops says that it is one ("Oops: divide error: 0000 [#1]").
+// traps are what the kernel calls the exceptions of the CPU that it dies of, e.g. "divide error: 0000 [#1] SMP"; in
+// some versions with underscores. Since 6.10 each oops says that it is one ("Oops: divide error: 0000 [#1]").
 var traps = map[string]cause{
 	"general protection fault":             {kind: TypeGeneralProtection, title: "general protection fault"},
 	"divide error":                         {kind: TypeDivideError, title: "divide error"},

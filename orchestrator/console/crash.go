@@ -144,8 +144,8 @@ func (c *crash) repeats(what cause) bool {
 // exhausted tells whether the kernel has gone on to other things.
 func (c *crash) exhausted() bool { return c.unrelated >= maxUnrelated || c.lines >= maxAccount }
 
-// aftermath is more than the kernel takes from the end of its account of an exception to the panic that comes of that: it
-// ends the task that has met it, which may have been init.
+// aftermath is more than the kernel takes from the end of its account of an exception to the panic that comes of
+// that: it ends the task that has met it, which may have been init.
 const aftermath = 10 * time.Second
 
 // explains tells whether a panic for this reason, printed after the account of the crash has ended, is its consequence

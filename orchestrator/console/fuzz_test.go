@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// The fuzzer varies few bytes, because it tries each part of what it finds again: a script of two bytes a line, each of which
-// chooses one of the fixtures' lines, and the text of one line more.
+// The fuzzer varies few bytes, because it tries each part of what it finds again: a script of two bytes a line, each
+// of which chooses one of the fixtures' lines, and the text of one line more.
 const (
 	maxScript = 80
 	maxText   = 160

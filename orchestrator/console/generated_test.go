@@ -57,7 +57,8 @@ func (w *writer) frame(function, module string) string {
 	return s
 }
 
-// trace writes a trace of these frames, with words that were merely found on the stack, up to the program's instruction.
+// trace writes a trace of these frames, with words that were merely found on the stack, up to the program's
+// instruction.
 func (w *writer) trace(frames ...string) {
 	w.say("Call Trace:")
 	if w.tasks {
@@ -105,8 +106,8 @@ func (w *writer) number(trap string) string {
 	return trap + ": 0000 [#1] PREEMPT SMP NOPTI"
 }
 
-// culprit decides who is at fault: a module's function or, called by it, one of the kernel proper. It returns the address of the
-// instruction and the frames above.
+// culprit decides who is at fault: a module's function or, called by it, one of the kernel proper. It returns the
+// address of the instruction and the frames above.
 func (w *writer) culprit(title, kind string) (rip string, frames []string) {
 	function, module := pick(w, "ff_match", "walk", "agent_load", "panicky_wait", "__schedule_scan"), pick(w, "agentk", "sensor_drv")
 	above := []string{w.frame("security_file_open", ""), w.frame("other_open", "otherk"), w.frame("vfs_open", "")}

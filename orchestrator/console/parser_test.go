@@ -126,8 +126,8 @@ func TestCutsSayLess(t *testing.T) {
 	}
 }
 
-// saysLess tells whether the last of the reports says nothing that the last of the whole does not, and whether the others are the
-// same.
+// saysLess tells whether the last of the reports says nothing that the last of the whole does not, and whether the
+// others are the same.
 func saysLess(got, whole []Report) bool {
 	last := len(got) - 1
 	for i, r := range got[:last] {

@@ -4,8 +4,8 @@ import "strings"
 
 // waits are how functions begin in which every task is when it waits: what it waits for is further up. The words are
 // those of kernel/sched/{core,wait,wait_bit,completion}.c, kernel/locking, kernel/time, kernel/rcu,
-// kernel/{workqueue,kthread}.c, mm/filemap.c, fs/buffer.c and block. A name that has "wait" for one of its words need not
-// be here.
+// kernel/{workqueue,kthread}.c, mm/filemap.c, fs/buffer.c and block. A name that has "wait" for one of its words need
+// not be here.
 var waits = []string{
 	"schedule", "io_schedule", "preempt_schedule", "cond_resched", "yield",
 	"mutex_lock", "ww_mutex_lock", "rt_mutex_", "rtlock_", "rt_spin_lock", "percpu_down_", "percpu_rwsem_",

@@ -56,14 +56,15 @@ func eventful(t *testing.T, root string) (dir string, j *results.Journal) {
 	return r.dir, j
 }
 
-// withoutSums is a journal's text as a fleetfall wrote it whose entries carried no checksums: what it says can be edited.
+// withoutSums is a journal's text as a fleetfall wrote it whose entries carried no checksums: what it says can be
+// edited.
 func withoutSums(journal string) string {
 	sums := regexp.MustCompile(`(,"trials":\[[^\]]*\])?,"sum":"[0-9a-f]{16}"}`)
 	return strings.Replace(sums.ReplaceAllString(journal, "}"), `"schema":2`, `"schema":1`, 1)
 }
 
-// entries are a journal's lines but its own first and last. Those of trials have their checksums; what is chained to the header, which
-// is another, has none.
+// entries are a journal's lines but its own first and last. Those of trials have their checksums; what is chained to
+// the header, which is another, has none.
 func entries(t *testing.T, dir string) []string {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(dir, results.JournalFile))

@@ -32,16 +32,16 @@ type account struct {
 // nobody is the number of the account without any rights, on every Linux distribution.
 const nobody = 65534
 
-// Root has no session daemon and should not run VMs: each of its runs has an account of its own, so that whoever gets out of
-// a guest is somebody that no other run, and nothing else on the machine, knows. The numbers are those that Debian's policy
-// reserves (9.2.2) and that are not among systemd's for services (61184 to 65519).
+// Root has no session daemon and should not run VMs: each of its runs has an account of its own, so that whoever gets
+// out of a guest is somebody that no other run, and nothing else on the machine, knows. The numbers are those that
+// Debian's policy reserves (9.2.2) and that are not among systemd's for services (61184 to 65519).
 const (
 	firstAccount = 65520
 	lastAccount  = 65533
 )
 
-// privateAccount is whom a private daemon runs as: for root one of its accounts that is not among those taken, or nobody where
-// a daemon cannot be shown an account, and else ourselves. The group that may use /dev/kvm comes along.
+// privateAccount is whom a private daemon runs as: for root one of its accounts that is not among those taken, or
+// nobody where a daemon cannot be shown an account, and else ourselves. The group that may use /dev/kvm comes along.
 func privateAccount(taken []int) (account, error) {
 	if os.Getuid() != 0 {
 		return account{}, nil
@@ -77,9 +77,9 @@ func freeAccount(taken []int) (int, error) {
 	}
 }
 
-// libvirt asks for the name of its user, so a daemon under an account of its run's sees a list of users that has it: in a mount
-// namespace of its own, so that nothing else on the machine sees that. The arguments are the list, the account, its groups and
-// the daemon's command line.
+// libvirt asks for the name of its user, so a daemon under an account of its run's sees a list of users that has it:
+// in a mount namespace of its own, so that nothing else on the machine sees that. The arguments are the list, the
+// account, its groups and the daemon's command line.
 const showAccount = `list=$0 uid=$1 groups=$2; shift 2
 mount --bind "$list" /etc/passwd && umask 077 &&
 exec setpriv --reuid "$uid" --regid "$uid" --groups "$groups" --no-new-privs -- "$@"`
@@ -89,8 +89,8 @@ func canShowAccounts() bool {
 	return exec.Command("unshare", "--mount", "--propagation", "slave", "mount", "--bind", "/etc/passwd", "/etc/passwd").Run() == nil
 }
 
-// command is a program that runs as the account, with a list of users in the file passwd where it is one of this run's. Whatever it makes is
-// its own alone: Go has no other way to set a child's umask.
+// command is a program that runs as the account, with a list of users in the file passwd where it is one of this
+// run's. Whatever it makes is its own alone: Go has no other way to set a child's umask.
 func (a account) command(passwd, program string, args ...string) *exec.Cmd {
 	if !a.own {
 		cmd := exec.Command("/bin/sh", append([]string{"-c", `umask 077; exec "$0" "$@"`, program}, args...)...)
@@ -134,8 +134,8 @@ func usersOfProcesses() map[uint32]bool {
 	return users
 }
 
-// accountOf is whom a daemon that is not ours runs QEMU as. A session daemon is known by its end of the connection: its QEMUs
-// run as its own user. A system daemon is root, and tells.
+// accountOf is whom a daemon that is not ours runs QEMU as. A session daemon is known by its end of the connection:
+// its QEMUs run as its own user. A system daemon is root, and tells.
 func accountOf(ctx context.Context, c *connection) (account, error) {
 	peer, err := peerOf(c.link.Conn)
 	if err != nil || peer == nil {
@@ -222,7 +222,8 @@ func (a account) use(file *os.File) error {
 	return file.Chown(a.uid, a.gid)
 }
 
-// usePath is use for what cannot be opened to be given away, a socket or a pipe, in a directory in which all names are ours.
+// usePath is use for what cannot be opened to be given away, a socket or a pipe, in a directory in which all names
+// are ours.
 func (a account) usePath(path string) error {
 	file, err := os.OpenFile(path, unix.O_PATH|unix.O_NOFOLLOW, 0)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Access control lists let one user in to a file of ours where we may not give it away. Their form is that of the extended
-// attributes in the kernel's include/uapi/linux/posix_acl_xattr.h; acl(5) says what they mean.
+// Access control lists let one user in to a file of ours where we may not give it away. Their form is that of the
+// extended attributes in the kernel's include/uapi/linux/posix_acl_xattr.h; acl(5) says what they mean.
 const (
 	aclAccess, aclDefault = "system.posix_acl_access", "system.posix_acl_default"
 
@@ -19,8 +19,8 @@ const (
 	aclNobody                                      uint32 = 1<<32 - 1 // in the entries that name no user
 )
 
-// allow gives one user rights to a file of ours, as in a mode: 4 to read, 2 to write, 1 to execute or enter. The owner keeps
-// all, and others have none.
+// allow gives one user rights to a file of ours, as in a mode: 4 to read, 2 to write, 1 to execute or enter. The
+// owner keeps all, and others have none.
 func allow(file *os.File, uid int, rights uint16) error {
 	return setACL(fmt.Sprintf("/proc/self/fd/%d", file.Fd()), file.Name(), aclAccess, rights, uid)
 }

@@ -9,9 +9,9 @@ import (
 	"syscall"
 )
 
-// The cache of templates and verdicts is shared by all runs. Who writes something into it holds the cache's lock together with others
-// until that has its name, and loses it by being killed. So whoever has the lock alone knows that what has no name yet is nobody's.
-// The lock is that of the cache's directory itself, see flock(2).
+// The cache of templates and verdicts is shared by all runs. Who writes something into it holds the cache's lock
+// together with others until that has its name, and loses it by being killed. So whoever has the lock alone knows
+// that what has no name yet is nobody's. The lock is that of the cache's directory itself, see flock(2).
 
 // writeToCache takes the cache's lock, together with all others who write.
 func writeToCache(cache string) (done func(), err error) {
@@ -31,8 +31,8 @@ func writeToCache(cache string) (done func(), err error) {
 	}
 }
 
-// CacheLeftovers lists what killed runs left in the cache (Config.Cache), sorted: templates and verdicts that are not whole. It changes
-// nothing. While a run writes to the cache it lists nothing.
+// CacheLeftovers lists what killed runs left in the cache (Config.Cache), sorted: templates and verdicts that are not
+// whole. It changes nothing. While a run writes to the cache it lists nothing.
 func CacheLeftovers(cache string) ([]string, error) {
 	return unlessWriting(cache, func(string) error { return nil })
 }
@@ -40,8 +40,8 @@ func CacheLeftovers(cache string) ([]string, error) {
 // RemoveCacheLeftovers removes what CacheLeftovers lists, and returns what it has removed.
 func RemoveCacheLeftovers(cache string) ([]string, error) { return unlessWriting(cache, os.RemoveAll) }
 
-// unlessWriting calls do with each path that killed runs left, and returns those for which it succeeded, while no run writes or
-// begins to.
+// unlessWriting calls do with each path that killed runs left, and returns those for which it succeeded, while no run
+// writes or begins to.
 func unlessWriting(cache string, do func(path string) error) (done []string, err error) {
 	dir, err := os.Open(cache)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -54,9 +54,9 @@ func (e domainEvent) diskFailed() bool {
 
 var errDiskFailed = errors.New("QEMU could not write to the VM's disk, and stopped the VM: no space left on its machine, or a broken disk")
 
-// connect opens a connection to the daemon at a URI, see daemonuri.Parse, and subscribes to the events of all domains. Unless gone
-// is nil, the daemon may still be starting: it tries until ctx ends, or gone is closed. What the way there needs of files
-// lies in dir; "" is the system's place for such.
+// connect opens a connection to the daemon at a URI, see daemonuri.Parse, and subscribes to the events of all
+// domains. Unless gone is nil, the daemon may still be starting: it tries until ctx ends, or gone is closed. What the
+// way there needs of files lies in dir; "" is the system's place for such.
 func connect(ctx context.Context, uri, dir string, gone <-chan struct{}) (*connection, error) {
 	to, err := daemonuri.Parse(uri)
 	if err != nil {

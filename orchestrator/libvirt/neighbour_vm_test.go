@@ -85,8 +85,8 @@ func TestAnotherAccount(t *testing.T) {
 	virtual.close() // and of neither is anything left
 }
 
-// What who has got out of a guest can do, a process of the run's own account: to the hosts of its run, and neither to root's files
-// and processes nor to this one.
+// What who has got out of a guest can do, a process of the run's own account: to the hosts of its run, and neither to
+// root's files and processes nor to this one.
 func TestOutOfTheGuest(t *testing.T) {
 	h := neighbours(t)
 	secret := filepath.Join(scratch.dir, "secret")
@@ -163,7 +163,8 @@ func TestOutOfTheGuest(t *testing.T) {
 		t.Errorf("process %d, which is no QEMU, is followed", got)
 	}
 
-	// A mailbox that it cuts short is one host's failure. Who has the guest's file open is the guest's QEMU, which ends as well.
+	// A mailbox that it cuts short is one host's failure. Who has the guest's file open is the guest's QEMU, which
+	// ends as well.
 	said, err := as(t, h.account, h.work.path, "truncate -s 0 $W/files/"+domain+mailboxSuffix)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, said)

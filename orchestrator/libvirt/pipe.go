@@ -14,8 +14,8 @@ import (
 // a busy machine as on an idle one.
 const pipeSize = 1 << 20 // bytes, which any user may ask for
 
-// makePipe makes what a QEMU of this account opens as a pipe of this name, see its documentation of -chardev pipe. Nobody else
-// may read or write there.
+// makePipe makes what a QEMU of this account opens as a pipe of this name, see its documentation of -chardev pipe.
+// Nobody else may read or write there.
 func makePipe(path string, a account) error {
 	for _, end := range pipeEnds(path) {
 		if err := unix.Mkfifo(end, 0o600); err != nil {

@@ -38,8 +38,8 @@ type place interface {
 	blank(ctx context.Context, name string, size int64) (path string, err error)
 	// write makes a file that the daemon can read, and returns its path.
 	write(ctx context.Context, name string, data []byte) (path string, err error)
-	// output is the path at which the daemon is to write a file. read returns what is in such a file of at most limit bytes, and
-	// fetch copies it.
+	// output is the path at which the daemon is to write a file. read returns what is in such a file of at most limit
+	// bytes, and fetch copies it.
 	output(name string) string
 	read(ctx context.Context, name string, limit int64) ([]byte, error)
 	fetch(ctx context.Context, name string, to io.Writer, limit int64) error
@@ -218,7 +218,8 @@ func (p *here) machine(context.Context) (admission.Machine, error) {
 
 func (p *here) close(context.Context) error { return nil } // the work directory goes as a whole
 
-// onFullDisk adds to a failure that there is no room left where the run works, of which libvirt's own words tell only sometimes.
+// onFullDisk adds to a failure that there is no room left where the run works, of which libvirt's own words tell only
+// sometimes.
 func (h *Hypervisor) onFullDisk(err error) error {
 	const room = 1 << 20
 	free, lookErr := RoomForDisks(h.work.path)
@@ -246,8 +247,9 @@ func oomKills() int {
 	return 0
 }
 
-// pidOf is the process number of a domain's QEMU, from the file that a private daemon keeps it in; 0 when it is not known. The file
-// is that of whoever runs as the daemon's account, so the number is one of a process of that account, or none.
+// pidOf is the process number of a domain's QEMU, from the file that a private daemon keeps it in; 0 when it is not
+// known. The file is that of whoever runs as the daemon's account, so the number is one of a process of that account,
+// or none.
 func (h *Hypervisor) pidOf(domain string) int {
 	if h.daemon == nil {
 		return 0

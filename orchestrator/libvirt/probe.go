@@ -39,9 +39,9 @@ type verdict struct {
 }
 
 // Probe finds out whether this image runs under KVM by booting it there, because a /dev/kvm that opens, and that
-// libvirt advertises, may still be unable to run a kernel. The fleets made from now on use what it found. A verdict that is
-// proven is kept in Config.Cache for this kernel, QEMU, CPU, image and access to /dev/kvm; see race for what proves one. With
-// Config.Emulate nothing is tried.
+// libvirt advertises, may still be unable to run a kernel. The fleets made from now on use what it found. A verdict
+// that is proven is kept in Config.Cache for this kernel, QEMU, CPU, image and access to /dev/kvm; see race for what
+// proves one. With Config.Emulate nothing is tried.
 func (h *Hypervisor) Probe(ctx context.Context, image vmimages.Image) (Accelerator, error) {
 	if h.cfg.Emulate {
 		return h.accelerate(Accelerator{TCG, "the virtual clock counts the instructions of emulated CPUs"}), nil
@@ -60,8 +60,8 @@ func (h *Hypervisor) Probe(ctx context.Context, image vmimages.Image) (Accelerat
 	return h.accelerate(a), nil
 }
 
-// keptVerdict is the verdict at path or, when none is kept there, that of a try, which is kept if it is proven. lost is told that it
-// could not be. Nothing is kept at the path "".
+// keptVerdict is the verdict at path or, when none is kept there, that of a try, which is kept if it is proven. lost
+// is told that it could not be. Nothing is kept at the path "".
 func keptVerdict(path string, v verdict, try func() (a Accelerator, proven bool, err error), lost func(error)) (Accelerator, error) {
 	if cached, ok := readVerdict(path); ok {
 		return cached, nil

@@ -10,8 +10,8 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 )
 
-// A pulse shows that this process ran. Where it did not, because it was stopped or the machine was suspended, nothing was heard of
-// any host meanwhile, and their silence tells nothing.
+// A pulse shows that this process ran. Where it did not, because it was stopped or the machine was suspended, nothing
+// was heard of any host meanwhile, and their silence tells nothing.
 type pulse struct {
 	most time.Duration // between two beats, before silence would be taken for a host's own
 

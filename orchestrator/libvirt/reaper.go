@@ -45,8 +45,8 @@ func (r *reaper) adopt() error {
 	return r.err
 }
 
-// follow says that this process number is that of a QEMU, and returns it if it is one of a child of this process, else 0: only of
-// a child is it sure that the number stays its own until it was waited for.
+// follow says that this process number is that of a QEMU, and returns it if it is one of a child of this process,
+// else 0: only of a child is it sure that the number stays its own until it was waited for.
 func (r *reaper) follow(pid int) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -57,8 +57,8 @@ func (r *reaper) follow(pid int) int {
 	return pid
 }
 
-// kill ends a QEMU that was followed and runs, and tells whether it was. What is nobody's any more is left alone: its number may
-// be another's.
+// kill ends a QEMU that was followed and runs, and tells whether it was. What is nobody's any more is left alone: its
+// number may be another's.
 func (r *reaper) kill(pid int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

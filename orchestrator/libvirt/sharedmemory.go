@@ -12,13 +12,13 @@ import (
 	"github.com/fleetfall/fleetfall/agents/protocol"
 )
 
-// sharedMemory is a mailbox in a file that QEMU maps too. Memory behind which there is no file any more, since the disk has failed or
-// whoever has got out of the guest has cut the file short, is an error of that guest's alone: without care it is a signal that
-// ends this process.
+// sharedMemory is a mailbox in a file that QEMU maps too. Memory behind which there is no file any more, since the
+// disk has failed or whoever has got out of the guest has cut the file short, is an error of that guest's alone:
+// without care it is a signal that ends this process.
 type sharedMemory struct{ box protocol.Mailbox }
 
-// mapShared maps a file that it gives this size. The file's space is taken at once: where a page of it was first written to when
-// the disk was full, that signal would be what tells.
+// mapShared maps a file that it gives this size. The file's space is taken at once: where a page of it was first
+// written to when the disk was full, that signal would be what tells.
 func mapShared(file *os.File, size int) (sharedMemory, error) {
 	err := unix.Fallocate(int(file.Fd()), 0, 0, int64(size))
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {

@@ -49,7 +49,8 @@ func TestMemoryThatIsGone(t *testing.T) {
 	}
 }
 
-// A mailbox for which the disk has no room is refused when it is made, and not found out when a page of it is written to.
+// A mailbox for which the disk has no room is refused when it is made, and not found out when a page of it is written
+// to.
 func TestNoRoomForAMailbox(t *testing.T) {
 	images(t) // for a directory to mount in
 	dir := smallDisk(t, "1m")

@@ -13,8 +13,8 @@ import (
 	golibvirt "github.com/digitalocean/go-libvirt"
 )
 
-// On the wall clock a host that is silent for long counts as hung. Before that is so, its VM is looked at twice: where it was
-// stopped, or kept waiting for a CPU, its silence is the testbed's doing and not the host's.
+// On the wall clock a host that is silent for long counts as hung. Before that is so, its VM is looked at twice:
+// where it was stopped, or kept waiting for a CPU, its silence is the testbed's doing and not the host's.
 
 // A vigil is what is known of a silent host's VM.
 type vigil struct {
@@ -95,8 +95,8 @@ func (h *host) silence(now time.Duration) {
 		h.vigil.over = true
 		if err := idle(h.vigil.first, h.activity(), now-h.vigil.taken, h.vigil.monitor); err != nil {
 			h.infra("run host", fmt.Errorf("silent for %v, and not by itself: %w", (now-since).Round(100*time.Millisecond), err))
-			// libvirt would wait long for a QEMU that is stopped, which holds back what is on its disk: who boots the host again, from
-			// the start, gives it a new one.
+			// libvirt would wait long for a QEMU that is stopped, which holds back what is on its disk: who boots the
+			// host again, from the start, gives it a new one.
 			if orphans.kill(h.machine.pid) {
 				h.disk = ""
 			}

@@ -12,8 +12,8 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 )
 
-// A host that is silent because its VM was kept from running is the testbed's failure, before anybody could take it for hung; one
-// that is silent by itself is not. It is so whether the host is up or boots.
+// A host that is silent because its VM was kept from running is the testbed's failure, before anybody could take it
+// for hung; one that is silent by itself is not. It is so whether the host is up or boots.
 func TestWhoseSilence(t *testing.T) {
 	const liveness = 6 * time.Second
 	_, hostile := images(t)

@@ -86,7 +86,8 @@ func (s *store) createRaw(ctx context.Context, name string, size int64, mode os.
 	return s.make(ctx, rawVolume(name, size, mode))
 }
 
-// createFor is create for a file that this account of that machine's reads and writes, and nobody else; nil for the daemon's own.
+// createFor is create for a file that this account of that machine's reads and writes, and nobody else; nil for the
+// daemon's own.
 func (s *store) createFor(ctx context.Context, name string, size int64, a *account) error {
 	if err := checkStoreName(name); err != nil {
 		return err

@@ -12,9 +12,9 @@ import (
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
-// How long an image may take to say hello. It takes some two seconds under KVM, and some three emulated, on a machine that has nothing
-// else to do; so no time of the wall clock tells a KVM that does not work from a machine that is busy. An emulated boot that runs beside
-// it, on the same machine at the same time, does.
+// How long an image may take to say hello. It takes some two seconds under KVM, and some three emulated, on a machine
+// that has nothing else to do; so no time of the wall clock tells a KVM that does not work from a machine that is
+// busy. An emulated boot that runs beside it, on the same machine at the same time, does.
 const (
 	leastPatience = 20 * time.Second // with KVM, however soon the emulated one is there
 	patience      = 4                // with KVM, in times of what the emulated one took
@@ -61,8 +61,9 @@ func (h *Hypervisor) tryout(ctx context.Context, image vmimages.Image, accelerat
 	return race(ctx, accelerator, tried, emulated)
 }
 
-// race decides by which boot says hello. An accelerator that fails, or is not there after patience times what the emulated boot took,
-// has proven that it does not work, if that one has said hello. Without that nothing is proven, and the image is emulated this time.
+// race decides by which boot says hello. An accelerator that fails, or is not there after patience times what the
+// emulated boot took, has proven that it does not work, if that one has said hello. Without that nothing is proven,
+// and the image is emulated this time.
 func race(ctx context.Context, accelerator string, tried, emulated <-chan attempt) (_ Accelerator, proven bool, err error) {
 	began := time.Now()
 	limit := time.NewTimer(tryoutLimit)

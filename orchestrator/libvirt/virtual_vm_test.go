@@ -165,7 +165,8 @@ func TestHostileGuestOnTheVirtualClock(t *testing.T) {
 	if p := await[fleet.Panic](r, host); p.Source != "device" || p.Type != console.TypeSysrq {
 		t.Errorf("%+v", p)
 	}
-	// A panic that is printed with a time to come is dated by what QEMU's clock allows or, once the guest has set that, by its last request.
+	// A panic that is printed with a time to come is dated by what QEMU's clock allows or, once the guest has set
+	// that, by its last request.
 	for _, what := range []string{"panic of tomorrow", "panic of tomorrow, by its clock too"} {
 		boot()
 		tell(what)

@@ -431,9 +431,10 @@ func (h *virtualHost) stoodAt(m stoodAt) {
 	h.panicked()
 }
 
-// panicked tells of a panic once it is known that it was, and why. Its time is the kernel's own stamp of the fault: what the
-// kernel prints after that takes it a time that is not the same each time, and the machine's clock may leap as it stops. A guest
-// prints what it likes, so that time is not before its last request and not after its machine stood still.
+// panicked tells of a panic once it is known that it was, and why. Its time is the kernel's own stamp of the fault:
+// what the kernel prints after that takes it a time that is not the same each time, and the machine's clock may leap
+// as it stops. A guest prints what it likes, so that time is not before its last request and not after its machine
+// stood still.
 func (h *virtualHost) panicked() {
 	if !h.device || h.cause == nil || !h.dated {
 		return

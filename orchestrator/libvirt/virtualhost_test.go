@@ -166,8 +166,8 @@ func TestPanicOf(t *testing.T) {
 	}
 }
 
-// A panic is not before the guest's last request and not after its machine stood still, whatever it prints of the time; by a hardware
-// clock that the guest has set nothing is dated.
+// A panic is not before the guest's last request and not after its machine stood still, whatever it prints of the
+// time; by a hardware clock that the guest has set nothing is dated.
 func TestWhenAPanicWas(t *testing.T) {
 	for name, c := range map[string]struct {
 		stamp string

@@ -37,8 +37,8 @@ func (m *machine) virtualTime(ctx context.Context) (time.Duration, error) {
 	return t, nil
 }
 
-// lastTime is how long a machine that stands still has run on its virtual clock at most. Its hardware clock counts whole seconds, and
-// may have leapt as the machine stopped. A guest may have set it, of which libvirt tells before.
+// lastTime is how long a machine that stands still has run on its virtual clock at most. Its hardware clock counts
+// whole seconds, and may have leapt as the machine stopped. A guest may have set it, of which libvirt tells before.
 func (m *machine) lastTime(ctx context.Context) (time.Duration, error) {
 	var t time.Duration
 	err := m.hypervisor.call(ctx, "read the clock of a machine that has panicked", callTime, func(l *golibvirt.Libvirt) error {

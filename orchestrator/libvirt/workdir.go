@@ -47,9 +47,9 @@ type owner struct {
 // alive tells whether the process that made the work directory still runs.
 func (o owner) alive() bool { return o.BootID == process.MachineBoot() && o.Process.Alive() }
 
-// A workDir is the directory of a run. Whoever gets out of a guest is the account that its QEMU runs as, so names in it are of
-// two kinds: where they are ours that account may only come through, and where it makes files, nothing that lies there
-// is believed to be what it was.
+// A workDir is the directory of a run. Whoever gets out of a guest is the account that its QEMU runs as, so names in
+// it are of two kinds: where they are ours that account may only come through, and where it makes files, nothing that
+// lies there is believed to be what it was.
 type workDir struct {
 	path    string
 	owner   owner
@@ -193,7 +193,8 @@ func (w *workDir) let(dir string, give func(*os.File) error) error {
 	return errors.Join(give(file), file.Close())
 }
 
-// create makes a file that was not there, in oursDir or where nobody was let in yet. Nobody else may use it before it is given.
+// create makes a file that was not there, in oursDir or where nobody was let in yet. Nobody else may use it before it
+// is given.
 func (w *workDir) create(name string) (*os.File, error) {
 	file, err := w.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) { // which an earlier try has left
@@ -217,8 +218,9 @@ func (w *workDir) write(name string, data []byte, a account) error {
 	return errors.Join(err, file.Close())
 }
 
-// openMade opens a file that the daemon or QEMU has made, at a path in the work directory, to be read. Who has got out of a guest
-// may have put anything in its place: what is not a file of that account's, by this one name, is refused, and none leads outside.
+// openMade opens a file that the daemon or QEMU has made, at a path in the work directory, to be read. Who has got
+// out of a guest may have put anything in its place: what is not a file of that account's, by this one name, is
+// refused, and none leads outside.
 func (w *workDir) openMade(path string, a account) (*os.File, error) {
 	file, err := w.root.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -248,8 +250,8 @@ func (w *workDir) readMade(path string, a account, limit int64) ([]byte, error) 
 	return io.ReadAll(io.LimitReader(file, limit))
 }
 
-// lockRoot opens the root of work directories and locks it, after making it when that is asked for: nobody else makes or removes
-// anything in it until it is closed. Those who lock it have little to do.
+// lockRoot opens the root of work directories and locks it, after making it when that is asked for: nobody else makes
+// or removes anything in it until it is closed. Those who lock it have little to do.
 func lockRoot(root string, create bool) (*os.File, error) {
 	for {
 		if create {
@@ -355,10 +357,12 @@ func readOwner(dir string) (owner, error) {
 	return o, nil
 }
 
-// DiskBesides is what a host may take of the disk besides its own, in bytes: its mailbox, its log and the state that it starts from.
+// DiskBesides is what a host may take of the disk besides its own, in bytes: its mailbox, its log and the state that
+// it starts from.
 const DiskBesides = protocol.MailboxSize + 2<<20
 
-// RoomForDisks is how many bytes are free where the work directories of this user's runs lie; workRoot "" is DefaultWorkRoot.
+// RoomForDisks is how many bytes are free where the work directories of this user's runs lie; workRoot "" is
+// DefaultWorkRoot.
 func RoomForDisks(workRoot string) (int64, error) {
 	for dir := cmp.Or(workRoot, DefaultWorkRoot()); ; dir = filepath.Dir(dir) {
 		var s unix.Statfs_t

@@ -133,7 +133,8 @@ func TestResumedRunSaysWhatChanged(t *testing.T) {
 	}
 }
 
-// TestNothingIsSaidOfWhatWasInterrupted: its hosts crashed, and no note may say that none was hit, or that nothing was tried.
+// TestNothingIsSaidOfWhatWasInterrupted: its hosts crashed, and no note may say that none was hit, or that nothing
+// was tried.
 func TestNothingIsSaidOfWhatWasInterrupted(t *testing.T) {
 	y := newStory("kernel").crashed("a", "b").end(20, "interrupted")
 	for name, m := range measure.Compute(y.journal).Cells[0].Metrics {

@@ -160,7 +160,8 @@ const outsideScript = `(() => {
 	};
 })()`
 
-// checkFigures: an expectation's bound and figure, and on a phone every cell's figures, are there without scrolling sideways.
+// checkFigures: an expectation's bound and figure, and on a phone every cell's figures, are there without scrolling
+// sideways.
 func checkFigures(t *testing.T, tab context.Context, name string, width int64) {
 	t.Helper()
 	got := evaluate[struct{ Expectations, Figures, Captions, Broken []string }](t, tab, outsideScript)

@@ -19,8 +19,8 @@ type fleetMark struct {
 	unknown  bool // of overhead
 }
 
-// noTradeoff says why there is no trade-off to draw: all fleets that have both figures are in one place. It is empty when
-// there is one, and when fewer than two fleets have both.
+// noTradeoff says why there is no trade-off to draw: all fleets that have both figures are in one place. It is empty
+// when there is one, and when fewer than two fleets have both.
 func noTradeoff(fleets []fleetSummary) string {
 	var names []string
 	var first fleetSummary
@@ -101,8 +101,8 @@ func tradeoffChart(id string, fleets []fleetSummary) template.HTML {
 	return d.svg(id, width, height, "Fleets by blast radius, visibility and overhead", strings.Join(desc, "; ")+".")
 }
 
-// spread moves marks that would hide one another apart within the plot, the smaller off the larger and no further than it
-// takes, sideways rather than up or down.
+// spread moves marks that would hide one another apart within the plot, the smaller off the larger and no further
+// than it takes, sideways rather than up or down.
 func spread(marks []fleetMark, a axis, top, bottom float64) {
 	const gap, step, directions = 2.0, 2.0, 12
 	slices.SortStableFunc(marks, func(a, b fleetMark) int { return cmp.Compare(b.r, a.r) })

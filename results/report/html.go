@@ -270,8 +270,8 @@ func (p *page) fillCells(r *results.Results) {
 	p.Recovery, p.Spared = recoveryFigures(r.Cells, p.Labels, p.Many)
 }
 
-// where is the faulting instruction as kernels print it, e.g. "ff_match+0x1b3/0x2a0 [fleetfall]", with whose call it was:
-// "memcmp+0x8/0x40, called by agentk:ff_load".
+// where is the faulting instruction as kernels print it, e.g. "ff_match+0x1b3/0x2a0 [fleetfall]", with whose call it
+// was: "memcmp+0x8/0x40, called by agentk:ff_load".
 func where(c results.Cause) string {
 	s := oneLine(c.Function)
 	if s != "" && c.Offset != "" {

@@ -17,7 +17,8 @@ func replayed(r *results.Results) string {
 	return "This is a replay of run " + oneLine(r.Run.Replays) + ": what happened was recorded then, and nothing was run again."
 }
 
-// unchecked says that damage to the journal may not have been noticed; it is empty for one whose entries carry checksums.
+// unchecked says that damage to the journal may not have been noticed; it is empty for one whose entries carry
+// checksums.
 func unchecked(r *results.Results) string {
 	if !r.Run.Unchecked {
 		return ""

@@ -9,7 +9,8 @@ import (
 	"github.com/fleetfall/fleetfall/results"
 )
 
-// A cellGroup is what a report of many cells sums up: the cells of a fleet or, where fleets are many as well, of an architecture.
+// A cellGroup is what a report of many cells sums up: the cells of a fleet or, where fleets are many as well, of an
+// architecture.
 type cellGroup struct {
 	Label string
 	Cells []results.Cell
@@ -40,8 +41,8 @@ func cellGroups(cells []results.Cell) []cellGroup {
 	return groups
 }
 
-// findings say what happened in a sentence for each cell or, of many, for each group of them. They rest on figures alone, and
-// on no expectation.
+// findings say what happened in a sentence for each cell or, of many, for each group of them. They rest on figures
+// alone, and on no expectation.
 func findings(r *results.Results) []cellFinding {
 	deadline := time.Duration(r.Scenario.Deadline)
 	var out []cellFinding

@@ -56,8 +56,8 @@ func TestFindingOfManyCells(t *testing.T) {
 	}
 }
 
-// However many cells a run has, a report of any form begins with what happened: a sentence for each fleet or, of many, for
-// each architecture.
+// However many cells a run has, a report of any form begins with what happened: a sentence for each fleet or, of
+// many, for each architecture.
 func TestSentencesOfManyCells(t *testing.T) {
 	fleets := matrixOfTwelve()
 	for i := range fleets.Cells {

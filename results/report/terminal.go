@@ -121,9 +121,9 @@ func (t *terminal) line(indent, style, text string) {
 	}
 }
 
-// wrap breaks a text between its words into lines of at most so many columns, the first and each further one. Spaces that
-// are not ASCII's hold a figure's digits together. Only a word that is wider than a line is broken, at its own signs where
-// it has some.
+// wrap breaks a text between its words into lines of at most so many columns, the first and each further one. Spaces
+// that are not ASCII's hold a figure's digits together. Only a word that is wider than a line is broken, at its own
+// signs where it has some.
 func wrap(text string, first, further int) []string {
 	var lines []string
 	line, room := "", first
@@ -176,7 +176,8 @@ func (t *terminal) styled(style, s string) {
 	t.b.WriteString(s)
 }
 
-// statusColor is the ECMA-48 colour for a status: none, red, yellow. What was foreseen gets none, for it need not be good.
+// statusColor is the ECMA-48 colour for a status: none, red, yellow. What was foreseen gets none, for it need not be
+// good.
 func statusColor(s results.Status) string {
 	switch s {
 	case results.Met:

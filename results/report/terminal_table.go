@@ -62,7 +62,8 @@ const (
 	maxNameLines = 6
 )
 
-// A column of a block: the lines of its head, then a text for each cell, which only in the first column has several lines.
+// A column of a block: the lines of its head, then a text for each cell, which only in the first column has several
+// lines.
 type column struct {
 	head  []string
 	rows  []string

@@ -253,7 +253,8 @@ func (g *guest) obey(what string) error {
 	return errors.New("unknown content " + what)
 }
 
-// setHardwareClock sets the machine's real-time clock through its registers, see the kernel's include/linux/mc146818rtc.h.
+// setHardwareClock sets the machine's real-time clock through its registers, see the kernel's
+// include/linux/mc146818rtc.h.
 func setHardwareClock(t time.Time) error {
 	if err := unix.Iopl(3); err != nil {
 		return fmt.Errorf("iopl: %w", err)
