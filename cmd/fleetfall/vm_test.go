@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -208,6 +209,10 @@ func TestVirtualClock(t *testing.T) {
 	first.expect(exitMet)
 	second.expect(exitMet)
 	a, b := first.results(), second.results()
+	whom := slices.IndexFunc(a.Provenance.Facts, func(f results.Fact) bool { return f.Name == "QEMU runs as" })
+	if whom < 0 || !strings.HasPrefix(a.Provenance.Facts[whom].Value, "user ") {
+		t.Errorf("provenance does not say whom QEMU runs as: %+v", a.Provenance.Facts)
+	}
 	if a.Provenance.Clock != "virtual" {
 		t.Errorf("provenance says clock %q", a.Provenance.Clock)
 	}

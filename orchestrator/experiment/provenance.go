@@ -36,6 +36,7 @@ func (r *run) provenance() results.Provenance {
 			results.Fact{Name: of("QEMU", f.Node), Value: f.QEMU},
 			results.Fact{Name: of("libvirt", f.Node), Value: f.Libvirt},
 			results.Fact{Name: of("libvirt daemon", f.Node), Value: daemonKind(f)},
+			results.Fact{Name: of("QEMU runs as", f.Node), Value: f.Account},
 			results.Fact{Name: of("machine", f.Node), Value: fmt.Sprintf("%d CPUs, %s, kernel %s", m.CPUs(), f.CPU, f.Kernel)},
 		)
 		for _, kind := range r.kinds() {
