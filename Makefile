@@ -66,7 +66,7 @@ endef
 
 # What takes long, in parts of at most ten minutes on a machine with two fast cores. make soak is all of them, make soak-kills one.
 # CI runs some of them, others each time: .ci/run.
-SOAK := kills same verify interpreter fuzz-agents fuzz-orchestrator fuzz-rest damage
+SOAK := fuzz-agents fuzz-orchestrator fuzz-rest damage kills same verify interpreter
 
 .PHONY: soak soak-parts $(SOAK:%=soak-%)
 soak: $(SOAK:%=soak-%) ## all parts of what takes long, one after the other
