@@ -47,6 +47,9 @@ func TestKilledBuild(t *testing.T) {
 
 // TestBuild builds the shipped image for real, again and again.
 func TestBuild(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds images for minutes and boots one; not in short mode")
+	}
 	needBuild(t)
 	cache := t.TempDir()
 	build := func(ctx context.Context, cache string) (Image, []string, error) {
