@@ -247,7 +247,15 @@ func (a account) is(c net.Conn) bool {
 	if err != nil || peer == nil {
 		return false
 	}
-	return a.other && int(peer.Uid) == a.uid || !a.other && int(peer.Uid) == os.Getuid()
+	return a.has(peer.Uid)
+}
+
+// has tells whether this is the account's user.
+func (a account) has(uid uint32) bool {
+	if !a.other {
+		return int(uid) == os.Getuid()
+	}
+	return int(uid) == a.uid
 }
 
 // enter lets the account come through a directory in which all names are ours.
@@ -279,7 +287,7 @@ func (a account) runs(pid int) bool {
 		return false
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
-	return ok && (a.other && int(stat.Uid) == a.uid || !a.other && int(stat.Uid) == os.Getuid())
+	return ok && a.has(stat.Uid)
 }
 
 func (a account) attributes() *syscall.SysProcAttr {

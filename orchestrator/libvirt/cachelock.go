@@ -19,16 +19,11 @@ func writeToCache(cache string) (done func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock the cache: %w", err)
 	}
-	for {
-		err := syscall.Flock(int(dir.Fd()), syscall.LOCK_SH) // waits at most for one who removes what was left
-		if err == nil {
-			return func() { dir.Close() }, nil
-		}
-		if !errors.Is(err, syscall.EINTR) {
-			dir.Close()
-			return nil, fmt.Errorf("lock the cache: %w", err)
-		}
+	if err := flock(dir, syscall.LOCK_SH); err != nil { // waits at most for one who removes what was left
+		dir.Close()
+		return nil, fmt.Errorf("lock the cache: %w", err)
 	}
+	return func() { dir.Close() }, nil
 }
 
 // CacheLeftovers lists what killed runs left in the cache (Config.Cache), sorted: templates and verdicts that are not

@@ -229,7 +229,7 @@ func (w *workDir) openMade(path string, a account) (*os.File, error) {
 	info, err := file.Stat()
 	if err == nil {
 		stat, ok := info.Sys().(*syscall.Stat_t)
-		theirs := ok && (int(stat.Uid) == os.Getuid() || a.other && int(stat.Uid) == a.uid)
+		theirs := ok && (int(stat.Uid) == os.Getuid() || a.has(stat.Uid))
 		if !info.Mode().IsRegular() || !theirs || stat.Nlink != 1 {
 			err = fmt.Errorf("%s is not what a daemon makes: %v, of user %d, with %d names", file.Name(), info.Mode(), stat.Uid, stat.Nlink)
 		}
@@ -268,7 +268,7 @@ func lockRoot(root string, create bool) (*os.File, error) {
 		}
 		locked, err := dir.Stat()
 		if err == nil {
-			err = flock(dir)
+			err = flock(dir, syscall.LOCK_EX)
 		}
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("lock %s: %w", root, err), dir.Close())
@@ -283,9 +283,10 @@ func lockRoot(root string, create bool) (*os.File, error) {
 	}
 }
 
-func flock(file *os.File) error {
+// flock locks a file as how says, see flock(2), and waits for that.
+func flock(file *os.File, how int) error {
 	for {
-		if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); !errors.Is(err, syscall.EINTR) {
+		if err := syscall.Flock(int(file.Fd()), how); !errors.Is(err, syscall.EINTR) {
 			return os.NewSyscallError("flock", err)
 		}
 	}
