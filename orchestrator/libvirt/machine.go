@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -73,13 +74,7 @@ func (h *Hypervisor) createMachine(ctx context.Context, d domain, t *template, l
 		return m, err
 	}
 	// Not cut short by ctx: libvirt would go on with a domain that nobody knows of.
-	create := context.WithoutCancel(ctx)
-	if t == nil {
-		err = h.start(create, d, xml)
-	} else {
-		err = h.restore(create, d, xml, t)
-	}
-	if err != nil {
+	if err = h.startAgain(context.WithoutCancel(ctx), d, xml, t); err != nil {
 		return m, err
 	}
 	m.pid = orphans.follow(h.pidOf(d.name))
@@ -157,6 +152,31 @@ func (m *machine) showed(l listener, reports []console.Report, err error) {
 func (m *machine) heardRing() rang {
 	number, line, err := m.mailbox.memory.request()
 	return rang{m, number, line, err}
+}
+
+// startAgain has libvirt start a domain, new or as a copy. libvirt tells that a VM has ended before it gives up the
+// domain's name, which a host that is booted again at once needs: it is asked until it has.
+func (h *Hypervisor) startAgain(ctx context.Context, d domain, xml string, t *template) error {
+	ctx, cancel := context.WithTimeout(ctx, createTime)
+	defer cancel()
+	again := time.NewTicker(busyAgain)
+	defer again.Stop()
+	for {
+		var err error
+		if t == nil {
+			err = h.start(ctx, d, xml)
+		} else {
+			err = h.restore(ctx, d, xml, t)
+		}
+		if !hasCode(err, golibvirt.ErrOperationFailed) || !strings.Contains(err.Error(), "'"+d.name+"' already exists") {
+			return err
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 // start has libvirt start a domain, which then stands still.

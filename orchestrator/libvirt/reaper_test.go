@@ -104,6 +104,23 @@ func howQEMUEnds(r *run, deadly []byte, oomBefore int) {
 	}
 }
 
+// TestBootAtOnce boots a host as soon as its VM has ended by itself, which libvirt then still knows by its name.
+func TestBootAtOnce(t *testing.T) {
+	_, hostile := images(t)
+	r := start(t, open(t), hostile, 1)
+	r.do(fleet.Boot{Host: "host-0", Mode: fleet.Normal})
+	await[fleet.Booting](r, "host-0")
+	for range 12 { // one in some twenty was refused on a busy machine
+		if err := unix.Kill(r.qemu("host-0"), unix.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		awaitInfra(r, "host-0")
+		r.do(fleet.Boot{Host: "host-0", Mode: fleet.Normal})
+		await[fleet.Booting](r, "host-0")
+	}
+	r.close()
+}
+
 // killedForMemory counts the processes of the whole machine.
 var killedForMemory = regexp.MustCompile(`has killed [1-9]\d* processes for memory`)
 

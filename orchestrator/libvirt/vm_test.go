@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -232,10 +233,20 @@ func awaitAt[T fleet.Happening](r *run, host string, wanted ...func(T) bool) tim
 	return r.seen[len(r.seen)-1].At
 }
 
+// story is what was seen, the last first, without beats that follow upon a beat of the same host.
 func (r *run) story() string {
 	var b bytes.Buffer
+	beating := map[string]bool{}
+	var lines []string
 	for _, e := range r.seen {
-		fmt.Fprintln(&b, e)
+		_, beat := e.What.(fleet.Beat)
+		if !beat || !beating[e.Host] {
+			lines = append(lines, fmt.Sprintln(e))
+		}
+		beating[e.Host] = beat
+	}
+	for _, line := range slices.Backward(lines) {
+		b.WriteString(line)
 	}
 	return b.String()
 }
