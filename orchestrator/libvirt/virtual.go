@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -125,8 +124,8 @@ func (f *virtualFleet) domainOf(host string) string { return f.hosts[host].domai
 // Caps implements fleet.Fleet.
 func (f *virtualFleet) Caps() fleet.Caps {
 	return fleet.Caps{
-		Backend: "libvirt", Accelerator: f.accelerator, Clock: fleet.VirtualClock,
-		Architectures: slices.Clone(architectures), Actions: fleet.ActionKinds(),
+		Backend: Name, Accelerator: f.accelerator, Clock: fleet.VirtualClock, Lookahead: Lookahead, Tolerance: Tolerance,
+		Has: append(can(), fleet.CanKeepTime(fleet.VirtualClock)),
 	}
 }
 
