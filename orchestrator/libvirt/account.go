@@ -18,6 +18,8 @@ import (
 	golibvirt "github.com/digitalocean/go-libvirt"
 	"golang.org/x/sys/unix"
 	"libvirt.org/go/libvirtxml"
+
+	"github.com/fleetfall/fleetfall/orchestrator/backend"
 )
 
 // An account is whom a daemon's QEMUs run as. The zero value is ourselves.
@@ -71,7 +73,7 @@ func freeAccount(taken []int) (int, error) {
 			return uid, nil
 		}
 	}
-	return 0, &PrerequisiteError{
+	return 0, &backend.PrerequisiteError{
 		What: fmt.Sprintf("all accounts that root's runs have their QEMUs under, users %d to %d, are taken", firstAccount, lastAccount),
 		How:  "wait until another run has ended; fleetfall gc frees those of runs that were killed",
 	}
@@ -191,7 +193,7 @@ func ownerOfGuests(ctx context.Context, c *connection) (uid, gid int, err error)
 			}
 		}
 	}
-	return 0, 0, &PrerequisiteError{
+	return 0, 0, &backend.PrerequisiteError{
 		What: "the libvirt daemon does not tell whom it runs QEMU as, so that nobody else could be kept from the guests' files",
 		How:  "use a private daemon (no --connect), or one whose capabilities name the security model \"dac\"",
 	}
@@ -323,7 +325,7 @@ func (a account) canRead(path string) error {
 			return err
 		}
 		if has&need == 0 {
-			return &PrerequisiteError{
+			return &backend.PrerequisiteError{
 				What: fmt.Sprintf("QEMU runs as user %d, who may not %s %s", a.uid, may, at),
 				How:  "keep images where everybody can read them, such as /var/cache/fleetfall, or chmod " + hint + " " + at,
 			}

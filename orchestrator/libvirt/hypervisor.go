@@ -26,6 +26,7 @@ import (
 	"github.com/fleetfall/fleetfall/internal/daemonuri"
 	"github.com/fleetfall/fleetfall/internal/tool"
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
+	"github.com/fleetfall/fleetfall/orchestrator/backend"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
@@ -58,23 +59,6 @@ type Facts struct {
 	CommandLine []string    `json:"command_line,omitempty"` // of the first QEMU that ran
 }
 
-// A PrerequisiteError says what the machine lacks to run VMs, and how to get it.
-type PrerequisiteError struct {
-	What string // what is missing or wrong
-	How  string // what to do about it
-	Err  error  // may be nil
-}
-
-func (e *PrerequisiteError) Error() string {
-	text := e.What
-	if e.Err != nil {
-		text += ": " + e.Err.Error()
-	}
-	return text + "; " + e.How
-}
-
-func (e *PrerequisiteError) Unwrap() error { return e.Err }
-
 // A Hypervisor is a machine on which fleets' VMs run. Its methods may be called from any goroutine.
 type Hypervisor struct {
 	cfg     Config
@@ -101,7 +85,7 @@ type Hypervisor struct {
 var validRunID = regexp.MustCompile(`^[a-z0-9]{6,16}$`)
 
 // Open connects to the daemon, after starting it when it is to be private. What is missing on the machine is reported
-// as a *PrerequisiteError.
+// as a *backend.PrerequisiteError.
 func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 	if !validRunID.MatchString(cfg.RunID) {
 		return nil, fmt.Errorf("open hypervisor: run ID %q: want 6 to 16 lower-case letters and digits", cfg.RunID)
@@ -195,7 +179,7 @@ func (h *Hypervisor) connect(ctx context.Context) (*connection, error) {
 		if h.daemon != nil {
 			err = fmt.Errorf("%w\n%s", err, h.daemon.lastWords())
 		}
-		return nil, &PrerequisiteError{
+		return nil, &backend.PrerequisiteError{
 			What: "no connection to the libvirt daemon at " + uri, Err: err,
 			How: "check that libvirtd runs there and that this user may use it, or leave the URI empty for a private one",
 		}
@@ -296,7 +280,7 @@ func needTools(private, remote bool) error {
 	}
 	for _, t := range tools {
 		if _, err := tool.Find(t.name); err != nil {
-			return &PrerequisiteError{What: t.name + " is not installed", How: "apt-get install " + t.pkg, Err: err}
+			return &backend.PrerequisiteError{What: t.name + " is not installed", How: "apt-get install " + t.pkg, Err: err}
 		}
 	}
 	return nil
