@@ -69,7 +69,7 @@ func (c *cell) read(t *results.TrialRecord) (results.Trial, []sample) {
 	served := lastServed(t)
 	hosts := map[string]*reader{}
 	for _, h := range t.Hosts {
-		hosts[h.Name] = &reader{Host: health.NewHost(h.Name, c.limits), injected: injected, sample: newSample(h.Name, h.Node, t.Repeat, t.Wave)}
+		hosts[h.Name] = &reader{Host: health.NewHost(c.limits), injected: injected, sample: newSample(h.Name, h.Node, t.Repeat, t.Wave)}
 	}
 	for _, e := range t.Events {
 		if h := hosts[e.Host]; h != nil {
