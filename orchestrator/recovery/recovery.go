@@ -14,7 +14,6 @@ import (
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/health"
-	"github.com/fleetfall/fleetfall/scenarios"
 )
 
 // A Policy decides what is done about hosts that are down. An event costs it no more in a large fleet than in a small
@@ -78,23 +77,4 @@ type Fleet struct {
 	// Chance is the randomness of a technician's n-th visit to a host, n from 1. It depends on nothing but these and the
 	// trial's seed, so that draws do not depend on the order in which things happen.
 	Chance func(host uint32, n uint32) *rand.Rand
-}
-
-// New makes the policy that a scenario describes. Policies of one fleet that are told the same do the same.
-func New(r scenarios.Recovery, f Fleet) (Policy, error) {
-	if err := known(r); err != nil {
-		return nil, err
-	}
-	restarts := newRestarts(f.Hosts, time.Duration(r.Restart))
-	script := scripts[r.Strategy]
-	if len(script) == 0 {
-		return restarts, nil
-	}
-	if r.Technicians < 1 {
-		return nil, fmt.Errorf("recovery %q: %s needs at least one technician", r.Name, r.Strategy)
-	}
-	return &visits{
-		restarts: restarts, script: script, after: time.Duration(r.Notice), handsOn: r.HandsOn, chance: f.Chance,
-		notice: newNotice(f.Hosts), staff: staff{free: r.Technicians}, hosts: make([]visit, f.Hosts),
-	}, nil
 }
