@@ -3,6 +3,8 @@ package scenarios
 import (
 	"slices"
 	"time"
+
+	"github.com/fleetfall/fleetfall/agents/architecture"
 )
 
 // Assumptions are what an estimate takes for granted about the machine that a plan runs on.
@@ -137,7 +139,7 @@ type outage struct {
 
 func (p *Plan) outage(c Cell, a Assumptions) outage {
 	reverted := float64(p.Tempo.Poll) + float64(c.Update.RevertAfter)
-	if c.Update.Fault == harmless || slices.Contains(spares, c.Update.Fault) || !c.Update.Signed || c.Fleet.Architecture != "kernel" {
+	if c.Update.Fault == harmless || slices.Contains(spares, c.Update.Fault) || !c.Update.Signed || c.Fleet.Architecture != architecture.Kernel {
 		return outage{lasts: reverted}
 	}
 	r, hosts := c.Recovery, c.Fleet.Hosts

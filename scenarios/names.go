@@ -7,11 +7,13 @@ import (
 
 	"github.com/agext/levenshtein"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/fleetfall/fleetfall/agents/architecture"
 )
 
 // The names that a scenario may use, each list sorted. A name goes in here when something can run it.
 var (
-	architectures = []string{"ebpf", "hybrid", "kernel", "none", "safe", "user"}
+	architectures = architecture.Names()
 	boots         = []string{bootClone, bootCold}
 	oopses        = []string{oopsKill, oopsPanic}
 	clocks        = []string{ClockVirtual, ClockWall}

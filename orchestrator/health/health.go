@@ -8,6 +8,7 @@ package health
 import (
 	"time"
 
+	"github.com/fleetfall/fleetfall/agents/architecture"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 )
 
@@ -31,8 +32,8 @@ func States() []State { return []State{Protected, Unprotected, Degraded, Hung, R
 func (s State) Available() bool { return s == Protected || s == Unprotected }
 
 // Steady is the state of a host of this architecture that has no trouble: without an agent nothing detects threats.
-func Steady(architecture string) State {
-	if architecture == "none" {
+func Steady(of string) State {
+	if of == architecture.None {
 		return Unprotected
 	}
 	return Protected

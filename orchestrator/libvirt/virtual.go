@@ -6,12 +6,12 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
 
+	"github.com/fleetfall/fleetfall/agents/architecture"
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/cosim"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
@@ -126,7 +126,7 @@ func (f *virtualFleet) domainOf(host string) string { return f.hosts[host].domai
 func (f *virtualFleet) Caps() fleet.Caps {
 	return fleet.Caps{
 		Backend: "libvirt", Accelerator: f.accelerator, Clock: fleet.VirtualClock,
-		Architectures: slices.Clone(architectures), Actions: fleet.ActionKinds(),
+		Architectures: architecture.Names(), Actions: fleet.ActionKinds(),
 	}
 }
 
