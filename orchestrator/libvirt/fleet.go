@@ -14,6 +14,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -125,10 +126,10 @@ func newFleet(machines Machines, cfg FleetConfig, accelerator string) (_ *vmFlee
 		slots[h] = make(chan struct{}, cmp.Or(cfg.MaxBoots, admission.BootsAtOnce(admission.Machine{CPUs: h.cpus})))
 	}
 	for _, spec := range cfg.Hosts {
-		log, err := openSerialLog(cfg.ConsoleDir, spec.Name)
+		log, err := guestlink.OpenConsoleLog(cfg.ConsoleDir, spec.Name)
 		if err != nil {
 			for _, made := range f.hosts {
-				err = errors.Join(err, made.log.close())
+				err = errors.Join(err, made.log.Close())
 			}
 			f.leave()
 			return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
@@ -138,7 +139,7 @@ func newFleet(machines Machines, cfg FleetConfig, accelerator string) (_ *vmFlee
 			fleet: f, hypervisor: h, slots: slots[h], spec: spec, image: cfg.Images[spec.Image], mode: fleet.Normal, inbox: newInbox[any](),
 			domainName:  fmt.Sprintf("%s%d-%s", domainPrefix(h.cfg.RunID), number[h], spec.Name),
 			accelerator: cmp.Or(accelerator, h.Facts().Accelerator.Name),
-			service:     &service{spec: spec}, log: log, template: h.templateFor(spec, fleet.WallClock, fleet.Normal),
+			service:     &guestlink.Service{Spec: spec}, log: log, template: h.templateFor(spec, fleet.WallClock, fleet.Normal),
 		}
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
@@ -259,9 +260,9 @@ func (f *vmFleet) Do(ctx context.Context, a fleet.Action) error {
 	case fleet.Reset, fleet.PowerOff:
 		h.inbox.put(power{a})
 	case fleet.Serve:
-		return h.service.serve(a)
+		return h.service.Serve(a)
 	case fleet.Tell:
-		return h.service.tell(a)
+		return h.service.Tell(a)
 	default:
 		return fmt.Errorf("%s: %w", a.Kind(), fleet.ErrUnsupported)
 	}

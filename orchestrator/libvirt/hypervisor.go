@@ -27,6 +27,7 @@ import (
 	"github.com/fleetfall/fleetfall/internal/tool"
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -389,7 +390,7 @@ func (h *Hypervisor) qemuLastWords(domain string) string {
 		return "it left no word"
 	}
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	return clip(lines[len(lines)-1], 500)
+	return guestlink.Clip(lines[len(lines)-1], 500)
 }
 
 // Close closes every fleet that is still open, ends the private daemon and removes the work directory. It is

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
+
+	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 )
 
 // On the wall clock a host that is silent for long counts as hung. Before that is so, its VM is looked at twice:
@@ -178,7 +180,7 @@ func (h *host) askMonitor(since, limit time.Duration) {
 		})
 		switch {
 		case err == nil && !runs(status):
-			err = fmt.Errorf("QEMU says of its guest: %s", clip(status, 200))
+			err = fmt.Errorf("QEMU says of its guest: %s", guestlink.Clip(status, 200))
 		case isLost(err) && !v.remote():
 			err = nil // the daemon was away, which tells nothing of the VM
 		case err != nil && limit < leastAnswer:

@@ -14,6 +14,7 @@ import (
 	"github.com/fleetfall/fleetfall/agents/protocol"
 	"github.com/fleetfall/fleetfall/internal/tool"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -240,12 +241,12 @@ func (h *Hypervisor) makeTemplate(
 	if d.ram, err = h.place.blank(ctx, files+ramSuffix, kind.memory); err != nil {
 		return nil, fmt.Errorf("make template: %w", err)
 	}
-	log, err := openSerialLog("", d.name)
+	log, err := guestlink.OpenConsoleLog("", d.name)
 	if err != nil {
 		return nil, err
 	}
 	asked := make(chan protocol.Request, 1)
-	l := listener{inbox: newInbox[any](), log: log, service: &service{}, emit: func(fleet.Happening) {}, ask: func(r protocol.Request) {
+	l := listener{inbox: newInbox[any](), log: log, service: &guestlink.Service{}, emit: func(fleet.Happening) {}, ask: func(r protocol.Request) {
 		select {
 		case asked <- r:
 		default:
@@ -270,7 +271,7 @@ func (h *Hypervisor) makeTemplate(
 		t.kept.Door, err = h.stopAtDoor(ctx, m, l.inbox, pace, begin, &t.kept.Boot)
 	}
 	if err != nil {
-		return t, fmt.Errorf("make template: %w\n%s", err, log.end())
+		return t, fmt.Errorf("make template: %w\n%s", err, log.End())
 	}
 	if t.kept.Overhead, err = h.privateMemory(d.name); err != nil {
 		h.log.Debug().Err(err).Msg("QEMU's own memory is not known")

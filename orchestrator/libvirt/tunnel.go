@@ -15,6 +15,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/internal/daemonuri"
 	"github.com/fleetfall/fleetfall/internal/tool"
+	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 )
 
 const (
@@ -168,5 +169,5 @@ func (w *lastWords) String() string {
 	if text == "" {
 		return ""
 	}
-	return ": " + printable(text)
+	return ": " + guestlink.Printable(text)
 }
