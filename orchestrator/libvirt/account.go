@@ -2,7 +2,6 @@ package libvirt
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -15,9 +14,8 @@ import (
 	"strings"
 	"syscall"
 
-	golibvirt "github.com/digitalocean/go-libvirt"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/prerequisite"
 	"golang.org/x/sys/unix"
-	"libvirt.org/go/libvirtxml"
 )
 
 // An account is whom a daemon's QEMUs run as. The zero value is ourselves.
@@ -71,7 +69,7 @@ func freeAccount(taken []int) (int, error) {
 			return uid, nil
 		}
 	}
-	return 0, &PrerequisiteError{
+	return 0, &prerequisite.Error{
 		What: fmt.Sprintf("all accounts that root's runs have their QEMUs under, users %d to %d, are taken", firstAccount, lastAccount),
 		How:  "wait until another run has ended; fleetfall gc frees those of runs that were killed",
 	}
@@ -134,26 +132,6 @@ func usersOfProcesses() map[uint32]bool {
 	return users
 }
 
-// accountOf is whom a daemon that is not ours runs QEMU as. A session daemon is known by its end of the connection:
-// its QEMUs run as its own user. A system daemon is root, and tells.
-func accountOf(ctx context.Context, c *connection) (account, error) {
-	peer, err := peerOf(c.link.Conn)
-	if err != nil || peer == nil {
-		return account{}, err
-	}
-	a := account{uid: int(peer.Uid), gid: int(peer.Gid)}
-	if peer.Uid == 0 {
-		if a.uid, a.gid, err = ownerOfGuests(ctx, c); err != nil {
-			return account{}, err
-		}
-	}
-	if a.uid == os.Getuid() {
-		return account{}, nil
-	}
-	a.other, a.listed = true, os.Getuid() != 0
-	return a, nil
-}
-
 // peerOf is who is at the other end of a unix socket; nil where that is no unix socket.
 func peerOf(c net.Conn) (*unix.Ucred, error) {
 	raw, ok := c.(syscall.Conn)
@@ -171,30 +149,12 @@ func peerOf(c net.Conn) (*unix.Ucred, error) {
 	return peer, os.NewSyscallError("getsockopt", err)
 }
 
-// ownerOfGuests is the user and group that a system daemon runs QEMU as, by its security model "dac".
-func ownerOfGuests(ctx context.Context, c *connection) (uid, gid int, err error) {
-	var caps libvirtxml.Caps
-	err = c.call(ctx, "ask whom QEMU runs as", callTime, func(l *golibvirt.Libvirt) error {
-		text, err := l.ConnectGetCapabilities()
-		if err != nil {
-			return err
-		}
-		return caps.Unmarshal(text)
-	})
-	if err != nil {
-		return 0, 0, err
+// ofDaemon is the account of a daemon that is not ours, by its numbers: ourselves when they are ours.
+func ofDaemon(uid, gid int) account {
+	if uid == os.Getuid() {
+		return account{}
 	}
-	for _, model := range caps.Host.SecModel {
-		for _, label := range model.Labels {
-			if n, err := fmt.Sscanf(label.Value, "+%d:+%d", &uid, &gid); model.Name == "dac" && n == 2 && err == nil {
-				return uid, gid, nil
-			}
-		}
-	}
-	return 0, 0, &PrerequisiteError{
-		What: "the libvirt daemon does not tell whom it runs QEMU as, so that nobody else could be kept from the guests' files",
-		How:  "use a private daemon (no --connect), or one whose capabilities name the security model \"dac\"",
-	}
+	return account{uid: uid, gid: gid, other: true, listed: os.Getuid() != 0}
 }
 
 // String is the account for people.
@@ -323,7 +283,7 @@ func (a account) canRead(path string) error {
 			return err
 		}
 		if has&need == 0 {
-			return &PrerequisiteError{
+			return &prerequisite.Error{
 				What: fmt.Sprintf("QEMU runs as user %d, who may not %s %s", a.uid, may, at),
 				How:  "keep images where everybody can read them, such as /var/cache/fleetfall, or chmod " + hint + " " + at,
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/prerequisite"
 	"golang.org/x/sys/unix"
 )
 
@@ -50,7 +51,7 @@ func setACL(at, name, list string, rights uint16, uids ...int) error {
 	add(aclMask, rights, aclNobody)
 	add(aclOther, 0, aclNobody)
 	if err := unix.Setxattr(at, list, text, 0); err != nil {
-		return &PrerequisiteError{
+		return &prerequisite.Error{
 			What: fmt.Sprintf("user %d, whom QEMU runs as, cannot be let in to %s", uids[len(uids)-1], name), Err: err,
 			How: "put the work directory on a file system with access control lists, run as root, or use a private daemon (no --connect)",
 		}

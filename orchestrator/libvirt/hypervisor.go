@@ -28,6 +28,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/prerequisite"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -60,21 +61,7 @@ type Facts struct {
 }
 
 // A PrerequisiteError says what the machine lacks to run VMs, and how to get it.
-type PrerequisiteError struct {
-	What string // what is missing or wrong
-	How  string // what to do about it
-	Err  error  // may be nil
-}
-
-func (e *PrerequisiteError) Error() string {
-	text := e.What
-	if e.Err != nil {
-		text += ": " + e.Err.Error()
-	}
-	return text + "; " + e.How
-}
-
-func (e *PrerequisiteError) Unwrap() error { return e.Err }
+type PrerequisiteError = prerequisite.Error
 
 // A Hypervisor is a machine on which fleets' VMs run. Its methods may be called from any goroutine.
 type Hypervisor struct {
@@ -160,7 +147,7 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 
 // serve lets in whom a daemon that is not ours runs QEMU as.
 func (h *Hypervisor) serve(ctx context.Context, conn *connection) (err error) {
-	if h.account, err = accountOf(ctx, conn); err != nil {
+	if h.account, err = conn.account(ctx); err != nil {
 		return fmt.Errorf("open hypervisor: whose daemon is it: %w", err)
 	}
 	if err := h.work.admit(h.account); err != nil {
@@ -196,7 +183,7 @@ func (h *Hypervisor) connect(ctx context.Context) (*connection, error) {
 		if h.daemon != nil {
 			err = fmt.Errorf("%w\n%s", err, h.daemon.lastWords())
 		}
-		return nil, &PrerequisiteError{
+		return nil, &prerequisite.Error{
 			What: "no connection to the libvirt daemon at " + uri, Err: err,
 			How: "check that libvirtd runs there and that this user may use it, or leave the URI empty for a private one",
 		}
@@ -297,7 +284,7 @@ func needTools(private, remote bool) error {
 	}
 	for _, t := range tools {
 		if _, err := tool.Find(t.name); err != nil {
-			return &PrerequisiteError{What: t.name + " is not installed", How: "apt-get install " + t.pkg, Err: err}
+			return &prerequisite.Error{What: t.name + " is not installed", How: "apt-get install " + t.pkg, Err: err}
 		}
 	}
 	return nil

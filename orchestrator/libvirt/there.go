@@ -29,7 +29,7 @@ type there struct {
 	h    *Hypervisor
 	mu   sync.Mutex
 	open *store
-	qemu *account        // whom a system daemon there runs QEMU as; nil for a session daemon, whose QEMUs are its own user's
+	qemu *fileOwner      // whom a system daemon there runs QEMU as; nil for a session daemon, whose QEMUs are its own user's
 	kept map[string]bool // files of this run's that later ones will use
 }
 
@@ -53,8 +53,8 @@ func (p *there) store(ctx context.Context) (*store, error) {
 			return nil, err
 		}
 		if p.qemu = nil; strings.HasSuffix(conn.endpoint.uri.Driver, "/system") {
-			p.qemu = &account{}
-			if p.qemu.uid, p.qemu.gid, err = ownerOfGuests(ctx, conn); err != nil {
+			p.qemu = &fileOwner{}
+			if p.qemu.uid, p.qemu.gid, err = conn.ownerOfGuests(ctx); err != nil {
 				return nil, err
 			}
 		}
