@@ -222,7 +222,7 @@ func check(machines Machines, cfg FleetConfig) error {
 			if h.remote() || readable[path] {
 				continue
 			}
-			if err := h.account.canRead(path); err != nil {
+			if err := h.account.CanRead(path); err != nil {
 				return fmt.Errorf("image %s: %w", s.Image, err)
 			}
 			readable[path] = true

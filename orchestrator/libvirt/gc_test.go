@@ -189,7 +189,7 @@ func TestRunsThatEndAreNoLeftovers(t *testing.T) {
 		}
 	})
 	for n := 0; n < 100 && ctx.Err() == nil; n++ {
-		w, err := createWorkDir(Config{RunID: "brief001", WorkRoot: root})
+		w, err := createWorkDir(Config{RunID: "brief001", WorkRoot: root}.work())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -218,7 +218,7 @@ func TestSomebodyElsesRoot(t *testing.T) {
 func TestCloseOutOfTime(t *testing.T) {
 	root := shortDir(t)
 	cfg := Config{RunID: randomID(), WorkRoot: root}
-	w, err := createWorkDir(cfg)
+	w, err := createWorkDir(cfg.work())
 	if err != nil {
 		t.Fatal(err)
 	}

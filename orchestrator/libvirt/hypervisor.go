@@ -13,8 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -28,6 +26,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/prerequisite"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
@@ -68,8 +67,8 @@ type Hypervisor struct {
 	cfg     Config
 	uri     daemonuri.URI
 	work    *workDir
-	daemon  *daemon // nil when the daemon is not ours
-	account account // under which QEMU runs, where that is known
+	daemon  *daemon         // nil when the daemon is not ours
+	account account.Account // under which QEMU runs, where that is known
 	place   place
 	log     zerolog.Logger
 	line    *lifeline
@@ -86,12 +85,10 @@ type Hypervisor struct {
 	closed    bool
 }
 
-var validRunID = regexp.MustCompile(`^[a-z0-9]{6,16}$`)
-
 // Open connects to the daemon, after starting it when it is to be private. What is missing on the machine is reported
 // as a *PrerequisiteError.
 func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
-	if !validRunID.MatchString(cfg.RunID) {
+	if !validRunID(cfg.RunID) {
 		return nil, fmt.Errorf("open hypervisor: run ID %q: want 6 to 16 lower-case letters and digits", cfg.RunID)
 	}
 	h = &Hypervisor{
@@ -121,7 +118,7 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 			h.log.Warn().Err(err).Msg("how a QEMU ends will not be known")
 		}
 	}
-	if h.work, err = createWorkDir(cfg); err != nil {
+	if h.work, err = createWorkDir(cfg.work()); err != nil {
 		return h, err
 	}
 	h.account = h.work.account
@@ -143,6 +140,15 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 		h.place = &here{work: h.work, account: h.account, cache: cfg.Cache, overlays: map[string][]byte{}}
 	}
 	return h, h.learnFacts(ctx)
+}
+
+// work is the work directory of a run.
+func (cfg Config) work() workOptions {
+	o := workOptions{workRoot: cfg.WorkRoot, runID: cfg.RunID, runDir: cfg.RunDir, uri: cfg.URI, store: cfg.Store}
+	if cfg.URI == "" {
+		o.dirs, o.files = daemonDirs, daemonFiles
+	}
+	return o
 }
 
 // serve lets in whom a daemon that is not ours runs QEMU as.
@@ -170,7 +176,7 @@ func (h *Hypervisor) connect(ctx context.Context) (*connection, error) {
 	uri := h.cfg.URI
 	if uri == "" {
 		if h.daemon == nil || h.daemon.ended() {
-			d, err := startDaemon(ctx, h.work, h.account)
+			d, err := startDaemon(ctx, h.work.path, h.work.users(), h.account)
 			if err != nil {
 				return nil, err
 			}
@@ -178,7 +184,7 @@ func (h *Hypervisor) connect(ctx context.Context) (*connection, error) {
 		}
 		uri = h.daemon.uri()
 	}
-	conn, err := connect(ctx, uri, filepath.Join(h.work.path, oursDir), h.daemonGone())
+	conn, err := connect(ctx, uri, h.work.ours(""), h.daemonGone())
 	if err != nil {
 		if h.daemon != nil {
 			err = fmt.Errorf("%w\n%s", err, h.daemon.lastWords())
@@ -372,7 +378,7 @@ func (h *Hypervisor) qemuLastWords(domain string) string {
 	if h.daemon == nil {
 		return "its log is with a libvirt daemon that is not ours"
 	}
-	text, err := h.work.readMade(filepath.Join("h/libvirt/qemu/log", domain+".log"), h.account, maxQEMULog)
+	text, err := h.work.readMade(domainLog(domain), h.account, maxQEMULog)
 	if err != nil {
 		return "it left no word"
 	}

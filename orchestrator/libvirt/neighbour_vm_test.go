@@ -14,13 +14,14 @@ import (
 	"testing"
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
 )
 
 // as runs a shell's script as an account, and returns what it said.
-func as(t *testing.T, a account, dir, script string) (string, error) {
+func as(t *testing.T, a account.Account, dir, script string) (string, error) {
 	t.Helper()
 	cmd := exec.Command("/bin/sh", "-c", script)
-	cmd.Dir, cmd.SysProcAttr = "/", a.attributes()
+	cmd.Dir, cmd.SysProcAttr = "/", a.Attributes()
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "W=" + dir, "LC_ALL=C"}
 	said, err := cmd.CombinedOutput()
 	return string(said), err
@@ -34,7 +35,7 @@ func neighbours(t *testing.T) *Hypervisor {
 	}
 	images(t)
 	h := open(t)
-	if !h.account.own || h.account.uid < firstAccount || h.Facts().Account != fmt.Sprintf("user %d, of this run alone", h.account.uid) {
+	if !h.account.Own || h.account.UID < account.First || h.Facts().Account != fmt.Sprintf("user %d, of this run alone", h.account.UID) {
 		t.Fatalf("QEMU runs as %+v, provenance says %q", h.account, h.Facts().Account)
 	}
 	return h
@@ -44,8 +45,8 @@ func neighbours(t *testing.T) *Hypervisor {
 func TestAnotherAccount(t *testing.T) {
 	h := neighbours(t)
 	other := open(t, func(c *Config) { c.WorkRoot = filepath.Join(scratch.dir, "w") })
-	if other.account.uid == h.account.uid {
-		t.Fatalf("two runs share user %d", h.account.uid)
+	if other.account.UID == h.account.UID {
+		t.Fatalf("two runs share user %d", h.account.UID)
 	}
 	prepareVirtual(t, h, scratch.tiny)
 	wall := start(t, h, scratch.tiny, 1, func(c *FleetConfig) { c.Hosts[0].Architecture = "kernel" })
@@ -69,7 +70,7 @@ func TestAnotherAccount(t *testing.T) {
 		!slices.ContainsFunc(there, func(p string) bool { return strings.HasSuffix(p, ".vsp") }) {
 		t.Fatalf("%d files, %v: %q", len(there), err, there)
 	}
-	for name, a := range map[string]account{"nobody": stranger(), "another run's QEMU": other.account} {
+	for name, a := range map[string]account.Account{"nobody": stranger(), "another run's QEMU": other.account} {
 		for _, path := range there {
 			// To come by anything is refused, or the directory that it is in.
 			said, err := as(t, a, path, `for use in "[ -e $W ]" "[ -r $W ]" "[ -w $W ]"; do if eval "$use" && [ ! -d "$W" ]; then echo "$use"; fi; done
@@ -190,7 +191,7 @@ func TestUmask(t *testing.T) {
 	for _, umask := range []int{0, 0o077} {
 		was := syscall.Umask(umask)
 		id := randomID()
-		w, err := createWorkDir(Config{RunID: id, WorkRoot: filepath.Join(scratch.dir, "u"+strconv.Itoa(umask))})
+		w, err := createWorkDir(Config{RunID: id, WorkRoot: filepath.Join(scratch.dir, "u"+strconv.Itoa(umask))}.work())
 		syscall.Umask(was)
 		if err != nil {
 			t.Fatal(err)
@@ -233,7 +234,7 @@ func TestAccessControlLists(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	one, two := account{uid: 64055, gid: 64055, other: true, listed: true}, stranger()
+	one, two := account.Account{UID: 64055, GID: 64055, Other: true, Listed: true}, stranger()
 	top, err := os.Open(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -244,7 +245,7 @@ func TestAccessControlLists(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if err := errors.Join(one.enter(top), one.use(file)); err != nil {
+	if err := errors.Join(one.Enter(top), one.Use(file)); err != nil {
 		t.Fatal(err)
 	}
 	if said, err := as(t, one, dir, "echo x > $W/file && cat $W/file"); err != nil {
@@ -256,7 +257,7 @@ func TestAccessControlLists(t *testing.T) {
 	if said, err := as(t, two, dir, "cat $W/file"); err == nil {
 		t.Errorf("who is not listed: %s", said)
 	}
-	if err := one.fill(top); err != nil {
+	if err := one.Fill(top); err != nil {
 		t.Fatal(err)
 	}
 	if said, err := as(t, one, dir, "umask 0; echo x > $W/another"); err != nil {

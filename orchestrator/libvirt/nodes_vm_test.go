@@ -96,7 +96,7 @@ func TestTwoMachines(t *testing.T) {
 	if _, err := readOwner(h.work.path); err != nil {
 		t.Errorf("nothing tells gc of the machine that was given up: %v", err)
 	}
-	left := Leftover{RunID: h.cfg.RunID, Dir: h.work.path, known: true, uri: h.cfg.URI, store: h.cfg.Store}
+	left := Leftover{RunID: h.cfg.RunID, Dir: h.work.path, Known: true, URI: h.cfg.URI, Store: h.cfg.Store}
 	two.kill()
 	if err := collect(t.Context(), left, h.log); err == nil {
 		t.Error("what is left on a machine that is away was collected")

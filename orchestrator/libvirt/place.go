@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -19,6 +18,7 @@ import (
 	golibvirt "github.com/digitalocean/go-libvirt"
 
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -60,8 +60,8 @@ type place interface {
 // here is this machine: files lie in the run's work directory, and lines are unix sockets in it.
 type here struct {
 	work    *workDir
-	account account // under which QEMU runs
-	cache   string  // where templates are kept; "" keeps none
+	account account.Account // under which QEMU runs
+	cache   string          // where templates are kept; "" keeps none
 
 	mu       sync.Mutex
 	overlays map[string][]byte // empty disks, by the arguments that qemu-img made them with
@@ -132,7 +132,7 @@ func (p *here) file(name string, fill func(*os.File) error) (string, error) {
 		return "", fmt.Errorf("make %s: %w", p.work.ours(name), err)
 	}
 	if err = fill(file); err == nil {
-		err = p.account.use(file)
+		err = p.account.Use(file)
 	}
 	return p.work.ours(name), errors.Join(err, file.Close())
 }
@@ -189,21 +189,7 @@ func (p *here) fetch(ctx context.Context, name string, to io.Writer, limit int64
 	return err
 }
 
-func (p *here) remove(_ context.Context, name string) error {
-	err := p.work.root.Remove(filepath.Join(oursDir, name))
-	if errors.Is(err, fs.ErrNotExist) {
-		err = p.work.root.Remove(filepath.Join(madeDir, name))
-	}
-	return err
-}
-
-func (p *here) removeIfThere(name string) error {
-	err := p.work.root.Remove(filepath.Join(oursDir, name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}
+func (p *here) remove(_ context.Context, name string) error { return p.work.removeFile(name) }
 
 func (p *here) templateName(_ string, d domain) string { return d.name }
 
@@ -212,7 +198,7 @@ func (p *here) machine(context.Context) (admission.Machine, error) {
 	if err != nil {
 		return m, err
 	}
-	m.Disk, err = RoomForDisks(p.work.path)
+	m.Disk, err = roomAt(p.work.path)
 	return m, err
 }
 
@@ -222,7 +208,7 @@ func (p *here) close(context.Context) error { return nil } // the work directory
 // sometimes.
 func (h *Hypervisor) onFullDisk(err error) error {
 	const room = 1 << 20
-	free, lookErr := RoomForDisks(h.work.path)
+	free, lookErr := roomAt(h.work.path)
 	if h.remote() || lookErr != nil || free >= room || errors.Is(err, syscall.ENOSPC) {
 		return err
 	}
@@ -254,12 +240,12 @@ func (h *Hypervisor) pidOf(domain string) int {
 	if h.daemon == nil {
 		return 0
 	}
-	text, err := h.work.readMade(filepath.Join("r/libvirt/qemu/run", domain+".pid"), h.account, 32)
+	text, err := h.work.readMade(domainPID(domain), h.account, 32)
 	if err != nil {
 		return 0
 	}
 	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil || !h.account.runs(pid) {
+	if err != nil || !h.account.Runs(pid) {
 		return 0
 	}
 	return pid

@@ -89,3 +89,6 @@ func endProcesses(ctx context.Context, dir, runID string) error {
 		}
 	}
 }
+
+// domainPrefix begins the name of every domain of a run.
+func domainPrefix(runID string) string { return "ff-" + runID + "-" }

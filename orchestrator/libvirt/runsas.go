@@ -5,24 +5,26 @@ import (
 	"fmt"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/prerequisite"
 	"libvirt.org/go/libvirtxml"
+
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/prerequisite"
 )
 
 // account is whom a daemon that is not ours runs QEMU as; ourselves where it is not reached by a unix socket. A session
 // daemon is known by its end of the connection: its QEMUs run as its own user. A system daemon is root, and tells.
-func (c *connection) account(ctx context.Context) (account, error) {
-	peer, err := peerOf(c.link.Conn)
+func (c *connection) account(ctx context.Context) (account.Account, error) {
+	peer, err := account.PeerOf(c.link.Conn)
 	if err != nil || peer == nil {
-		return account{}, err
+		return account.Account{}, err
 	}
 	uid, gid := int(peer.Uid), int(peer.Gid)
 	if uid == 0 {
 		if uid, gid, err = c.ownerOfGuests(ctx); err != nil {
-			return account{}, err
+			return account.Account{}, err
 		}
 	}
-	return ofDaemon(uid, gid), nil
+	return account.OfDaemon(uid, gid), nil
 }
 
 // ownerOfGuests is the user and group of its machine's that a system daemon runs QEMU as, by its security model "dac".

@@ -114,16 +114,15 @@ func rewrite(t *testing.T, dir string, change func(*keptTemplate)) {
 // workPlace is a place with a directory of its own, and this cache.
 func workPlace(t *testing.T, cache string) *here {
 	t.Helper()
-	dir := t.TempDir()
-	w := &workDir{path: dir}
-	err := w.lay(dir, false)
-	if err == nil {
-		w.root, err = os.OpenRoot(dir)
-	}
+	w, err := createWorkDir(workOptions{workRoot: shortDir(t), runID: randomID(), uri: "qemu:///session"}) // a daemon that is not ours
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = w.root.Close() })
+	t.Cleanup(func() {
+		if err := w.remove(); err != nil {
+			t.Error(err)
+		}
+	})
 	return &here{work: w, cache: cache}
 }
 

@@ -1,7 +1,7 @@
 // Package prerequisite is what a machine lacks to run VMs.
 package prerequisite
 
-// A Error says what the machine lacks to run VMs, and how to get it.
+// An Error says what the machine lacks to run VMs, and how to get it.
 type Error struct {
 	What string // what is missing or wrong
 	How  string // what to do about it

@@ -1,12 +1,13 @@
-package libvirt
+package account
 
 import (
 	"encoding/binary"
 	"fmt"
 	"os"
 
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/prerequisite"
 	"golang.org/x/sys/unix"
+
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/prerequisite"
 )
 
 // Access control lists let one user in to a file of ours where we may not give it away. Their form is that of the

@@ -1,0 +1,73 @@
+package libvirt
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+
+	"github.com/fleetfall/fleetfall/internal/process"
+)
+
+const (
+	ownerFile = "owner.json"
+	newPrefix = ".new-" // see freshName
+)
+
+var runID = regexp.MustCompile(`^[a-z0-9]{6,16}$`)
+
+// validRunID tells whether a run may be called so: by 6 to 16 lower-case letters and digits.
+func validRunID(id string) bool { return runID.MatchString(id) }
+
+// An owner says whose a work directory is. It is written before the directory gets its name, so that a directory
+// without a readable one belongs to nobody.
+type owner struct {
+	RunID   string     `json:"run_id"`
+	Process process.ID `json:"process"`
+	BootID  string     `json:"boot_id"`           // of the machine's kernel
+	URI     string     `json:"uri"`               // of the daemon; empty for a private one
+	Account int        `json:"account,omitempty"` // user of the private daemon that is this run's alone
+	Store   string     `json:"store,omitempty"`   // see Config.Store
+	RunDir  string     `json:"run_dir"`
+}
+
+// alive tells whether the process that made the work directory still runs.
+func (o owner) alive() bool { return o.BootID == process.MachineBoot() && o.Process.Alive() }
+
+// freshName is what a run's work directory is called before it has an owner file, and when it has none any more.
+func freshName(p process.ID, runID string) string {
+	return fmt.Sprintf("%s%d-%d-%s", newPrefix, p.PID, p.Start, runID)
+}
+
+// freshOwner returns the process in such a name.
+func freshOwner(name string) (p process.ID, ok bool) {
+	n, err := fmt.Sscanf(name, newPrefix+"%d-%d-", &p.PID, &p.Start)
+	return p, n == 2 && err == nil
+}
+
+func writeOwner(dir string, o owner) error {
+	text, err := json.MarshalIndent(o, "", "\t")
+	if err != nil {
+		return fmt.Errorf("owner file: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, ownerFile), append(text, '\n'), 0o600); err != nil {
+		return fmt.Errorf("owner file: %w", err)
+	}
+	return nil
+}
+
+func readOwner(dir string) (owner, error) {
+	text, err := os.ReadFile(filepath.Join(dir, ownerFile))
+	if err != nil {
+		return owner{}, err
+	}
+	var o owner
+	if err := json.Unmarshal(text, &o); err != nil {
+		return owner{}, fmt.Errorf("%s: %w", filepath.Join(dir, ownerFile), err)
+	}
+	if o.Process.PID <= 0 || o.BootID == "" {
+		return owner{}, fmt.Errorf("%s names no process", filepath.Join(dir, ownerFile))
+	}
+	return o, nil
+}
