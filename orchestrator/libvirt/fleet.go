@@ -15,6 +15,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -112,7 +113,7 @@ func newFleet(machines Machines, cfg FleetConfig, accelerator string) (_ *vmFlee
 		helloTimeout: cmp.Or(cfg.HelloTimeout, defaultHello), firstByte: cmp.Or(cfg.FirstByte, defaultFirstByte),
 		liveness: cmp.Or(cfg.Liveness, defaultLiveness),
 		log:      machines[0].log.With().Str("cell", cfg.Cell).Logger(),
-		hosts:    make(map[string]*host), oomKills: oomKills(), start: time.Now(),
+		hosts:    make(map[string]*host), oomKills: qemu.OOMKills(), start: time.Now(),
 		events: newInbox[fleet.Event](), room: make(chan struct{}, 1), timers: newTimers(), ended: make(chan struct{}),
 	}
 	f.pulse = newPulse(f.liveness)
@@ -137,7 +138,7 @@ func newFleet(machines Machines, cfg FleetConfig, accelerator string) (_ *vmFlee
 		h := machines.of(spec.Node)
 		f.hosts[spec.Name] = &host{
 			fleet: f, hypervisor: h, slots: slots[h], spec: spec, image: cfg.Images[spec.Image], mode: fleet.Normal, inbox: newInbox[any](),
-			domainName:  fmt.Sprintf("%s%d-%s", domainPrefix(h.cfg.RunID), number[h], spec.Name),
+			domainName:  fmt.Sprintf("%s%d-%s", qemu.DomainPrefix(h.cfg.RunID), number[h], spec.Name),
 			accelerator: cmp.Or(accelerator, h.Facts().Accelerator.Name),
 			service:     &guestlink.Service{Spec: spec}, log: log, template: h.templateFor(spec, fleet.WallClock, fleet.Normal),
 		}

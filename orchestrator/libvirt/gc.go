@@ -14,15 +14,17 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/fleetfall/fleetfall/internal/daemonuri"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 )
 
 // A Leftover is what a run left whose process is gone.
-type Leftover = leftover
+type Leftover = workdir.Leftover
 
 // Leftovers lists what runs left below workRoot ("" is DefaultWorkRoot), sorted by run ID. Runs that still run are not
 // among them. It changes nothing.
 func Leftovers(workRoot string) ([]Leftover, error) {
-	return leftovers(cmp.Or(workRoot, DefaultWorkRoot()))
+	return workdir.Leftovers(cmp.Or(workRoot, DefaultWorkRoot()))
 }
 
 // Collect removes what Leftovers finds: domains, QEMUs, private daemons and work directories. It returns the IDs of the
@@ -67,7 +69,7 @@ func collect(ctx context.Context, l Leftover, log zerolog.Logger) error {
 				log.Debug().Err(err).Str("run", l.RunID).Str("uri", uri).Msg("nothing collected through libvirt")
 			}
 		}
-		if err := endProcesses(ctx, l.Dir, l.RunID); err != nil {
+		if err := qemu.EndAll(ctx, l.Dir, l.RunID); err != nil {
 			return err
 		}
 	}
@@ -100,7 +102,7 @@ func collectAt(ctx context.Context, uri, store, runID string) (err error) {
 	}
 	var errs []error
 	for _, d := range domains {
-		if !strings.HasPrefix(d.Name, domainPrefix(runID)) {
+		if !strings.HasPrefix(d.Name, qemu.DomainPrefix(runID)) {
 			continue
 		}
 		err := c.call(ctx, "destroy domain "+d.Name, createTime, func(l *golibvirt.Libvirt) error { return l.DomainDestroy(d) })

@@ -28,6 +28,8 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/prerequisite"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -66,7 +68,7 @@ type PrerequisiteError = prerequisite.Error
 type Hypervisor struct {
 	cfg     Config
 	uri     daemonuri.URI
-	work    *workDir
+	work    *workdir.Dir
 	daemon  *daemon         // nil when the daemon is not ours
 	account account.Account // under which QEMU runs, where that is known
 	place   place
@@ -88,7 +90,7 @@ type Hypervisor struct {
 // Open connects to the daemon, after starting it when it is to be private. What is missing on the machine is reported
 // as a *PrerequisiteError.
 func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
-	if !validRunID(cfg.RunID) {
+	if !workdir.ValidRunID(cfg.RunID) {
 		return nil, fmt.Errorf("open hypervisor: run ID %q: want 6 to 16 lower-case letters and digits", cfg.RunID)
 	}
 	h = &Hypervisor{
@@ -114,14 +116,14 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 		}
 	}()
 	if cfg.URI == "" {
-		if err = orphans.adopt(); err != nil {
+		if err = qemu.Orphans.Adopt(); err != nil {
 			h.log.Warn().Err(err).Msg("how a QEMU ends will not be known")
 		}
 	}
-	if h.work, err = createWorkDir(cfg.work()); err != nil {
+	if h.work, err = workdir.Create(cfg.work()); err != nil {
 		return h, err
 	}
-	h.account = h.work.account
+	h.account = h.work.Account
 	conn, err := h.connect(ctx)
 	if err != nil {
 		return h, err
@@ -143,10 +145,10 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 }
 
 // work is the work directory of a run.
-func (cfg Config) work() workOptions {
-	o := workOptions{workRoot: cfg.WorkRoot, runID: cfg.RunID, runDir: cfg.RunDir, uri: cfg.URI, store: cfg.Store}
+func (cfg Config) work() workdir.Options {
+	o := workdir.Options{Root: cfg.WorkRoot, RunID: cfg.RunID, RunDir: cfg.RunDir, URI: cfg.URI, Store: cfg.Store}
 	if cfg.URI == "" {
-		o.dirs, o.files = daemonDirs, daemonFiles
+		o.Dirs, o.Files = daemonDirs, daemonFiles
 	}
 	return o
 }
@@ -156,7 +158,7 @@ func (h *Hypervisor) serve(ctx context.Context, conn *connection) (err error) {
 	if h.account, err = conn.account(ctx); err != nil {
 		return fmt.Errorf("open hypervisor: whose daemon is it: %w", err)
 	}
-	if err := h.work.admit(h.account); err != nil {
+	if err := h.work.Admit(h.account); err != nil {
 		return fmt.Errorf("open hypervisor: %w", err)
 	}
 	return nil
@@ -176,7 +178,7 @@ func (h *Hypervisor) connect(ctx context.Context) (*connection, error) {
 	uri := h.cfg.URI
 	if uri == "" {
 		if h.daemon == nil || h.daemon.ended() {
-			d, err := startDaemon(ctx, h.work.path, h.work.users(), h.account)
+			d, err := startDaemon(ctx, h.work.Path, h.work.Users(), h.account)
 			if err != nil {
 				return nil, err
 			}
@@ -184,7 +186,7 @@ func (h *Hypervisor) connect(ctx context.Context) (*connection, error) {
 		}
 		uri = h.daemon.uri()
 	}
-	conn, err := connect(ctx, uri, h.work.ours(""), h.daemonGone())
+	conn, err := connect(ctx, uri, h.work.Ours(""), h.daemonGone())
 	if err != nil {
 		if h.daemon != nil {
 			err = fmt.Errorf("%w\n%s", err, h.daemon.lastWords())
@@ -272,7 +274,7 @@ func (h *Hypervisor) recordCommandLine(domain string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.facts.CommandLine == nil {
-		if qemu, err := qemuOf(domain); err == nil {
+		if qemu, err := qemu.OfDomain(domain); err == nil {
 			h.facts.CommandLine = qemu.Args
 		}
 	}
@@ -378,7 +380,7 @@ func (h *Hypervisor) qemuLastWords(domain string) string {
 	if h.daemon == nil {
 		return "its log is with a libvirt daemon that is not ours"
 	}
-	text, err := h.work.readMade(domainLog(domain), h.account, maxQEMULog)
+	text, err := h.work.ReadMade(domainLog(domain), h.account, maxQEMULog)
 	if err != nil {
 		return "it left no word"
 	}
@@ -429,12 +431,12 @@ func (h *Hypervisor) release(ctx context.Context) error {
 	if h.work != nil {
 		// No VM is left unless its end failed above: then this ends it the hard way, on this machine. By the work directory alone
 		// fleetfall gc finds what stays in spite of that.
-		err := endProcesses(ctx, h.work.path, h.cfg.RunID)
+		err := qemu.EndAll(ctx, h.work.Path, h.cfg.RunID)
 		h.mu.Lock()
 		left := h.remote() && len(h.fleets) > 0
 		h.mu.Unlock()
 		if err == nil && !left {
-			err = h.work.remove()
+			err = h.work.Remove()
 		}
 		errs = append(errs, err)
 	}

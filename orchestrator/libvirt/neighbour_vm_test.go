@@ -15,6 +15,8 @@ import (
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 )
 
 // as runs a shell's script as an account, and returns what it said.
@@ -60,7 +62,7 @@ func TestAnotherAccount(t *testing.T) {
 
 	// All that there is, as root sees it, is out of the others' reach.
 	var there []string
-	err := filepath.WalkDir(h.work.path, func(path string, _ fs.DirEntry, err error) error {
+	err := filepath.WalkDir(h.work.Path, func(path string, _ fs.DirEntry, err error) error {
 		there = append(there, path)
 		return err
 	})
@@ -113,7 +115,7 @@ func TestOutOfTheGuest(t *testing.T) {
 		"change what is known":      "chmod 0777 $W/files",
 		"read what is root's alone": "cat " + secret,
 	} {
-		if said, err := as(t, h.account, h.work.path, script); err == nil {
+		if said, err := as(t, h.account, h.work.Path, script); err == nil {
 			t.Errorf("%s: it could\n%s", what, said)
 		}
 	}
@@ -127,7 +129,7 @@ func TestOutOfTheGuest(t *testing.T) {
 		"directory":              "mkdir $W/made/%s",
 	} {
 		file := strings.ReplaceAll(name, " ", "-")
-		if said, err := as(t, h.account, h.work.path, fmt.Sprintf(script, file)); err != nil {
+		if said, err := as(t, h.account, h.work.Path, fmt.Sprintf(script, file)); err != nil {
 			t.Fatalf("%s: %v\n%s", name, err, said)
 		}
 		data, err := place.read(t.Context(), file, 100)
@@ -152,7 +154,7 @@ func TestOutOfTheGuest(t *testing.T) {
 	}()
 	domain := r.Fleet.(vms).domainOf("host-0")
 	for _, pid := range []int{bystander.Process.Pid, os.Getpid(), 1} {
-		said, err := as(t, h.account, h.work.path, fmt.Sprintf("echo %d > $W/r/libvirt/qemu/run/%s.pid", pid, domain))
+		said, err := as(t, h.account, h.work.Path, fmt.Sprintf("echo %d > $W/r/libvirt/qemu/run/%s.pid", pid, domain))
 		if err != nil {
 			t.Fatalf("%v\n%s", err, said)
 		}
@@ -160,13 +162,13 @@ func TestOutOfTheGuest(t *testing.T) {
 			t.Errorf("process %d, which is root's, is taken for the account's", got)
 		}
 	}
-	if got := orphans.follow(bystander.Process.Pid); got != 0 {
+	if got := qemu.Orphans.Follow(bystander.Process.Pid); got != 0 {
 		t.Errorf("process %d, which is no QEMU, is followed", got)
 	}
 
 	// A mailbox that it cuts short is one host's failure. Who has the guest's file open is the guest's QEMU, which
 	// ends as well.
-	said, err := as(t, h.account, h.work.path, "truncate -s 0 $W/files/"+domain+mailboxSuffix)
+	said, err := as(t, h.account, h.work.Path, "truncate -s 0 $W/files/"+domain+mailboxSuffix)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, said)
 	}
@@ -191,26 +193,26 @@ func TestUmask(t *testing.T) {
 	for _, umask := range []int{0, 0o077} {
 		was := syscall.Umask(umask)
 		id := randomID()
-		w, err := createWorkDir(Config{RunID: id, WorkRoot: filepath.Join(scratch.dir, "u"+strconv.Itoa(umask))}.work())
+		w, err := workdir.Create(Config{RunID: id, WorkRoot: filepath.Join(scratch.dir, "u"+strconv.Itoa(umask))}.work())
 		syscall.Umask(was)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for path, want := range map[string]fs.FileMode{
-			filepath.Dir(w.path): 0o711, w.path: 0o710, w.ours(""): 0o710, w.made(""): 0o700,
-			filepath.Join(w.path, "r"): 0o700, filepath.Join(w.path, ownerFile): 0o600,
+			filepath.Dir(w.Path): 0o711, w.Path: 0o710, w.Ours(""): 0o710, w.Made(""): 0o700,
+			filepath.Join(w.Path, "r"): 0o700, filepath.Join(w.Path, workdir.OwnerFile): 0o600,
 		} {
 			if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
 				t.Errorf("umask %03o: %s: %v, %v, want %v", umask, path, info.Mode(), err, want)
 			}
 		}
-		if err := w.remove(); err != nil {
+		if err := w.Remove(); err != nil {
 			t.Error(err)
 		}
 	}
 	// What the daemon and QEMU have made under this process's umask is nobody else's.
-	err := filepath.WalkDir(h.work.path, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.IsDir() || path == h.work.path || path == h.work.ours("") {
+	err := filepath.WalkDir(h.work.Path, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() || path == h.work.Path || path == h.work.Ours("") {
 			return err
 		}
 		info, err := d.Info()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/agents/protocol"
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 )
 
 // Promises is the ledger of the memory that this user's runs on this machine are going to take; workRoot "" is
@@ -19,8 +20,10 @@ func Promises(workRoot string) admission.Ledger {
 const DiskBesides = protocol.MailboxSize + 2<<20
 
 // DefaultWorkRoot is where the work directories of this user's runs are.
-func DefaultWorkRoot() string { return defaultRoot() }
+func DefaultWorkRoot() string { return workdir.DefaultRoot() }
 
 // RoomForDisks is how many bytes are free where the work directories of this user's runs lie; workRoot "" is
 // DefaultWorkRoot.
-func RoomForDisks(workRoot string) (int64, error) { return roomAt(cmp.Or(workRoot, DefaultWorkRoot())) }
+func RoomForDisks(workRoot string) (int64, error) {
+	return workdir.RoomAt(cmp.Or(workRoot, DefaultWorkRoot()))
+}

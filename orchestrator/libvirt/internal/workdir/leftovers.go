@@ -1,4 +1,4 @@
-package libvirt
+package workdir
 
 import (
 	"errors"
@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 )
 
-// A leftover is what a run left whose process is gone.
-type leftover struct {
+// A Leftover is what a run left whose process is gone.
+type Leftover struct {
 	RunID  string
 	Dir    string // its work directory
 	RunDir string // its results directory; empty when not known
@@ -20,8 +20,8 @@ type leftover struct {
 	Known bool   // whose it was is known, URI too
 }
 
-// leftovers lists what runs left below a root, sorted by run ID. Runs that still run are not among them. It changes nothing.
-func leftovers(workRoot string) ([]leftover, error) {
+// Leftovers lists what runs left below a root, sorted by run ID. Runs that still run are not among them. It changes nothing.
+func Leftovers(workRoot string) ([]Leftover, error) {
 	entries, err := os.ReadDir(workRoot)
 	if err == nil {
 		err = checkOurs(workRoot)
@@ -32,9 +32,9 @@ func leftovers(workRoot string) ([]leftover, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look for leftovers: %w", err)
 	}
-	var found []leftover
+	var found []Leftover
 	for _, e := range entries {
-		l := leftover{RunID: e.Name(), Dir: filepath.Join(workRoot, e.Name())}
+		l := Leftover{RunID: e.Name(), Dir: filepath.Join(workRoot, e.Name())}
 		if maker, ok := freshOwner(e.Name()); ok {
 			// It was being made, or removed: its maker had nothing running.
 			if !maker.Alive() {
@@ -43,10 +43,10 @@ func leftovers(workRoot string) ([]leftover, error) {
 			}
 			continue
 		}
-		if !e.IsDir() || !validRunID(e.Name()) {
+		if !e.IsDir() || !ValidRunID(e.Name()) {
 			continue // not ours to judge
 		}
-		o, err := readOwner(l.Dir)
+		o, err := ReadOwner(l.Dir)
 		switch {
 		case err != nil:
 			// It has had a whole owner file since it has its name: the disk was full, or the machine lost power.

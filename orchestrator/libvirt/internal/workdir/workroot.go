@@ -1,4 +1,4 @@
-package libvirt
+package workdir
 
 import (
 	"errors"
@@ -14,9 +14,9 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/flock"
 )
 
-// defaultRoot is where the work directories of this user's runs are: on a disk, unlike /tmp, which may be memory,
+// DefaultRoot is where the work directories of this user's runs are: on a disk, unlike /tmp, which may be memory,
 // with a short path, because unix sockets live there, and open to the account that QEMU runs under, unlike home.
-func defaultRoot() string { return "/var/tmp/fleetfall-" + strconv.Itoa(os.Getuid()) }
+func DefaultRoot() string { return "/var/tmp/fleetfall-" + strconv.Itoa(os.Getuid()) }
 
 // lockRoot opens the root of work directories and locks it, after making it when that is asked for: nobody else makes
 // or removes anything in it until it is closed. Those who lock it have little to do.
@@ -71,7 +71,7 @@ func takenAccounts(root string) ([]int, error) {
 	}
 	var taken []int
 	for _, e := range entries {
-		if o, err := readOwner(filepath.Join(root, e.Name())); err == nil && o.Account != 0 {
+		if o, err := ReadOwner(filepath.Join(root, e.Name())); err == nil && o.Account != 0 {
 			taken = append(taken, o.Account)
 		}
 	}
@@ -91,8 +91,8 @@ func checkOurs(root string) error {
 	return nil
 }
 
-// roomAt is how many bytes are free where a file is, or will be made.
-func roomAt(path string) (int64, error) {
+// RoomAt is how many bytes are free where a file is, or will be made.
+func RoomAt(path string) (int64, error) {
 	for dir := path; ; dir = filepath.Dir(dir) {
 		var s unix.Statfs_t
 		err := unix.Statfs(dir, &s)

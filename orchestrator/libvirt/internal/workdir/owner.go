@@ -1,4 +1,4 @@
-package libvirt
+package workdir
 
 import (
 	"encoding/json"
@@ -11,18 +11,18 @@ import (
 )
 
 const (
-	ownerFile = "owner.json"
+	OwnerFile = "owner.json"
 	newPrefix = ".new-" // see freshName
 )
 
 var runID = regexp.MustCompile(`^[a-z0-9]{6,16}$`)
 
-// validRunID tells whether a run may be called so: by 6 to 16 lower-case letters and digits.
-func validRunID(id string) bool { return runID.MatchString(id) }
+// ValidRunID tells whether a run may be called so: by 6 to 16 lower-case letters and digits.
+func ValidRunID(id string) bool { return runID.MatchString(id) }
 
-// An owner says whose a work directory is. It is written before the directory gets its name, so that a directory
+// An Owner says whose a work directory is. It is written before the directory gets its name, so that a directory
 // without a readable one belongs to nobody.
-type owner struct {
+type Owner struct {
 	RunID   string     `json:"run_id"`
 	Process process.ID `json:"process"`
 	BootID  string     `json:"boot_id"`           // of the machine's kernel
@@ -33,10 +33,10 @@ type owner struct {
 }
 
 // alive tells whether the process that made the work directory still runs.
-func (o owner) alive() bool { return o.BootID == process.MachineBoot() && o.Process.Alive() }
+func (o Owner) alive() bool { return o.BootID == process.MachineBoot() && o.Process.Alive() }
 
-// freshName is what a run's work directory is called before it has an owner file, and when it has none any more.
-func freshName(p process.ID, runID string) string {
+// FreshName is what a run's work directory is called before it has an owner file, and when it has none any more.
+func FreshName(p process.ID, runID string) string {
 	return fmt.Sprintf("%s%d-%d-%s", newPrefix, p.PID, p.Start, runID)
 }
 
@@ -46,28 +46,28 @@ func freshOwner(name string) (p process.ID, ok bool) {
 	return p, n == 2 && err == nil
 }
 
-func writeOwner(dir string, o owner) error {
+func WriteOwner(dir string, o Owner) error {
 	text, err := json.MarshalIndent(o, "", "\t")
 	if err != nil {
 		return fmt.Errorf("owner file: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, ownerFile), append(text, '\n'), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, OwnerFile), append(text, '\n'), 0o600); err != nil {
 		return fmt.Errorf("owner file: %w", err)
 	}
 	return nil
 }
 
-func readOwner(dir string) (owner, error) {
-	text, err := os.ReadFile(filepath.Join(dir, ownerFile))
+func ReadOwner(dir string) (Owner, error) {
+	text, err := os.ReadFile(filepath.Join(dir, OwnerFile))
 	if err != nil {
-		return owner{}, err
+		return Owner{}, err
 	}
-	var o owner
+	var o Owner
 	if err := json.Unmarshal(text, &o); err != nil {
-		return owner{}, fmt.Errorf("%s: %w", filepath.Join(dir, ownerFile), err)
+		return Owner{}, fmt.Errorf("%s: %w", filepath.Join(dir, OwnerFile), err)
 	}
 	if o.Process.PID <= 0 || o.BootID == "" {
-		return owner{}, fmt.Errorf("%s names no process", filepath.Join(dir, ownerFile))
+		return Owner{}, fmt.Errorf("%s names no process", filepath.Join(dir, OwnerFile))
 	}
 	return o, nil
 }
