@@ -38,7 +38,7 @@ func (h *Hypervisor) tryKVM(ctx context.Context, image vmimages.Image) (_ Accele
 		if err := device.Close(); err != nil {
 			return Accelerator{}, false, err
 		}
-		if err := h.account.canUse("/dev/kvm"); err != nil {
+		if err := h.account.CanUse("/dev/kvm"); err != nil {
 			return Accelerator{TCG, "no KVM: " + err.Error()}, false, nil
 		}
 	}
