@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fleetfall/fleetfall/agents/architecture"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/health"
 	"github.com/fleetfall/fleetfall/orchestrator/recovery"
@@ -89,7 +90,7 @@ func newMachine(t Trial) (*machine, error) {
 	m.hosts = health.NewFleet(names, limits)
 	for _, spec := range t.Hosts {
 		if n, ok := m.hosts.Number(spec.Name); ok {
-			m.own[n].steady, m.own[n].agent = health.Steady(spec.Architecture), spec.Architecture != "none"
+			m.own[n].steady, m.own[n].agent = health.Steady(spec.Architecture), spec.Architecture != architecture.None
 		}
 	}
 	m.recovery, err = recovery.New(t.Cell.Recovery, recovery.Fleet{Hosts: len(names), Chance: m.chance})
