@@ -17,19 +17,16 @@ var (
 	boots         = []string{bootClone, bootCold}
 	oopses        = []string{oopsKill, oopsPanic}
 	clocks        = []string{ClockVirtual, ClockWall}
-	strategies    = []string{noStrategy, safeMode}
 	selectorKeys  = []string{"architecture", "fleet", "recovery", "rollout", "update"}
 	// mitigations is empty: a mitigation that no agent has would be a claim that no run bears out.
 	mitigations = []string{}
 )
 
 const (
-	noStrategy = "none"      // hosts restart by themselves after a panic, and nobody comes
-	safeMode   = "safe_mode" // a technician boots the host without the agent and removes the content
-	bootClone  = "clone"     // first boots are copies of a template, later ones real
-	bootCold   = "cold"      // every boot is a real one
-	oopsPanic  = "panic"     // a fault in the kernel stops the machine
-	oopsKill   = "kill"      // it kills the task, and the machine goes on
+	bootClone = "clone" // first boots are copies of a template, later ones real
+	bootCold  = "cold"  // every boot is a real one
+	oopsPanic = "panic" // a fault in the kernel stops the machine
+	oopsKill  = "kill"  // it kills the task, and the machine goes on
 	// harmless is the fault of an update that works.
 	harmless = "none"
 	// controlFleet is the name of the control arm that a plan gets when the scenario marks none.

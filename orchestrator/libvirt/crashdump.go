@@ -10,6 +10,7 @@ import (
 	golibvirt "github.com/digitalocean/go-libvirt"
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/vmcore"
 )
 
@@ -42,7 +43,7 @@ func (m *machine) keepMemory(ctx context.Context, dir string, memory int64) (kep
 		err = keepKernelLog(dir)
 	}
 	if err != nil {
-		kept.Error = clip(err.Error(), maxText)
+		kept.Error = guestlink.Clip(err.Error(), guestlink.MaxText)
 	}
 	return kept
 }

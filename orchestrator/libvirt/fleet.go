@@ -15,6 +15,8 @@ import (
 	"github.com/fleetfall/fleetfall/agents/architecture"
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -109,7 +111,7 @@ func newFleet(machines Machines, cfg FleetConfig, accelerator string) (_ *vmFlee
 		helloTimeout: cmp.Or(cfg.HelloTimeout, defaultHello), firstByte: cmp.Or(cfg.FirstByte, defaultFirstByte),
 		liveness: cmp.Or(cfg.Liveness, defaultLiveness),
 		log:      machines[0].log.With().Str("cell", cfg.Cell).Logger(),
-		hosts:    make(map[string]*host), oomKills: oomKills(), start: time.Now(),
+		hosts:    make(map[string]*host), oomKills: qemu.OOMKills(), start: time.Now(),
 		events: newInbox[fleet.Event](), room: make(chan struct{}, 1), timers: newTimers(), ended: make(chan struct{}),
 	}
 	f.pulse = newPulse(f.liveness)
@@ -123,10 +125,10 @@ func newFleet(machines Machines, cfg FleetConfig, accelerator string) (_ *vmFlee
 		slots[h] = make(chan struct{}, cmp.Or(cfg.MaxBoots, admission.BootsAtOnce(admission.Machine{CPUs: h.cpus})))
 	}
 	for _, spec := range cfg.Hosts {
-		log, err := openSerialLog(cfg.ConsoleDir, spec.Name)
+		log, err := guestlink.OpenConsoleLog(cfg.ConsoleDir, spec.Name)
 		if err != nil {
 			for _, made := range f.hosts {
-				err = errors.Join(err, made.log.close())
+				err = errors.Join(err, made.log.Close())
 			}
 			f.leave()
 			return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
@@ -134,9 +136,9 @@ func newFleet(machines Machines, cfg FleetConfig, accelerator string) (_ *vmFlee
 		h := machines.of(spec.Node)
 		f.hosts[spec.Name] = &host{
 			fleet: f, hypervisor: h, slots: slots[h], spec: spec, image: cfg.Images[spec.Image], mode: fleet.Normal, inbox: newInbox[any](),
-			domainName:  fmt.Sprintf("%s%d-%s", domainPrefix(h.cfg.RunID), number[h], spec.Name),
+			domainName:  fmt.Sprintf("%s%d-%s", qemu.DomainPrefix(h.cfg.RunID), number[h], spec.Name),
 			accelerator: cmp.Or(accelerator, h.Facts().Accelerator.Name),
-			service:     &service{spec: spec}, log: log, template: h.templateFor(spec, fleet.WallClock, fleet.Normal),
+			service:     &guestlink.Service{Spec: spec}, log: log, template: h.templateFor(spec, fleet.WallClock, fleet.Normal),
 		}
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
@@ -219,7 +221,7 @@ func check(machines Machines, cfg FleetConfig) error {
 			if h.remote() || readable[path] {
 				continue
 			}
-			if err := h.account.canRead(path); err != nil {
+			if err := h.account.CanRead(path); err != nil {
 				return fmt.Errorf("image %s: %w", s.Image, err)
 			}
 			readable[path] = true
@@ -257,9 +259,9 @@ func (f *vmFleet) Do(ctx context.Context, a fleet.Action) error {
 	case fleet.Reset, fleet.PowerOff:
 		h.inbox.put(power{a})
 	case fleet.Serve:
-		return h.service.serve(a)
+		return h.service.Serve(a)
 	case fleet.Tell:
-		return h.service.tell(a)
+		return h.service.Tell(a)
 	default:
 		return fmt.Errorf("%s: %w", a.Kind(), fleet.ErrUnsupported)
 	}

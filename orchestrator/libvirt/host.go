@@ -12,6 +12,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/orchestrator/console"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -36,8 +37,8 @@ type host struct {
 	domainName  string
 	accelerator string
 	inbox       *inbox[any]
-	service     *service
-	log         *serialLog
+	service     *guestlink.Service
+	log         *guestlink.ConsoleLog
 	template    *template    // of which its first boot is a copy; nil when that is a real boot too
 	lastSign    atomic.Int64 // when it gave its last sign of life, in ns on the fleet's clock
 
@@ -89,7 +90,7 @@ func (h *host) end() {
 	defer cancel()
 	h.powerOff(ctx)
 	h.freeSlot()
-	if err := h.log.close(); err != nil {
+	if err := h.log.Close(); err != nil {
 		h.fleet.log.Warn().Err(err).Str("host", h.spec.Name).Msg("close console log")
 	}
 }
@@ -235,7 +236,7 @@ func (h *host) create(ctx context.Context) error {
 		}
 		h.disk = d.disk
 	}
-	if err := h.log.restart(note); err != nil {
+	if err := h.log.Restart(note); err != nil {
 		return err
 	}
 	m, err := v.createMachine(ctx, d, t, listener{inbox: h.inbox, log: h.log, service: h.service, emit: h.emitGuest})
@@ -310,7 +311,7 @@ func (h *host) consolePanic(r console.Report) {
 	case h.state != booting && h.state != up, h.cause != nil:
 	default:
 		h.cause = &r
-		if h.machine.channel.booted() {
+		if h.machine.channel.Booted() {
 			// First what it sent before it died has to be read.
 			h.remind(deviceSettle, "drained")
 		} else {
@@ -336,24 +337,24 @@ func (h *host) due(what string) {
 	case what == "hello" && (len(h.outage.wires) > 0 || now < h.bootBy): // it may have said it: it has time anew when it can be heard
 	case what == "hello" && h.state == booting && h.cause == nil:
 		h.freeSlot()
-		h.emit(fleet.BootFailed{Reason: fmt.Sprintf("no hello within %v", h.fleet.helloTimeout), Excerpt: h.log.end()})
+		h.emit(fleet.BootFailed{Reason: fmt.Sprintf("no hello within %v", h.fleet.helloTimeout), Excerpt: h.log.End()})
 	case what == "first byte" && h.state == booting && h.silent:
 		// Not even the firmware has said a word: that is not the guest's doing.
 		h.powerOff(context.WithoutCancel(h.fleet.ctx))
 		h.infra("boot host", fmt.Errorf("its VM printed nothing within %v", h.fleet.firstByte))
 	case what == "console" && h.device:
 		h.settle()
-	case what == "trace" && h.log.panicking():
-		for _, r := range h.log.settle() {
+	case what == "trace" && h.log.Panicking():
+		for _, r := range h.log.Settle() {
 			h.consolePanic(r)
 		}
 	case what == "drained" && running && h.cause != nil:
-		h.heard = h.machine.channel.heard.Load()
+		h.heard = h.machine.channel.Heard()
 		h.remind(2*h.spec.Tempo.Beat+deviceSettle, "device")
 	case what == "device" && running && h.cause != nil:
-		if h.machine.channel.heard.Load() > h.heard {
+		if h.machine.channel.Heard() > h.heard {
 			h.cause = nil
-			h.log.settle()
+			h.log.Settle()
 			h.emit(livesOn)
 			return
 		}
@@ -370,7 +371,7 @@ func (h *host) settle() {
 	}
 	h.device = false
 	report := console.Report{Title: "panic without a word on the console", Type: console.TypeUnknown}
-	for _, r := range h.log.settle() {
+	for _, r := range h.log.Settle() {
 		report = r // the last, even if it was cut short before its panic
 	}
 	h.emitPanic("device", report)

@@ -17,6 +17,8 @@ import (
 	"github.com/fleetfall/fleetfall/agents/protocol"
 	"github.com/fleetfall/fleetfall/orchestrator/console"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 )
 
 // A machine is one transient domain, from its creation to its end: one QEMU. A host that is switched off and on again
@@ -25,8 +27,8 @@ type machine struct {
 	hypervisor *Hypervisor
 	domain     golibvirt.Domain
 	console    *wire[io.ReadCloser]
-	guest      *wire[net.Conn] // the channel's; nil on the virtual clock, which has a mailbox instead
-	channel    *channel        // nil there too
+	guest      *wire[net.Conn]    // the channel's; nil on the virtual clock, which has a mailbox instead
+	channel    *guestlink.Channel // nil there too
 	mailbox    *mailbox
 	pid        int         // of its QEMU; 0 when that is not known
 	spoke      atomic.Bool // its console printed something
@@ -37,8 +39,8 @@ type machine struct {
 // A listener hears what a machine does.
 type listener struct {
 	inbox   *inbox[any] // of domainEvent and of what is below
-	log     *serialLog
-	service *service
+	log     *guestlink.ConsoleLog
+	service *guestlink.Service
 	emit    func(fleet.Happening)  // what the guest said
 	ask     func(protocol.Request) // asked by a guest who it is; nil to have it answered
 	rung    func(*machine)         // on the virtual clock: the guest stands still and wants an answer
@@ -77,29 +79,29 @@ func (h *Hypervisor) createMachine(ctx context.Context, d domain, t *template, l
 	if err = h.startAgain(context.WithoutCancel(ctx), d, xml, t); err != nil {
 		return m, err
 	}
-	m.pid = orphans.follow(h.pidOf(d.name))
+	m.pid = qemu.Orphans.Follow(h.pidOf(d.name))
 	// Connected before the guest runs: it must find its channel's other end there, and no line of console be lost.
 	if err = m.connect(ctx, d, l); err != nil {
 		return m, err
 	}
 	if m.guest != nil {
-		m.channel = &channel{conn: m.guest.conn, ask: l.ask, conversation: conversation{
-			service: l.service, copied: t != nil, emit: l.emit, hello: func() { l.inbox.put(saidHello{m}) },
+		m.channel = &guestlink.Channel{Conn: m.guest.conn, Ask: l.ask, Conversation: guestlink.Conversation{
+			Service: l.service, Copied: t != nil, Emit: l.emit, Hello: func() { l.inbox.put(saidHello{m}) },
 		}}
 		if t != nil {
-			m.channel.answer(t.question(), 0)
+			m.channel.Answer(t.question(), 0)
 		}
 		m.readers.Go(func() {
-			m.guest.attend(reading, func(conn net.Conn) error { return m.channel.serve(reading, conn) })
+			m.guest.attend(reading, func(conn net.Conn) error { return m.channel.Serve(reading, conn) })
 		})
 	}
 	m.readers.Go(func() {
 		m.console.attend(reading, func(console io.ReadCloser) error {
-			return readConsole(console, func(chunk []byte) {
+			return guestlink.ReadConsole(console, func(chunk []byte) {
 				if m.spoke.CompareAndSwap(false, true) {
 					l.inbox.put(spoke{m})
 				}
-				reports, begun, err := l.log.take(chunk)
+				reports, begun, err := l.log.Take(chunk)
 				m.showed(l, reports, err)
 				if begun {
 					l.inbox.put(crashing{m})
@@ -121,7 +123,7 @@ func (m *machine) connect(ctx context.Context, d domain, l listener) error {
 		open:   func(ctx context.Context) (io.ReadCloser, error) { return p.console(ctx, d, m.domain) },
 		cut:    func(why error) { l.inbox.put(cut{m, "console", why}) },
 		restored: func() {
-			reports, err := l.log.gap()
+			reports, err := l.log.Gap()
 			m.showed(l, reports, err)
 			l.inbox.put(restored{m, "console"})
 		},
@@ -211,7 +213,7 @@ func (m *machine) destroy(ctx context.Context) error {
 	if m.mailbox != nil {
 		m.mailbox.bell.close() // a CPU that stands still holds QEMU up
 		// libvirt asks a QEMU to end and looks again after 200 ms. This one has nothing to write: its disk is memory.
-		orphans.kill(m.pid)
+		qemu.Orphans.Kill(m.pid)
 	}
 	destroy := func() error {
 		return m.hypervisor.call(ctx, "destroy domain", createTime, func(l *golibvirt.Libvirt) error {
@@ -226,8 +228,8 @@ func (m *machine) destroy(ctx context.Context) error {
 	if m.mailbox != nil {
 		err = errors.Join(err, m.mailbox.close(ctx))
 	}
-	orphans.reap()
-	orphans.forget(m.pid)
+	qemu.Orphans.Reap()
+	qemu.Orphans.Forget(m.pid)
 	if isGone(err) {
 		return nil
 	}

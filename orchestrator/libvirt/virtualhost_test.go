@@ -13,6 +13,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/console"
 	"github.com/fleetfall/fleetfall/orchestrator/cosim"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 )
 
 // A desk is a fleet on the virtual clock without VMs: the test says what is heard of each, in which order.
@@ -60,7 +61,7 @@ func (d *desk) asks(host string, at time.Duration, r protocol.Request) {
 	d.t.Helper()
 	r.TSC = uint64(at)
 	if r.Boot == "" {
-		r.Boot = bootA
+		r.Boot = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
 	}
 	line, err := protocol.AppendLine(nil, r)
 	if err != nil {
@@ -126,7 +127,7 @@ func TestGuestThatSaysTooMuch(t *testing.T) {
 		d.rings("a", "junk")
 		told = append(told, d.told()...)
 	}
-	if n := count("guest_log", told); n == 0 || n > guestBurst/size {
+	if n := count("guest_log", told); n == 0 || n > guestlink.GuestBurst/size {
 		t.Errorf("%d words of a guest were told at once", n)
 	}
 	if n := count("garbage", told); n != 1 {
@@ -186,7 +187,7 @@ func TestWhenAPanicWas(t *testing.T) {
 		if c.set {
 			d.hear(domainEvent{uuid: a.machine.domain.UUID, clock: true})
 		}
-		reports, _, err := a.log.take([]byte("[" + c.stamp + "] Kernel panic - not syncing: sysrq triggered crash\n"))
+		reports, _, err := a.log.Take([]byte("[" + c.stamp + "] Kernel panic - not syncing: sysrq triggered crash\n"))
 		if err != nil || len(reports) != 1 {
 			t.Fatal(reports, err)
 		}
@@ -208,7 +209,7 @@ func TestForgedPanicOnTheVirtualClock(t *testing.T) {
 		d := newDesk(t, "a")
 		a := d.hosts["a"]
 		show := func(text string) {
-			reports, _, err := a.log.take([]byte(text))
+			reports, _, err := a.log.Take([]byte(text))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,4 +1,4 @@
-package libvirt
+package guestlink
 
 import (
 	"crypto/rand"
@@ -15,10 +15,10 @@ const (
 	maxOrders  = 64      // that may wait for one host
 )
 
-// A service is what a host's guest is given when it asks: it outlives the host's boots.
-type service struct {
-	spec fleet.HostSpec
-	self func() (now time.Time, entropy []byte) // what a guest is to believe that asks who it is; nil for the machine's own
+// A Service is what a host's guest is given when it asks: it outlives the host's boots.
+type Service struct {
+	Spec fleet.HostSpec
+	Self func() (now time.Time, entropy []byte) // what a guest is to believe that asks who it is; nil for the machine's own
 
 	mu      sync.Mutex
 	version uint64
@@ -27,16 +27,17 @@ type service struct {
 	given   []fleet.Order // sent, and not yet answered
 }
 
-// checkServe refuses what no updater could be given.
-func checkServe(a fleet.Serve) error {
+// CheckServe refuses what no updater could be given: its error wraps fleet.ErrUnsupported.
+func CheckServe(a fleet.Serve) error {
 	if len(a.Content) == 0 || len(a.Content) > maxContent {
 		return fmt.Errorf("serve content of %d bytes to %s: want 1 to %d: %w", len(a.Content), a.Host, maxContent, fleet.ErrUnsupported)
 	}
 	return nil
 }
 
-func (s *service) serve(a fleet.Serve) error {
-	if err := checkServe(a); err != nil {
+// Serve has content offered from now on. Its error is one of [CheckServe].
+func (s *Service) Serve(a fleet.Serve) error {
+	if err := CheckServe(a); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -45,7 +46,8 @@ func (s *service) serve(a fleet.Serve) error {
 	return nil
 }
 
-func (s *service) tell(a fleet.Tell) error {
+// Tell has an order go with the next reply. Its error wraps fleet.ErrUnsupported, where too many wait.
+func (s *Service) Tell(a fleet.Tell) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.waiting)+len(s.given) >= maxOrders {
@@ -55,16 +57,16 @@ func (s *service) tell(a fleet.Tell) error {
 	return nil
 }
 
-// recall makes orders wait again that were given and not answered: to an earlier boot, or in an answer that may be lost. A guest
-// that does one twice is none the worse for it, and the second answer is not told.
-func (s *service) recall() {
+// recall makes orders wait again that were given and not answered: to an earlier boot, or in an answer that may be
+// lost. A guest that does one twice is none the worse for it, and the second answer is not told.
+func (s *Service) recall() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.waiting, s.given = append(s.given, s.waiting...), nil
 }
 
 // done forgets an order that was answered; false when none was given.
-func (s *service) done(order fleet.Order) bool {
+func (s *Service) done(order fleet.Order) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, o := range s.given {
@@ -76,9 +78,9 @@ func (s *service) done(order fleet.Order) bool {
 	return false
 }
 
-// answer makes the reply to a request, with the orders that wait. fetched is the event of its being sent, if content is
+// Answer makes the reply to a request, with the orders that wait. fetched is the event of its being sent, if content is
 // in it. A guest that asks who it is gets no orders: it has no boot ID yet to answer them under.
-func (s *service) answer(r protocol.Request) (reply protocol.Reply, fetched fleet.Happening) {
+func (s *Service) Answer(r protocol.Request) (reply protocol.Reply, fetched fleet.Happening) {
 	reply = protocol.Reply{ID: r.ID, Boot: r.Boot}
 	if r.Identify != nil {
 		reply.Config = s.config()
@@ -97,15 +99,15 @@ func (s *service) answer(r protocol.Request) (reply protocol.Reply, fetched flee
 }
 
 // config is what makes a machine this host, with entropy of its own each time.
-func (s *service) config() *protocol.Config {
-	self := s.self
+func (s *Service) config() *protocol.Config {
+	self := s.Self
 	if self == nil {
 		self = ownSelf
 	}
 	now, entropy := self()
 	return &protocol.Config{
-		Hostname: s.spec.Name, Now: now.UnixNano(), Entropy: entropy,
-		Beat: s.spec.Tempo.Beat, Poll: s.spec.Tempo.Poll, Work: s.spec.Tempo.Work, Threat: s.spec.Tempo.Threat,
+		Hostname: s.Spec.Name, Now: now.UnixNano(), Entropy: entropy,
+		Beat: s.Spec.Tempo.Beat, Poll: s.Spec.Tempo.Poll, Work: s.Spec.Tempo.Work, Threat: s.Spec.Tempo.Threat,
 	}
 }
 

@@ -1,10 +1,9 @@
-package libvirt
+package guestlink
 
 import (
 	"errors"
 	"io"
 	"net"
-	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -26,7 +25,7 @@ type line struct {
 	t       *testing.T
 	conn    net.Conn
 	replies *protocol.LineReader
-	channel *channel
+	channel *Channel
 	events  chan fleet.Happening
 	hellos  chan bool
 	end     func()
@@ -41,8 +40,8 @@ func talkTo(t *testing.T, copied bool) *line {
 	spec := fleet.HostSpec{Name: "h1", Tempo: fleet.Tempo{Beat: 1, Poll: 2, Work: 3, Threat: 4}}
 	l := &line{t: t,
 		events: make(chan fleet.Happening, 1000), hellos: make(chan bool, 100)}
-	l.channel = &channel{conn: ours, conversation: conversation{service: &service{spec: spec}, copied: copied,
-		emit: func(h fleet.Happening) { l.events <- h }, hello: func() { l.hellos <- true }}}
+	l.channel = &Channel{Conn: ours, Conversation: Conversation{Service: &Service{Spec: spec}, Copied: copied,
+		Emit: func(h fleet.Happening) { l.events <- h }, Hello: func() { l.hellos <- true }}}
 	l.serve(ours, guest)
 	return l
 }
@@ -52,7 +51,7 @@ func (l *line) serve(ours, guest net.Conn) {
 	l.t.Helper()
 	ended := make(chan struct{})
 	go func() {
-		_ = l.channel.serve(l.t.Context(), ours)
+		_ = l.channel.Serve(l.t.Context(), ours)
 		close(ended)
 	}()
 	l.end = func() {
@@ -158,7 +157,7 @@ func TestChannelConversation(t *testing.T) {
 	}
 	l.hello(bootA) // said again it is answered again, and is no event
 	file := make([]byte, maxContent)
-	if err := l.channel.service.serve(fleet.Serve{Host: "h1", Version: 5, Content: file}); err != nil {
+	if err := l.channel.Service.Serve(fleet.Serve{Host: "h1", Version: 5, Content: file}); err != nil {
 		t.Fatal(err)
 	}
 	l.send(protocol.Request{ID: 2, Boot: bootA, Fetch: &protocol.Fetch{Have: 1}})
@@ -172,7 +171,7 @@ func TestChannelConversation(t *testing.T) {
 	if r := l.reply(); len(r.Content) != 0 {
 		t.Error("content that the guest has was sent again")
 	}
-	if err := l.channel.service.tell(fleet.Tell{Host: "h1", Order: fleet.RemoveContent}); err != nil {
+	if err := l.channel.Service.Tell(fleet.Tell{Host: "h1", Order: fleet.RemoveContent}); err != nil {
 		t.Fatal(err)
 	}
 	l.send(protocol.Request{ID: 4, Boot: bootA, Log: &protocol.Log{Text: "a\x1b[31mb\x00"}})
@@ -213,12 +212,13 @@ func TestCopiesAreToldThatTheyAre(t *testing.T) {
 	}
 }
 
-// What a guest that restarted itself leaves in the pipe belongs to no boot, and an order that a boot took with it is given to the next.
+// What a guest that restarted itself leaves in the pipe belongs to no boot, and an order that a boot took with it is
+// given to the next.
 func TestChannelAcrossBoots(t *testing.T) {
 	l := talk(t)
 	l.hello(bootA)
 	l.event()
-	if err := l.channel.service.tell(fleet.Tell{Host: "h1", Order: fleet.RemoveContent}); err != nil {
+	if err := l.channel.Service.Tell(fleet.Tell{Host: "h1", Order: fleet.RemoveContent}); err != nil {
 		t.Fatal(err)
 	}
 	l.send(protocol.Request{ID: 2, Boot: bootA, Log: &protocol.Log{}})
@@ -281,7 +281,7 @@ func TestChannelGarbage(t *testing.T) {
 func TestChannelToDeafGuest(t *testing.T) {
 	l := talk(t)
 	l.hello(bootA)
-	if err := l.channel.service.serve(fleet.Serve{Host: "h1", Version: 5, Content: make([]byte, maxContent)}); err != nil {
+	if err := l.channel.Service.Serve(fleet.Serve{Host: "h1", Version: 5, Content: make([]byte, maxContent)}); err != nil {
 		t.Fatal(err)
 	}
 	l.event()
@@ -303,14 +303,14 @@ func TestChannelToDeafGuest(t *testing.T) {
 }
 
 func TestThrottle(t *testing.T) {
-	data := strings.NewReader(strings.Repeat("x", guestBurst+10))
-	th := &throttle{ctx: t.Context(), r: data, tokens: guestBurst, last: time.Now()}
+	data := strings.NewReader(strings.Repeat("x", GuestBurst+10))
+	th := &throttle{ctx: t.Context(), r: data, tokens: GuestBurst, last: time.Now()}
 	begin := time.Now()
 	n, err := io.Copy(io.Discard, th)
-	if err != nil || n != guestBurst+10 || time.Since(begin) > 20*time.Second {
+	if err != nil || n != GuestBurst+10 || time.Since(begin) > 20*time.Second {
 		t.Errorf("%d bytes, %v", n, err)
 	}
-	if th.tokens > guestBurst/2 {
+	if th.tokens > GuestBurst/2 {
 		t.Errorf("%v tokens left after a burst", th.tokens)
 	}
 }
@@ -323,52 +323,27 @@ func FuzzRequest(f *testing.F) {
 		ours, guest := net.Pipe()
 		go io.Copy(io.Discard, guest) // ends when the pipe is closed
 		defer ours.Close()
-		c := &channel{conn: ours, conversation: conversation{service: &service{}, hello: func() {}, emit: func(h fleet.Happening) {
-			if g, ok := h.(fleet.Garbage); ok && (g.Bytes <= 0 || len(g.Reason) > 2*maxText) {
+		c := &Channel{Conn: ours, Conversation: Conversation{Service: &Service{}, Hello: func() {}, Emit: func(h fleet.Happening) {
+			if g, ok := h.(fleet.Garbage); ok && (g.Bytes <= 0 || len(g.Reason) > 2*MaxText) {
 				t.Errorf("%+v", g)
 			}
 		}}}
 		lines := protocol.NewLineReader(strings.NewReader(string(data)), protocol.MaxLine)
 		for line, err := lines.Next(); err == nil; line, err = lines.Next() {
 			if r, err := protocol.ParseRequest(line); err == nil {
-				c.answer(r, len(line))
+				c.Answer(r, len(line))
 			}
 		}
 	})
 }
 
-func TestConsoleIsBounded(t *testing.T) {
-	dir := t.TempDir()
-	s, err := openSerialLog(dir, "h1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	chunk := []byte(strings.Repeat("0123456789abcde\n", 64<<10))
-	for range 12 {
-		if _, _, err := s.take(chunk); err != nil {
-			t.Fatal(err)
-		}
-	}
-	reports, _, err := s.take([]byte("[    1.000000] Kernel panic - not syncing: sysrq triggered crash\n"))
-	if err != nil || len(reports) != 1 {
-		t.Errorf("a panic after the bound: %v, %v", reports, err)
-	}
-	if err := s.close(); err != nil {
-		t.Error(err)
-	}
-	text, err := os.ReadFile(filepath.Join(dir, "h1", "console.log"))
-	if err != nil || len(text) > maxConsole+100 || !strings.HasSuffix(string(text), "no more of it is kept]\n") {
-		t.Errorf("%d bytes kept, %v", len(text), err)
-	}
-}
-
-// A guest whose answer was lost with the connection asks again over the next: it gets what went with the answer, and what it tells
-// again is not told twice.
+// A guest whose answer was lost with the connection asks again over the next: it gets what went with the answer, and
+// what it tells again is not told twice.
 func TestChannelIsCut(t *testing.T) {
 	l := talk(t)
 	l.hello(bootA)
 	l.event() // its hello
-	if err := l.channel.service.tell(fleet.Tell{Host: "h1", Order: fleet.RemoveContent}); err != nil {
+	if err := l.channel.Service.Tell(fleet.Tell{Host: "h1", Order: fleet.RemoveContent}); err != nil {
 		t.Fatal(err)
 	}
 	beat := &protocol.Beat{WorkUnits: 1, WorkTotal: 5, WorkMax: 5, Exits: []protocol.Exit{{Signal: 11}}}

@@ -1,4 +1,4 @@
-package libvirt
+package guestlink
 
 import (
 	"reflect"
@@ -11,12 +11,12 @@ import (
 
 const maxLoads = 16 // kinds of work that a beat is believed
 
-// A conversation is what one VM's guest says and is told, whichever way the words go.
-type conversation struct {
-	service *service
-	copied  bool // the guest is a copy of a template
-	emit    func(fleet.Happening)
-	hello   func()       // called after the Hello event of each boot
+// A Conversation is what one VM's guest says and is told, whichever way the words go.
+type Conversation struct {
+	Service *Service
+	Copied  bool // the guest is a copy of a template
+	Emit    func(fleet.Happening)
+	Hello   func()       // called after the Hello event of each boot
 	heard   atomic.Int64 // requests of the current boot so far
 
 	mu      sync.Mutex
@@ -26,17 +26,17 @@ type conversation struct {
 	unsure  bool // the answer to last may not have come through
 }
 
-// missed says that the guest may never get the latest answer. It then makes its request again, under another ID, and what it told
-// with that was heard already; orders that went with the answer wait for the next.
-func (c *conversation) missed() {
+// Missed says that the guest may never get the latest answer. It then makes its request again, under another ID, and
+// what it told with that was heard already; orders that went with the answer wait for the next.
+func (c *Conversation) Missed() {
 	c.mu.Lock()
 	c.unsure = true
 	c.mu.Unlock()
-	c.service.recall()
+	c.Service.recall()
 }
 
 // repeated tells whether a request was made before and is only made again for its answer.
-func (c *conversation) repeated(r protocol.Request) bool {
+func (c *Conversation) repeated(r protocol.Request) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	last, unsure := c.last, c.unsure
@@ -45,16 +45,19 @@ func (c *conversation) repeated(r protocol.Request) bool {
 	return unsure && reflect.DeepEqual(r, last)
 }
 
-// booted tells whether the current boot said hello.
-func (c *conversation) booted() bool {
+// Heard is how many requests of the current boot were heard so far.
+func (c *Conversation) Heard() int64 { return c.heard.Load() }
+
+// Booted tells whether the current boot said hello.
+func (c *Conversation) Booted() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.boot != ""
 }
 
-// take turns a request into events. It returns the making of its answer, with the event of the answer's being sent if there
-// is one; nil where none is due. wrong says what is not as it should be.
-func (c *conversation) take(r protocol.Request) (answer func() (protocol.Reply, fleet.Happening), wrong string) {
+// Take turns a request into events. It returns the making of its answer, with the event of the answer's being sent if
+// there is one; nil where none is due. wrong says what is not as it should be.
+func (c *Conversation) Take(r protocol.Request) (answer func() (protocol.Reply, fleet.Happening), wrong string) {
 	c.mu.Lock()
 	stale, fresh, known := r.Boot == c.expired, false, r.Boot == c.boot
 	if r.Hello != nil && !stale && !known {
@@ -68,14 +71,14 @@ func (c *conversation) take(r protocol.Request) (answer func() (protocol.Reply, 
 	switch {
 	case r.Identify != nil:
 		return func() (protocol.Reply, fleet.Happening) {
-			reply, _ := c.service.answer(r)
-			reply.Config.Copied = c.copied
+			reply, _ := c.Service.Answer(r)
+			reply.Config.Copied = c.Copied
 			return reply, nil
 		}, ""
 	case stale:
 		return nil, ""
 	case fresh:
-		c.service.recall()
+		c.Service.recall()
 	case !known:
 		return func() (protocol.Reply, fleet.Happening) {
 			return protocol.Reply{ID: r.ID, Boot: r.Boot, Error: "say hello first"}, nil
@@ -85,44 +88,44 @@ func (c *conversation) take(r protocol.Request) (answer func() (protocol.Reply, 
 	if !c.repeated(r) {
 		c.tell(r, fresh)
 	}
-	return func() (protocol.Reply, fleet.Happening) { return c.service.answer(r) }, ""
+	return func() (protocol.Reply, fleet.Happening) { return c.Service.Answer(r) }, ""
 }
 
 // tell turns a request into events.
-func (c *conversation) tell(r protocol.Request, fresh bool) {
+func (c *Conversation) tell(r protocol.Request, fresh bool) {
 	switch {
 	case r.Hello != nil && fresh: // a guest that missed the reply says hello again
 		h := r.Hello
-		c.emit(fleet.Hello{
-			BootID: clip(r.Boot, maxText), Mode: fleet.BootMode(clip(h.Mode, 16)), Architecture: clip(h.Architecture, 32),
-			ContentVersion: h.ContentVersion, AgentState: clip(h.AgentState, 32), Uptime: r.Uptime, Kernel: clip(h.Kernel, 128),
+		c.Emit(fleet.Hello{
+			BootID: Clip(r.Boot, MaxText), Mode: fleet.BootMode(Clip(h.Mode, 16)), Architecture: Clip(h.Architecture, 32),
+			ContentVersion: h.ContentVersion, AgentState: Clip(h.AgentState, 32), Uptime: r.Uptime, Kernel: Clip(h.Kernel, 128),
 		})
-		c.hello()
+		c.Hello()
 	case r.Beat != nil:
 		// What happened comes before the beat that tells of it: who judges the host by the beat then knows all of it.
 		b := r.Beat
 		for _, t := range b.Threats {
-			c.emit(fleet.Threat{ID: t.ID, What: clip(t.What, 64), Blocked: t.Blocked, Reported: t.Reported, Latency: t.Latency, Inherited: t.Inherited})
+			c.Emit(fleet.Threat{ID: t.ID, What: Clip(t.What, 64), Blocked: t.Blocked, Reported: t.Reported, Latency: t.Latency, Inherited: t.Inherited})
 		}
 		for _, f := range b.Refusals {
-			c.emit(fleet.ContentRefused{Version: f.Version, Reason: clip(f.Reason, maxText)})
+			c.Emit(fleet.ContentRefused{Version: f.Version, Reason: Clip(f.Reason, MaxText)})
 		}
 		for _, x := range b.Exits {
-			c.emit(fleet.AgentExit{Signal: x.Signal, Code: x.Code, Restart: x.Restart})
+			c.Emit(fleet.AgentExit{Signal: x.Signal, Code: x.Code, Restart: x.Restart})
 		}
-		c.emit(fleet.Beat{
-			BootID: clip(r.Boot, maxText), AgentState: clip(b.AgentState, 32), ContentVersion: b.ContentVersion,
+		c.Emit(fleet.Beat{
+			BootID: Clip(r.Boot, MaxText), AgentState: Clip(b.AgentState, 32), ContentVersion: b.ContentVersion,
 			WorkUnits: b.WorkUnits, WorkMax: b.WorkMax, WorkTotal: b.WorkTotal, WorkFailed: b.WorkFailed, Uptime: r.Uptime,
 			WorkHung: b.WorkHung, Loads: loads(b.Loads), PollsFailed: b.PollsFailed,
 			Available: b.Available, Killed: b.Killed, RunDelay: b.RunDelay,
 		})
 		for _, d := range b.Done {
-			if c.service.done(fleet.Order(d.Order)) { // else made up, or told twice
-				c.emit(fleet.OrderDone{Order: fleet.Order(d.Order), Error: clip(d.Error, maxText)})
+			if c.Service.done(fleet.Order(d.Order)) { // else made up, or told twice
+				c.Emit(fleet.OrderDone{Order: fleet.Order(d.Order), Error: Clip(d.Error, MaxText)})
 			}
 		}
 	case r.Log != nil:
-		c.emit(fleet.GuestLog{Text: clip(r.Log.Text, maxText)})
+		c.Emit(fleet.GuestLog{Text: Clip(r.Log.Text, MaxText)})
 	}
 }
 
@@ -130,7 +133,7 @@ func (c *conversation) tell(r protocol.Request, fresh bool) {
 func loads(list []protocol.Load) []fleet.Load {
 	var loads []fleet.Load
 	for _, l := range list[:min(len(list), maxLoads)] {
-		loads = append(loads, fleet.Load{What: clip(l.What, 16), Units: l.Units, Total: l.Total})
+		loads = append(loads, fleet.Load{What: Clip(l.What, 16), Units: l.Units, Total: l.Total})
 	}
 	return loads
 }
