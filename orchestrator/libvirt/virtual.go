@@ -11,7 +11,6 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/fleetfall/fleetfall/agents/architecture"
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/cosim"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
@@ -127,8 +126,8 @@ func (f *virtualFleet) domainOf(host string) string { return f.hosts[host].domai
 // Caps implements fleet.Fleet.
 func (f *virtualFleet) Caps() fleet.Caps {
 	return fleet.Caps{
-		Backend: "libvirt", Accelerator: f.accelerator, Clock: fleet.VirtualClock,
-		Architectures: architecture.Names(), Actions: fleet.ActionKinds(),
+		Backend: Name, Accelerator: f.accelerator, Clock: fleet.VirtualClock, Lookahead: Lookahead, Tolerance: Tolerance,
+		Has: append(can(), fleet.CanKeepTime(fleet.VirtualClock)),
 	}
 }
 
