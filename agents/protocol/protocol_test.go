@@ -158,7 +158,7 @@ func TestBoundsOfABeat(t *testing.T) {
 }
 
 func TestParseReply(t *testing.T) {
-	want := Reply{ID: 3, Boot: boot, Content: []byte{0, 255, 10}, Orders: []string{"remove_content"}, Config: &Config{Hostname: "a", Beat: time.Second}}
+	want := Reply{ID: 3, Boot: boot, Content: []byte{0, 255, 10}, Orders: []Order{{1, "remove_content", map[string]string{"a": "b"}}}, Config: &Config{Hostname: "a", Beat: time.Second}}
 	line, err := AppendLine(nil, want)
 	if err != nil {
 		t.Fatal(err)
@@ -167,7 +167,7 @@ func TestParseReply(t *testing.T) {
 		t.Errorf("%q is not one line", line)
 	}
 	got, err := ParseReply(bytes.TrimSpace(line))
-	if err != nil || !bytes.Equal(got.Content, want.Content) || got.Config.Beat != time.Second {
+	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if _, err := ParseReply([]byte("{")); err == nil {

@@ -89,7 +89,8 @@ type (
 	}
 	// OrderDone: the guest carried an order out.
 	OrderDone struct {
-		Order Order  `json:"order"`
+		ID    uint64 `json:"id,omitempty"`    // the order's; 0 in journals of before there were IDs
+		Order string `json:"order"`           // the order's kind
 		Error string `json:"error,omitempty"` // why it could not
 	}
 	// Panic: the host's kernel panicked, by the hypervisor's panic device or by the console.

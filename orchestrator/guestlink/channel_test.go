@@ -20,6 +20,9 @@ const (
 	bootB = "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb"
 )
 
+// removal is an order.
+var removal = fleet.Order{ID: 7, Kind: fleet.RemoveContent}
+
 // A line is the guest's end of a channel, over a real socket.
 type line struct {
 	t       *testing.T
@@ -171,11 +174,11 @@ func TestChannelConversation(t *testing.T) {
 	if r := l.reply(); len(r.Content) != 0 {
 		t.Error("content that the guest has was sent again")
 	}
-	if err := l.channel.Service.Tell(fleet.Tell{Host: "h1", Order: fleet.RemoveContent}); err != nil {
+	if err := l.channel.Service.Tell(fleet.Tell{Host: "h1", Order: removal}); err != nil {
 		t.Fatal(err)
 	}
 	l.send(protocol.Request{ID: 4, Boot: bootA, Log: &protocol.Log{Text: "a\x1b[31mb\x00"}})
-	if r := l.reply(); !slices.Equal(r.Orders, []string{"remove_content"}) {
+	if r := l.reply(); !reflect.DeepEqual(r.Orders, []protocol.Order{{ID: 7, Kind: "remove_content"}}) {
 		t.Errorf("orders %v", r.Orders)
 	}
 	if e := l.event(); e != (fleet.GuestLog{Text: "a?[31mb?"}) {
@@ -186,7 +189,7 @@ func TestChannelConversation(t *testing.T) {
 		WorkUnits: 9, WorkFailed: 4, WorkTotal: 8, WorkMax: 7, WorkHung: 3, PollsFailed: 2, Available: 1 << 20, Killed: 1, RunDelay: 6,
 		Loads:    append([]protocol.Load{{What: "open\x00", Units: 5, Total: 4}}, make([]protocol.Load, 99)...),
 		Refusals: []protocol.Refusal{{Version: 5, Reason: "no"}}, Exits: []protocol.Exit{{Signal: 11}},
-		Done: []protocol.Done{{Order: "remove_content"}, {Order: "remove_content"}, {Order: "made up"}},
+		Done: []protocol.Done{{ID: 7}, {ID: 7}, {ID: 8}},
 	}})
 	if r := l.reply(); len(r.Orders) != 0 {
 		t.Errorf("an order was given twice: %v", r.Orders)
@@ -198,7 +201,7 @@ func TestChannelConversation(t *testing.T) {
 	}
 	for _, want := range []fleet.Happening{
 		fleet.Threat{ID: 9, What: "exec", Blocked: true, Inherited: true}, fleet.ContentRefused{Version: 5, Reason: "no"},
-		fleet.AgentExit{Signal: 11}, beat, fleet.OrderDone{Order: fleet.RemoveContent},
+		fleet.AgentExit{Signal: 11}, beat, fleet.OrderDone{ID: 7, Order: fleet.RemoveContent},
 	} {
 		if got := l.event(); !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, want %+v", got, want)
@@ -218,7 +221,7 @@ func TestChannelAcrossBoots(t *testing.T) {
 	l := talk(t)
 	l.hello(bootA)
 	l.event()
-	if err := l.channel.Service.Tell(fleet.Tell{Host: "h1", Order: fleet.RemoveContent}); err != nil {
+	if err := l.channel.Service.Tell(fleet.Tell{Host: "h1", Order: removal}); err != nil {
 		t.Fatal(err)
 	}
 	l.send(protocol.Request{ID: 2, Boot: bootA, Log: &protocol.Log{}})
@@ -343,7 +346,7 @@ func TestChannelIsCut(t *testing.T) {
 	l := talk(t)
 	l.hello(bootA)
 	l.event() // its hello
-	if err := l.channel.Service.Tell(fleet.Tell{Host: "h1", Order: fleet.RemoveContent}); err != nil {
+	if err := l.channel.Service.Tell(fleet.Tell{Host: "h1", Order: removal}); err != nil {
 		t.Fatal(err)
 	}
 	beat := &protocol.Beat{WorkUnits: 1, WorkTotal: 5, WorkMax: 5, Exits: []protocol.Exit{{Signal: 11}}}
@@ -356,7 +359,7 @@ func TestChannelIsCut(t *testing.T) {
 	if r := l.reply(); r.ID != 3 || len(r.Orders) != 1 {
 		t.Errorf("the order is lost with the answer: %+v", r)
 	}
-	l.send(protocol.Request{ID: 4, Boot: bootA, Uptime: 4, Beat: &protocol.Beat{Done: []protocol.Done{{Order: string(fleet.RemoveContent)}}}})
+	l.send(protocol.Request{ID: 4, Boot: bootA, Uptime: 4, Beat: &protocol.Beat{Done: []protocol.Done{{ID: removal.ID}}}})
 	l.reply()
 	l.cut()
 	// The beat of before did come through: this one only looks like it.

@@ -120,8 +120,8 @@ func (c *Conversation) tell(r protocol.Request, fresh bool) {
 			Available: b.Available, Killed: b.Killed, RunDelay: b.RunDelay,
 		})
 		for _, d := range b.Done {
-			if c.Service.done(fleet.Order(d.Order)) { // else made up, or told twice
-				c.Emit(fleet.OrderDone{Order: fleet.Order(d.Order), Error: Clip(d.Error, MaxText)})
+			if order, open := c.Service.done(d.ID); open { // else made up, or told twice
+				c.Emit(fleet.OrderDone{ID: order.ID, Order: order.Kind, Error: Clip(d.Error, MaxText)})
 			}
 		}
 	case r.Log != nil:

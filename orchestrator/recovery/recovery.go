@@ -117,6 +117,7 @@ type safeMode struct {
 	panics map[string]int // since the host was last up
 	visits map[string]int // of technicians, a host
 	timers int            // so that each tag is new
+	orders uint64         // so that each has a number of its own
 }
 
 type stage int
@@ -131,8 +132,9 @@ const (
 
 type job struct {
 	stage stage
-	begun bool   // its boot into safe mode has
-	tag   string // of the timer that moves it on
+	begun bool        // its boot into safe mode has
+	order fleet.Order // of the technician's, latest
+	tag   string      // of the timer that moves it on
 }
 
 // attended tells whether a technician is at the host.
@@ -164,10 +166,10 @@ func (s *safeMode) Observe(e fleet.Event, changes []health.Change) []Step {
 	case fleet.Hello:
 		if j != nil && j.stage == booting && w.Mode == fleet.Safe {
 			j.stage = removing
-			steps = append(steps, Step{Action: fleet.Tell{Host: e.Host, Order: fleet.RemoveContent}})
+			steps = append(steps, Step{Action: fleet.Tell{Host: e.Host, Order: s.order(j)}})
 		}
 	case fleet.OrderDone:
-		if j != nil && j.stage == removing && w.Order == fleet.RemoveContent {
+		if j != nil && j.stage == removing && j.order.AnsweredBy(w) {
 			if w.Error != "" {
 				steps = append(steps, s.trouble(e.Host)...)
 				break
@@ -255,6 +257,13 @@ func (s *safeMode) timer(tag string) []Step {
 		return s.assign()
 	}
 	return nil
+}
+
+// order is what the guest is told to do for a technician.
+func (s *safeMode) order(j *job) fleet.Order {
+	s.orders++
+	j.order = fleet.Order{ID: s.orders, Kind: fleet.RemoveContent}
+	return j.order
 }
 
 func (s *safeMode) wait(j *job, what, host string, d time.Duration) Step {

@@ -109,8 +109,8 @@ func TestSafeMode(t *testing.T) {
 	c.expect(c.fire("notice/a"), "boot {Host:a Mode:safe}")
 	c.expect(c.fire("notice/b")) // the one technician is busy
 	c.expect(c.host("a", fleet.Booting{Mode: fleet.Safe}))
-	c.expect(c.host("a", fleet.Hello{Mode: fleet.Safe}), "tell {Host:a Order:remove_content}")
-	c.expect(c.host("a", fleet.OrderDone{Order: fleet.RemoveContent}), "wait 4s for hands-on/a")
+	c.expect(c.host("a", fleet.Hello{Mode: fleet.Safe}), "tell {Host:a Order:{ID:1 Kind:remove_content Args:map[]}}")
+	c.expect(c.host("a", fleet.OrderDone{ID: 1, Order: fleet.RemoveContent}), "wait 4s for hands-on/a")
 	c.expect(c.fire("hands-on/a"), "boot {Host:a Mode:normal}", "boot {Host:b Mode:safe}")
 
 	// A host that crashes again after its repair is looped anew before it is noticed.
@@ -137,7 +137,7 @@ func TestQueuedHostThatComesBackIsPassedOver(t *testing.T) {
 	c.expect(c.fire("notice/c"))
 	c.host("b", fleet.Beat{}, up("b"))
 	c.host("a", fleet.Hello{Mode: fleet.Safe})
-	c.host("a", fleet.OrderDone{Order: fleet.RemoveContent})
+	c.host("a", fleet.OrderDone{ID: 1, Order: fleet.RemoveContent})
 	c.expect(c.fire("hands-on/a"), "boot {Host:a Mode:normal}", "boot {Host:c Mode:safe}")
 }
 
@@ -156,7 +156,7 @@ func TestPanicOnTheWayToSafeMode(t *testing.T) {
 	c.expect(c.host("a", fleet.Booting{Mode: fleet.Normal}))
 	c.expect(c.host("a", fleet.Panic{}))
 	c.expect(c.host("a", fleet.Booting{Mode: fleet.Safe}))
-	c.expect(c.host("a", fleet.Hello{Mode: fleet.Safe}), "tell {Host:a Order:remove_content}")
+	c.expect(c.host("a", fleet.Hello{Mode: fleet.Safe}), "tell {Host:a Order:{ID:1 Kind:remove_content Args:map[]}}")
 }
 
 func TestRepairThatFailsIsTriedAgain(t *testing.T) {
@@ -173,7 +173,7 @@ func TestRepairThatFailsIsTriedAgain(t *testing.T) {
 		},
 		"content cannot be removed": func(c *script) []string {
 			c.host("a", fleet.Hello{Mode: fleet.Safe})
-			return c.host("a", fleet.OrderDone{Order: fleet.RemoveContent, Error: "read-only file system"})
+			return c.host("a", fleet.OrderDone{ID: 1, Order: fleet.RemoveContent, Error: "read-only file system"})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -238,9 +238,15 @@ func (b Backend) crash(t *testing.T) {
 	if got := of[fleet.Hello](r, "a", "hello in safe mode", nil); got.Mode != fleet.Safe {
 		t.Errorf("hello in mode %q, want safe", got.Mode)
 	}
-	r.do(fleet.Tell{Host: "a", Order: fleet.RemoveContent})
-	if got := of[fleet.OrderDone](r, "a", "the order's outcome", nil); got.Order != fleet.RemoveContent || got.Error != "" {
+	remove := fleet.Tell{Host: "a", Order: fleet.Order{ID: 1, Kind: fleet.RemoveContent}}
+	r.do(remove)
+	r.do(remove) // it is the same, and done once
+	r.do(fleet.Tell{Host: "a", Order: fleet.Order{ID: 2, Kind: "unheard_of", Args: map[string]string{"a": "b"}}})
+	if got := of[fleet.OrderDone](r, "a", "the order's outcome", nil); got != (fleet.OrderDone{ID: 1, Order: fleet.RemoveContent}) {
 		t.Errorf("order done: %+v", got)
+	}
+	if got := of[fleet.OrderDone](r, "a", "the outcome of what nobody knows", nil); got.ID != 2 || got.Order != "unheard_of" || got.Error == "" {
+		t.Errorf("an order of an unknown kind was done: %+v", got)
 	}
 	r.do(fleet.Boot{Host: "a", Mode: fleet.Normal})
 	if got := of[fleet.Hello](r, "a", "hello after the repair", nil); got.ContentVersion != b.Shipped {

@@ -168,7 +168,7 @@ func (g *guest) live() error {
 	for range time.Tick(config.Beat) {
 		beat := protocol.Beat{AgentState: protocol.AgentAbsent, ContentVersion: g.content}
 		for _, order := range orders {
-			beat.Done = append(beat.Done, protocol.Done{Order: order})
+			beat.Done = append(beat.Done, protocol.Done{ID: order.ID})
 		}
 		reply, err := g.ask(protocol.Request{Beat: &beat})
 		if err != nil {
