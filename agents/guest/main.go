@@ -154,6 +154,7 @@ func greet(set settings, d *disk, a *agent, log *logger) protocol.Hello {
 	}
 	state, _ := a.status()
 	return protocol.Hello{
+		Protocol:       protocol.Version,
 		Mode:           set.mode,
 		Architecture:   set.architecture,
 		ContentVersion: version,

@@ -224,7 +224,7 @@ func TestHelloUntilAnswered(t *testing.T) {
 		asked := 0
 		s := newSession(t, func(r protocol.Request) (protocol.Reply, error) {
 			asked++
-			if h := r.Hello; h == nil || r.Boot != testBoot || h.Mode != safeMode || h.Architecture != "user" ||
+			if h := r.Hello; h == nil || r.Boot != testBoot || h.Protocol != protocol.Version || h.Mode != safeMode || h.Architecture != "user" ||
 				h.ContentVersion != 1 || h.AgentState != protocol.AgentAbsent || h.Kernel == "" {
 				t.Errorf("hello %+v", h)
 			}

@@ -16,6 +16,9 @@ import (
 )
 
 const (
+	// Version is raised when a guest or a host of before would misread what is said now. A guest says its own in Hello. One that
+	// says another than the host's is refused: it is as old, or as new, as its image.
+	Version = 2
 	// MaxLine bounds a request, in bytes: the host reads no further.
 	MaxLine = 64 << 10
 	// MaxReply bounds a reply, in bytes; it holds a channel file of at most 1 MiB in base64.
@@ -63,6 +66,7 @@ type Identify struct {
 
 // Hello is the second request of a boot.
 type Hello struct {
+	Protocol       int    `json:"protocol"`        // Version; the first had none
 	Mode           string `json:"mode"`            // "normal" or "safe"
 	Architecture   string `json:"architecture"`    // of the agent
 	ContentVersion uint64 `json:"content_version"` // on the disk
@@ -253,6 +257,9 @@ func ParseRequest(line []byte) (Request, error) {
 		return Request{}, fmt.Errorf("request %d has a boot ID of %d characters, want 36", r.ID, len(r.Boot))
 	case !within(MaxTime, r.Uptime), r.Identify != nil && !within(MaxTime, r.Identify.LogTime):
 		return Request{}, fmt.Errorf("request %d has an impossible uptime", r.ID)
+	}
+	if r.Hello != nil && !within(MaxCount, r.Hello.Protocol) {
+		return Request{}, fmt.Errorf("request %d: a hello with version %d of the protocol", r.ID, r.Hello.Protocol)
 	}
 	if r.Beat != nil {
 		if err := r.Beat.check(); err != nil {

@@ -40,7 +40,7 @@ func talk(t *testing.T) *line { return talkTo(t, false) }
 func talkTo(t *testing.T, copied bool) *line {
 	t.Helper()
 	ours, guest := connected(t)
-	spec := fleet.HostSpec{Name: "h1", Tempo: fleet.Tempo{Beat: 1, Poll: 2, Work: 3, Threat: 4}}
+	spec := fleet.HostSpec{Name: "h1", Image: "tiny", Tempo: fleet.Tempo{Beat: 1, Poll: 2, Work: 3, Threat: 4}}
 	l := &line{t: t,
 		events: make(chan fleet.Happening, 1000), hellos: make(chan bool, 100)}
 	l.channel = &Channel{Conn: ours, Conversation: Conversation{Service: &Service{Spec: spec}, Copied: copied,
@@ -124,7 +124,7 @@ func (l *line) reply() protocol.Reply {
 
 func (l *line) hello(boot string) protocol.Reply {
 	l.t.Helper()
-	l.send(protocol.Request{ID: 1, Boot: boot, Hello: &protocol.Hello{Mode: "normal", Architecture: "kernel"}})
+	l.send(protocol.Request{ID: 1, Boot: boot, Hello: &protocol.Hello{Protocol: protocol.Version, Mode: "normal", Architecture: "kernel"}})
 	return l.reply()
 }
 
@@ -155,7 +155,7 @@ func TestChannelConversation(t *testing.T) {
 		t.Error("who asks again is answered, with other entropy")
 	}
 	l.hello(bootA)
-	if h, ok := l.event().(fleet.Hello); !ok || h.BootID != bootA || h.Mode != fleet.Normal {
+	if h, ok := l.event().(fleet.Hello); !ok || h.BootID != bootA || h.Mode != fleet.Normal || h.Protocol != protocol.Version {
 		t.Errorf("hello %+v", h)
 	}
 	l.hello(bootA) // said again it is answered again, and is no event
@@ -205,6 +205,35 @@ func TestChannelConversation(t *testing.T) {
 	} {
 		if got := l.event(); !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+}
+
+// A guest of another version is told what to do, each time that it says hello, and the host once; nothing else of it is heard.
+func TestGuestOfAnotherVersion(t *testing.T) {
+	for line, want := range map[string]string{
+		`{"mode":"normal"}`: "version 1 of the protocol, this fleetfall version 2: build the image again with `fleetfall image build tiny`",
+		`{"protocol":3}`:    "version 3 of the protocol, this fleetfall version 2: ",
+	} {
+		l := talk(t)
+		if err := l.channel.Service.Tell(fleet.Tell{Host: "h1", Order: removal}); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			l.raw(`{"id":1,"boot":"` + bootA + `","hello":` + line + "}\n")
+			if r := l.reply(); !strings.Contains(r.Error, want) || len(r.Orders) > 0 {
+				t.Errorf("reply %+v, want an error with %q", r, want)
+			}
+		}
+		l.send(protocol.Request{ID: 2, Boot: bootA, Log: &protocol.Log{Text: "unheard"}})
+		if r := l.reply(); r.Error == "" {
+			t.Errorf("reply %+v", r)
+		}
+		if f, ok := l.event().(fleet.InfraFailed); !ok || f.Op != "speak with guest" || !strings.Contains(f.Reason, want) {
+			t.Errorf("%+v, want a failure of the testbed for %q", f, want)
+		}
+		if e, ok := l.event().(fleet.Garbage); !ok || len(l.events) > 0 || len(l.hellos) > 0 || l.channel.Booted() {
+			t.Errorf("%+v, and %d events more, %d hellos", e, len(l.events), len(l.hellos))
 		}
 	}
 }
@@ -319,7 +348,7 @@ func TestThrottle(t *testing.T) {
 }
 
 func FuzzRequest(f *testing.F) {
-	for _, seed := range []string{"{}\n", `{"id":1,"boot":"` + bootA + `","hello":{}}` + "\n", "\n\n\x00", `{"beat":{}}` + "\n"} {
+	for _, seed := range []string{"{}\n", `{"id":1,"boot":"` + bootA + `","hello":{"protocol":2}}` + "\n", "\n\n\x00", `{"beat":{}}` + "\n"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -139,7 +139,7 @@ func (g *guest) live() error {
 	if err != nil {
 		return err
 	}
-	hello := protocol.Hello{AgentState: protocol.AgentAbsent, Kernel: release()}
+	hello := protocol.Hello{Protocol: protocol.Version, AgentState: protocol.AgentAbsent, Kernel: release()}
 	for _, word := range strings.Fields(string(cmdline)) {
 		if v, ok := strings.CutPrefix(word, "fleetfall.mode="); ok {
 			hello.Mode = v
