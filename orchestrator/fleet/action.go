@@ -30,11 +30,6 @@ type Order struct {
 	Args map[string]string `json:"args,omitempty"` // what there is to say besides, by the kind's own names
 }
 
-// AnsweredBy tells whether an OrderDone is of this order; one without an ID, as old journals have them, is of any of its kind.
-func (o Order) AnsweredBy(done OrderDone) bool {
-	return done.Order == o.Kind && (done.ID == o.ID || done.ID == 0)
-}
-
 // RemoveContent is the kind of order that deletes the agent's newest content from the persistent disk, as the published remedies of July 2024 did;
 // the agent then starts from the content its image was shipped with.
 const RemoveContent = "remove_content"

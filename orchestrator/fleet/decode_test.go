@@ -35,20 +35,6 @@ func TestDecodeWhatJournalsHave(t *testing.T) {
 	}
 }
 
-func TestAnsweredBy(t *testing.T) {
-	order := fleet.Order{ID: 7, Kind: fleet.RemoveContent}
-	for done, want := range map[fleet.OrderDone]bool{
-		{ID: 7, Order: fleet.RemoveContent, Error: "no"}: true,
-		{Order: fleet.RemoveContent}:                     true, // of an old journal
-		{ID: 8, Order: fleet.RemoveContent}:              false,
-		{Order: "another"}:                               false,
-	} {
-		if got := order.AnsweredBy(done); got != want {
-			t.Errorf("%+v answers %+v: %v", done, order, got)
-		}
-	}
-}
-
 // FuzzDecode: what a journal holds is an error, or comes back as it was read.
 func FuzzDecode(f *testing.F) {
 	for _, kind := range fleet.ActionKinds() {

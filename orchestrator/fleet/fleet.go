@@ -55,7 +55,7 @@ func (c Caps) Supports(kind string) bool { return slices.Contains(c.Actions, kin
 // A HostSpec describes one host to the backend that makes it. It is inert: making a fleet of specs boots nothing.
 type HostSpec struct {
 	Name         string `json:"name"`                 // unique within the fleet; lower-case letters, digits and dashes
-	Architecture string `json:"architecture"`         // "kernel", "user", "none", …
+	Architecture string `json:"architecture"`         // one of architecture.Names
 	Image        string `json:"image"`                // name of a vmimages recipe
 	MemoryBytes  int64  `json:"memory_bytes"`         // the guest's memory
 	Tempo        Tempo  `json:"tempo"`                // how often the guest does what it does

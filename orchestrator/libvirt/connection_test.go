@@ -12,6 +12,8 @@ import (
 
 	golibvirt "github.com/digitalocean/go-libvirt"
 	"golang.org/x/sys/unix"
+
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
 )
 
 // TestConnect asks a real daemon for its version on every transport but ssh, which has a test of its own.
@@ -73,7 +75,7 @@ func TestConnectErrors(t *testing.T) {
 	d := listen(t)
 	tls := func(pki string) string { return strings.Replace(d.tls, d.pki, pki, 1) }
 	stranger := t.TempDir()
-	certify(t, account{}, stranger)
+	certify(t, account.Account{}, stranger)
 	mixed := t.TempDir() // trusts the daemon, who knows nothing of it
 	for from, names := range map[string][]string{d.pki: {"cacert.pem"}, stranger: {"clientcert.pem", "clientkey.pem"}} {
 		for _, name := range names {

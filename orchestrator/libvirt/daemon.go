@@ -12,23 +12,25 @@ import (
 
 	"github.com/fleetfall/fleetfall/internal/process"
 	"github.com/fleetfall/fleetfall/internal/tool"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
 )
 
 // A daemon is a private libvirtd, in session mode: it needs no rights, sees no domains but ours and ends with us.
 type daemon struct {
-	work    *workDir
+	dir     string // the work directory
 	cmd     *exec.Cmd
 	process process.ID
 	exited  chan struct{} // closed when it has ended
 }
 
+// daemonDirs are, in a work directory, what a private daemon calls its home, and what else it makes files in.
+var daemonDirs = []string{"c", "c/libvirt", "h", "r"}
+
 // The daemon's settings. QEMU's own output goes straight to a file, so that no log daemon is started. Namespaces and
 // cgroups need rights that a session daemon has not, and that a container's root may lack.
 const (
 	daemonConfFile = "c/libvirt/libvirtd.conf"
-	qemuConfFile   = "c/libvirt/qemu.conf"
-
-	daemonConf = `max_client_requests = 32
+	daemonConf     = `max_client_requests = 32
 max_workers = 32
 log_level = 3
 `
@@ -39,7 +41,20 @@ seccomp_sandbox = 1
 `
 )
 
-func startDaemon(ctx context.Context, w *workDir, a account) (*daemon, error) {
+// daemonFiles are what the daemon reads, by their paths in a work directory.
+var daemonFiles = map[string]string{daemonConfFile: daemonConf, "c/libvirt/qemu.conf": qemuConf}
+
+// domainLog and domainPID are the files, in a work directory, of what QEMU says of itself and of its process number.
+func domainLog(domain string) string { return filepath.Join("h/libvirt/qemu/log", domain+".log") }
+func domainPID(domain string) string { return filepath.Join("r/libvirt/qemu/run", domain+".pid") }
+
+// daemonURI is the private daemon's of a work directory.
+func daemonURI(dir string) string {
+	return "qemu:///session?socket=" + url.QueryEscape(filepath.Join(dir, "r/libvirt/libvirt-sock"))
+}
+
+// startDaemon starts a daemon in a work directory as an account, of which the file users says who it is.
+func startDaemon(ctx context.Context, dir, users string, a account.Account) (*daemon, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("start libvirtd: %w", err)
 	}
@@ -47,22 +62,22 @@ func startDaemon(ctx context.Context, w *workDir, a account) (*daemon, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start libvirtd: %w", err)
 	}
-	output, err := os.Create(filepath.Join(w.path, "libvirtd.log"))
+	output, err := os.Create(filepath.Join(dir, "libvirtd.log"))
 	if err != nil {
 		return nil, fmt.Errorf("start libvirtd: %w", err)
 	}
 	defer output.Close() // the child has its own copy
-	d := &daemon{work: w, exited: make(chan struct{})}
+	d := &daemon{dir: dir, exited: make(chan struct{})}
 	// Not bound to ctx: it must outlive a cancelled run, to take the VMs down.
-	d.cmd = a.command(filepath.Join(w.path, usersFile),
-		program, "--config", filepath.Join(w.path, daemonConfFile), "--pid-file", filepath.Join(w.path, "r/libvirtd.pid"))
-	d.cmd.Dir = w.path
+	d.cmd = a.Command(users,
+		program, "--config", filepath.Join(dir, daemonConfFile), "--pid-file", filepath.Join(dir, "r/libvirtd.pid"))
+	d.cmd.Dir = dir
 	d.cmd.Env = []string{
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8",
-		"HOME=" + filepath.Join(w.path, "h"), "TMPDIR=" + filepath.Join(w.path, "h"),
-		"XDG_CONFIG_HOME=" + filepath.Join(w.path, "c"), "XDG_CACHE_HOME=" + filepath.Join(w.path, "h"),
-		"XDG_DATA_HOME=" + filepath.Join(w.path, "h"), "XDG_STATE_HOME=" + filepath.Join(w.path, "h"),
-		"XDG_RUNTIME_DIR=" + filepath.Join(w.path, "r"),
+		"HOME=" + filepath.Join(dir, "h"), "TMPDIR=" + filepath.Join(dir, "h"),
+		"XDG_CONFIG_HOME=" + filepath.Join(dir, "c"), "XDG_CACHE_HOME=" + filepath.Join(dir, "h"),
+		"XDG_DATA_HOME=" + filepath.Join(dir, "h"), "XDG_STATE_HOME=" + filepath.Join(dir, "h"),
+		"XDG_RUNTIME_DIR=" + filepath.Join(dir, "r"),
 	}
 	d.cmd.Stdout, d.cmd.Stderr = output, output
 	if err := d.cmd.Start(); err != nil {
@@ -91,13 +106,11 @@ func (d *daemon) ended() bool {
 	}
 }
 
-func (d *daemon) uri() string {
-	return "qemu:///session?socket=" + url.QueryEscape(filepath.Join(d.work.path, "r/libvirt/libvirt-sock"))
-}
+func (d *daemon) uri() string { return daemonURI(d.dir) }
 
 // lastWords is the end of the daemon's log.
 func (d *daemon) lastWords() string {
-	text, err := os.ReadFile(filepath.Join(d.work.path, "libvirtd.log"))
+	text, err := os.ReadFile(filepath.Join(d.dir, "libvirtd.log"))
 	if err != nil {
 		return err.Error()
 	}

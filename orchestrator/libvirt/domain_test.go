@@ -13,6 +13,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/internal/capability"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/prerequisite"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -91,7 +92,7 @@ func TestFleetConfigErrors(t *testing.T) {
 		if err := os.Chmod(file, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		var missing *PrerequisiteError
+		var missing *prerequisite.Error
 		if err := check(Machines{{account: stranger()}}, good()); !errors.As(err, &missing) {
 			t.Errorf("a file that QEMU's user may not read: %v", err)
 		}
@@ -111,7 +112,7 @@ func TestOpenErrors(t *testing.T) {
 		}
 	}
 	capability.Tools(t, "qemu-img", "qemu-utils")
-	var missing *PrerequisiteError
+	var missing *prerequisite.Error
 	_, err := Open(t.Context(), Config{RunID: "abcdef", URI: "qemu:///system?socket=/nonexistent", WorkRoot: shortDir(t)})
 	if !errors.As(err, &missing) || !strings.Contains(err.Error(), "/nonexistent") {
 		t.Errorf("a daemon that is not there: %v", err)

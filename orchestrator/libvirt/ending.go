@@ -8,6 +8,7 @@ import (
 	golibvirt "github.com/digitalocean/go-libvirt"
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 )
 
 // An ending is what is known of a VM that has ended without our doing.
@@ -44,8 +45,8 @@ func (h *Hypervisor) ended(e ending) fleet.Happening {
 // itself, with words in its log, when it failed.
 func (h *Hypervisor) lastOf(e ending) error {
 	words := h.qemuLastWords(e.domain)
-	status, known := orphans.how(e.pid)
-	switch killed := oomKills() - e.oomKills; {
+	status, known := qemu.Orphans.How(e.pid)
+	switch killed := qemu.OOMKills() - e.oomKills; {
 	case !known:
 		return fmt.Errorf("QEMU ended: %s", words)
 	case status.Signaled() && status.Signal() == syscall.SIGKILL && killed > 0:

@@ -12,9 +12,11 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/fleetfall/fleetfall/agents/architecture"
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -42,9 +44,6 @@ const (
 )
 
 var validHost = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`)
-
-// architectures that a guest of the tiny image can run, and fleets that consist of VMs.
-var architectures = []string{"ebpf", "hybrid", "kernel", "none", "safe", "user"}
 
 // A vmFleet is a fleet.Fleet of VMs on the wall clock.
 type vmFleet struct {
@@ -112,7 +111,7 @@ func newFleet(machines Machines, cfg FleetConfig, accelerator string) (_ *vmFlee
 		helloTimeout: cmp.Or(cfg.HelloTimeout, defaultHello), firstByte: cmp.Or(cfg.FirstByte, defaultFirstByte),
 		liveness: cmp.Or(cfg.Liveness, defaultLiveness),
 		log:      machines[0].log.With().Str("cell", cfg.Cell).Logger(),
-		hosts:    make(map[string]*host), oomKills: oomKills(), start: time.Now(),
+		hosts:    make(map[string]*host), oomKills: qemu.OOMKills(), start: time.Now(),
 		events: newInbox[fleet.Event](), room: make(chan struct{}, 1), timers: newTimers(), ended: make(chan struct{}),
 	}
 	f.pulse = newPulse(f.liveness)
@@ -137,7 +136,7 @@ func newFleet(machines Machines, cfg FleetConfig, accelerator string) (_ *vmFlee
 		h := machines.of(spec.Node)
 		f.hosts[spec.Name] = &host{
 			fleet: f, hypervisor: h, slots: slots[h], spec: spec, image: cfg.Images[spec.Image], mode: fleet.Normal, inbox: newInbox[any](),
-			domainName:  fmt.Sprintf("%s%d-%s", domainPrefix(h.cfg.RunID), number[h], spec.Name),
+			domainName:  fmt.Sprintf("%s%d-%s", qemu.DomainPrefix(h.cfg.RunID), number[h], spec.Name),
 			accelerator: cmp.Or(accelerator, h.Facts().Accelerator.Name),
 			service:     &guestlink.Service{Spec: spec}, log: log, template: h.templateFor(spec, fleet.WallClock, fleet.Normal),
 		}
@@ -206,8 +205,8 @@ func check(machines Machines, cfg FleetConfig) error {
 			return fmt.Errorf("host %d: name %s is taken", i, s.Name)
 		case h == nil:
 			return fmt.Errorf("host %s: no machine is named %q", s.Name, s.Node)
-		case !slices.Contains(architectures, s.Architecture):
-			return fmt.Errorf("host %s: architecture %q: VMs run %v", s.Name, s.Architecture, architectures)
+		case !slices.Contains(architecture.Names(), s.Architecture):
+			return fmt.Errorf("host %s: architecture %q: VMs run %v", s.Name, s.Architecture, architecture.Names())
 		case s.Oops != "" && s.Oops != fleet.OopsPanic && s.Oops != fleet.OopsKill:
 			return fmt.Errorf("host %s: oops %q: want %q or %q", s.Name, s.Oops, fleet.OopsPanic, fleet.OopsKill)
 		case !known:
@@ -222,7 +221,7 @@ func check(machines Machines, cfg FleetConfig) error {
 			if h.remote() || readable[path] {
 				continue
 			}
-			if err := h.account.canRead(path); err != nil {
+			if err := h.account.CanRead(path); err != nil {
 				return fmt.Errorf("image %s: %w", s.Image, err)
 			}
 			readable[path] = true
@@ -235,7 +234,7 @@ func check(machines Machines, cfg FleetConfig) error {
 func (f *vmFleet) Caps() fleet.Caps {
 	return fleet.Caps{
 		Backend: "libvirt", Accelerator: f.accelerator, Clock: fleet.WallClock,
-		Architectures: slices.Clone(architectures), Actions: fleet.ActionKinds(),
+		Architectures: architecture.Names(), Actions: fleet.ActionKinds(),
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/fleetfall/fleetfall/agents/content"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet/fleettest"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -148,7 +149,7 @@ func TestHostileGuest(t *testing.T) {
 	r.do(fleet.Boot{Host: host, Mode: fleet.Normal})
 	await[fleet.Hello](r, host)
 
-	qemus, err := processesOf("/nowhere", h.cfg.RunID)
+	qemus, err := qemu.OfRun("/nowhere", h.cfg.RunID)
 	if err != nil || len(qemus) != 1 {
 		t.Fatalf("QEMUs of this run: %v, %v", qemus, err)
 	}
@@ -207,7 +208,7 @@ func TestCloseWhileBooting(t *testing.T) {
 func TestCloseWhileCreating(t *testing.T) {
 	_, hostile := images(t)
 	h := open(t)
-	name := domainPrefix(h.cfg.RunID) + "1-host-0"
+	name := qemu.DomainPrefix(h.cfg.RunID) + "1-host-0"
 	disk, err := h.place.overlay(t.Context(), name+diskSuffix, "raw", hostile.Disk, hostile.DiskSize)
 	if err != nil {
 		t.Fatal(err)
@@ -225,7 +226,7 @@ func TestCloseWhileCreating(t *testing.T) {
 	if !isGone(err) {
 		t.Errorf("it is left: %v", err)
 	}
-	words, err := os.ReadFile(filepath.Join(h.work.path, "h/libvirt/qemu/log", name+".log"))
+	words, err := os.ReadFile(filepath.Join(h.work.Path, "h/libvirt/qemu/log", name+".log"))
 	if err != nil || !strings.Contains(string(words), "-name guest="+name+",") {
 		t.Errorf("there was no QEMU: %v", err)
 	}
@@ -262,7 +263,7 @@ func TestDaemonLost(t *testing.T) {
 	r.do(fleet.Boot{Host: "host-0", Mode: fleet.Normal})
 	await[fleet.Hello](r, "host-0")
 	// It cannot be started again: its settings are gone.
-	if err := os.RemoveAll(filepath.Join(h.work.path, "c")); err != nil {
+	if err := os.RemoveAll(filepath.Join(h.work.Path, "c")); err != nil {
 		t.Fatal(err)
 	}
 	if err := unix.Kill(h.daemon.process.PID, unix.SIGKILL); err != nil {

@@ -13,8 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -28,6 +26,10 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/prerequisite"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -60,29 +62,15 @@ type Facts struct {
 }
 
 // A PrerequisiteError says what the machine lacks to run VMs, and how to get it.
-type PrerequisiteError struct {
-	What string // what is missing or wrong
-	How  string // what to do about it
-	Err  error  // may be nil
-}
-
-func (e *PrerequisiteError) Error() string {
-	text := e.What
-	if e.Err != nil {
-		text += ": " + e.Err.Error()
-	}
-	return text + "; " + e.How
-}
-
-func (e *PrerequisiteError) Unwrap() error { return e.Err }
+type PrerequisiteError = prerequisite.Error
 
 // A Hypervisor is a machine on which fleets' VMs run. Its methods may be called from any goroutine.
 type Hypervisor struct {
 	cfg     Config
 	uri     daemonuri.URI
-	work    *workDir
-	daemon  *daemon // nil when the daemon is not ours
-	account account // under which QEMU runs, where that is known
+	work    *workdir.Dir
+	daemon  *daemon         // nil when the daemon is not ours
+	account account.Account // under which QEMU runs, where that is known
 	place   place
 	log     zerolog.Logger
 	line    *lifeline
@@ -99,12 +87,10 @@ type Hypervisor struct {
 	closed    bool
 }
 
-var validRunID = regexp.MustCompile(`^[a-z0-9]{6,16}$`)
-
 // Open connects to the daemon, after starting it when it is to be private. What is missing on the machine is reported
 // as a *PrerequisiteError.
 func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
-	if !validRunID.MatchString(cfg.RunID) {
+	if !workdir.ValidRunID(cfg.RunID) {
 		return nil, fmt.Errorf("open hypervisor: run ID %q: want 6 to 16 lower-case letters and digits", cfg.RunID)
 	}
 	h = &Hypervisor{
@@ -130,14 +116,14 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 		}
 	}()
 	if cfg.URI == "" {
-		if err = orphans.adopt(); err != nil {
+		if err = qemu.Orphans.Adopt(); err != nil {
 			h.log.Warn().Err(err).Msg("how a QEMU ends will not be known")
 		}
 	}
-	if h.work, err = createWorkDir(cfg); err != nil {
+	if h.work, err = workdir.Create(cfg.work()); err != nil {
 		return h, err
 	}
-	h.account = h.work.account
+	h.account = h.work.Account
 	conn, err := h.connect(ctx)
 	if err != nil {
 		return h, err
@@ -158,12 +144,21 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 	return h, h.learnFacts(ctx)
 }
 
+// work is the work directory of a run.
+func (cfg Config) work() workdir.Options {
+	o := workdir.Options{Root: cfg.WorkRoot, RunID: cfg.RunID, RunDir: cfg.RunDir, URI: cfg.URI, Store: cfg.Store}
+	if cfg.URI == "" {
+		o.Dirs, o.Files = daemonDirs, daemonFiles
+	}
+	return o
+}
+
 // serve lets in whom a daemon that is not ours runs QEMU as.
 func (h *Hypervisor) serve(ctx context.Context, conn *connection) (err error) {
-	if h.account, err = accountOf(ctx, conn); err != nil {
+	if h.account, err = conn.account(ctx); err != nil {
 		return fmt.Errorf("open hypervisor: whose daemon is it: %w", err)
 	}
-	if err := h.work.admit(h.account); err != nil {
+	if err := h.work.Admit(h.account); err != nil {
 		return fmt.Errorf("open hypervisor: %w", err)
 	}
 	return nil
@@ -183,7 +178,7 @@ func (h *Hypervisor) connect(ctx context.Context) (*connection, error) {
 	uri := h.cfg.URI
 	if uri == "" {
 		if h.daemon == nil || h.daemon.ended() {
-			d, err := startDaemon(ctx, h.work, h.account)
+			d, err := startDaemon(ctx, h.work.Path, h.work.Users(), h.account)
 			if err != nil {
 				return nil, err
 			}
@@ -191,12 +186,12 @@ func (h *Hypervisor) connect(ctx context.Context) (*connection, error) {
 		}
 		uri = h.daemon.uri()
 	}
-	conn, err := connect(ctx, uri, filepath.Join(h.work.path, oursDir), h.daemonGone())
+	conn, err := connect(ctx, uri, h.work.Ours(""), h.daemonGone())
 	if err != nil {
 		if h.daemon != nil {
 			err = fmt.Errorf("%w\n%s", err, h.daemon.lastWords())
 		}
-		return nil, &PrerequisiteError{
+		return nil, &prerequisite.Error{
 			What: "no connection to the libvirt daemon at " + uri, Err: err,
 			How: "check that libvirtd runs there and that this user may use it, or leave the URI empty for a private one",
 		}
@@ -279,7 +274,7 @@ func (h *Hypervisor) recordCommandLine(domain string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.facts.CommandLine == nil {
-		if qemu, err := qemuOf(domain); err == nil {
+		if qemu, err := qemu.OfDomain(domain); err == nil {
 			h.facts.CommandLine = qemu.Args
 		}
 	}
@@ -297,7 +292,7 @@ func needTools(private, remote bool) error {
 	}
 	for _, t := range tools {
 		if _, err := tool.Find(t.name); err != nil {
-			return &PrerequisiteError{What: t.name + " is not installed", How: "apt-get install " + t.pkg, Err: err}
+			return &prerequisite.Error{What: t.name + " is not installed", How: "apt-get install " + t.pkg, Err: err}
 		}
 	}
 	return nil
@@ -385,7 +380,7 @@ func (h *Hypervisor) qemuLastWords(domain string) string {
 	if h.daemon == nil {
 		return "its log is with a libvirt daemon that is not ours"
 	}
-	text, err := h.work.readMade(filepath.Join("h/libvirt/qemu/log", domain+".log"), h.account, maxQEMULog)
+	text, err := h.work.ReadMade(domainLog(domain), h.account, maxQEMULog)
 	if err != nil {
 		return "it left no word"
 	}
@@ -436,12 +431,12 @@ func (h *Hypervisor) release(ctx context.Context) error {
 	if h.work != nil {
 		// No VM is left unless its end failed above: then this ends it the hard way, on this machine. By the work directory alone
 		// fleetfall gc finds what stays in spite of that.
-		err := endProcesses(ctx, h.work.path, h.cfg.RunID)
+		err := qemu.EndAll(ctx, h.work.Path, h.cfg.RunID)
 		h.mu.Lock()
 		left := h.remote() && len(h.fleets) > 0
 		h.mu.Unlock()
 		if err == nil && !left {
-			err = h.work.remove()
+			err = h.work.Remove()
 		}
 		errs = append(errs, err)
 	}

@@ -24,30 +24,31 @@ import (
 	"github.com/fleetfall/fleetfall/internal/capability"
 	"github.com/fleetfall/fleetfall/internal/process"
 	"github.com/fleetfall/fleetfall/internal/tool"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
 )
 
 // A listening daemon is a libvirtd of a test that listens on a unix socket, on TCP and on TLS, as one on another machine does.
 type listening struct {
 	unix, tcp, tls string // URIs
 	dir, pki       string
-	account        account
+	account        account.Account
 	cmd            *exec.Cmd
 	exited         chan struct{}
 }
 
 // stranger is an account that no run chooses: nobody for root, and else ourselves.
-func stranger() account {
+func stranger() account.Account {
 	if os.Getuid() != 0 {
-		return account{}
+		return account.Account{}
 	}
-	return account{uid: 65534, gid: 65534, other: true}
+	return account.Account{UID: 65534, GID: 65534, Other: true}
 }
 
 // own gives a file to an account.
-func own(t *testing.T, a account, path string) {
+func own(t *testing.T, a account.Account, path string) {
 	t.Helper()
-	if a.other {
-		if err := os.Chown(path, a.uid, a.gid); err != nil {
+	if a.Other {
+		if err := os.Chown(path, a.UID, a.GID); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -134,7 +135,7 @@ func (d *listening) start(t *testing.T) {
 		"XDG_CONFIG_HOME=" + dir + "/c", "XDG_CACHE_HOME=" + dir + "/h", "XDG_DATA_HOME=" + dir + "/h",
 		"XDG_STATE_HOME=" + dir + "/h", "XDG_RUNTIME_DIR=" + dir + "/r",
 	}
-	d.cmd.Dir, d.cmd.SysProcAttr = dir, d.account.attributes()
+	d.cmd.Dir, d.cmd.SysProcAttr = dir, d.account.Attributes()
 	said := &lastWords{}
 	d.cmd.Stderr = said
 	if err := d.cmd.Start(); err != nil {
@@ -213,7 +214,7 @@ func freePort(t *testing.T) string {
 }
 
 // certify writes an authority, and the certificates and keys of a server at 127.0.0.1 and of a client, as libvirt names them.
-func certify(t *testing.T, a account, dir string) {
+func certify(t *testing.T, a account.Account, dir string) {
 	t.Helper()
 	authority := &x509.Certificate{Subject: pkix.Name{CommonName: "authority"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
 	server := &x509.Certificate{

@@ -18,6 +18,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/console"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 )
 
 // A machine is one transient domain, from its creation to its end: one QEMU. A host that is switched off and on again
@@ -78,7 +79,7 @@ func (h *Hypervisor) createMachine(ctx context.Context, d domain, t *template, l
 	if err = h.startAgain(context.WithoutCancel(ctx), d, xml, t); err != nil {
 		return m, err
 	}
-	m.pid = orphans.follow(h.pidOf(d.name))
+	m.pid = qemu.Orphans.Follow(h.pidOf(d.name))
 	// Connected before the guest runs: it must find its channel's other end there, and no line of console be lost.
 	if err = m.connect(ctx, d, l); err != nil {
 		return m, err
@@ -212,7 +213,7 @@ func (m *machine) destroy(ctx context.Context) error {
 	if m.mailbox != nil {
 		m.mailbox.bell.close() // a CPU that stands still holds QEMU up
 		// libvirt asks a QEMU to end and looks again after 200 ms. This one has nothing to write: its disk is memory.
-		orphans.kill(m.pid)
+		qemu.Orphans.Kill(m.pid)
 	}
 	destroy := func() error {
 		return m.hypervisor.call(ctx, "destroy domain", createTime, func(l *golibvirt.Libvirt) error {
@@ -227,8 +228,8 @@ func (m *machine) destroy(ctx context.Context) error {
 	if m.mailbox != nil {
 		err = errors.Join(err, m.mailbox.close(ctx))
 	}
-	orphans.reap()
-	orphans.forget(m.pid)
+	qemu.Orphans.Reap()
+	qemu.Orphans.Forget(m.pid)
 	if isGone(err) {
 		return nil
 	}

@@ -38,7 +38,7 @@ func (h *Hypervisor) newMailbox(d *domain, t *template) (_ *mailbox, err error) 
 	})
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("make mailbox: %w", err), m.memory.close(), m.place.removeIfThere(m.name))
+			err = errors.Join(fmt.Errorf("make mailbox: %w", err), m.memory.close(), m.place.work.RemoveOurs(m.name))
 		}
 	}()
 	if err != nil {
@@ -49,7 +49,7 @@ func (h *Hypervisor) newMailbox(d *domain, t *template) (_ *mailbox, err error) 
 			return nil, err
 		}
 	}
-	d.virtual.bell = h.work.ours(d.name + ".bell")
+	d.virtual.bell = h.work.Ours(d.name + ".bell")
 	m.bell, err = newBell(d.virtual.bell, h.account, func() {
 		if rung, ok := m.rung.Load().(func()); ok {
 			rung()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 )
 
 // far opens a hypervisor on a daemon that is reached as if it were on another machine.
@@ -93,22 +94,22 @@ func TestTwoMachines(t *testing.T) {
 	if err := h.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if _, err := readOwner(h.work.path); err != nil {
+	if _, err := workdir.ReadOwner(h.work.Path); err != nil {
 		t.Errorf("nothing tells gc of the machine that was given up: %v", err)
 	}
-	left := Leftover{RunID: h.cfg.RunID, Dir: h.work.path, known: true, uri: h.cfg.URI, store: h.cfg.Store}
+	left := Leftover{RunID: h.cfg.RunID, Dir: h.work.Path, Known: true, URI: h.cfg.URI, Store: h.cfg.Store}
 	two.kill()
 	if err := collect(t.Context(), left, h.log); err == nil {
 		t.Error("what is left on a machine that is away was collected")
 	}
-	if _, err := readOwner(h.work.path); err != nil {
+	if _, err := workdir.ReadOwner(h.work.Path); err != nil {
 		t.Errorf("nothing tells gc of it any more: %v", err)
 	}
 	two.start(t)
 	if err := collect(t.Context(), left, h.log); err != nil {
 		t.Error(err)
 	}
-	if err := h.work.remove(); err != nil {
+	if err := h.work.Remove(); err != nil {
 		t.Error(err)
 	}
 	files, err := filepath.Glob(two.dir + "/h/store/*" + h.cfg.RunID + "*")

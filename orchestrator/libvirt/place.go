@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -19,6 +18,9 @@ import (
 	golibvirt "github.com/digitalocean/go-libvirt"
 
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -51,6 +53,8 @@ type place interface {
 	template(ctx context.Context, key string, d domain) (*template, error)
 	keep(ctx context.Context, t *template, key string) (where string, err error)
 	discard(ctx context.Context, key string) error
+	// privateMemory is how many bytes of memory the QEMU of a domain has that it shares with nobody.
+	privateMemory(domain string) (int64, error)
 	// machine describes the machine as it is now.
 	machine(ctx context.Context) (admission.Machine, error)
 	// close removes what the run has made there.
@@ -59,9 +63,9 @@ type place interface {
 
 // here is this machine: files lie in the run's work directory, and lines are unix sockets in it.
 type here struct {
-	work    *workDir
-	account account // under which QEMU runs
-	cache   string  // where templates are kept; "" keeps none
+	work    *workdir.Dir
+	account account.Account // under which QEMU runs
+	cache   string          // where templates are kept; "" keeps none
 
 	mu       sync.Mutex
 	overlays map[string][]byte // empty disks, by the arguments that qemu-img made them with
@@ -73,10 +77,10 @@ func (p *here) image(_ context.Context, image vmimages.Image) (vmimages.Image, e
 
 func (p *here) lines(d *domain) {
 	if d.virtual != nil { // a pipe, which is ours to make
-		d.serial = p.work.ours(d.name + ".tty")
+		d.serial = p.work.Ours(d.name + ".tty")
 		return
 	}
-	d.serial, d.guest = p.work.made(d.name+".tty"), p.work.made(d.name+".vsp")
+	d.serial, d.guest = p.work.Made(d.name+".tty"), p.work.Made(d.name+".vsp")
 }
 
 func (p *here) console(ctx context.Context, d domain, _ golibvirt.Domain) (io.ReadCloser, error) {
@@ -98,10 +102,10 @@ func (p *here) channel(ctx context.Context, d domain, _ golibvirt.Domain) (net.C
 	return conn, nil
 }
 
-func (p *here) output(name string) string { return p.work.made(name) }
+func (p *here) output(name string) string { return p.work.Made(name) }
 
 func (p *here) overlay(ctx context.Context, name, format, base string, size int64) (string, error) {
-	path := p.work.ours(name)
+	path := p.work.Ours(name)
 	// -u does not open the base, which another host may be using; the size then has to be given.
 	args := []string{"create", "-q", "-f", "qcow2", "-u", "-F", format, "-b", base}
 	key := fmt.Sprint(args, size)
@@ -127,14 +131,14 @@ func (p *here) overlay(ctx context.Context, name, format, base string, size int6
 
 // file makes a file that QEMU may use, after fill has filled it, and returns its path.
 func (p *here) file(name string, fill func(*os.File) error) (string, error) {
-	file, err := p.work.create(filepath.Join(oursDir, name))
+	file, err := p.work.Create(filepath.Join(workdir.OursDir, name))
 	if err != nil {
-		return "", fmt.Errorf("make %s: %w", p.work.ours(name), err)
+		return "", fmt.Errorf("make %s: %w", p.work.Ours(name), err)
 	}
 	if err = fill(file); err == nil {
-		err = p.account.use(file)
+		err = p.account.Use(file)
 	}
-	return p.work.ours(name), errors.Join(err, file.Close())
+	return p.work.Ours(name), errors.Join(err, file.Close())
 }
 
 // copyDisk makes a file of a host that begins as another does.
@@ -177,7 +181,7 @@ func (p *here) read(ctx context.Context, name string, limit int64) ([]byte, erro
 }
 
 func (p *here) fetch(ctx context.Context, name string, to io.Writer, limit int64) error {
-	file, err := p.work.openMade(filepath.Join(madeDir, name), p.account)
+	file, err := p.work.OpenMade(filepath.Join(workdir.MadeDir, name), p.account)
 	if err != nil {
 		return err
 	}
@@ -189,30 +193,18 @@ func (p *here) fetch(ctx context.Context, name string, to io.Writer, limit int64
 	return err
 }
 
-func (p *here) remove(_ context.Context, name string) error {
-	err := p.work.root.Remove(filepath.Join(oursDir, name))
-	if errors.Is(err, fs.ErrNotExist) {
-		err = p.work.root.Remove(filepath.Join(madeDir, name))
-	}
-	return err
-}
-
-func (p *here) removeIfThere(name string) error {
-	err := p.work.root.Remove(filepath.Join(oursDir, name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}
+func (p *here) remove(_ context.Context, name string) error { return p.work.RemoveFile(name) }
 
 func (p *here) templateName(_ string, d domain) string { return d.name }
+
+func (p *here) privateMemory(domain string) (int64, error) { return qemu.PrivateMemory(domain) }
 
 func (p *here) machine(context.Context) (admission.Machine, error) {
 	m, err := admission.ThisMachine()
 	if err != nil {
 		return m, err
 	}
-	m.Disk, err = RoomForDisks(p.work.path)
+	m.Disk, err = workdir.RoomAt(p.work.Path)
 	return m, err
 }
 
@@ -222,29 +214,11 @@ func (p *here) close(context.Context) error { return nil } // the work directory
 // sometimes.
 func (h *Hypervisor) onFullDisk(err error) error {
 	const room = 1 << 20
-	free, lookErr := RoomForDisks(h.work.path)
+	free, lookErr := workdir.RoomAt(h.work.Path)
 	if h.remote() || lookErr != nil || free >= room || errors.Is(err, syscall.ENOSPC) {
 		return err
 	}
-	return fmt.Errorf("%w (no space left in %s: %d bytes are free)", err, h.work.path, free)
-}
-
-// oomKills is how many processes the kernel of this machine has killed for memory since it started.
-func oomKills() int {
-	text, err := os.ReadFile("/proc/vmstat")
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(text)) {
-		if value, ok := strings.CutPrefix(line, "oom_kill "); ok {
-			n, err := strconv.Atoi(strings.TrimSpace(value))
-			if err != nil {
-				return 0
-			}
-			return n
-		}
-	}
-	return 0
+	return fmt.Errorf("%w (no space left in %s: %d bytes are free)", err, h.work.Path, free)
 }
 
 // pidOf is the process number of a domain's QEMU, from the file that a private daemon keeps it in; 0 when it is not
@@ -254,12 +228,12 @@ func (h *Hypervisor) pidOf(domain string) int {
 	if h.daemon == nil {
 		return 0
 	}
-	text, err := h.work.readMade(filepath.Join("r/libvirt/qemu/run", domain+".pid"), h.account, 32)
+	text, err := h.work.ReadMade(domainPID(domain), h.account, 32)
 	if err != nil {
 		return 0
 	}
 	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil || !h.account.runs(pid) {
+	if err != nil || !h.account.Runs(pid) {
 		return 0
 	}
 	return pid

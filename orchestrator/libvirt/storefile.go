@@ -86,9 +86,12 @@ func (s *store) createRaw(ctx context.Context, name string, size int64, mode os.
 	return s.make(ctx, rawVolume(name, size, mode))
 }
 
+// A fileOwner is a user and a group of the daemon's machine.
+type fileOwner struct{ uid, gid int }
+
 // createFor is create for a file that this account of that machine's reads and writes, and nobody else; nil for the
 // daemon's own.
-func (s *store) createFor(ctx context.Context, name string, size int64, a *account) error {
+func (s *store) createFor(ctx context.Context, name string, size int64, a *fileOwner) error {
 	if err := checkStoreName(name); err != nil {
 		return err
 	}

@@ -269,7 +269,7 @@ func TestStoreFull(t *testing.T) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	options := fmt.Sprintf("size=4m,uid=%d,mode=755", d.account.uid)
+	options := fmt.Sprintf("size=4m,uid=%d,mode=755", d.account.UID)
 	if err := syscall.Mount("none", dir, "tmpfs", 0, options); err != nil {
 		t.Fatal(err)
 	}

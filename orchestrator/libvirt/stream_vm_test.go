@@ -19,6 +19,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/agents/protocol"
 	"github.com/fleetfall/fleetfall/internal/capability"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -247,7 +248,7 @@ func TestLockedConsole(t *testing.T) {
 	}
 	lock := filepath.Join(locksDir, "LCK.._pts_"+terminal[1])
 	// The number counts as taken where the daemon may end that process, such as itself; a file that it may not remove always does.
-	for name, account := range map[string]account{"this user's": d.account, "another user's": {}} {
+	for name, account := range map[string]account.Account{"this user's": d.account, "another user's": {}} {
 		if err := os.WriteFile(lock, fmt.Appendf(nil, "%10d\n", d.cmd.Process.Pid), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/fleetfall/fleetfall/internal/tool"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -183,7 +184,7 @@ func (h *Hypervisor) templateFor(s fleet.HostSpec, clock fleet.Clock, mode fleet
 // templateDomain is the VM that is to become a template, without its files.
 func (h *Hypervisor) templateDomain(image vmimages.Image, kind templateKind) domain {
 	d := domain{
-		name:  fmt.Sprintf("%st-%s-%s-%s-%d", domainPrefix(h.cfg.RunID), kind.image, kind.architecture, cmp.Or(kind.oops, fleet.OopsPanic), kind.memory>>20),
+		name:  fmt.Sprintf("%st-%s-%s-%s-%d", qemu.DomainPrefix(h.cfg.RunID), kind.image, kind.architecture, cmp.Or(kind.oops, fleet.OopsPanic), kind.memory>>20),
 		title: "template", accelerator: h.Facts().Accelerator.Name,
 		image: image, architecture: kind.architecture, oops: kind.oops, mode: kind.mode, memory: kind.memory, share: true,
 	}
@@ -273,7 +274,7 @@ func (h *Hypervisor) makeTemplate(
 	if err != nil {
 		return t, fmt.Errorf("make template: %w\n%s", err, log.End())
 	}
-	if t.kept.Overhead, err = h.privateMemory(d.name); err != nil {
+	if t.kept.Overhead, err = h.place.privateMemory(d.name); err != nil {
 		h.log.Debug().Err(err).Msg("QEMU's own memory is not known")
 	}
 	if t.state, err = h.save(ctx, m); err != nil {
@@ -396,7 +397,7 @@ func (h *Hypervisor) tryCopy(ctx context.Context, image vmimages.Image, kind tem
 		}
 		switch what := e.What.(type) {
 		case fleet.Beat: // it has said hello, and has done what every guest does at its start
-			if t.kept.Own, err = h.privateMemory(f.domainOf(spec.Name)); err != nil {
+			if t.kept.Own, err = h.place.privateMemory(f.domainOf(spec.Name)); err != nil {
 				h.log.Debug().Err(err).Msg("a copy's memory is not known")
 			}
 			return nil

@@ -72,9 +72,9 @@ func (p *here) template(ctx context.Context, key string, d domain) (*template, e
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	t := &template{kept: kept, ram: p.work.ours(d.name + ramSuffix), from: "kept in " + dir}
+	t := &template{kept: kept, ram: p.work.Ours(d.name + ramSuffix), from: "kept in " + dir}
 	if d.virtual == nil {
-		t.disk = p.work.ours(d.name + diskSuffix)
+		t.disk = p.work.Ours(d.name + diskSuffix)
 	}
 	var state bytes.Buffer
 	for name, to := range t.files() {

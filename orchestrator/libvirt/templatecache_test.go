@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 )
 
 // Ways in which the files of a kept template, in dir, are no longer what was kept.
@@ -114,16 +116,15 @@ func rewrite(t *testing.T, dir string, change func(*keptTemplate)) {
 // workPlace is a place with a directory of its own, and this cache.
 func workPlace(t *testing.T, cache string) *here {
 	t.Helper()
-	dir := t.TempDir()
-	w := &workDir{path: dir}
-	err := w.lay(dir, false)
-	if err == nil {
-		w.root, err = os.OpenRoot(dir)
-	}
+	w, err := workdir.Create(workdir.Options{Root: shortDir(t), RunID: randomID(), URI: "qemu:///session"}) // a daemon that is not ours
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = w.root.Close() })
+	t.Cleanup(func() {
+		if err := w.Remove(); err != nil {
+			t.Error(err)
+		}
+	})
 	return &here{work: w, cache: cache}
 }
 
@@ -132,7 +133,7 @@ func madeUp(t *testing.T, p *here, name string) *template {
 	t.Helper()
 	made := &template{
 		kept:  keptTemplate{Question: 7, Boot: Boot{FirstByte: time.Millisecond, Asked: time.Second}, Overhead: 1, Own: 2},
-		state: []byte("state of devices"), ram: p.work.ours(name + ramSuffix), disk: p.work.ours(name + diskSuffix),
+		state: []byte("state of devices"), ram: p.work.Ours(name + ramSuffix), disk: p.work.Ours(name + diskSuffix),
 	}
 	memory := make([]byte, 5*sparseBlock+100)
 	copy(memory[2*sparseBlock+17:], "what the guest knows")
@@ -172,7 +173,7 @@ func TestTemplateIsKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.ram != other.work.ours("b.ram") || got.disk != other.work.ours("b.qcow2") || !bytes.Equal(got.state, made.state) || got.from != "kept in "+dir ||
+	if got.ram != other.work.Ours("b.ram") || got.disk != other.work.Ours("b.qcow2") || !bytes.Equal(got.state, made.state) || got.from != "kept in "+dir ||
 		got.kept.Question != 7 || got.kept.Boot != made.kept.Boot || got.kept.Overhead != 1 || got.kept.Own != 2 {
 		t.Errorf("kept %+v, got %+v", made, got)
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/agents/protocol"
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -29,7 +30,7 @@ type there struct {
 	h    *Hypervisor
 	mu   sync.Mutex
 	open *store
-	qemu *account        // whom a system daemon there runs QEMU as; nil for a session daemon, whose QEMUs are its own user's
+	qemu *fileOwner      // whom a system daemon there runs QEMU as; nil for a session daemon, whose QEMUs are its own user's
 	kept map[string]bool // files of this run's that later ones will use
 }
 
@@ -53,8 +54,8 @@ func (p *there) store(ctx context.Context) (*store, error) {
 			return nil, err
 		}
 		if p.qemu = nil; strings.HasSuffix(conn.endpoint.uri.Driver, "/system") {
-			p.qemu = &account{}
-			if p.qemu.uid, p.qemu.gid, err = ownerOfGuests(ctx, conn); err != nil {
+			p.qemu = &fileOwner{}
+			if p.qemu.uid, p.qemu.gid, err = conn.ownerOfGuests(ctx); err != nil {
 				return nil, err
 			}
 		}
@@ -272,6 +273,10 @@ func (p *there) discard(ctx context.Context, key string) error {
 	return errors.Join(err, p.remove(ctx, p.noteName(key)))
 }
 
+func (p *there) privateMemory(string) (int64, error) {
+	return 0, errors.New("QEMU runs on another machine")
+}
+
 func (p *there) machine(ctx context.Context) (admission.Machine, error) {
 	var m admission.Machine
 	err := p.h.call(ctx, "ask for the machine's memory", callTime, func(l *golibvirt.Libvirt) error {
@@ -313,7 +318,7 @@ func removeFilesOf(ctx context.Context, s *store, runID string, kept map[string]
 	var errs []error
 	for _, name := range names {
 		stem := strings.TrimSuffix(name, filepath.Ext(name))
-		ofRun := strings.HasPrefix(name, domainPrefix(runID)) || strings.HasPrefix(name, "template-") && strings.HasSuffix(stem, "-"+runID)
+		ofRun := strings.HasPrefix(name, qemu.DomainPrefix(runID)) || strings.HasPrefix(name, "template-") && strings.HasSuffix(stem, "-"+runID)
 		if ofRun && !kept[name] {
 			errs = append(errs, s.remove(ctx, name))
 		}

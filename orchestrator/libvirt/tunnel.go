@@ -11,11 +11,12 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/fleetfall/fleetfall/internal/daemonuri"
+	"github.com/fleetfall/fleetfall/internal/printable"
 	"github.com/fleetfall/fleetfall/internal/tool"
-	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 )
 
 const (
@@ -53,8 +54,8 @@ func openTunnel(ctx context.Context, uri daemonuri.URI, in string) (t *tunnel, e
 	greeting := &awaited{text: tunnelReady + "\n", come: make(chan struct{})}
 	t.cmd = exec.Command(program, tunnelArgs(uri, t.socket)...)
 	t.cmd.Stdout, t.cmd.Stderr = greeting, t.words
-	t.cmd.SysProcAttr = account{}.attributes()
-	t.cmd.WaitDelay = time.Second // what ssh may have started does not hold us
+	t.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // the terminal's interrupt is for us
+	t.cmd.WaitDelay = time.Second                           // what ssh may have started does not hold us
 	t.input, err = t.cmd.StdinPipe()
 	if err == nil {
 		err = t.cmd.Start()
@@ -169,5 +170,5 @@ func (w *lastWords) String() string {
 	if text == "" {
 		return ""
 	}
-	return ": " + guestlink.Printable(text)
+	return ": " + printable.Text(strings.ReplaceAll(text, "\r", ""))
 }

@@ -22,7 +22,6 @@ import (
 	"golang.org/x/crypto/ssh/knownhosts"
 
 	"github.com/fleetfall/fleetfall/internal/capability"
-
 	"github.com/fleetfall/fleetfall/internal/daemonuri"
 )
 

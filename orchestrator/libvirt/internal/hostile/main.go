@@ -13,8 +13,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fleetfall/fleetfall/agents/protocol"
 	"golang.org/x/sys/unix"
+
+	"github.com/fleetfall/fleetfall/agents/protocol"
 )
 
 func main() {

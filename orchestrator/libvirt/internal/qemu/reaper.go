@@ -1,4 +1,4 @@
-package libvirt
+package qemu
 
 import (
 	"fmt"
@@ -23,10 +23,10 @@ type reaper struct {
 	ended map[int]syscall.WaitStatus // and of those that have ended and were not forgotten
 }
 
-var orphans = reaper{alive: map[int]bool{}, ended: map[int]syscall.WaitStatus{}}
+var Orphans = reaper{alive: map[int]bool{}, ended: map[int]syscall.WaitStatus{}}
 
-// adopt has this process inherit the QEMUs of daemons that it starts from now on, for as long as it lives.
-func (r *reaper) adopt() error {
+// Adopt has this process inherit the QEMUs of daemons that it starts from now on, for as long as it lives.
+func (r *reaper) Adopt() error {
 	r.once.Do(func() {
 		if r.err = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); r.err != nil {
 			r.err = fmt.Errorf("inherit orphans: %w", r.err)
@@ -36,7 +36,7 @@ func (r *reaper) adopt() error {
 		signal.Notify(died, syscall.SIGCHLD)
 		go func() {
 			for range died {
-				if r.reap() == 0 {
+				if r.Reap() == 0 {
 					r.sweep()
 				}
 			}
@@ -45,9 +45,9 @@ func (r *reaper) adopt() error {
 	return r.err
 }
 
-// follow says that this process number is that of a QEMU, and returns it if it is one of a child of this process,
+// Follow says that this process number is that of a QEMU, and returns it if it is one of a child of this process,
 // else 0: only of a child is it sure that the number stays its own until it was waited for.
-func (r *reaper) follow(pid int) int {
+func (r *reaper) Follow(pid int) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if pid == 0 || !isQEMU(pid, os.Getpid(), "") {
@@ -57,17 +57,17 @@ func (r *reaper) follow(pid int) int {
 	return pid
 }
 
-// kill ends a QEMU that was followed and runs, and tells whether it was. What is nobody's any more is left alone: its
+// Kill ends a QEMU that was followed and runs, and tells whether it was. What is nobody's any more is left alone: its
 // number may be another's.
-func (r *reaper) kill(pid int) bool {
+func (r *reaper) Kill(pid int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.alive[pid] && syscall.Kill(pid, syscall.SIGKILL) == nil // else libvirt has to end it, and will
 }
 
-// reap takes away every QEMU that was followed and has ended, and returns how many. Other children are waited for by who
+// Reap takes away every QEMU that was followed and has ended, and returns how many. Other children are waited for by who
 // started them.
-func (r *reaper) reap() (n int) {
+func (r *reaper) Reap() (n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for pid := range r.alive {
@@ -133,17 +133,17 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s[:i], s[i+len(sep):], true
 }
 
-// how tells how a QEMU ended, if it was ours and has.
-func (r *reaper) how(pid int) (syscall.WaitStatus, bool) {
-	r.reap()
+// How tells how a QEMU ended, if it was ours and has.
+func (r *reaper) How(pid int) (syscall.WaitStatus, bool) {
+	r.Reap()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	status, ok := r.ended[pid]
 	return status, ok
 }
 
-// forget is called when nobody asks any more how a QEMU ended.
-func (r *reaper) forget(pid int) {
+// Forget is called when nobody asks any more how a QEMU ended.
+func (r *reaper) Forget(pid int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.ended, pid)
