@@ -11,7 +11,7 @@ const Name = "libvirt"
 // can lists what VMs can do on either clock.
 func can() []fleet.Capability {
 	has := []fleet.Capability{
-		fleet.CanBoot(fleet.Normal), fleet.CanBoot(fleet.Safe), fleet.CanOrder(string(fleet.RemoveContent)),
+		fleet.CanBoot(fleet.Normal), fleet.CanBoot(fleet.Safe), fleet.CanOrder(fleet.RemoveContent),
 		fleet.CanTakeOops(fleet.OopsPanic), fleet.CanTakeOops(fleet.OopsKill), fleet.CanDumpMemory,
 	}
 	for _, action := range []string{"boot", "reset", "power_off", "serve", "tell"} {

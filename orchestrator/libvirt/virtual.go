@@ -165,6 +165,9 @@ func (f *virtualFleet) Do(ctx context.Context, a fleet.Action) error {
 		}
 		h.change(at, func() { _ = h.service.Serve(a) })
 	case fleet.Tell:
+		if err := guestlink.CheckTell(a); err != nil {
+			return err
+		}
 		h.change(at, func() {
 			if err := h.service.Tell(a); err != nil {
 				f.log.Warn().Err(err).Str("host", a.Host).Msg("an order is not given")
