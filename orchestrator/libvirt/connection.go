@@ -4,12 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"os"
-	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
@@ -23,8 +18,6 @@ const (
 	createTime = 60 * time.Second // for a call that starts or ends a QEMU, on a machine that is short of CPU
 )
 
-var errDisconnected = errors.New("the connection to the libvirt daemon was lost")
-
 // A connection is a libvirt client whose calls end: by their answer, by their context, by their deadline or because the
 // daemon went away. The library's own calls take no context, so each runs in a goroutine of its own, which ends at the
 // latest when the connection does.
@@ -37,22 +30,6 @@ type connection struct {
 	calls    sync.WaitGroup
 	once     sync.Once
 }
-
-// A domainEvent is what libvirt tells of a domain.
-type domainEvent struct {
-	uuid   golibvirt.UUID
-	reboot bool                      // the guest was reset; else, unless the next is so, kind and detail say what happened
-	clock  bool                      // the guest has set its hardware clock
-	kind   golibvirt.DomainEventType // of a lifecycle event
-	detail int32                     // of a lifecycle event; its meaning depends on kind
-}
-
-// diskFailed tells whether QEMU could not write to a VM's disk. It then stops the VM, which looks as if its guest hung.
-func (e domainEvent) diskFailed() bool {
-	return e.kind == golibvirt.DomainEventSuspended && golibvirt.DomainEventSuspendedDetailType(e.detail) == golibvirt.DomainEventSuspendedIoerror
-}
-
-var errDiskFailed = errors.New("QEMU could not write to the VM's disk, and stopped the VM: no space left on its machine, or a broken disk")
 
 // connect opens a connection to the daemon at a URI, see daemonuri.Parse, and subscribes to the events of all
 // domains. Unless gone is nil, the daemon may still be starting: it tries until ctx ends, or gone is closed. What the
@@ -90,6 +67,25 @@ func connect(ctx context.Context, uri, dir string, gone <-chan struct{}) (*conne
 	}
 }
 
+// visit has f use a connection of its own to the daemon at a URI, as connect makes it. Of events nothing is heard.
+func visit(ctx context.Context, uri string, f func(*connection) error) (err error) {
+	c, err := connect(ctx, uri, "", nil)
+	if err != nil {
+		return err
+	}
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		for range c.events {
+		}
+	}()
+	defer func() {
+		err = errors.Join(err, c.close(ctx))
+		<-drained
+	}()
+	return f(c)
+}
+
 // connectOn makes the connection that an endpoint is for, which then closes it.
 func connectOn(ctx context.Context, e *endpoint) (*connection, error) {
 	conn, err := e.dial(ctx, impatient)
@@ -113,53 +109,6 @@ func connectOn(ctx context.Context, e *endpoint) (*connection, error) {
 		return nil, errors.Join(err, wait(ended, &c.calls))
 	}
 	return c, nil
-}
-
-// subscribe merges the events that domainEvent tells of into c.events.
-func (c *connection) subscribe(ctx context.Context) error {
-	events, cancel := context.WithCancel(context.Background())
-	c.stop = cancel
-	var lifecycle <-chan golibvirt.DomainEventLifecycleMsg
-	var reboots, clocks <-chan any
-	err := c.call(ctx, "subscribe to events", callTime, func(l *golibvirt.Libvirt) (err error) {
-		if lifecycle, err = l.LifecycleEvents(events); err == nil {
-			reboots, err = l.SubscribeEvents(events, golibvirt.DomainEventIDReboot, nil)
-		}
-		if err == nil {
-			clocks, err = l.SubscribeEvents(events, golibvirt.DomainEventIDRtcChange, nil)
-		}
-		return err
-	})
-	if err != nil {
-		close(c.events)
-		return err
-	}
-	// All are read until they are closed: the library blocks forever in sending an event that nobody takes.
-	var readers sync.WaitGroup
-	readers.Go(func() {
-		for m := range lifecycle {
-			c.events <- domainEvent{uuid: m.Dom.UUID, kind: golibvirt.DomainEventType(m.Event), detail: m.Detail}
-		}
-	})
-	readers.Go(func() {
-		for m := range reboots {
-			if m, ok := m.(*golibvirt.DomainEventCallbackRebootMsg); ok {
-				c.events <- domainEvent{uuid: m.Msg.Dom.UUID, reboot: true}
-			}
-		}
-	})
-	readers.Go(func() {
-		for m := range clocks {
-			if m, ok := m.(*golibvirt.DomainEventCallbackRtcChangeMsg); ok {
-				c.events <- domainEvent{uuid: m.Msg.Dom.UUID, clock: true}
-			}
-		}
-	})
-	go func() {
-		readers.Wait()
-		close(c.events)
-	}()
-	return nil
 }
 
 // call makes one request of the daemon within limit. op says what is being done, for errors.
@@ -186,6 +135,9 @@ func (c *connection) bounded(ctx context.Context, limit time.Duration, f func() 
 		return fmt.Errorf("no answer within %v", limit)
 	}
 }
+
+// uri is the daemon's.
+func (c *connection) uri() daemonuri.URI { return c.endpoint.uri }
 
 // lost is closed when the connection ended, by us or by the daemon.
 func (c *connection) lost() <-chan struct{} { return c.lib.Disconnected() }
@@ -231,31 +183,4 @@ func wait(ctx context.Context, group *sync.WaitGroup) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// isGone tells whether an error says that there is no such domain (any more).
-func isGone(err error) bool {
-	var e golibvirt.Error
-	return errors.As(err, &e) && e.Code == uint32(golibvirt.ErrNoDomain)
-}
-
-// isLost tells whether a call failed because the connection ended. What was asked for may have been done or not.
-func isLost(err error) bool { return errors.Is(err, errDisconnected) }
-
-// lostIfEnded has isLost recognise the errors of a connection that ended, for whatever reason, before it was answered.
-func lostIfEnded(err error) error {
-	var answer golibvirt.Error
-	if err == nil || isLost(err) || errors.As(err, &answer) || errors.Is(err, os.ErrDeadlineExceeded) {
-		return err
-	}
-	var broken *net.OpError
-	if errors.As(err, &broken) {
-		return fmt.Errorf("%w: %w", errDisconnected, err)
-	}
-	// EINVAL is what the library says when it was told before.
-	ends := []error{golibvirt.ErrInterrupted, syscall.EINVAL, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed}
-	if slices.ContainsFunc(ends, func(end error) bool { return errors.Is(err, end) }) {
-		return fmt.Errorf("%w: %w", errDisconnected, err)
-	}
-	return err
 }

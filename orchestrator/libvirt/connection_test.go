@@ -11,6 +11,7 @@ import (
 	"time"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
+	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
@@ -29,8 +30,8 @@ func TestConnect(t *testing.T) {
 			if err := askVersion(t, c); err != nil {
 				t.Error(err)
 			}
-			end(t, c)
-			end(t, c) // again
+			end(t, c.close)
+			end(t, c.close) // again
 			select {
 			case <-c.lost():
 			default:
@@ -52,9 +53,9 @@ func TestCloseWhileReconnecting(t *testing.T) {
 		if both[i], err = connect(t.Context(), d.unix, "", nil); err != nil {
 			t.Fatal(err)
 		}
-		defer end(t, both[i])
+		defer end(t, both[i].close)
 	}
-	l := newLifeline(&Hypervisor{cfg: Config{URI: d.unix}}, both[0])
+	l := newLifeline(both[0], func(ctx context.Context) (*connection, error) { return connect(ctx, d.unix, "", nil) }, 0, zerolog.Nop())
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := l.close(ctx); err != nil {
@@ -98,7 +99,7 @@ func TestConnectErrors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c, err := connect(t.Context(), v.uri, "", nil)
 			if err == nil {
-				end(t, c)
+				end(t, c.close)
 			}
 			if err == nil || !strings.Contains(err.Error(), v.want) {
 				t.Errorf("%s: %v, want an error with %q", v.uri, err, v.want)
@@ -149,7 +150,7 @@ func TestVanishedPeer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer end(t, c)
+			defer end(t, c.close)
 			vanish()
 			meanwhile(t, c)
 			select {

@@ -60,7 +60,7 @@ func (m *machine) dumpMemory(ctx context.Context, dir string, memory int64) erro
 	ctx, cancel := context.WithTimeout(ctx, DumpTime)
 	defer cancel()
 	place, name := m.hypervisor.place, m.domain.Name+dumpSuffix
-	err := m.hypervisor.call(ctx, "dump memory", createTime, func(l *golibvirt.Libvirt) error {
+	err := m.hypervisor.line.call(ctx, "dump memory", createTime, func(l *golibvirt.Libvirt) error {
 		return l.DomainCoreDumpWithFormat(m.domain, place.output(name), uint32(golibvirt.DomainCoreDumpFormatRaw), golibvirt.DumpMemoryOnly)
 	})
 	if err != nil {

@@ -70,7 +70,7 @@ func (h *Hypervisor) stopAtDoor(ctx context.Context, m *machine, inbox *inbox[an
 					}
 					b.Asked, d.Asked = time.Since(begin), time.Duration(min(r.TSC, 1<<60))
 					go func() {
-						inbox.put(stopped{h.call(ctx, "stop at the door", createTime, func(l *golibvirt.Libvirt) error {
+						inbox.put(stopped{h.line.call(ctx, "stop at the door", createTime, func(l *golibvirt.Libvirt) error {
 							return l.DomainSuspend(m.domain)
 						})})
 					}()

@@ -366,7 +366,7 @@ func (f *vmFleet) waitForRoom() bool {
 // watch reports that a machine was given up: nothing is seen of its hosts any more.
 func (f *vmFleet) watch(h *Hypervisor) {
 	select {
-	case <-h.line.gone:
+	case <-h.line.lost():
 	case <-f.ctx.Done():
 		return
 	}

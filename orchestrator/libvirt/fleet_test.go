@@ -219,7 +219,7 @@ func TestCloseWhileCreating(t *testing.T) {
 	if _, err := h.createMachine(closed, d, nil, listener{inbox: newInbox[any]()}); !errors.Is(err, context.Canceled) {
 		t.Errorf("it is made: %v", err)
 	}
-	err = h.call(t.Context(), "look for it", callTime, func(l *golibvirt.Libvirt) error {
+	err = h.line.call(t.Context(), "look for it", callTime, func(l *golibvirt.Libvirt) error {
 		_, err := l.DomainLookupByName(name)
 		return err
 	})

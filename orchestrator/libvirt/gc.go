@@ -60,7 +60,7 @@ func collect(ctx context.Context, l Leftover, log zerolog.Logger) error {
 		}
 		for _, uri := range uris {
 			// A daemon that is gone has no domain; a QEMU that outlived it is found by its command line.
-			err := collectAt(ctx, uri, l.Store, l.RunID)
+			err := visit(ctx, uri, func(c *connection) error { return collectAt(ctx, c, l.Store, l.RunID) })
 			if to, e := daemonuri.Parse(uri); err != nil && e == nil && to.Remote {
 				// Only that daemon reaches what is left there: it stays to be found.
 				return fmt.Errorf("%w; collect again once %s can be reached", err, uri)
@@ -77,23 +77,9 @@ func collect(ctx context.Context, l Leftover, log zerolog.Logger) error {
 }
 
 // collectAt destroys every domain of a run that a daemon has and, where its machine is another one, removes the run's files.
-func collectAt(ctx context.Context, uri, store, runID string) (err error) {
-	c, err := connect(ctx, uri, "", nil)
-	if err != nil {
-		return err
-	}
-	drained := make(chan struct{})
-	go func() {
-		defer close(drained)
-		for range c.events {
-		}
-	}()
-	defer func() {
-		err = errors.Join(err, c.close(ctx))
-		<-drained
-	}()
+func collectAt(ctx context.Context, c *connection, store, runID string) error {
 	var domains []golibvirt.Domain
-	err = c.call(ctx, "list domains", callTime, func(l *golibvirt.Libvirt) (err error) {
+	err := c.call(ctx, "list domains", callTime, func(l *golibvirt.Libvirt) (err error) {
 		domains, _, err = l.ConnectListAllDomains(1, golibvirt.ConnectListDomainsActive)
 		return err
 	})
@@ -110,7 +96,7 @@ func collectAt(ctx context.Context, uri, store, runID string) (err error) {
 			errs = append(errs, err)
 		}
 	}
-	if c.endpoint.uri.Remote {
+	if c.uri().Remote {
 		s, err := openStore(ctx, c, store)
 		if err == nil {
 			err = removeFilesOf(ctx, s, runID, nil)

@@ -77,7 +77,6 @@ type Hypervisor struct {
 	dumps   chan struct{} // holds one item while a VM's memory is dumped
 
 	mu        sync.Mutex
-	routes    map[golibvirt.UUID]*inbox[any] // who hears of a domain
 	fleets    map[fleet.Fleet]bool
 	templates map[templateKind]*template
 	images    map[string]vmimages.Image // as QEMU finds them, by digest
@@ -94,7 +93,7 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 		return nil, fmt.Errorf("open hypervisor: run ID %q: want 6 to 16 lower-case letters and digits", cfg.RunID)
 	}
 	h = &Hypervisor{
-		cfg: cfg, log: cfg.Log, routes: make(map[golibvirt.UUID]*inbox[any]), fleets: make(map[fleet.Fleet]bool),
+		cfg: cfg, log: cfg.Log, fleets: make(map[fleet.Fleet]bool),
 		templates: make(map[templateKind]*template), images: make(map[string]vmimages.Image),
 		dumps: make(chan struct{}, 1),
 	}
@@ -128,7 +127,7 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 	if err != nil {
 		return h, err
 	}
-	h.line = newLifeline(h, conn)
+	h.line = newLifeline(conn, h.connect, cfg.Reconnect, h.log.With().Str("node", cfg.Node).Logger())
 	if h.remote() {
 		if h.place, err = openThere(ctx, h); err != nil {
 			return h, err
@@ -199,15 +198,6 @@ func (h *Hypervisor) connect(ctx context.Context) (*connection, error) {
 	return conn, nil
 }
 
-// call makes one request of the daemon, once there is a connection.
-func (h *Hypervisor) call(ctx context.Context, op string, limit time.Duration, f func(*golibvirt.Libvirt) error) error {
-	conn, err := h.line.connection(ctx)
-	if err != nil {
-		return fmt.Errorf("%s: %w", op, err)
-	}
-	return conn.call(ctx, op, limit, f)
-}
-
 // image is an image with paths that this hypervisor's QEMU can open.
 func (h *Hypervisor) image(ctx context.Context, image vmimages.Image) (vmimages.Image, error) {
 	h.mu.Lock()
@@ -237,7 +227,7 @@ func (h *Hypervisor) Machine(ctx context.Context) (admission.Machine, error) {
 		m.Files = 0 // only a daemon of our own is known to have our limit on open files
 	}
 	// The daemon knows its machine by the hardware's UUID, however it is reached.
-	err = h.call(ctx, "ask for the machine's UUID", callTime, func(l *golibvirt.Libvirt) error {
+	err = h.line.call(ctx, "ask for the machine's UUID", callTime, func(l *golibvirt.Libvirt) error {
 		text, err := l.ConnectGetCapabilities()
 		if err != nil {
 			return err
@@ -250,17 +240,6 @@ func (h *Hypervisor) Machine(ctx context.Context) (admission.Machine, error) {
 		return nil
 	})
 	return m, err
-}
-
-// route says who hears of a domain from now on; nil for nobody.
-func (h *Hypervisor) route(uuid golibvirt.UUID, to *inbox[any]) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if to == nil {
-		delete(h.routes, uuid)
-	} else {
-		h.routes[uuid] = to
-	}
 }
 
 func (h *Hypervisor) forget(f fleet.Fleet) {
@@ -309,7 +288,7 @@ func (h *Hypervisor) learnFacts(ctx context.Context) error {
 	var library, hypervisor uint64
 	var cpus int32
 	// The first question of all: a daemon that has just started asks QEMU itself what it can do before it answers.
-	err := h.call(ctx, "ask for versions", createTime, func(l *golibvirt.Libvirt) (err error) {
+	err := h.line.call(ctx, "ask for versions", createTime, func(l *golibvirt.Libvirt) (err error) {
 		if library, err = l.ConnectGetLibVersion(); err == nil {
 			hypervisor, err = l.ConnectGetVersion()
 		}

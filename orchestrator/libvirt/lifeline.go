@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
+	"github.com/rs/zerolog"
 )
 
 // defaultReconnect is how long a daemon may be away, as when it is restarted, before its machine is given up.
@@ -16,25 +18,56 @@ const defaultReconnect = 30 * time.Second
 
 // A lifeline is a hypervisor's connection to its daemon over restarts of the daemon, which the VMs outlive.
 type lifeline struct {
-	h      *Hypervisor
-	away   time.Duration   // that the daemon may be
-	ctx    context.Context // ends when the lifeline is closed
-	cancel context.CancelFunc
-	alive  sync.WaitGroup
-	gone   chan struct{} // closed when the machine is given up; why says why
+	connect func(context.Context) (*connection, error)
+	away    time.Duration // that the daemon may be
+	log     zerolog.Logger
+	ctx     context.Context // ends when the lifeline is closed
+	cancel  context.CancelFunc
+	alive   sync.WaitGroup
+	gone    chan struct{} // closed when the machine is given up; why says why
 
 	mu      sync.Mutex
+	routes  map[golibvirt.UUID]func(domainEvent) // who hears of a domain
 	conn    *connection
 	changed chan struct{} // closed when conn is another one
 	why     error
 }
 
-func newLifeline(h *Hypervisor, conn *connection) *lifeline {
-	l := &lifeline{h: h, away: cmp.Or(h.cfg.Reconnect, defaultReconnect), gone: make(chan struct{}), conn: conn, changed: make(chan struct{})}
+// newLifeline keeps a connection and, when it is lost, has connect make another. away is how long the daemon may be away; 0 is 30 s.
+func newLifeline(
+	conn *connection, connect func(context.Context) (*connection, error), away time.Duration, log zerolog.Logger,
+) *lifeline {
+	l := &lifeline{
+		connect: connect, away: cmp.Or(away, defaultReconnect), log: log, gone: make(chan struct{}), conn: conn,
+		routes: map[golibvirt.UUID]func(domainEvent){}, changed: make(chan struct{}),
+	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.alive.Go(l.keep)
 	return l
 }
+
+// call makes one request of the daemon, once there is a connection.
+func (l *lifeline) call(ctx context.Context, op string, limit time.Duration, f func(*golibvirt.Libvirt) error) error {
+	conn, err := l.connection(ctx)
+	if err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	return conn.call(ctx, op, limit, f)
+}
+
+// route says who hears of a domain from now on; nil for nobody. hear must not block.
+func (l *lifeline) route(uuid golibvirt.UUID, hear func(domainEvent)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if hear == nil {
+		delete(l.routes, uuid)
+	} else {
+		l.routes[uuid] = hear
+	}
+}
+
+// lost is closed when the machine is given up; reason tells why.
+func (l *lifeline) lost() <-chan struct{} { return l.gone }
 
 // connection returns a connection that was not seen to be lost, waiting for one while the daemon is away.
 func (l *lifeline) connection(ctx context.Context) (*connection, error) {
@@ -69,11 +102,11 @@ func (l *lifeline) reason() error {
 // keep routes events, and connects again whenever the connection is lost, until it cannot or the lifeline is closed.
 func (l *lifeline) keep() {
 	for conn := l.conn; ; {
-		l.h.routeEvents(conn)
+		l.routeEvents(conn)
 		if l.ctx.Err() != nil {
 			return
 		}
-		l.h.log.Warn().Str("node", l.h.cfg.Node).Msg("the connection to the libvirt daemon was lost; connecting again")
+		l.log.Warn().Msg("the connection to the libvirt daemon was lost; connecting again")
 		next, err := l.reconnect(conn)
 		if err != nil {
 			l.mu.Lock()
@@ -82,7 +115,7 @@ func (l *lifeline) keep() {
 			close(l.gone)
 			return
 		}
-		l.h.log.Warn().Str("node", l.h.cfg.Node).Msg("connected to the libvirt daemon again")
+		l.log.Warn().Msg("connected to the libvirt daemon again")
 		l.use(next)
 		conn = next
 		l.alive.Go(func() { l.catchUp(next) })
@@ -110,7 +143,7 @@ func (l *lifeline) reconnect(lost *connection) (*connection, error) {
 	again := time.NewTicker(500 * time.Millisecond)
 	defer again.Stop()
 	for {
-		conn, err := l.h.connect(ctx)
+		conn, err := l.connect(ctx)
 		if err == nil {
 			return conn, nil
 		}
@@ -124,13 +157,10 @@ func (l *lifeline) reconnect(lost *connection) (*connection, error) {
 
 // catchUp looks at what happened to domains while nobody told.
 func (l *lifeline) catchUp(conn *connection) {
-	l.h.mu.Lock()
-	routes := make(map[golibvirt.UUID]*inbox[any], len(l.h.routes))
-	for uuid, to := range l.h.routes {
-		routes[uuid] = to
-	}
-	l.h.mu.Unlock()
-	for uuid, to := range routes {
+	l.mu.Lock()
+	routes := maps.Clone(l.routes)
+	l.mu.Unlock()
+	for uuid, hear := range routes {
 		var state, reason int32
 		err := conn.call(l.ctx, "look at domain", callTime, func(c *golibvirt.Libvirt) (err error) {
 			domain, err := c.DomainLookupByUUID(uuid)
@@ -141,13 +171,13 @@ func (l *lifeline) catchUp(conn *connection) {
 		})
 		switch s := golibvirt.DomainState(state); {
 		case isGone(err), err == nil && s == golibvirt.DomainShutoff:
-			to.put(domainEvent{uuid: uuid, kind: golibvirt.DomainEventStopped, detail: int32(golibvirt.DomainEventStoppedFailed)})
+			hear(domainEvent{uuid: uuid, kind: golibvirt.DomainEventStopped, detail: int32(golibvirt.DomainEventStoppedFailed)})
 		case err != nil:
 			// Lost again: then all are looked at again.
 		case s == golibvirt.DomainCrashed, s == golibvirt.DomainPaused && golibvirt.DomainPausedReason(reason) == golibvirt.DomainPausedCrashed:
-			to.put(domainEvent{uuid: uuid, kind: golibvirt.DomainEventCrashed})
+			hear(domainEvent{uuid: uuid, kind: golibvirt.DomainEventCrashed})
 		case s == golibvirt.DomainPaused && golibvirt.DomainPausedReason(reason) == golibvirt.DomainPausedIoerror:
-			to.put(domainEvent{uuid: uuid, kind: golibvirt.DomainEventSuspended, detail: int32(golibvirt.DomainEventSuspendedIoerror)})
+			hear(domainEvent{uuid: uuid, kind: golibvirt.DomainEventSuspended, detail: int32(golibvirt.DomainEventSuspendedIoerror)})
 		}
 	}
 }
@@ -166,13 +196,13 @@ func (l *lifeline) close(ctx context.Context) error {
 }
 
 // routeEvents gives every event of a domain to who hears of it, until the connection ends.
-func (h *Hypervisor) routeEvents(conn *connection) {
+func (l *lifeline) routeEvents(conn *connection) {
 	for e := range conn.events {
-		h.mu.Lock()
-		to := h.routes[e.uuid]
-		h.mu.Unlock()
-		if to != nil {
-			to.put(e)
+		l.mu.Lock()
+		hear := l.routes[e.uuid]
+		l.mu.Unlock()
+		if hear != nil {
+			hear(e)
 		}
 	}
 }

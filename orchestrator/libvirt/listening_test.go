@@ -1,6 +1,7 @@
 package libvirt
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -20,6 +21,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	golibvirt "github.com/digitalocean/go-libvirt"
+	"github.com/digitalocean/go-libvirt/socket/dialers"
 
 	"github.com/fleetfall/fleetfall/internal/capability"
 	"github.com/fleetfall/fleetfall/internal/process"
@@ -108,7 +112,7 @@ key_file = "%[3]s/serverkey.pem"
 max_client_requests = 5
 log_level = 3
 `, tcp, tls, d.pki)
-	for path, text := range map[string]string{"c/libvirt/libvirtd.conf": conf, "c/libvirt/qemu.conf": qemuConf} {
+	for path, text := range map[string]string{"c/libvirt/libvirtd.conf": conf, "c/libvirt/qemu.conf": daemonFiles["c/libvirt/qemu.conf"]} {
 		if err := os.WriteFile(filepath.Join(dir, path), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -136,7 +140,7 @@ func (d *listening) start(t *testing.T) {
 		"XDG_STATE_HOME=" + dir + "/h", "XDG_RUNTIME_DIR=" + dir + "/r",
 	}
 	d.cmd.Dir, d.cmd.SysProcAttr = dir, d.account.Attributes()
-	said := &lastWords{}
+	said := &bytes.Buffer{}
 	d.cmd.Stderr = said
 	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -148,15 +152,35 @@ func (d *listening) start(t *testing.T) {
 	t.Cleanup(func() {
 		d.kill()
 		if t.Failed() {
-			t.Logf("libvirtd said%s", said)
+			t.Logf("libvirtd said: %s", said)
 		}
 	})
-	// Its sockets exist from now on.
-	c, err := connect(t.Context(), d.unix, "", d.exited)
-	if err != nil {
-		t.Fatalf("%v%s", err, said)
+	if err := d.answers(t.Context()); err != nil {
+		d.kill()
+		t.Fatalf("%v: %s", err, said)
 	}
-	end(t, c)
+}
+
+// answers waits until the daemon has answered a client: its sockets exist from then on.
+func (d *listening) answers(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		client := golibvirt.NewWithDialer(dialers.NewLocal(dialers.WithSocket(filepath.Join(d.dir, "r/libvirt/libvirt-sock"))))
+		err := client.ConnectToURI(golibvirt.QEMUSession)
+		if err == nil {
+			return client.Disconnect()
+		}
+		select {
+		case <-again.C:
+		case <-d.exited:
+			return fmt.Errorf("it ended: %w", err)
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", ctx.Err(), err)
+		}
+	}
 }
 
 // kill ends the daemon without giving it time for a word. Of what it leaves, the locks of terminals go, as they do when a
@@ -176,11 +200,12 @@ func (d *listening) kill() {
 // Where libvirt of Debian locks the terminals and sockets that it has open.
 const locksDir = "/var/lock"
 
-func end(t *testing.T, c *connection) {
+// end closes a connection at a test's end, or before it.
+func end(t *testing.T, close func(context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	if err := c.close(ctx); err != nil {
+	if err := close(ctx); err != nil {
 		t.Errorf("close the connection: %v", err)
 	}
 }

@@ -65,7 +65,7 @@ func (h *Hypervisor) createMachine(ctx context.Context, d domain, t *template, l
 	if box != nil {
 		box.rung.Store(func() { l.rung(m) })
 	}
-	h.route(d.uuid, l.inbox)
+	h.line.route(d.uuid, func(e domainEvent) { l.inbox.put(e) })
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, m.destroy(context.WithoutCancel(ctx))) // maybe ctx is why it failed
@@ -183,7 +183,7 @@ func (h *Hypervisor) startAgain(ctx context.Context, d domain, xml string, t *te
 
 // start has libvirt start a domain, which then stands still.
 func (h *Hypervisor) start(ctx context.Context, d domain, xml string) error {
-	return h.call(ctx, "create domain", createTime, func(l *golibvirt.Libvirt) error {
+	return h.line.call(ctx, "create domain", createTime, func(l *golibvirt.Libvirt) error {
 		created, err := l.DomainCreateXML(xml, golibvirt.DomainStartPaused)
 		if err == nil && created.UUID != d.uuid {
 			return fmt.Errorf("libvirt created another domain, %s", created.Name)
@@ -194,14 +194,14 @@ func (h *Hypervisor) start(ctx context.Context, d domain, xml string) error {
 
 // resume lets the guest run.
 func (m *machine) resume(ctx context.Context) error {
-	return m.hypervisor.call(ctx, "start domain", callTime, func(l *golibvirt.Libvirt) error {
+	return m.hypervisor.line.call(ctx, "start domain", callTime, func(l *golibvirt.Libvirt) error {
 		return l.DomainResume(m.domain)
 	})
 }
 
 // destroy ends the domain, if it still exists, and all that reads from it.
 func (m *machine) destroy(ctx context.Context) error {
-	m.hypervisor.route(m.domain.UUID, nil)
+	m.hypervisor.line.route(m.domain.UUID, nil)
 	// Closed first: a console that is open when its domain ends has been known to hold libvirt up.
 	m.stop()
 	if m.console != nil {
@@ -216,7 +216,7 @@ func (m *machine) destroy(ctx context.Context) error {
 		qemu.Orphans.Kill(m.pid)
 	}
 	destroy := func() error {
-		return m.hypervisor.call(ctx, "destroy domain", createTime, func(l *golibvirt.Libvirt) error {
+		return m.hypervisor.line.call(ctx, "destroy domain", createTime, func(l *golibvirt.Libvirt) error {
 			return l.DomainDestroy(m.domain)
 		})
 	}

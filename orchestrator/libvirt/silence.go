@@ -120,7 +120,7 @@ func (h *host) askMonitor(since, limit time.Duration) {
 	m, v := h.machine, h.hypervisor
 	h.fleet.alive.Go(func() {
 		var status string
-		err := v.call(h.fleet.ctx, "ask QEMU", limit, func(l *golibvirt.Libvirt) (err error) {
+		err := v.line.call(h.fleet.ctx, "ask QEMU", limit, func(l *golibvirt.Libvirt) (err error) {
 			status, err = l.QEMUDomainMonitorCommand(m.domain, `{"execute":"query-status"}`, 0)
 			return err
 		})

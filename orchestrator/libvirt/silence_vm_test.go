@@ -31,7 +31,7 @@ func TestWhoseSilence(t *testing.T) {
 	}
 	stop("host-0")
 	domain := golibvirt.Domain{Name: r.Fleet.(vms).domainOf("host-1"), UUID: r.Fleet.(*vmFleet).hosts["host-1"].machine.domain.UUID}
-	err := h.call(t.Context(), "pause", callTime, func(l *golibvirt.Libvirt) error { return l.DomainSuspend(domain) })
+	err := h.line.call(t.Context(), "pause", callTime, func(l *golibvirt.Libvirt) error { return l.DomainSuspend(domain) })
 	if err != nil {
 		t.Fatal(err)
 	}

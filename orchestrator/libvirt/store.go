@@ -16,8 +16,7 @@ import (
 const (
 	storePool   = "fleetfall" // name of the store's storage pool
 	storeDir    = "/var/tmp/fleetfall-store"
-	storeSuffix = ".whole"              // of the empty file beside one that put has finished
-	busyAgain   = 50 * time.Millisecond // between tries of what the daemon has no time for
+	storeSuffix = ".whole" // of the empty file beside one that put has finished
 )
 
 // A store is the folder of a remote machine in which fleetfall keeps files: a directory pool of its libvirt daemon. Runs
@@ -37,7 +36,7 @@ func openStore(ctx context.Context, c *connection, dir string) (*store, error) {
 	if dir != "" {
 		return openStoreIn(ctx, c, storePool, dir)
 	}
-	return openStoreIn(ctx, c, storePool, storeDirs(c.endpoint.uri.Driver)...)
+	return openStoreIn(ctx, c, storePool, storeDirs(c.uri().Driver)...)
 }
 
 // storeDirs are the directories that may be a daemon's store; it takes the first that is its own. A session daemon is
@@ -126,7 +125,7 @@ func lookUpStore(ctx context.Context, c *connection, name string, dirs []string)
 	if active == 0 {
 		return nil, fmt.Errorf("storage pool %s: %w", name, errInactive)
 	}
-	if s.dir, err = storeOf(text, dirs, strings.HasSuffix(c.endpoint.uri.Driver, "/system")); err != nil {
+	if s.dir, err = storeOf(text, dirs, strings.HasSuffix(c.uri().Driver, "/system")); err != nil {
 		return nil, fmt.Errorf("storage pool %s cannot be the store: %w", name, err)
 	}
 	return s, nil
@@ -176,14 +175,4 @@ func (s *store) patient(ctx context.Context, op, name string, f func(*golibvirt.
 			return err
 		}
 	}
-}
-
-// isBusy tells whether the daemon may do later what it has refused. These codes have other meanings, too.
-func isBusy(err error) bool {
-	return hasCode(err, golibvirt.ErrOperationInvalid) || hasCode(err, golibvirt.ErrInternalError)
-}
-
-func hasCode(err error, code golibvirt.ErrorNumber) bool {
-	var e golibvirt.Error
-	return errors.As(err, &e) && e.Code == uint32(code)
 }

@@ -34,7 +34,7 @@ func (d *listening) store(t *testing.T, name string) *store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { end(t, c) })
+	t.Cleanup(func() { end(t, c.close) })
 	s, err := openStoreIn(t.Context(), c, name, filepath.Join(d.dir, "h", name))
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +85,7 @@ func TestStoreTogether(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer end(t, c)
+			defer end(t, c.close)
 			runs.Go(func() {
 				name := fmt.Sprintf("together-%d", round)
 				s, err := openStoreIn(t.Context(), c, name, "/proc/not-ours", filepath.Join(d.dir, "h", name))

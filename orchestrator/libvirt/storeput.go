@@ -43,7 +43,7 @@ func (s *store) put(ctx context.Context, name string, r io.Reader, size int64, m
 		return err
 	}
 	sent := sha256.New()
-	err = s.transfer(ctx, size, func(ctx context.Context, t *transfer) error {
+	err = s.conn.transfer(ctx, size, func(ctx context.Context, t *transfer) error {
 		return t.upload(ctx, volume, io.TeeReader(r, sent), size, fresh)
 	})
 	if err != nil {
@@ -134,7 +134,7 @@ func (s *store) get(ctx context.Context, name string, w io.Writer, limit int64) 
 	if size > limit {
 		return fmt.Errorf("get %s: it has %d bytes, the limit is %d", s.path(name), size, limit)
 	}
-	err = s.transfer(ctx, size, func(_ context.Context, t *transfer) error { return t.download(volume, w, size) })
+	err = s.conn.transfer(ctx, size, func(_ context.Context, t *transfer) error { return t.download(volume, w, size) })
 	if err != nil {
 		return fmt.Errorf("get %s: %w", s.path(name), err)
 	}

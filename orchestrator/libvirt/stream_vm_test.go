@@ -170,7 +170,7 @@ func TestStreams(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer end(t, c)
+			defer end(t, c.close)
 			g := createRemote(t, c, image)
 			g.open(c)
 
@@ -233,7 +233,7 @@ func TestLockedConsole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer end(t, c)
+	defer end(t, c.close)
 	g := createRemote(t, c, image)
 	var xml string
 	if err := c.call(t.Context(), "look at the domain", callTime, func(l *golibvirt.Libvirt) (err error) {
@@ -295,13 +295,13 @@ func TestDaemonRestart(t *testing.T) {
 	if _, err := c.openConsole(t.Context(), g.domain); !isLost(err) {
 		t.Errorf("open a console after the daemon died: %v", err)
 	}
-	end(t, c)
+	end(t, c.close)
 
 	d.start(t)
 	if c, err = connect(t.Context(), d.tcp, "", nil); err != nil {
 		t.Fatal(err)
 	}
-	defer end(t, c)
+	defer end(t, c.close)
 	g.open(c)
 	g.answer(asked, "nothing")
 

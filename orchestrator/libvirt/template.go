@@ -328,7 +328,7 @@ const templateTime = 3 * time.Minute
 // save stops the VM, unless it stands still already, and returns the state of its devices. Its memory is a shared file. The VM is gone then.
 func (h *Hypervisor) save(ctx context.Context, m *machine) ([]byte, error) {
 	name := m.domain.Name + saveSuffix
-	err := h.call(ctx, "save template", createTime, func(l *golibvirt.Libvirt) error {
+	err := h.line.call(ctx, "save template", createTime, func(l *golibvirt.Libvirt) error {
 		if err := l.DomainSuspend(m.domain); err != nil {
 			return err
 		}
@@ -360,7 +360,7 @@ func (h *Hypervisor) restore(ctx context.Context, d domain, xml string, t *templ
 		return fmt.Errorf("start as a copy: %w", err)
 	}
 	defer func() { err = errors.Join(err, h.place.remove(ctx, name)) }()
-	return h.call(ctx, "start as a copy", createTime, func(l *golibvirt.Libvirt) error {
+	return h.line.call(ctx, "start as a copy", createTime, func(l *golibvirt.Libvirt) error {
 		return l.DomainRestoreFlags(path, nil, uint32(golibvirt.DomainSavePaused))
 	})
 }

@@ -53,7 +53,7 @@ func (p *there) store(ctx context.Context) (*store, error) {
 		if err != nil {
 			return nil, err
 		}
-		if p.qemu = nil; strings.HasSuffix(conn.endpoint.uri.Driver, "/system") {
+		if p.qemu = nil; strings.HasSuffix(conn.uri().Driver, "/system") {
 			p.qemu = &fileOwner{}
 			if p.qemu.uid, p.qemu.gid, err = conn.ownerOfGuests(ctx); err != nil {
 				return nil, err
@@ -279,7 +279,7 @@ func (p *there) privateMemory(string) (int64, error) {
 
 func (p *there) machine(ctx context.Context) (admission.Machine, error) {
 	var m admission.Machine
-	err := p.h.call(ctx, "ask for the machine's memory", callTime, func(l *golibvirt.Libvirt) error {
+	err := p.h.line.call(ctx, "ask for the machine's memory", callTime, func(l *golibvirt.Libvirt) error {
 		const wholeMachine = -1 // VIR_NODE_MEMORY_STATS_ALL_CELLS
 		_, n, err := l.NodeGetMemoryStats(0, wholeMachine, 0)
 		if err != nil {

@@ -32,7 +32,7 @@ type transfer struct {
 
 // transfer runs f, which moves about size bytes, until ctx ends, the daemon is lost or it took too long. f's context ends
 // then, and its connection does.
-func (s *store) transfer(ctx context.Context, size int64, f func(context.Context, *transfer) error) error {
+func (c *connection) transfer(ctx context.Context, size int64, f func(context.Context, *transfer) error) error {
 	ctx, lost := context.WithCancelCause(ctx)
 	defer lost(nil)
 	limit := createTime + time.Duration(size/slowest)*time.Second
@@ -40,20 +40,20 @@ func (s *store) transfer(ctx context.Context, size int64, f func(context.Context
 	defer cancel()
 	go func() {
 		select {
-		case <-s.conn.lost():
+		case <-c.lost():
 			lost(errDisconnected)
 		case <-ctx.Done():
 		}
 	}()
-	err := s.onOwnConnection(ctx, f)
+	err := c.onOwnConnection(ctx, f)
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		return cause
 	}
 	return err
 }
 
-func (s *store) onOwnConnection(ctx context.Context, f func(context.Context, *transfer) error) error {
-	conn, err := s.conn.endpoint.dial(ctx, nil)
+func (c *connection) onOwnConnection(ctx context.Context, f func(context.Context, *transfer) error) error {
+	conn, err := c.endpoint.dial(ctx, nil)
 	if err != nil {
 		return lostIfEnded(err)
 	}
@@ -61,7 +61,7 @@ func (s *store) onOwnConnection(ctx context.Context, f func(context.Context, *tr
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	t := &transfer{conn: conn, input: bufio.NewReaderSize(conn, streamBuffer)}
-	if err := openDriver(conn, t.input, s.conn.endpoint.uri.Driver); err != nil {
+	if err := openDriver(conn, t.input, c.endpoint.uri.Driver); err != nil {
 		return lostIfEnded(err)
 	}
 	return f(ctx, t)

@@ -177,7 +177,7 @@ func TestTunnel(t *testing.T) {
 	} {
 		c, err := connect(t.Context(), v.uri, "", nil)
 		if err == nil {
-			end(t, c)
+			end(t, c.close)
 		}
 		if err == nil || !strings.Contains(err.Error(), v.want) {
 			t.Errorf("%s: %v, want an error with %q", name, err, v.want)
@@ -195,7 +195,7 @@ func TestTunnel(t *testing.T) {
 	if s, err := c.openConsole(t.Context(), golibvirt.Domain{Name: "none"}); !isGone(err) {
 		t.Errorf("the console of no domain: %v, %v", s, err)
 	}
-	end(t, c)
+	end(t, c.close)
 	checkNoTunnel(t)
 
 	if c, err = connect(t.Context(), server.uri(socket, server.knownHosts), "", nil); err != nil {
@@ -206,7 +206,7 @@ func TestTunnel(t *testing.T) {
 	if s, err := c.openConsole(t.Context(), golibvirt.Domain{Name: "none"}); !isLost(err) {
 		t.Errorf("the console of a host that is not reached: %v, %v", s, err)
 	}
-	end(t, c)
+	end(t, c.close)
 	checkNoTunnel(t)
 }
 

@@ -198,7 +198,7 @@ func (f *virtualFleet) Next(ctx context.Context) (fleet.Event, error) {
 		}
 		select {
 		case <-f.inbox.ready:
-		case <-f.hypervisor.line.gone:
+		case <-f.hypervisor.line.lost():
 			return fleet.Event{At: f.clock.Now(), What: fleet.InfraFailed{Op: "watch domains", Reason: f.hypervisor.line.reason().Error()}}, nil
 		case <-f.looks.C:
 			f.look()

@@ -60,7 +60,7 @@ func (w *wire[C]) reconnect(ctx context.Context, why error) bool {
 		case <-again.C:
 		case <-ctx.Done():
 			return false
-		case <-w.daemon.gone:
+		case <-w.daemon.lost():
 			return false
 		}
 		if why = w.connect(ctx); why == nil {
