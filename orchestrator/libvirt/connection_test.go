@@ -15,13 +15,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemontest"
 )
 
 // TestConnect asks a real daemon for its version on every transport but ssh, which has a test of its own.
 func TestConnect(t *testing.T) {
-	d := listen(t)
-	trusting := strings.Replace(d.tls, d.pki, without(t, d.pki, "cacert.pem")+"&no_verify=1", 1)
-	for name, uri := range map[string]string{"unix": d.unix, "tcp": d.tcp, "tls": d.tls, "tls, trusting anybody": trusting} {
+	d := daemontest.Listen(t)
+	trusting := strings.Replace(d.TLS, d.PKI, without(t, d.PKI, "cacert.pem")+"&no_verify=1", 1)
+	for name, uri := range map[string]string{"unix": d.Unix, "tcp": d.TCP, "tls": d.TLS, "tls, trusting anybody": trusting} {
 		t.Run(name, func(t *testing.T) {
 			c, err := connect(t.Context(), uri, "", nil)
 			if err != nil {
@@ -30,8 +31,8 @@ func TestConnect(t *testing.T) {
 			if err := askVersion(t, c); err != nil {
 				t.Error(err)
 			}
-			end(t, c.close)
-			end(t, c.close) // again
+			daemontest.End(t, c.close)
+			daemontest.End(t, c.close) // again
 			select {
 			case <-c.lost():
 			default:
@@ -46,16 +47,16 @@ func TestConnect(t *testing.T) {
 
 // A connection that is made anew while its lifeline is being closed ends too, though it was another one that was closed then.
 func TestCloseWhileReconnecting(t *testing.T) {
-	d := listen(t)
+	d := daemontest.Listen(t)
 	var both [2]*connection
 	for i := range both {
 		var err error
-		if both[i], err = connect(t.Context(), d.unix, "", nil); err != nil {
+		if both[i], err = connect(t.Context(), d.Unix, "", nil); err != nil {
 			t.Fatal(err)
 		}
-		defer end(t, both[i].close)
+		defer daemontest.End(t, both[i].close)
 	}
-	l := newLifeline(both[0], func(ctx context.Context) (*connection, error) { return connect(ctx, d.unix, "", nil) }, 0, zerolog.Nop())
+	l := newLifeline(both[0], func(ctx context.Context) (*connection, error) { return connect(ctx, d.Unix, "", nil) }, 0, zerolog.Nop())
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := l.close(ctx); err != nil {
@@ -73,33 +74,33 @@ func TestCloseWhileReconnecting(t *testing.T) {
 }
 
 func TestConnectErrors(t *testing.T) {
-	d := listen(t)
-	tls := func(pki string) string { return strings.Replace(d.tls, d.pki, pki, 1) }
+	d := daemontest.Listen(t)
+	tls := func(pki string) string { return strings.Replace(d.TLS, d.PKI, pki, 1) }
 	stranger := t.TempDir()
-	certify(t, account.Account{}, stranger)
+	daemontest.Certify(t, account.Account{}, stranger)
 	mixed := t.TempDir() // trusts the daemon, who knows nothing of it
-	for from, names := range map[string][]string{d.pki: {"cacert.pem"}, stranger: {"clientcert.pem", "clientkey.pem"}} {
+	for from, names := range map[string][]string{d.PKI: {"cacert.pem"}, stranger: {"clientcert.pem", "clientkey.pem"}} {
 		for _, name := range names {
 			copyFile(t, filepath.Join(from, name), filepath.Join(mixed, name))
 		}
 	}
 	for name, v := range map[string]struct{ uri, want string }{
 		"a URI that is none":            {"qemu+tcp://m", "want /system or /session"},
-		"nobody there":                  {"qemu+tcp://127.0.0.1:" + freePort(t) + "/system", "connection refused"},
-		"no socket":                     {"qemu:///system?socket=" + d.dir + "/none", "no such file"},
-		"no certificates":               {tls(filepath.Join(d.dir, "none")), "cacert.pem: no such file"},
-		"a certificate without its key": {tls(without(t, d.pki, "clientkey.pem")), "the key of our certificate"},
+		"nobody there":                  {"qemu+tcp://127.0.0.1:" + daemontest.FreePort(t) + "/system", "connection refused"},
+		"no socket":                     {"qemu:///system?socket=" + d.Dir + "/none", "no such file"},
+		"no certificates":               {tls(filepath.Join(d.Dir, "none")), "cacert.pem: no such file"},
+		"a certificate without its key": {tls(without(t, d.PKI, "clientkey.pem")), "the key of our certificate"},
 		"an authority we do not trust":  {tls(stranger), "certificate signed by unknown authority"},
-		"another name":                  {strings.Replace(d.tls, "127.0.0.1", "localhost", 1), "wanted to match localhost"},
+		"another name":                  {strings.Replace(d.TLS, "127.0.0.1", "localhost", 1), "wanted to match localhost"},
 		"an authority it does not know": {tls(mixed), "the daemon did not take our certificate"},
-		"no client certificate":         {tls(without(t, d.pki, "clientcert.pem")), "the daemon did not take our certificate"},
-		"TLS where there is none":       {strings.Replace(d.tcp, "qemu+tcp", "qemu+tls", 1) + "?pkipath=" + d.pki, "TLS: "},
-		"a driver of another mode":      {strings.Replace(d.tcp, "/session", "/system", 1), "/system"},
+		"no client certificate":         {tls(without(t, d.PKI, "clientcert.pem")), "the daemon did not take our certificate"},
+		"TLS where there is none":       {strings.Replace(d.TCP, "qemu+tcp", "qemu+tls", 1) + "?pkipath=" + d.PKI, "TLS: "},
+		"a driver of another mode":      {strings.Replace(d.TCP, "/session", "/system", 1), "/system"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, err := connect(t.Context(), v.uri, "", nil)
 			if err == nil {
-				end(t, c.close)
+				daemontest.End(t, c.close)
 			}
 			if err == nil || !strings.Contains(err.Error(), v.want) {
 				t.Errorf("%s: %v, want an error with %q", v.uri, err, v.want)
@@ -134,7 +135,7 @@ func TestConnectToStranger(t *testing.T) {
 
 // TestVanishedPeer has the daemon's machine fall silent, as one does that lost its power: its kernel answers nothing any more.
 func TestVanishedPeer(t *testing.T) {
-	d := listen(t)
+	d := daemontest.Listen(t)
 	for name, meanwhile := range map[string]func(*testing.T, *connection){
 		"idle": func(*testing.T, *connection) {},
 		"in a call": func(t *testing.T, c *connection) {
@@ -150,7 +151,7 @@ func TestVanishedPeer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer end(t, c.close)
+			defer daemontest.End(t, c.close)
 			vanish()
 			meanwhile(t, c)
 			select {
@@ -167,12 +168,12 @@ func TestVanishedPeer(t *testing.T) {
 // TestCloseHungDaemon closes a connection to a daemon that stands still: that fails, and ends everything all the same.
 func TestCloseHungDaemon(t *testing.T) {
 	t.Parallel()
-	d := listen(t)
-	c, err := connect(t.Context(), d.unix, "", nil)
+	d := daemontest.Listen(t)
+	c, err := connect(t.Context(), d.Unix, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.cmd.Process.Signal(unix.SIGSTOP); err != nil { // it is killed in the end
+	if err := d.Cmd.Process.Signal(unix.SIGSTOP); err != nil { // it is killed in the end
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -190,7 +191,7 @@ func TestCloseHungDaemon(t *testing.T) {
 }
 
 // relay is a way to a daemon that can be made to vanish: the kernel then drops what it receives from us before it looks at it.
-func relay(t *testing.T, d *listening) (uri string, vanish func()) {
+func relay(t *testing.T, d *daemontest.Daemon) (uri string, vanish func()) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -203,7 +204,7 @@ func relay(t *testing.T, d *listening) (uri string, vanish func()) {
 		if err != nil {
 			return
 		}
-		daemon, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(d.tcp, "qemu+tcp://"), "/session"))
+		daemon, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(d.TCP, "qemu+tcp://"), "/session"))
 		if err != nil {
 			_ = c.Close()
 			return

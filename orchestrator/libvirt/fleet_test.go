@@ -241,7 +241,7 @@ func TestDaemonRestarts(t *testing.T) {
 		r.do(fleet.Boot{Host: fmt.Sprintf("host-%d", i), Mode: fleet.Normal})
 		await[fleet.Hello](r, fmt.Sprintf("host-%d", i))
 	}
-	if err := unix.Kill(h.daemon.process.PID, unix.SIGKILL); err != nil {
+	if err := unix.Kill(h.daemon.Process.PID, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	r.do(fleet.Serve{Host: "host-0", Version: 7, Content: []byte("panic")})
@@ -266,7 +266,7 @@ func TestDaemonLost(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(h.work.Path, "c")); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Kill(h.daemon.process.PID, unix.SIGKILL); err != nil {
+	if err := unix.Kill(h.daemon.Process.PID, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	if failed := await[fleet.InfraFailed](r, ""); failed.Op != "watch domains" || !strings.Contains(failed.Reason, "did not come back") {

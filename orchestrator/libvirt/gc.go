@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/fleetfall/fleetfall/internal/daemonuri"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemon"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 )
@@ -50,7 +51,7 @@ func collect(ctx context.Context, l Leftover, log zerolog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	if l.RunID != "" {
-		private := daemonURI(l.Dir)
+		private := daemon.URI(l.Dir)
 		uris := []string{private}
 		switch {
 		case l.URI != "":

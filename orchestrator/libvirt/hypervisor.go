@@ -27,6 +27,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemon"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/prerequisite"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
@@ -69,7 +70,7 @@ type Hypervisor struct {
 	cfg     Config
 	uri     daemonuri.URI
 	work    *workdir.Dir
-	daemon  *daemon         // nil when the daemon is not ours
+	daemon  *daemon.Daemon  // nil when the daemon is not ours
 	account account.Account // under which QEMU runs, where that is known
 	place   place
 	log     zerolog.Logger
@@ -147,7 +148,7 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 func (cfg Config) work() workdir.Options {
 	o := workdir.Options{Root: cfg.WorkRoot, RunID: cfg.RunID, RunDir: cfg.RunDir, URI: cfg.URI, Store: cfg.Store}
 	if cfg.URI == "" {
-		o.Dirs, o.Files = daemonDirs, daemonFiles
+		o.Dirs, o.Files = daemon.Dirs, daemon.Files
 	}
 	return o
 }
@@ -176,19 +177,19 @@ func (h *Hypervisor) remote() bool { return h.uri.Remote }
 func (h *Hypervisor) connect(ctx context.Context) (*connection, error) {
 	uri := h.cfg.URI
 	if uri == "" {
-		if h.daemon == nil || h.daemon.ended() {
-			d, err := startDaemon(ctx, h.work.Path, h.work.Users(), h.account)
+		if h.daemon == nil || h.daemon.Ended() {
+			d, err := daemon.Start(ctx, h.work.Path, h.work.Users(), h.account)
 			if err != nil {
 				return nil, err
 			}
 			h.daemon = d
 		}
-		uri = h.daemon.uri()
+		uri = h.daemon.URI()
 	}
 	conn, err := connect(ctx, uri, h.work.Ours(""), h.daemonGone())
 	if err != nil {
 		if h.daemon != nil {
-			err = fmt.Errorf("%w\n%s", err, h.daemon.lastWords())
+			err = fmt.Errorf("%w\n%s", err, h.daemon.LastWords())
 		}
 		return nil, &prerequisite.Error{
 			What: "no connection to the libvirt daemon at " + uri, Err: err,
@@ -281,7 +282,7 @@ func (h *Hypervisor) daemonGone() <-chan struct{} {
 	if h.daemon == nil {
 		return nil
 	}
-	return h.daemon.exited
+	return h.daemon.Exited
 }
 
 func (h *Hypervisor) learnFacts(ctx context.Context) error {
@@ -307,7 +308,7 @@ func (h *Hypervisor) learnFacts(ctx context.Context) error {
 	}
 	uri, whom := h.cfg.URI, h.account.String()
 	if h.daemon != nil {
-		uri = h.daemon.uri()
+		uri = h.daemon.URI()
 	}
 	if h.remote() {
 		whom = "as that machine's daemon has it"
@@ -359,7 +360,7 @@ func (h *Hypervisor) qemuLastWords(domain string) string {
 	if h.daemon == nil {
 		return "its log is with a libvirt daemon that is not ours"
 	}
-	text, err := h.work.ReadMade(domainLog(domain), h.account, maxQEMULog)
+	text, err := h.work.ReadMade(daemon.LogFile(domain), h.account, maxQEMULog)
 	if err != nil {
 		return "it left no word"
 	}
@@ -399,7 +400,7 @@ func (h *Hypervisor) release(ctx context.Context) error {
 		errs = append(errs, h.line.close(ctx))
 	}
 	if h.daemon != nil {
-		errs = append(errs, h.daemon.stop(ctx))
+		errs = append(errs, h.daemon.Stop(ctx))
 	}
 	if abandoned {
 		// The work directory stays, and says where to look: fleetfall gc does so once this process has ended.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemon"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 	"github.com/fleetfall/fleetfall/vmimages"
@@ -228,7 +229,7 @@ func (h *Hypervisor) pidOf(domain string) int {
 	if h.daemon == nil {
 		return 0
 	}
-	text, err := h.work.ReadMade(domainPID(domain), h.account, 32)
+	text, err := h.work.ReadMade(daemon.PIDFile(domain), h.account, 32)
 	if err != nil {
 		return 0
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/fleetfall/fleetfall/agents/protocol"
 	"github.com/fleetfall/fleetfall/internal/capability"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemontest"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -161,16 +162,16 @@ func (g *remoteGuest) readConsole() string {
 func TestStreams(t *testing.T) {
 	_, image := images(t)
 	capability.Tools(t, "ssh", "openssh-client")
-	d := listen(t)
+	d := daemontest.Listen(t)
 	server := serveSSH(t)
-	ssh := server.uri(filepath.Join(d.dir, "r/libvirt/libvirt-sock"), server.knownHosts)
-	for name, uri := range map[string]string{"tcp": d.tcp, "tls": d.tls, "ssh": ssh} {
+	ssh := server.uri(filepath.Join(d.Dir, "r/libvirt/libvirt-sock"), server.knownHosts)
+	for name, uri := range map[string]string{"tcp": d.TCP, "tls": d.TLS, "ssh": ssh} {
 		t.Run(name, func(t *testing.T) {
 			c, err := connect(t.Context(), uri, "", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer end(t, c.close)
+			defer daemontest.End(t, c.close)
 			g := createRemote(t, c, image)
 			g.open(c)
 
@@ -228,12 +229,12 @@ func TestStreams(t *testing.T) {
 // TestLockedConsole has a killed daemon's lock on the console's terminal, whose number another process has got.
 func TestLockedConsole(t *testing.T) {
 	_, image := images(t)
-	d := listen(t)
-	c, err := connect(t.Context(), d.tcp, "", nil)
+	d := daemontest.Listen(t)
+	c, err := connect(t.Context(), d.TCP, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer end(t, c.close)
+	defer daemontest.End(t, c.close)
 	g := createRemote(t, c, image)
 	var xml string
 	if err := c.call(t.Context(), "look at the domain", callTime, func(l *golibvirt.Libvirt) (err error) {
@@ -246,13 +247,13 @@ func TestLockedConsole(t *testing.T) {
 	if terminal == nil {
 		t.Fatalf("no terminal in %s", xml)
 	}
-	lock := filepath.Join(locksDir, "LCK.._pts_"+terminal[1])
+	lock := filepath.Join(daemontest.LocksDir, "LCK.._pts_"+terminal[1])
 	// The number counts as taken where the daemon may end that process, such as itself; a file that it may not remove always does.
-	for name, account := range map[string]account.Account{"this user's": d.account, "another user's": {}} {
-		if err := os.WriteFile(lock, fmt.Appendf(nil, "%10d\n", d.cmd.Process.Pid), 0o644); err != nil {
+	for name, account := range map[string]account.Account{"this user's": d.Account, "another user's": {}} {
+		if err := os.WriteFile(lock, fmt.Appendf(nil, "%10d\n", d.Cmd.Process.Pid), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		own(t, account, lock)
+		daemontest.Own(t, account, lock)
 		_, err := c.openConsole(t.Context(), g.domain)
 		if err == nil || !strings.Contains(err.Error(), "remove it on that machine") || !strings.Contains(err.Error(), lock) {
 			t.Errorf("%s lock: %v", name, err)
@@ -268,8 +269,8 @@ func TestLockedConsole(t *testing.T) {
 // TestDaemonRestart has the daemon die: everything that was open says so, and the VM is found and spoken with again.
 func TestDaemonRestart(t *testing.T) {
 	_, image := images(t)
-	d := listen(t)
-	c, err := connect(t.Context(), d.tcp, "", nil)
+	d := daemontest.Listen(t)
+	c, err := connect(t.Context(), d.TCP, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,7 +280,7 @@ func TestDaemonRestart(t *testing.T) {
 	g.serve("nothing")
 	asked := g.hear()
 
-	d.kill()
+	d.Kill()
 	<-c.lost()
 	for range c.events { // closed, or the test hangs
 	}
@@ -295,13 +296,13 @@ func TestDaemonRestart(t *testing.T) {
 	if _, err := c.openConsole(t.Context(), g.domain); !isLost(err) {
 		t.Errorf("open a console after the daemon died: %v", err)
 	}
-	end(t, c.close)
+	daemontest.End(t, c.close)
 
-	d.start(t)
-	if c, err = connect(t.Context(), d.tcp, "", nil); err != nil {
+	d.Start(t)
+	if c, err = connect(t.Context(), d.TCP, "", nil); err != nil {
 		t.Fatal(err)
 	}
-	defer end(t, c.close)
+	defer daemontest.End(t, c.close)
 	g.open(c)
 	g.answer(asked, "nothing")
 

@@ -23,6 +23,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/internal/capability"
 	"github.com/fleetfall/fleetfall/internal/daemonuri"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemontest"
 )
 
 // An sshServer lets one key in, runs commands and forwards to sockets, as OpenSSH's does.
@@ -162,22 +163,22 @@ func (s *sshServer) uri(socket, knownHosts string) string {
 
 // TestTunnel reaches a daemon with the ssh program, through a server that forwards.
 func TestTunnel(t *testing.T) {
-	d := listen(t)
+	d := daemontest.Listen(t)
 	capability.Tools(t, "ssh", "openssh-client")
 	t.Setenv("TMPDIR", t.TempDir())
 	t.Setenv("SSH_AUTH_SOCK", "")
 	server := serveSSH(t)
-	socket := filepath.Join(d.dir, "r/libvirt/libvirt-sock")
+	socket := filepath.Join(d.Dir, "r/libvirt/libvirt-sock")
 
 	for name, v := range map[string]struct{ uri, want string }{
 		"a host key that is not known":  {server.uri(socket, os.DevNull), "Host key verification failed"},
-		"no daemon there":               {server.uri(filepath.Join(d.dir, "none"), server.knownHosts), "open failed: connect failed"},
-		"nobody there":                  {"qemu+ssh://127.0.0.1:" + freePort(t) + "/system", "Connection refused"},
+		"no daemon there":               {server.uri(filepath.Join(d.Dir, "none"), server.knownHosts), "open failed: connect failed"},
+		"nobody there":                  {"qemu+ssh://127.0.0.1:" + daemontest.FreePort(t) + "/system", "Connection refused"},
 		"a key that it does not let in": {strings.Replace(server.uri(socket, server.knownHosts), server.keyFile, serveSSH(t).keyFile, 1), "Permission denied"},
 	} {
 		c, err := connect(t.Context(), v.uri, "", nil)
 		if err == nil {
-			end(t, c.close)
+			daemontest.End(t, c.close)
 		}
 		if err == nil || !strings.Contains(err.Error(), v.want) {
 			t.Errorf("%s: %v, want an error with %q", name, err, v.want)
@@ -195,7 +196,7 @@ func TestTunnel(t *testing.T) {
 	if s, err := c.openConsole(t.Context(), golibvirt.Domain{Name: "none"}); !isGone(err) {
 		t.Errorf("the console of no domain: %v, %v", s, err)
 	}
-	end(t, c.close)
+	daemontest.End(t, c.close)
 	checkNoTunnel(t)
 
 	if c, err = connect(t.Context(), server.uri(socket, server.knownHosts), "", nil); err != nil {
@@ -206,7 +207,7 @@ func TestTunnel(t *testing.T) {
 	if s, err := c.openConsole(t.Context(), golibvirt.Domain{Name: "none"}); !isLost(err) {
 		t.Errorf("the console of a host that is not reached: %v, %v", s, err)
 	}
-	end(t, c.close)
+	daemontest.End(t, c.close)
 	checkNoTunnel(t)
 }
 
