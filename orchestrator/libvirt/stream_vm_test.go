@@ -163,8 +163,8 @@ func TestStreams(t *testing.T) {
 	_, image := images(t)
 	capability.Tools(t, "ssh", "openssh-client")
 	d := daemontest.Listen(t)
-	server := serveSSH(t)
-	ssh := server.uri(filepath.Join(d.Dir, "r/libvirt/libvirt-sock"), server.knownHosts)
+	server := daemontest.ServeSSH(t)
+	ssh := server.URI(filepath.Join(d.Dir, "r/libvirt/libvirt-sock"), server.KnownHosts)
 	for name, uri := range map[string]string{"tcp": d.TCP, "tls": d.TLS, "ssh": ssh} {
 		t.Run(name, func(t *testing.T) {
 			c, err := connect(t.Context(), uri, "", nil)
