@@ -9,6 +9,7 @@ import (
 	golibvirt "github.com/digitalocean/go-libvirt"
 
 	"github.com/fleetfall/fleetfall/agents/protocol"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 )
 
 // Machines on the virtual clock are copied at a door: a boot's first request, in which a guest asks who it is before it has mounted
@@ -70,7 +71,7 @@ func (h *Hypervisor) stopAtDoor(ctx context.Context, m *machine, inbox *inbox[an
 					}
 					b.Asked, d.Asked = time.Since(begin), time.Duration(min(r.TSC, 1<<60))
 					go func() {
-						inbox.put(stopped{h.line.call(ctx, "stop at the door", createTime, func(l *golibvirt.Libvirt) error {
+						inbox.put(stopped{h.line.Call(ctx, "stop at the door", connect.CreateTime, func(l *golibvirt.Libvirt) error {
 							return l.DomainSuspend(m.domain)
 						})})
 					}()

@@ -17,6 +17,7 @@ import (
 	"github.com/fleetfall/fleetfall/agents/content"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet/fleettest"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
@@ -219,11 +220,11 @@ func TestCloseWhileCreating(t *testing.T) {
 	if _, err := h.createMachine(closed, d, nil, listener{inbox: newInbox[any]()}); !errors.Is(err, context.Canceled) {
 		t.Errorf("it is made: %v", err)
 	}
-	err = h.line.call(t.Context(), "look for it", callTime, func(l *golibvirt.Libvirt) error {
+	err = h.line.Call(t.Context(), "look for it", connect.CallTime, func(l *golibvirt.Libvirt) error {
 		_, err := l.DomainLookupByName(name)
 		return err
 	})
-	if !isGone(err) {
+	if !connect.IsGone(err) {
 		t.Errorf("it is left: %v", err)
 	}
 	words, err := os.ReadFile(filepath.Join(h.work.Path, "h/libvirt/qemu/log", name+".log"))

@@ -27,6 +27,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemon"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/prerequisite"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
@@ -74,7 +75,7 @@ type Hypervisor struct {
 	account account.Account // under which QEMU runs, where that is known
 	place   place
 	log     zerolog.Logger
-	line    *lifeline
+	line    *connect.Lifeline
 	dumps   chan struct{} // holds one item while a VM's memory is dumped
 
 	mu        sync.Mutex
@@ -128,7 +129,7 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 	if err != nil {
 		return h, err
 	}
-	h.line = newLifeline(conn, h.connect, cfg.Reconnect, h.log.With().Str("node", cfg.Node).Logger())
+	h.line = connect.NewLifeline(conn, h.connect, cfg.Reconnect, h.log.With().Str("node", cfg.Node).Logger())
 	if h.remote() {
 		if h.place, err = openThere(ctx, h); err != nil {
 			return h, err
@@ -154,8 +155,8 @@ func (cfg Config) work() workdir.Options {
 }
 
 // serve lets in whom a daemon that is not ours runs QEMU as.
-func (h *Hypervisor) serve(ctx context.Context, conn *connection) (err error) {
-	if h.account, err = conn.account(ctx); err != nil {
+func (h *Hypervisor) serve(ctx context.Context, conn *connect.Connection) (err error) {
+	if h.account, err = conn.Account(ctx); err != nil {
 		return fmt.Errorf("open hypervisor: whose daemon is it: %w", err)
 	}
 	if err := h.work.Admit(h.account); err != nil {
@@ -174,7 +175,7 @@ func (h *Hypervisor) CPUs() int { return h.cpus }
 func (h *Hypervisor) remote() bool { return h.uri.Remote }
 
 // connect connects to the daemon, after starting it when it is private and does not run.
-func (h *Hypervisor) connect(ctx context.Context) (*connection, error) {
+func (h *Hypervisor) connect(ctx context.Context) (*connect.Connection, error) {
 	uri := h.cfg.URI
 	if uri == "" {
 		if h.daemon == nil || h.daemon.Ended() {
@@ -186,7 +187,7 @@ func (h *Hypervisor) connect(ctx context.Context) (*connection, error) {
 		}
 		uri = h.daemon.URI()
 	}
-	conn, err := connect(ctx, uri, h.work.Ours(""), h.daemonGone())
+	conn, err := connect.Open(ctx, uri, h.work.Ours(""), h.daemonGone())
 	if err != nil {
 		if h.daemon != nil {
 			err = fmt.Errorf("%w\n%s", err, h.daemon.LastWords())
@@ -228,7 +229,7 @@ func (h *Hypervisor) Machine(ctx context.Context) (admission.Machine, error) {
 		m.Files = 0 // only a daemon of our own is known to have our limit on open files
 	}
 	// The daemon knows its machine by the hardware's UUID, however it is reached.
-	err = h.line.call(ctx, "ask for the machine's UUID", callTime, func(l *golibvirt.Libvirt) error {
+	err = h.line.Call(ctx, "ask for the machine's UUID", connect.CallTime, func(l *golibvirt.Libvirt) error {
 		text, err := l.ConnectGetCapabilities()
 		if err != nil {
 			return err
@@ -289,7 +290,7 @@ func (h *Hypervisor) learnFacts(ctx context.Context) error {
 	var library, hypervisor uint64
 	var cpus int32
 	// The first question of all: a daemon that has just started asks QEMU itself what it can do before it answers.
-	err := h.line.call(ctx, "ask for versions", createTime, func(l *golibvirt.Libvirt) (err error) {
+	err := h.line.Call(ctx, "ask for versions", connect.CreateTime, func(l *golibvirt.Libvirt) (err error) {
 		if library, err = l.ConnectGetLibVersion(); err == nil {
 			hypervisor, err = l.ConnectGetVersion()
 		}
@@ -388,7 +389,7 @@ func (h *Hypervisor) Close(ctx context.Context) error {
 // release gives back everything but fleets, in the reverse order of Open.
 func (h *Hypervisor) release(ctx context.Context) error {
 	var errs []error
-	abandoned := h.remote() && h.line != nil && h.line.reason() != nil
+	abandoned := h.remote() && h.line != nil && h.line.Reason() != nil
 	if h.place != nil && !abandoned {
 		if err := h.place.close(ctx); err != nil {
 			errs = append(errs, err)
@@ -397,7 +398,7 @@ func (h *Hypervisor) release(ctx context.Context) error {
 		}
 	}
 	if h.line != nil {
-		errs = append(errs, h.line.close(ctx))
+		errs = append(errs, h.line.Close(ctx))
 	}
 	if h.daemon != nil {
 		errs = append(errs, h.daemon.Stop(ctx))

@@ -17,6 +17,7 @@ import (
 	golibvirt "github.com/digitalocean/go-libvirt"
 
 	"github.com/fleetfall/fleetfall/internal/capability"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemontest"
 )
 
@@ -31,11 +32,11 @@ func scratchStore(t *testing.T) (*daemontest.Daemon, *store) {
 
 func storeAt(t *testing.T, d *daemontest.Daemon, name string) *store {
 	t.Helper()
-	c, err := connect(t.Context(), d.TCP, "", nil)
+	c, err := connect.Open(t.Context(), d.TCP, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { daemontest.End(t, c.close) })
+	t.Cleanup(func() { daemontest.End(t, c.Close) })
 	s, err := openStoreIn(t.Context(), c, name, filepath.Join(d.Dir, "h", name))
 	if err != nil {
 		t.Fatal(err)
@@ -82,11 +83,11 @@ func TestStoreTogether(t *testing.T) {
 	for round := range 5 {
 		var runs sync.WaitGroup
 		for range 4 {
-			c, err := connect(t.Context(), d.Unix, "", nil)
+			c, err := connect.Open(t.Context(), d.Unix, "", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer daemontest.End(t, c.close)
+			defer daemontest.End(t, c.Close)
 			runs.Go(func() {
 				name := fmt.Sprintf("together-%d", round)
 				s, err := openStoreIn(t.Context(), c, name, "/proc/not-ours", filepath.Join(d.Dir, "h", name))
@@ -163,7 +164,7 @@ func TestStoreOverlay(t *testing.T) {
 			t.Errorf("%s was put: %v, %v", name, whole, err)
 		}
 	}
-	if err := s.overlay(ctx, "a.qcow2", s.path("base.raw"), "raw", 8*mib); !hasCode(err, golibvirt.ErrStorageVolExist) {
+	if err := s.overlay(ctx, "a.qcow2", s.path("base.raw"), "raw", 8*mib); !connect.HasCode(err, golibvirt.ErrStorageVolExist) {
 		t.Errorf("an overlay twice: %v", err)
 	}
 	err := s.overlay(ctx, "c.qcow2", s.path("nothing"), "raw", 8*mib)
@@ -189,7 +190,7 @@ func TestStoreFiles(t *testing.T) {
 	if info, err := os.Stat(s.path("run-a")); err != nil || info.Size() != 3*mib || info.Mode() != 0o640 {
 		t.Errorf("created: %v, %v", info, err)
 	}
-	if err := s.create(ctx, "run-a", 3*mib, 0o640); !hasCode(err, golibvirt.ErrStorageVolExist) {
+	if err := s.create(ctx, "run-a", 3*mib, 0o640); !connect.HasCode(err, golibvirt.ErrStorageVolExist) {
 		t.Errorf("created twice: %v", err)
 	}
 	// As QEMU does: the daemon is not told.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/fleetfall/fleetfall/internal/capability"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemontest"
 )
 
@@ -221,7 +222,7 @@ func TestStoreLost(t *testing.T) {
 		Reader: bytes.NewReader(noise(2*mib, 1)), then: func() error { d.Kill(); return nil },
 		rest: bytes.NewReader(noise(6*mib, 1)),
 	}
-	if err := s.put(t.Context(), "file", r, 8*mib, 0o600); !isLost(err) || !strings.Contains(err.Error(), "file") {
+	if err := s.put(t.Context(), "file", r, 8*mib, 0o600); !connect.IsLost(err) || !strings.Contains(err.Error(), "file") {
 		t.Errorf("the daemon was killed: %v", err)
 	}
 	d.Start(t)
@@ -241,15 +242,15 @@ func TestStoreLostQuietly(t *testing.T) {
 		then: func() error {
 			go func() {
 				defer close(wait)
-				_ = s.conn.link.Close()
-				<-s.conn.lost()
+				s.conn.Cut()
+				<-s.conn.Lost()
 			}()
 			return nil
 		},
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	if err := s.put(ctx, "file", r, 1<<40, 0o600); !isLost(err) {
+	if err := s.put(ctx, "file", r, 1<<40, 0o600); !connect.IsLost(err) {
 		t.Errorf("the connection ended: %v", err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/fleetfall/fleetfall/internal/tool"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
@@ -99,7 +100,7 @@ func (h *Hypervisor) prepareKind(ctx context.Context, image vmimages.Image, kind
 	switch {
 	case ctx.Err() != nil:
 		return p, ctx.Err()
-	case isLost(err):
+	case connect.IsLost(err):
 		return p, err
 	case err != nil:
 		p.Reason = err.Error()
@@ -311,12 +312,12 @@ func (b *Boot) note(message any, begin time.Time) error {
 		b.FirstByte = time.Since(begin)
 	case crashed:
 		return fmt.Errorf("the guest crashed: %s", m.report.Title)
-	case domainEvent:
-		if m.kind == golibvirt.DomainEventStopped || m.kind == golibvirt.DomainEventCrashed {
+	case connect.Event:
+		if m.Kind == golibvirt.DomainEventStopped || m.Kind == golibvirt.DomainEventCrashed {
 			return errors.New("its VM ended")
 		}
-		if m.diskFailed() {
-			return errDiskFailed
+		if m.DiskFailed() {
+			return connect.ErrDiskFailed
 		}
 	}
 	return nil
@@ -328,7 +329,7 @@ const templateTime = 3 * time.Minute
 // save stops the VM, unless it stands still already, and returns the state of its devices. Its memory is a shared file. The VM is gone then.
 func (h *Hypervisor) save(ctx context.Context, m *machine) ([]byte, error) {
 	name := m.domain.Name + saveSuffix
-	err := h.line.call(ctx, "save template", createTime, func(l *golibvirt.Libvirt) error {
+	err := h.line.Call(ctx, "save template", connect.CreateTime, func(l *golibvirt.Libvirt) error {
 		if err := l.DomainSuspend(m.domain); err != nil {
 			return err
 		}
@@ -360,7 +361,7 @@ func (h *Hypervisor) restore(ctx context.Context, d domain, xml string, t *templ
 		return fmt.Errorf("start as a copy: %w", err)
 	}
 	defer func() { err = errors.Join(err, h.place.remove(ctx, name)) }()
-	return h.line.call(ctx, "start as a copy", createTime, func(l *golibvirt.Libvirt) error {
+	return h.line.Call(ctx, "start as a copy", connect.CreateTime, func(l *golibvirt.Libvirt) error {
 		return l.DomainRestoreFlags(path, nil, uint32(golibvirt.DomainSavePaused))
 	})
 }
@@ -383,7 +384,7 @@ func (h *Hypervisor) tryCopy(ctx context.Context, image vmimages.Image, kind tem
 		return fmt.Errorf("try a copy: %w", err)
 	}
 	defer func() {
-		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), createTime)
+		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), connect.CreateTime)
 		defer cancel()
 		err = errors.Join(err, f.Close(cleanup))
 	}()

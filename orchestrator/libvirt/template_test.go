@@ -15,6 +15,7 @@ import (
 	golibvirt "github.com/digitalocean/go-libvirt"
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -67,7 +68,7 @@ func (r *run) guestMemory(host string) []byte {
 	var memory []byte
 	for size := uint64(h.spec.MemoryBytes); uint64(len(memory)) < size; {
 		const atMost = 2 << 20 // of libvirt's 4 MiB in one answer
-		err := h.hypervisor.line.call(r.t.Context(), "read the guest's memory", createTime, func(l *golibvirt.Libvirt) error {
+		err := h.hypervisor.line.Call(r.t.Context(), "read the guest's memory", connect.CreateTime, func(l *golibvirt.Libvirt) error {
 			domain, err := l.DomainLookupByName(h.domainName)
 			if err != nil {
 				return err

@@ -19,6 +19,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/agents/protocol"
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
@@ -42,7 +43,7 @@ func openThere(ctx context.Context, h *Hypervisor) (*there, error) {
 
 // store is the daemon's store over the connection that there is now: a daemon that was restarted may have another pool.
 func (p *there) store(ctx context.Context) (*store, error) {
-	conn, err := p.h.line.connection(ctx)
+	conn, err := p.h.line.Connection(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -53,9 +54,9 @@ func (p *there) store(ctx context.Context) (*store, error) {
 		if err != nil {
 			return nil, err
 		}
-		if p.qemu = nil; strings.HasSuffix(conn.uri().Driver, "/system") {
+		if p.qemu = nil; strings.HasSuffix(conn.URI().Driver, "/system") {
 			p.qemu = &fileOwner{}
-			if p.qemu.uid, p.qemu.gid, err = conn.ownerOfGuests(ctx); err != nil {
+			if p.qemu.uid, p.qemu.gid, err = conn.OwnerOfGuests(ctx); err != nil {
 				return nil, err
 			}
 		}
@@ -101,19 +102,19 @@ func (p *there) ship(ctx context.Context, from, name string) error {
 func (p *there) lines(d *domain) { d.serial, d.guest = "", "" }
 
 func (p *there) console(ctx context.Context, _ domain, created golibvirt.Domain) (io.ReadCloser, error) {
-	conn, err := p.h.line.connection(ctx)
+	conn, err := p.h.line.Connection(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return conn.openConsole(ctx, created)
+	return conn.OpenConsole(ctx, created)
 }
 
 func (p *there) channel(ctx context.Context, _ domain, created golibvirt.Domain) (net.Conn, error) {
-	conn, err := p.h.line.connection(ctx)
+	conn, err := p.h.line.Connection(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return conn.openChannel(ctx, created, protocol.PortName)
+	return conn.OpenChannel(ctx, created, protocol.PortName)
 }
 
 func (p *there) path(name string) string {
@@ -279,7 +280,7 @@ func (p *there) privateMemory(string) (int64, error) {
 
 func (p *there) machine(ctx context.Context) (admission.Machine, error) {
 	var m admission.Machine
-	err := p.h.line.call(ctx, "ask for the machine's memory", callTime, func(l *golibvirt.Libvirt) error {
+	err := p.h.line.Call(ctx, "ask for the machine's memory", connect.CallTime, func(l *golibvirt.Libvirt) error {
 		const wholeMachine = -1 // VIR_NODE_MEMORY_STATS_ALL_CELLS
 		_, n, err := l.NodeGetMemoryStats(0, wholeMachine, 0)
 		if err != nil {

@@ -1,4 +1,4 @@
-package libvirt
+package connect
 
 import (
 	"context"
@@ -24,21 +24,21 @@ func TestConnect(t *testing.T) {
 	trusting := strings.Replace(d.TLS, d.PKI, without(t, d.PKI, "cacert.pem")+"&no_verify=1", 1)
 	for name, uri := range map[string]string{"unix": d.Unix, "tcp": d.TCP, "tls": d.TLS, "tls, trusting anybody": trusting} {
 		t.Run(name, func(t *testing.T) {
-			c, err := connect(t.Context(), uri, "", nil)
+			c, err := Open(t.Context(), uri, "", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if err := askVersion(t, c); err != nil {
 				t.Error(err)
 			}
-			daemontest.End(t, c.close)
-			daemontest.End(t, c.close) // again
+			daemontest.End(t, c.Close)
+			daemontest.End(t, c.Close) // again
 			select {
-			case <-c.lost():
+			case <-c.Lost():
 			default:
 				t.Error("a closed connection is not lost")
 			}
-			if err := askVersion(t, c); !isLost(err) {
+			if err := askVersion(t, c); !IsLost(err) {
 				t.Errorf("a call on a closed connection: %v", err)
 			}
 		})
@@ -48,18 +48,18 @@ func TestConnect(t *testing.T) {
 // A connection that is made anew while its lifeline is being closed ends too, though it was another one that was closed then.
 func TestCloseWhileReconnecting(t *testing.T) {
 	d := daemontest.Listen(t)
-	var both [2]*connection
+	var both [2]*Connection
 	for i := range both {
 		var err error
-		if both[i], err = connect(t.Context(), d.Unix, "", nil); err != nil {
+		if both[i], err = Open(t.Context(), d.Unix, "", nil); err != nil {
 			t.Fatal(err)
 		}
-		defer daemontest.End(t, both[i].close)
+		defer daemontest.End(t, both[i].Close)
 	}
-	l := newLifeline(both[0], func(ctx context.Context) (*connection, error) { return connect(ctx, d.Unix, "", nil) }, 0, zerolog.Nop())
+	l := NewLifeline(both[0], func(ctx context.Context) (*Connection, error) { return Open(ctx, d.Unix, "", nil) }, 0, zerolog.Nop())
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if err := l.close(ctx); err != nil {
+	if err := l.Close(ctx); err != nil {
 		t.Error(err)
 	}
 	l.use(both[1])
@@ -67,7 +67,7 @@ func TestCloseWhileReconnecting(t *testing.T) {
 		t.Error(err)
 	}
 	select {
-	case <-both[1].lost():
+	case <-both[1].Lost():
 	default:
 		t.Error("the second connection is open")
 	}
@@ -98,9 +98,9 @@ func TestConnectErrors(t *testing.T) {
 		"a driver of another mode":      {strings.Replace(d.TCP, "/session", "/system", 1), "/system"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, err := connect(t.Context(), v.uri, "", nil)
+			c, err := Open(t.Context(), v.uri, "", nil)
 			if err == nil {
-				daemontest.End(t, c.close)
+				daemontest.End(t, c.Close)
 			}
 			if err == nil || !strings.Contains(err.Error(), v.want) {
 				t.Errorf("%s: %v, want an error with %q", v.uri, err, v.want)
@@ -125,8 +125,8 @@ func TestConnectToStranger(t *testing.T) {
 					_ = c.Close()
 				}
 			}()
-			_, err = connect(t.Context(), "qemu+tcp://"+l.Addr().String()+"/system", "", nil)
-			if !isLost(err) || says != "" && !strings.Contains(err.Error(), "no libvirt daemon") {
+			_, err = Open(t.Context(), "qemu+tcp://"+l.Addr().String()+"/system", "", nil)
+			if !IsLost(err) || says != "" && !strings.Contains(err.Error(), "no libvirt daemon") {
 				t.Errorf("%v", err)
 			}
 		})
@@ -136,9 +136,9 @@ func TestConnectToStranger(t *testing.T) {
 // TestVanishedPeer has the daemon's machine fall silent, as one does that lost its power: its kernel answers nothing any more.
 func TestVanishedPeer(t *testing.T) {
 	d := daemontest.Listen(t)
-	for name, meanwhile := range map[string]func(*testing.T, *connection){
-		"idle": func(*testing.T, *connection) {},
-		"in a call": func(t *testing.T, c *connection) {
+	for name, meanwhile := range map[string]func(*testing.T, *Connection){
+		"idle": func(*testing.T, *Connection) {},
+		"in a call": func(t *testing.T, c *Connection) {
 			if err := askVersion(t, c); err == nil {
 				t.Error("a call to nobody was answered")
 			}
@@ -147,19 +147,19 @@ func TestVanishedPeer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			uri, vanish := relay(t, d)
-			c, err := connect(t.Context(), uri, "", nil)
+			c, err := Open(t.Context(), uri, "", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer daemontest.End(t, c.close)
+			defer daemontest.End(t, c.Close)
 			vanish()
 			meanwhile(t, c)
 			select {
-			case <-c.lost():
+			case <-c.Lost():
 			case <-time.After(25 * time.Second): // 15 are promised; without keepAlive it would be 30
 				t.Fatal("not noticed")
 			}
-			for range c.events { // closed, or the test hangs
+			for range c.Events { // closed, or the test hangs
 			}
 		})
 	}
@@ -169,7 +169,7 @@ func TestVanishedPeer(t *testing.T) {
 func TestCloseHungDaemon(t *testing.T) {
 	t.Parallel()
 	d := daemontest.Listen(t)
-	c, err := connect(t.Context(), d.Unix, "", nil)
+	c, err := Open(t.Context(), d.Unix, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,15 +178,15 @@ func TestCloseHungDaemon(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if err := c.close(ctx); err == nil || !strings.Contains(err.Error(), "disconnect from libvirt: no answer") {
+	if err := c.Close(ctx); err == nil || !strings.Contains(err.Error(), "disconnect from libvirt: no answer") {
 		t.Errorf("close: %v", err)
 	}
 	select {
-	case <-c.lost():
+	case <-c.Lost():
 	default:
 		t.Error("a connection that was closed by force is not lost")
 	}
-	for range c.events { // closed, or the test hangs
+	for range c.Events { // closed, or the test hangs
 	}
 }
 
@@ -240,15 +240,15 @@ func TestIsLost(t *testing.T) {
 		false: {nil, golibvirt.Error{Code: 42}, context.Canceled, context.DeadlineExceeded, os.ErrDeadlineExceeded, errors.New("x")},
 	} {
 		for _, err := range errs {
-			if got := isLost(lostIfEnded(err)); got != want {
+			if got := IsLost(lostIfEnded(err)); got != want {
 				t.Errorf("%v: lost %v", err, got)
 			}
 		}
 	}
 }
 
-func askVersion(t *testing.T, c *connection) error {
-	return c.call(t.Context(), "ask for the version", callTime, func(l *golibvirt.Libvirt) error {
+func askVersion(t *testing.T, c *Connection) error {
+	return c.Call(t.Context(), "ask for the version", CallTime, func(l *golibvirt.Libvirt) error {
 		_, err := l.ConnectGetLibVersion()
 		return err
 	})

@@ -1,4 +1,4 @@
-package libvirt
+package connect
 
 import (
 	"context"
@@ -33,9 +33,9 @@ func TestTunnel(t *testing.T) {
 		"nobody there":                  {"qemu+ssh://127.0.0.1:" + daemontest.FreePort(t) + "/system", "Connection refused"},
 		"a key that it does not let in": {strings.Replace(server.URI(socket, server.KnownHosts), server.KeyFile, daemontest.ServeSSH(t).KeyFile, 1), "Permission denied"},
 	} {
-		c, err := connect(t.Context(), v.uri, "", nil)
+		c, err := Open(t.Context(), v.uri, "", nil)
 		if err == nil {
-			daemontest.End(t, c.close)
+			daemontest.End(t, c.Close)
 		}
 		if err == nil || !strings.Contains(err.Error(), v.want) {
 			t.Errorf("%s: %v, want an error with %q", name, err, v.want)
@@ -43,28 +43,28 @@ func TestTunnel(t *testing.T) {
 	}
 	checkNoTunnel(t)
 
-	c, err := connect(t.Context(), server.URI(socket, server.KnownHosts), "", nil)
+	c, err := Open(t.Context(), server.URI(socket, server.KnownHosts), "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := askVersion(t, c); err != nil {
 		t.Error(err)
 	}
-	if s, err := c.openConsole(t.Context(), golibvirt.Domain{Name: "none"}); !isGone(err) {
+	if s, err := c.OpenConsole(t.Context(), golibvirt.Domain{Name: "none"}); !IsGone(err) {
 		t.Errorf("the console of no domain: %v, %v", s, err)
 	}
-	daemontest.End(t, c.close)
+	daemontest.End(t, c.Close)
 	checkNoTunnel(t)
 
-	if c, err = connect(t.Context(), server.URI(socket, server.KnownHosts), "", nil); err != nil {
+	if c, err = Open(t.Context(), server.URI(socket, server.KnownHosts), "", nil); err != nil {
 		t.Fatal(err)
 	}
 	server.HangUp()
-	<-c.lost()
-	if s, err := c.openConsole(t.Context(), golibvirt.Domain{Name: "none"}); !isLost(err) {
+	<-c.Lost()
+	if s, err := c.OpenConsole(t.Context(), golibvirt.Domain{Name: "none"}); !IsLost(err) {
 		t.Errorf("the console of a host that is not reached: %v, %v", s, err)
 	}
-	daemontest.End(t, c.close)
+	daemontest.End(t, c.Close)
 	checkNoTunnel(t)
 }
 
@@ -94,7 +94,7 @@ func TestTunnelCancelled(t *testing.T) {
 			_, _ = io.Copy(io.Discard, c)
 		}
 	}()
-	if _, err := connect(ctx, "qemu+ssh://"+l.Addr().String()+"/system", "", nil); err == nil || !strings.Contains(err.Error(), "canceled") {
+	if _, err := Open(ctx, "qemu+ssh://"+l.Addr().String()+"/system", "", nil); err == nil || !strings.Contains(err.Error(), "canceled") {
 		t.Errorf("%v", err)
 	}
 	checkNoTunnel(t)
