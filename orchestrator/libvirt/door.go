@@ -31,15 +31,6 @@ var doorPaces = []time.Duration{50 * time.Millisecond, 200 * time.Millisecond, 8
 
 var errDoor = errors.New("the guest could not be stopped while it waited")
 
-// A door is what a machine that stands there knows, and its copies need to know.
-type door struct {
-	Asked time.Duration `json:"asked_ns"` // what its clock showed when it first asked
-	Holds int           `json:"holds"`    // times that its copies are still to be held
-
-	// Mailbox is a snapshot of its mailbox: it may have been stopped before it read that it is held, or while it was about to ask again.
-	Mailbox []byte `json:"mailbox"`
-}
-
 // stopAtDoor lets a machine run up to the door, and stops it there. inbox is its listener's, pace one of doorPaces.
 func (h *Hypervisor) stopAtDoor(ctx context.Context, m *machine, inbox *inbox[any], pace time.Duration, begin time.Time, b *Boot) (door, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, templateTime, fmt.Errorf("the guest did not come to the door within %v", templateTime))
@@ -87,7 +78,7 @@ func (h *Hypervisor) stopAtDoor(ctx context.Context, m *machine, inbox *inbox[an
 				d.Mailbox, err = m.mailbox.memory.snapshot()
 				return d, errors.Join(heard.err, err)
 			default:
-				if err := b.note(message, begin); err != nil {
+				if err := hears(b, message, begin); err != nil {
 					return d, err
 				}
 			}

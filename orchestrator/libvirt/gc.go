@@ -101,7 +101,7 @@ func collectAt(ctx context.Context, c *connect.Connection, store, runID string) 
 	if c.URI().Remote {
 		s, err := openStore(ctx, c, store)
 		if err == nil {
-			err = removeFilesOf(ctx, s, runID, nil)
+			err = s.removeAll(ctx, func(name string) bool { return ofRun(name, runID) })
 		}
 		errs = append(errs, err)
 	}

@@ -140,7 +140,8 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 				return h, err
 			}
 		}
-		h.place = &here{work: h.work, account: h.account, cache: cfg.Cache, overlays: map[string][]byte{}}
+		files := newLocal(h.work, h.account)
+		h.place = &here{files, &cache{cfg.Cache, files}}
 	}
 	return h, h.learnFacts(ctx)
 }

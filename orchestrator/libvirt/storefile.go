@@ -2,6 +2,7 @@ package libvirt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -186,4 +187,19 @@ func (s *store) list(ctx context.Context, prefix string) ([]string, error) {
 	})
 	slices.Sort(names)
 	return slices.Compact(names), err
+}
+
+// removeAll removes the files whose names are meant.
+func (s *store) removeAll(ctx context.Context, meant func(name string) bool) error {
+	names, err := s.list(ctx, "")
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, name := range names {
+		if meant(name) {
+			errs = append(errs, s.remove(ctx, name))
+		}
+	}
+	return errors.Join(errs...)
 }
