@@ -11,6 +11,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/orchestrator/vmcore"
 )
 
@@ -27,7 +28,7 @@ const (
 )
 
 // DumpTime bounds the dump of one host's memory, from when it is its turn. While a fleet closes, dumps that are due are made.
-const DumpTime = 2 * createTime
+const DumpTime = 2 * connect.CreateTime
 
 // dumps tells whether the memory of a host that panics is to be dumped: the first time, where there is a directory for it.
 func (c *FleetConfig) dumps(spec fleet.HostSpec, dumped bool) bool {
@@ -60,7 +61,7 @@ func (m *machine) dumpMemory(ctx context.Context, dir string, memory int64) erro
 	ctx, cancel := context.WithTimeout(ctx, DumpTime)
 	defer cancel()
 	place, name := m.hypervisor.place, m.domain.Name+dumpSuffix
-	err := m.hypervisor.call(ctx, "dump memory", createTime, func(l *golibvirt.Libvirt) error {
+	err := m.hypervisor.line.Call(ctx, "dump memory", connect.CreateTime, func(l *golibvirt.Libvirt) error {
 		return l.DomainCoreDumpWithFormat(m.domain, place.output(name), uint32(golibvirt.DomainCoreDumpFormatRaw), golibvirt.DumpMemoryOnly)
 	})
 	if err != nil {

@@ -365,17 +365,17 @@ func (f *vmFleet) waitForRoom() bool {
 // watch reports that a machine was given up: nothing is seen of its hosts any more.
 func (f *vmFleet) watch(h *Hypervisor) {
 	select {
-	case <-h.line.gone:
+	case <-h.line.Lost():
 	case <-f.ctx.Done():
 		return
 	}
 	if len(f.machines) == 1 {
-		f.emit("", fleet.InfraFailed{Op: "watch domains", Reason: h.line.reason().Error()})
+		f.emit("", fleet.InfraFailed{Op: "watch domains", Reason: h.line.Reason().Error()})
 		return
 	}
 	for _, host := range f.hosts {
 		if host.hypervisor == h {
-			host.inbox.put(abandoned{h.line.reason()})
+			host.inbox.put(abandoned{h.line.Reason()})
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/console"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -86,7 +87,7 @@ func (h *host) run(ctx context.Context) {
 
 // end takes the VM down when the fleet is closed.
 func (h *host) end() {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(h.fleet.ctx), createTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(h.fleet.ctx), connect.CreateTime)
 	defer cancel()
 	h.powerOff(ctx)
 	h.freeSlot()
@@ -99,8 +100,8 @@ func (h *host) handle(ctx context.Context, message any) {
 	switch m := message.(type) {
 	case power:
 		h.power(ctx, m.action)
-	case domainEvent:
-		if h.machine != nil && m.uuid == h.machine.domain.UUID {
+	case connect.Event:
+		if h.machine != nil && m.UUID == h.machine.domain.UUID {
 			h.domainEvent(ctx, m)
 		}
 	case saidHello:
@@ -147,7 +148,7 @@ func (h *host) handle(ctx context.Context, message any) {
 
 func (h *host) power(ctx context.Context, action fleet.Action) {
 	if h.lost {
-		h.infra("reach its machine", h.hypervisor.line.reason())
+		h.infra("reach its machine", h.hypervisor.line.Reason())
 		return
 	}
 	switch a := action.(type) {
@@ -266,19 +267,19 @@ func (h *host) begin(cloned bool) {
 }
 
 // domainEvent takes an event of this host's present domain.
-func (h *host) domainEvent(ctx context.Context, e domainEvent) {
+func (h *host) domainEvent(ctx context.Context, e connect.Event) {
 	switch {
-	case e.reboot: // by the guest
+	case e.Reboot: // by the guest
 		h.reset(ctx)
-	case e.kind == golibvirt.DomainEventCrashed && (h.state == booting || h.state == up):
+	case e.Kind == golibvirt.DomainEventCrashed && (h.state == booting || h.state == up):
 		h.devicePanic()
-	case e.diskFailed():
+	case e.DiskFailed():
 		h.powerOff(ctx)
-		h.infra("write to disk", errDiskFailed)
-	case e.kind == golibvirt.DomainEventShutdown:
-		h.told = e.toldToEnd()
-	case e.kind == golibvirt.DomainEventStopped:
-		h.stopped(ctx, golibvirt.DomainEventStoppedDetailType(e.detail))
+		h.infra("write to disk", connect.ErrDiskFailed)
+	case e.Kind == golibvirt.DomainEventShutdown:
+		h.told = e.ToldToEnd()
+	case e.Kind == golibvirt.DomainEventStopped:
+		h.stopped(ctx, golibvirt.DomainEventStoppedDetailType(e.Detail))
 	}
 }
 

@@ -38,7 +38,7 @@ func (h *Hypervisor) newMailbox(d *domain, t *template) (_ *mailbox, err error) 
 	})
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("make mailbox: %w", err), m.memory.close(), m.place.work.RemoveOurs(m.name))
+			err = errors.Join(fmt.Errorf("make mailbox: %w", err), m.memory.close(), m.place.removeOurs(m.name))
 		}
 	}()
 	if err != nil {

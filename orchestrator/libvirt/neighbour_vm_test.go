@@ -15,6 +15,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemontest"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 )
@@ -72,7 +73,7 @@ func TestAnotherAccount(t *testing.T) {
 		!slices.ContainsFunc(there, func(p string) bool { return strings.HasSuffix(p, ".vsp") }) {
 		t.Fatalf("%d files, %v: %q", len(there), err, there)
 	}
-	for name, a := range map[string]account.Account{"nobody": stranger(), "another run's QEMU": other.account} {
+	for name, a := range map[string]account.Account{"nobody": daemontest.Stranger(), "another run's QEMU": other.account} {
 		for _, path := range there {
 			// To come by anything is refused, or the directory that it is in.
 			said, err := as(t, a, path, `for use in "[ -e $W ]" "[ -r $W ]" "[ -w $W ]"; do if eval "$use" && [ ! -d "$W" ]; then echo "$use"; fi; done
@@ -236,7 +237,7 @@ func TestAccessControlLists(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	one, two := account.Account{UID: 64055, GID: 64055, Other: true, Listed: true}, stranger()
+	one, two := account.Account{UID: 64055, GID: 64055, Other: true, Listed: true}, daemontest.Stranger()
 	top, err := os.Open(dir)
 	if err != nil {
 		t.Fatal(err)

@@ -11,13 +11,14 @@ import (
 
 	golibvirt "github.com/digitalocean/go-libvirt"
 	"libvirt.org/go/libvirtxml"
+
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 )
 
 const (
 	storePool   = "fleetfall" // name of the store's storage pool
 	storeDir    = "/var/tmp/fleetfall-store"
-	storeSuffix = ".whole"              // of the empty file beside one that put has finished
-	busyAgain   = 50 * time.Millisecond // between tries of what the daemon has no time for
+	storeSuffix = ".whole" // of the empty file beside one that put has finished
 )
 
 // A store is the folder of a remote machine in which fleetfall keeps files: a directory pool of its libvirt daemon. Runs
@@ -26,18 +27,18 @@ const (
 // What put stores is for all: its name says what is in it, the same whoever puts it, so a digest is part of it. What
 // create and overlay make, and QEMU writes there, is one run's, with the run in its name.
 type store struct {
-	conn *connection
+	conn *connect.Connection
 	pool golibvirt.StoragePool
 	dir  string // on that machine
 }
 
 // openStore opens the daemon's store, and makes it where there is none; dir "" is the usual place. It is to be opened
 // again on another connection: a daemon that was restarted does not know it any more.
-func openStore(ctx context.Context, c *connection, dir string) (*store, error) {
+func openStore(ctx context.Context, c *connect.Connection, dir string) (*store, error) {
 	if dir != "" {
 		return openStoreIn(ctx, c, storePool, dir)
 	}
-	return openStoreIn(ctx, c, storePool, storeDirs(c.endpoint.uri.Driver)...)
+	return openStoreIn(ctx, c, storePool, storeDirs(c.URI().Driver)...)
 }
 
 // storeDirs are the directories that may be a daemon's store; it takes the first that is its own. A session daemon is
@@ -53,20 +54,20 @@ func storeDirs(driver string) []string {
 	return dirs
 }
 
-func openStoreIn(ctx context.Context, c *connection, pool string, dirs ...string) (*store, error) {
-	ctx, cancel := context.WithTimeout(ctx, createTime)
+func openStoreIn(ctx context.Context, c *connect.Connection, pool string, dirs ...string) (*store, error) {
+	ctx, cancel := context.WithTimeout(ctx, connect.CreateTime)
 	defer cancel()
-	again := time.NewTicker(busyAgain)
+	again := time.NewTicker(connect.BusyAgain)
 	defer again.Stop()
-	for patience := time.Now().Add(callTime); ; {
+	for patience := time.Now().Add(connect.CallTime); ; {
 		s, err := lookUpStore(ctx, c, pool, dirs)
-		if hasCode(err, golibvirt.ErrNoStoragePool) {
+		if connect.HasCode(err, golibvirt.ErrNoStoragePool) {
 			if err = createStore(ctx, c, pool, dirs); err == nil {
 				continue
 			}
 		}
 		// Another run may be making it at this moment: then there is a pool that is not active yet.
-		starting := errors.Is(err, errInactive) || hasCode(err, golibvirt.ErrOperationFailed)
+		starting := errors.Is(err, errInactive) || connect.HasCode(err, golibvirt.ErrOperationFailed)
 		if !starting || time.Now().After(patience) {
 			return s, err
 		}
@@ -81,7 +82,7 @@ func openStoreIn(ctx context.Context, c *connection, pool string, dirs ...string
 var errInactive = errors.New("it is not active; undefine it, and fleetfall makes its own")
 
 // createStore makes the first of these directories that can be made, and starts a pool in it.
-func createStore(ctx context.Context, c *connection, pool string, dirs []string) error {
+func createStore(ctx context.Context, c *connect.Connection, pool string, dirs []string) error {
 	var first error
 	for _, dir := range dirs {
 		// The mode is set also where the directory is there already. Only its owner can, so a directory that another user
@@ -93,11 +94,11 @@ func createStore(ctx context.Context, c *connection, pool string, dirs []string)
 		if err != nil {
 			return fmt.Errorf("make the store %s: %w", dir, err)
 		}
-		err = c.call(ctx, "make the store "+dir, createTime, func(l *golibvirt.Libvirt) error {
+		err = c.Call(ctx, "make the store "+dir, connect.CreateTime, func(l *golibvirt.Libvirt) error {
 			_, err := l.StoragePoolCreateXML(text, golibvirt.StoragePoolCreateWithBuild)
 			return err
 		})
-		if !hasCode(err, golibvirt.ErrSystemError) {
+		if !connect.HasCode(err, golibvirt.ErrSystemError) {
 			return err
 		}
 		if first == nil {
@@ -108,11 +109,11 @@ func createStore(ctx context.Context, c *connection, pool string, dirs []string)
 }
 
 // lookUpStore finds the pool of a store. An error of the code ErrNoStoragePool means that there is none.
-func lookUpStore(ctx context.Context, c *connection, name string, dirs []string) (*store, error) {
+func lookUpStore(ctx context.Context, c *connect.Connection, name string, dirs []string) (*store, error) {
 	s := &store{conn: c}
 	var text string
 	var active int32
-	err := c.call(ctx, "open the store", createTime, func(l *golibvirt.Libvirt) (err error) {
+	err := c.Call(ctx, "open the store", connect.CreateTime, func(l *golibvirt.Libvirt) (err error) {
 		if s.pool, err = l.StoragePoolLookupByName(name); err == nil {
 			if active, err = l.StoragePoolIsActive(s.pool); err == nil {
 				text, err = l.StoragePoolGetXMLDesc(s.pool, 0)
@@ -126,7 +127,7 @@ func lookUpStore(ctx context.Context, c *connection, name string, dirs []string)
 	if active == 0 {
 		return nil, fmt.Errorf("storage pool %s: %w", name, errInactive)
 	}
-	if s.dir, err = storeOf(text, dirs, strings.HasSuffix(c.endpoint.uri.Driver, "/system")); err != nil {
+	if s.dir, err = storeOf(text, dirs, strings.HasSuffix(c.URI().Driver, "/system")); err != nil {
 		return nil, fmt.Errorf("storage pool %s cannot be the store: %w", name, err)
 	}
 	return s, nil
@@ -156,18 +157,18 @@ func (s *store) path(name string) string { return path.Join(s.dir, name) }
 
 // call makes one request about a file, "" for the directory.
 func (s *store) call(ctx context.Context, op, name string, f func(*golibvirt.Libvirt) error) error {
-	return s.conn.call(ctx, op+" "+s.path(name), createTime, f)
+	return s.conn.Call(ctx, op+" "+s.path(name), connect.CreateTime, f)
 }
 
 // patient is call for what the daemon refuses while it makes a volume, or another run puts it: it asks again.
 func (s *store) patient(ctx context.Context, op, name string, f func(*golibvirt.Libvirt) error) error {
-	ctx, cancel := context.WithTimeout(ctx, createTime)
+	ctx, cancel := context.WithTimeout(ctx, connect.CreateTime)
 	defer cancel()
-	again := time.NewTicker(busyAgain)
+	again := time.NewTicker(connect.BusyAgain)
 	defer again.Stop()
 	for {
 		err := s.call(ctx, op, name, f)
-		if !isBusy(err) {
+		if !connect.IsBusy(err) {
 			return err
 		}
 		select {
@@ -176,14 +177,4 @@ func (s *store) patient(ctx context.Context, op, name string, f func(*golibvirt.
 			return err
 		}
 	}
-}
-
-// isBusy tells whether the daemon may do later what it has refused. These codes have other meanings, too.
-func isBusy(err error) bool {
-	return hasCode(err, golibvirt.ErrOperationInvalid) || hasCode(err, golibvirt.ErrInternalError)
-}
-
-func hasCode(err error, code golibvirt.ErrorNumber) bool {
-	var e golibvirt.Error
-	return errors.As(err, &e) && e.Code == uint32(code)
 }

@@ -17,25 +17,27 @@ import (
 	golibvirt "github.com/digitalocean/go-libvirt"
 
 	"github.com/fleetfall/fleetfall/internal/capability"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemontest"
 )
 
 const mib = 1 << 20
 
 // scratchStore opens a store of its own on a daemon of its own, by TCP.
-func scratchStore(t *testing.T) (*listening, *store) {
+func scratchStore(t *testing.T) (*daemontest.Daemon, *store) {
 	t.Helper()
-	d := listen(t)
-	return d, d.store(t, "scratch")
+	d := daemontest.Listen(t)
+	return d, storeAt(t, d, "scratch")
 }
 
-func (d *listening) store(t *testing.T, name string) *store {
+func storeAt(t *testing.T, d *daemontest.Daemon, name string) *store {
 	t.Helper()
-	c, err := connect(t.Context(), d.tcp, "", nil)
+	c, err := connect.Open(t.Context(), d.TCP, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { end(t, c) })
-	s, err := openStoreIn(t.Context(), c, name, filepath.Join(d.dir, "h", name))
+	t.Cleanup(func() { daemontest.End(t, c.Close) })
+	s, err := openStoreIn(t.Context(), c, name, filepath.Join(d.Dir, "h", name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,19 +78,19 @@ func wantStored(t *testing.T, s *store, name string, content []byte) {
 
 // TestStoreTogether has several runs begin at once.
 func TestStoreTogether(t *testing.T) {
-	d := listen(t)
+	d := daemontest.Listen(t)
 	content := slices.Concat(noise(mib, 1), make([]byte, mib), noise(2*mib, 2))
 	for round := range 5 {
 		var runs sync.WaitGroup
 		for range 4 {
-			c, err := connect(t.Context(), d.unix, "", nil)
+			c, err := connect.Open(t.Context(), d.Unix, "", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer end(t, c)
+			defer daemontest.End(t, c.Close)
 			runs.Go(func() {
 				name := fmt.Sprintf("together-%d", round)
-				s, err := openStoreIn(t.Context(), c, name, "/proc/not-ours", filepath.Join(d.dir, "h", name))
+				s, err := openStoreIn(t.Context(), c, name, "/proc/not-ours", filepath.Join(d.Dir, "h", name))
 				if err != nil {
 					t.Error(err)
 					return
@@ -106,9 +108,9 @@ func TestStoreTogether(t *testing.T) {
 
 // TestStoreElsewhere refuses what must not be the store.
 func TestStoreElsewhere(t *testing.T) {
-	d := listen(t)
-	s := d.store(t, "scratch")
-	mine := filepath.Join(d.dir, "root's")
+	d := daemontest.Listen(t)
+	s := storeAt(t, d, "scratch")
+	mine := filepath.Join(d.Dir, "root's")
 	if err := os.Mkdir(mine, 0o777); err != nil {
 		t.Fatal(err)
 	}
@@ -116,11 +118,11 @@ func TestStoreElsewhere(t *testing.T) {
 		if _, err := openStoreIn(t.Context(), s.conn, "other", mine); err == nil {
 			t.Error("a store in a directory that belongs to somebody else")
 		}
-		if s, err := openStoreIn(t.Context(), s.conn, "other", mine, filepath.Join(d.dir, "h/other")); err != nil || s.dir == mine {
+		if s, err := openStoreIn(t.Context(), s.conn, "other", mine, filepath.Join(d.Dir, "h/other")); err != nil || s.dir == mine {
 			t.Errorf("past a directory of somebody else: %v, %v", s, err)
 		}
 	}
-	if _, err := openStoreIn(t.Context(), s.conn, "scratch", filepath.Join(d.dir, "h/third")); err == nil {
+	if _, err := openStoreIn(t.Context(), s.conn, "scratch", filepath.Join(d.Dir, "h/third")); err == nil {
 		t.Error("a pool of the same name that is elsewhere")
 	}
 }
@@ -162,7 +164,7 @@ func TestStoreOverlay(t *testing.T) {
 			t.Errorf("%s was put: %v, %v", name, whole, err)
 		}
 	}
-	if err := s.overlay(ctx, "a.qcow2", s.path("base.raw"), "raw", 8*mib); !hasCode(err, golibvirt.ErrStorageVolExist) {
+	if err := s.overlay(ctx, "a.qcow2", s.path("base.raw"), "raw", 8*mib); !connect.HasCode(err, golibvirt.ErrStorageVolExist) {
 		t.Errorf("an overlay twice: %v", err)
 	}
 	err := s.overlay(ctx, "c.qcow2", s.path("nothing"), "raw", 8*mib)
@@ -188,7 +190,7 @@ func TestStoreFiles(t *testing.T) {
 	if info, err := os.Stat(s.path("run-a")); err != nil || info.Size() != 3*mib || info.Mode() != 0o640 {
 		t.Errorf("created: %v, %v", info, err)
 	}
-	if err := s.create(ctx, "run-a", 3*mib, 0o640); !hasCode(err, golibvirt.ErrStorageVolExist) {
+	if err := s.create(ctx, "run-a", 3*mib, 0o640); !connect.HasCode(err, golibvirt.ErrStorageVolExist) {
 		t.Errorf("created twice: %v", err)
 	}
 	// As QEMU does: the daemon is not told.

@@ -2,6 +2,7 @@ package libvirt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -11,6 +12,8 @@ import (
 
 	golibvirt "github.com/digitalocean/go-libvirt"
 	"libvirt.org/go/libvirtxml"
+
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 )
 
 // storeName is what files in a store may be called. Hidden files are not ours.
@@ -44,7 +47,7 @@ func (s *store) find(ctx context.Context, name string) (golibvirt.StorageVol, er
 		return golibvirt.StorageVol{}, err
 	}
 	volume, err := s.known(ctx, name)
-	if !hasCode(err, golibvirt.ErrNoStorageVol) {
+	if !connect.HasCode(err, golibvirt.ErrNoStorageVol) {
 		return volume, err
 	}
 	if err := s.refresh(ctx); err != nil {
@@ -59,7 +62,7 @@ func (s *store) size(ctx context.Context, name string) (bytes int64, found bool,
 	if err == nil {
 		bytes, err = s.length(ctx, volume)
 	}
-	if hasCode(err, golibvirt.ErrNoStorageVol) {
+	if connect.HasCode(err, golibvirt.ErrNoStorageVol) {
 		return 0, false, nil
 	}
 	return bytes, err == nil, err
@@ -148,7 +151,7 @@ func (s *store) make(ctx context.Context, v libvirtxml.StorageVolume) error {
 // remove removes a file, if it is there. Nobody may be putting or using it.
 func (s *store) remove(ctx context.Context, name string) error {
 	volume, err := s.find(ctx, name)
-	if err != nil && !hasCode(err, golibvirt.ErrNoStorageVol) {
+	if err != nil && !connect.HasCode(err, golibvirt.ErrNoStorageVol) {
 		return err
 	}
 	// First, or else a file that is begun under this name would pass for whole.
@@ -160,7 +163,7 @@ func (s *store) remove(ctx context.Context, name string) error {
 
 func (s *store) delete(ctx context.Context, volume golibvirt.StorageVol) error {
 	err := s.patient(ctx, "remove", volume.Name, func(l *golibvirt.Libvirt) error { return l.StorageVolDelete(volume, 0) })
-	if hasCode(err, golibvirt.ErrNoStorageVol) {
+	if connect.HasCode(err, golibvirt.ErrNoStorageVol) {
 		return nil
 	}
 	return err
@@ -184,4 +187,19 @@ func (s *store) list(ctx context.Context, prefix string) ([]string, error) {
 	})
 	slices.Sort(names)
 	return slices.Compact(names), err
+}
+
+// removeAll removes the files whose names are meant.
+func (s *store) removeAll(ctx context.Context, meant func(name string) bool) error {
+	names, err := s.list(ctx, "")
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, name := range names {
+		if meant(name) {
+			errs = append(errs, s.remove(ctx, name))
+		}
+	}
+	return errors.Join(errs...)
 }

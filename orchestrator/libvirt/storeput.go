@@ -9,6 +9,8 @@ import (
 	"os"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
+
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 )
 
 // put makes a file of what r has, size bytes, whole or not at all; has tells. What is whole already is left as it is, and
@@ -43,8 +45,8 @@ func (s *store) put(ctx context.Context, name string, r io.Reader, size int64, m
 		return err
 	}
 	sent := sha256.New()
-	err = s.transfer(ctx, size, func(ctx context.Context, t *transfer) error {
-		return t.upload(ctx, volume, io.TeeReader(r, sent), size, fresh)
+	err = s.conn.Transfer(ctx, size, func(ctx context.Context, t *connect.Transfer) error {
+		return t.Upload(ctx, volume, io.TeeReader(r, sent), size, fresh)
 	})
 	if err != nil {
 		return fmt.Errorf("put %s: %w", s.path(name), err)
@@ -57,7 +59,7 @@ func (s *store) put(ctx context.Context, name string, r io.Reader, size int64, m
 	if !bytes.Equal(sent.Sum(nil), back.Sum(nil)) {
 		return fmt.Errorf("put %s: not all was written%s", s.path(name), s.shortage(ctx, size))
 	}
-	if err := s.createRaw(ctx, name+storeSuffix, 0, 0o644); !hasCode(err, golibvirt.ErrStorageVolExist) {
+	if err := s.createRaw(ctx, name+storeSuffix, 0, 0o644); !connect.HasCode(err, golibvirt.ErrStorageVolExist) {
 		return err
 	}
 	return nil
@@ -86,7 +88,7 @@ func (s *store) prepare(
 ) (volume golibvirt.StorageVol, fresh bool, err error) {
 	if !found {
 		err = s.create(ctx, name, size, mode)
-		if fresh = err == nil; !fresh && !hasCode(err, golibvirt.ErrStorageVolExist) {
+		if fresh = err == nil; !fresh && !connect.HasCode(err, golibvirt.ErrStorageVolExist) {
 			return volume, false, err
 		}
 	}
@@ -104,7 +106,7 @@ func (s *store) has(ctx context.Context, name string) (bool, error) {
 
 func (s *store) marked(ctx context.Context, name string) (bool, error) {
 	_, err := s.known(ctx, name+storeSuffix)
-	if hasCode(err, golibvirt.ErrNoStorageVol) {
+	if connect.HasCode(err, golibvirt.ErrNoStorageVol) {
 		return false, nil
 	}
 	return err == nil, err
@@ -115,7 +117,7 @@ func (s *store) unmark(ctx context.Context, name string) error {
 	if err == nil {
 		err = s.delete(ctx, mark)
 	}
-	if hasCode(err, golibvirt.ErrNoStorageVol) {
+	if connect.HasCode(err, golibvirt.ErrNoStorageVol) {
 		return nil
 	}
 	return err
@@ -134,7 +136,7 @@ func (s *store) get(ctx context.Context, name string, w io.Writer, limit int64) 
 	if size > limit {
 		return fmt.Errorf("get %s: it has %d bytes, the limit is %d", s.path(name), size, limit)
 	}
-	err = s.transfer(ctx, size, func(_ context.Context, t *transfer) error { return t.download(volume, w, size) })
+	err = s.conn.Transfer(ctx, size, func(_ context.Context, t *connect.Transfer) error { return t.Download(volume, w, size) })
 	if err != nil {
 		return fmt.Errorf("get %s: %w", s.path(name), err)
 	}

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/fleetfall/fleetfall/internal/capability"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemontest"
 )
 
 func TestStorePut(t *testing.T) {
@@ -217,14 +219,14 @@ func (s *sink) Write(p []byte) (int, error) {
 func TestStoreLost(t *testing.T) {
 	d, s := scratchStore(t)
 	r := &source{
-		Reader: bytes.NewReader(noise(2*mib, 1)), then: func() error { d.kill(); return nil },
+		Reader: bytes.NewReader(noise(2*mib, 1)), then: func() error { d.Kill(); return nil },
 		rest: bytes.NewReader(noise(6*mib, 1)),
 	}
-	if err := s.put(t.Context(), "file", r, 8*mib, 0o600); !isLost(err) || !strings.Contains(err.Error(), "file") {
+	if err := s.put(t.Context(), "file", r, 8*mib, 0o600); !connect.IsLost(err) || !strings.Contains(err.Error(), "file") {
 		t.Errorf("the daemon was killed: %v", err)
 	}
-	d.start(t)
-	s = d.store(t, "scratch")
+	d.Start(t)
+	s = storeAt(t, d, "scratch")
 	if whole, err := s.has(t.Context(), "file"); err != nil || whole {
 		t.Errorf("half a file is whole: %v, %v", whole, err)
 	}
@@ -240,15 +242,15 @@ func TestStoreLostQuietly(t *testing.T) {
 		then: func() error {
 			go func() {
 				defer close(wait)
-				_ = s.conn.link.Close()
-				<-s.conn.lost()
+				s.conn.Cut()
+				<-s.conn.Lost()
 			}()
 			return nil
 		},
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	if err := s.put(ctx, "file", r, 1<<40, 0o600); !isLost(err) {
+	if err := s.put(ctx, "file", r, 1<<40, 0o600); !connect.IsLost(err) {
 		t.Errorf("the connection ended: %v", err)
 	}
 }
@@ -263,23 +265,23 @@ func (e *endless) Read(p []byte) (int, error) {
 }
 
 func TestStoreFull(t *testing.T) {
-	d := listen(t)
+	d := daemontest.Listen(t)
 	capability.Need(t, os.Getuid() == 0, "root", "the test mounts a small file system")
-	dir := filepath.Join(d.dir, "h/full")
+	dir := filepath.Join(d.Dir, "h/full")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	options := fmt.Sprintf("size=4m,uid=%d,mode=755", d.account.UID)
+	options := fmt.Sprintf("size=4m,uid=%d,mode=755", d.Account.UID)
 	if err := syscall.Mount("none", dir, "tmpfs", 0, options); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		d.kill()
+		d.Kill()
 		if err := syscall.Unmount(dir, 0); err != nil {
 			t.Error(err)
 		}
 	})
-	s := d.store(t, "full")
+	s := storeAt(t, d, "full")
 	for _, size := range []int{4*mib + 1, 12 * mib} {
 		name := fmt.Sprintf("big-%d", size)
 		err := s.put(t.Context(), name, bytes.NewReader(noise(size, 1)), int64(size), 0o600)

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 )
 
@@ -113,10 +114,14 @@ func rewrite(t *testing.T, dir string, change func(*keptTemplate)) {
 	}
 }
 
-// workPlace is a place with a directory of its own, and this cache.
-func workPlace(t *testing.T, cache string) *here {
+// cacheAt is a cache in this directory, for a run with a work directory of its own.
+func cacheAt(t *testing.T, dir string) *cache {
 	t.Helper()
-	w, err := workdir.Create(workdir.Options{Root: shortDir(t), RunID: randomID(), URI: "qemu:///session"}) // a daemon that is not ours
+	root, err := os.MkdirTemp("/var/tmp", "fft-") // a path short enough for sockets below it
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := workdir.Create(workdir.Options{Root: root, RunID: "cached01", URI: "qemu:///session"}) // a daemon that is not ours
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,15 +130,15 @@ func workPlace(t *testing.T, cache string) *here {
 			t.Error(err)
 		}
 	})
-	return &here{work: w, cache: cache}
+	return &cache{dir, newLocal(w, account.Account{})}
 }
 
 // madeUp is a template in p of which nothing ever ran. Most of its memory is zeros.
-func madeUp(t *testing.T, p *here, name string) *template {
+func madeUp(t *testing.T, p *cache, name string) *template {
 	t.Helper()
 	made := &template{
 		kept:  keptTemplate{Question: 7, Boot: Boot{FirstByte: time.Millisecond, Asked: time.Second}, Overhead: 1, Own: 2},
-		state: []byte("state of devices"), ram: p.work.Ours(name + ramSuffix), disk: p.work.Ours(name + diskSuffix),
+		state: []byte("state of devices"), ram: p.files.path(name + ramSuffix), disk: p.files.path(name + diskSuffix),
 	}
 	memory := make([]byte, 5*sparseBlock+100)
 	copy(memory[2*sparseBlock+17:], "what the guest knows")
@@ -147,8 +152,8 @@ func madeUp(t *testing.T, p *here, name string) *template {
 
 func TestTemplateIsKept(t *testing.T) {
 	cache := t.TempDir()
-	p, key := workPlace(t, cache), "tiny-user-0123456789abcdef"
-	if got, err := p.template(t.Context(), key, domain{name: "a"}); got != nil || err != nil {
+	p, key := cacheAt(t, cache), "tiny-user-0123456789abcdef"
+	if got, err := p.find(t.Context(), key, "a", true); got != nil || err != nil {
 		t.Errorf("out of an empty cache came %+v, %v", got, err)
 	}
 	made := madeUp(t, p, "made")
@@ -168,12 +173,12 @@ func TestTemplateIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	other := workPlace(t, cache)
-	got, err := other.template(t.Context(), key, domain{name: "b"})
+	other := cacheAt(t, cache)
+	got, err := other.find(t.Context(), key, "b", true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.ram != other.work.Ours("b.ram") || got.disk != other.work.Ours("b.qcow2") || !bytes.Equal(got.state, made.state) || got.from != "kept in "+dir ||
+	if got.ram != other.files.path("b.ram") || got.disk != other.files.path("b.qcow2") || !bytes.Equal(got.state, made.state) || got.from != "kept in "+dir ||
 		got.kept.Question != 7 || got.kept.Boot != made.kept.Boot || got.kept.Overhead != 1 || got.kept.Own != 2 {
 		t.Errorf("kept %+v, got %+v", made, got)
 	}
@@ -196,7 +201,7 @@ func TestTemplateIsKept(t *testing.T) {
 	if _, err := p.keep(t.Context(), made, key); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := other.template(t.Context(), key, domain{name: "b"}); err != nil || string(got.state) != "another state" {
+	if got, err := other.find(t.Context(), key, "b", true); err != nil || string(got.state) != "another state" {
 		t.Errorf("%+v, %v", got, err)
 	}
 	checkKept(t, cache, "tiny-kernel-0123456789abcdef", key)
@@ -206,7 +211,7 @@ func TestTemplateIsKept(t *testing.T) {
 		t.Error(err)
 	}
 	checkKept(t, cache, "tiny-kernel-0123456789abcdef")
-	p.cache = ""
+	p.dir = ""
 	if dir, err := p.keep(t.Context(), made, key); dir != "" || err != nil {
 		t.Errorf("without a cache it is kept in %q, %v", dir, err)
 	}
@@ -230,13 +235,13 @@ func checkKept(t *testing.T, cache string, want ...string) {
 
 func TestDamagedTemplate(t *testing.T) {
 	for _, test := range damages {
-		p, key := workPlace(t, t.TempDir()), "tiny-user-0123456789abcdef"
+		p, key := cacheAt(t, t.TempDir()), "tiny-user-0123456789abcdef"
 		dir, err := p.keep(t.Context(), madeUp(t, p, "made"), key)
 		if err != nil {
 			t.Fatal(err)
 		}
 		test.damage(t, dir)
-		got, err := p.template(t.Context(), key, domain{name: "a"})
+		got, err := p.find(t.Context(), key, "a", true)
 		switch {
 		case err == nil:
 			t.Errorf("%s: it is used: %+v", test.name, got)
@@ -248,18 +253,18 @@ func TestDamagedTemplate(t *testing.T) {
 
 // A copy that is cut short leaves nothing that looks like a template.
 func TestKeepingIsInterrupted(t *testing.T) {
-	p, key := workPlace(t, t.TempDir()), "tiny-user-0123456789abcdef"
+	p, key := cacheAt(t, t.TempDir()), "tiny-user-0123456789abcdef"
 	made := madeUp(t, p, "made")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := p.keep(ctx, made, key); !errors.Is(err, context.Canceled) {
 		t.Errorf("kept with %v", err)
 	}
-	checkKept(t, p.cache)
+	checkKept(t, p.dir)
 	if _, err := p.keep(t.Context(), made, key); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := p.template(ctx, key, domain{name: "a"}); !errors.Is(err, context.Canceled) {
+	if got, err := p.find(ctx, key, "a", true); !errors.Is(err, context.Canceled) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
@@ -283,7 +288,7 @@ func TestStaleTemplates(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	p := workPlace(t, cache)
+	p := cacheAt(t, cache)
 	if _, err := p.keep(t.Context(), madeUp(t, p, "made"), "tiny-user-4444444444444444"); err != nil {
 		t.Fatal(err)
 	}

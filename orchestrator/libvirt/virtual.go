@@ -200,8 +200,8 @@ func (f *virtualFleet) Next(ctx context.Context) (fleet.Event, error) {
 		}
 		select {
 		case <-f.inbox.ready:
-		case <-f.hypervisor.line.gone:
-			return fleet.Event{At: f.clock.Now(), What: fleet.InfraFailed{Op: "watch domains", Reason: f.hypervisor.line.reason().Error()}}, nil
+		case <-f.hypervisor.line.Lost():
+			return fleet.Event{At: f.clock.Now(), What: fleet.InfraFailed{Op: "watch domains", Reason: f.hypervisor.line.Reason().Error()}}, nil
 		case <-f.looks.C:
 			f.look()
 		case <-ctx.Done():

@@ -1,4 +1,4 @@
-package libvirt
+package connect
 
 import (
 	"bufio"
@@ -22,53 +22,53 @@ const (
 	slowest       = 256 << 10 // bytes a second that a transfer has to make
 )
 
-// A transfer moves bytes of volumes on a connection of its own, as a stream does and for the same reasons. The library's
+// A Transfer moves bytes of volumes on a connection of its own, as a stream does and for the same reasons. The library's
 // own way is on the connection that all calls share: whoever does not keep up there holds up every call, and whoever gives
 // up holds them up for ever.
-type transfer struct {
+type Transfer struct {
 	conn  net.Conn
 	input *bufio.Reader
 }
 
-// transfer runs f, which moves about size bytes, until ctx ends, the daemon is lost or it took too long. f's context ends
+// Transfer runs f, which moves about size bytes, until ctx ends, the daemon is lost or it took too long. f's context ends
 // then, and its connection does.
-func (s *store) transfer(ctx context.Context, size int64, f func(context.Context, *transfer) error) error {
+func (c *Connection) Transfer(ctx context.Context, size int64, f func(context.Context, *Transfer) error) error {
 	ctx, lost := context.WithCancelCause(ctx)
 	defer lost(nil)
-	limit := createTime + time.Duration(size/slowest)*time.Second
+	limit := CreateTime + time.Duration(size/slowest)*time.Second
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not done within %v", limit))
 	defer cancel()
 	go func() {
 		select {
-		case <-s.conn.lost():
+		case <-c.Lost():
 			lost(errDisconnected)
 		case <-ctx.Done():
 		}
 	}()
-	err := s.onOwnConnection(ctx, f)
+	err := c.onOwnConnection(ctx, f)
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		return cause
 	}
 	return err
 }
 
-func (s *store) onOwnConnection(ctx context.Context, f func(context.Context, *transfer) error) error {
-	conn, err := s.conn.endpoint.dial(ctx, nil)
+func (c *Connection) onOwnConnection(ctx context.Context, f func(context.Context, *Transfer) error) error {
+	conn, err := c.endpoint.dial(ctx, nil)
 	if err != nil {
 		return lostIfEnded(err)
 	}
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	t := &transfer{conn: conn, input: bufio.NewReaderSize(conn, streamBuffer)}
-	if err := openDriver(conn, t.input, s.conn.endpoint.uri.Driver); err != nil {
+	t := &Transfer{conn: conn, input: bufio.NewReaderSize(conn, streamBuffer)}
+	if err := openDriver(conn, t.input, c.endpoint.uri.Driver); err != nil {
 		return lostIfEnded(err)
 	}
 	return f(ctx, t)
 }
 
 // open opens a stream to or from a volume, from an offset in bytes to its end.
-func (t *transfer) open(procedure uint32, v golibvirt.StorageVol, offset int64) (*stream, error) {
+func (t *Transfer) open(procedure uint32, v golibvirt.StorageVol, offset int64) (*stream, error) {
 	args := appendOpaque(appendOpaque(appendOpaque(nil, v.Pool), v.Name), v.Key)
 	args = binary.BigEndian.AppendUint64(args, uint64(offset))
 	args = binary.BigEndian.AppendUint64(args, 0) // all
@@ -81,13 +81,13 @@ func (t *transfer) open(procedure uint32, v golibvirt.StorageVol, offset int64) 
 }
 
 // stream is what was opened, with the frames that have come already.
-func (t *transfer) stream(procedure uint32, early []byte) *stream {
+func (t *Transfer) stream(procedure uint32, early []byte) *stream {
 	return &stream{Conn: t.conn, procedure: procedure, input: after(early, t.input)}
 }
 
-// upload writes a volume. Chunks of zeros are left out where it is fresh: libvirt's own way to send a hole cuts off what
+// Upload writes a volume. Chunks of zeros are left out where it is fresh: libvirt's own way to send a hole cuts off what
 // another has written after it.
-func (t *transfer) upload(ctx context.Context, v golibvirt.StorageVol, r io.Reader, size int64, fresh bool) error {
+func (t *Transfer) Upload(ctx context.Context, v golibvirt.StorageVol, r io.Reader, size int64, fresh bool) error {
 	var to *extent
 	finish := func() error {
 		if to == nil {
@@ -135,11 +135,11 @@ type extent struct {
 }
 
 // begin opens an extent, as soon as no other run is writing the volume.
-func (t *transfer) begin(ctx context.Context, v golibvirt.StorageVol, offset int64) (*extent, error) {
-	again := time.NewTicker(busyAgain)
+func (t *Transfer) begin(ctx context.Context, v golibvirt.StorageVol, offset int64) (*extent, error) {
+	again := time.NewTicker(BusyAgain)
 	defer again.Stop()
 	to, err := t.open(procStorageVolUpload, v, offset)
-	for isBusy(err) {
+	for IsBusy(err) {
 		select {
 		case <-again.C:
 			to, err = t.open(procStorageVolUpload, v, offset)
@@ -186,8 +186,8 @@ func (e *extent) finish() error {
 	return <-e.verdict
 }
 
-// download reads a volume of size bytes.
-func (t *transfer) download(v golibvirt.StorageVol, w io.Writer, size int64) error {
+// Download reads a volume of size bytes.
+func (t *Transfer) Download(v golibvirt.StorageVol, w io.Writer, size int64) error {
 	from, err := t.open(procStorageVolDownload, v, 0)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package libvirt
+package connect
 
 import (
 	"context"
@@ -11,32 +11,34 @@ import (
 	"time"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
+	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemontest"
 )
 
 // TestConnect asks a real daemon for its version on every transport but ssh, which has a test of its own.
 func TestConnect(t *testing.T) {
-	d := listen(t)
-	trusting := strings.Replace(d.tls, d.pki, without(t, d.pki, "cacert.pem")+"&no_verify=1", 1)
-	for name, uri := range map[string]string{"unix": d.unix, "tcp": d.tcp, "tls": d.tls, "tls, trusting anybody": trusting} {
+	d := daemontest.Listen(t)
+	trusting := strings.Replace(d.TLS, d.PKI, without(t, d.PKI, "cacert.pem")+"&no_verify=1", 1)
+	for name, uri := range map[string]string{"unix": d.Unix, "tcp": d.TCP, "tls": d.TLS, "tls, trusting anybody": trusting} {
 		t.Run(name, func(t *testing.T) {
-			c, err := connect(t.Context(), uri, "", nil)
+			c, err := Open(t.Context(), uri, "", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if err := askVersion(t, c); err != nil {
 				t.Error(err)
 			}
-			end(t, c)
-			end(t, c) // again
+			daemontest.End(t, c.Close)
+			daemontest.End(t, c.Close) // again
 			select {
-			case <-c.lost():
+			case <-c.Lost():
 			default:
 				t.Error("a closed connection is not lost")
 			}
-			if err := askVersion(t, c); !isLost(err) {
+			if err := askVersion(t, c); !IsLost(err) {
 				t.Errorf("a call on a closed connection: %v", err)
 			}
 		})
@@ -45,19 +47,19 @@ func TestConnect(t *testing.T) {
 
 // A connection that is made anew while its lifeline is being closed ends too, though it was another one that was closed then.
 func TestCloseWhileReconnecting(t *testing.T) {
-	d := listen(t)
-	var both [2]*connection
+	d := daemontest.Listen(t)
+	var both [2]*Connection
 	for i := range both {
 		var err error
-		if both[i], err = connect(t.Context(), d.unix, "", nil); err != nil {
+		if both[i], err = Open(t.Context(), d.Unix, "", nil); err != nil {
 			t.Fatal(err)
 		}
-		defer end(t, both[i])
+		defer daemontest.End(t, both[i].Close)
 	}
-	l := newLifeline(&Hypervisor{cfg: Config{URI: d.unix}}, both[0])
+	l := NewLifeline(both[0], func(ctx context.Context) (*Connection, error) { return Open(ctx, d.Unix, "", nil) }, 0, zerolog.Nop())
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if err := l.close(ctx); err != nil {
+	if err := l.Close(ctx); err != nil {
 		t.Error(err)
 	}
 	l.use(both[1])
@@ -65,40 +67,40 @@ func TestCloseWhileReconnecting(t *testing.T) {
 		t.Error(err)
 	}
 	select {
-	case <-both[1].lost():
+	case <-both[1].Lost():
 	default:
 		t.Error("the second connection is open")
 	}
 }
 
 func TestConnectErrors(t *testing.T) {
-	d := listen(t)
-	tls := func(pki string) string { return strings.Replace(d.tls, d.pki, pki, 1) }
+	d := daemontest.Listen(t)
+	tls := func(pki string) string { return strings.Replace(d.TLS, d.PKI, pki, 1) }
 	stranger := t.TempDir()
-	certify(t, account.Account{}, stranger)
+	daemontest.Certify(t, account.Account{}, stranger)
 	mixed := t.TempDir() // trusts the daemon, who knows nothing of it
-	for from, names := range map[string][]string{d.pki: {"cacert.pem"}, stranger: {"clientcert.pem", "clientkey.pem"}} {
+	for from, names := range map[string][]string{d.PKI: {"cacert.pem"}, stranger: {"clientcert.pem", "clientkey.pem"}} {
 		for _, name := range names {
 			copyFile(t, filepath.Join(from, name), filepath.Join(mixed, name))
 		}
 	}
 	for name, v := range map[string]struct{ uri, want string }{
 		"a URI that is none":            {"qemu+tcp://m", "want /system or /session"},
-		"nobody there":                  {"qemu+tcp://127.0.0.1:" + freePort(t) + "/system", "connection refused"},
-		"no socket":                     {"qemu:///system?socket=" + d.dir + "/none", "no such file"},
-		"no certificates":               {tls(filepath.Join(d.dir, "none")), "cacert.pem: no such file"},
-		"a certificate without its key": {tls(without(t, d.pki, "clientkey.pem")), "the key of our certificate"},
+		"nobody there":                  {"qemu+tcp://127.0.0.1:" + daemontest.FreePort(t) + "/system", "connection refused"},
+		"no socket":                     {"qemu:///system?socket=" + d.Dir + "/none", "no such file"},
+		"no certificates":               {tls(filepath.Join(d.Dir, "none")), "cacert.pem: no such file"},
+		"a certificate without its key": {tls(without(t, d.PKI, "clientkey.pem")), "the key of our certificate"},
 		"an authority we do not trust":  {tls(stranger), "certificate signed by unknown authority"},
-		"another name":                  {strings.Replace(d.tls, "127.0.0.1", "localhost", 1), "wanted to match localhost"},
+		"another name":                  {strings.Replace(d.TLS, "127.0.0.1", "localhost", 1), "wanted to match localhost"},
 		"an authority it does not know": {tls(mixed), "the daemon did not take our certificate"},
-		"no client certificate":         {tls(without(t, d.pki, "clientcert.pem")), "the daemon did not take our certificate"},
-		"TLS where there is none":       {strings.Replace(d.tcp, "qemu+tcp", "qemu+tls", 1) + "?pkipath=" + d.pki, "TLS: "},
-		"a driver of another mode":      {strings.Replace(d.tcp, "/session", "/system", 1), "/system"},
+		"no client certificate":         {tls(without(t, d.PKI, "clientcert.pem")), "the daemon did not take our certificate"},
+		"TLS where there is none":       {strings.Replace(d.TCP, "qemu+tcp", "qemu+tls", 1) + "?pkipath=" + d.PKI, "TLS: "},
+		"a driver of another mode":      {strings.Replace(d.TCP, "/session", "/system", 1), "/system"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, err := connect(t.Context(), v.uri, "", nil)
+			c, err := Open(t.Context(), v.uri, "", nil)
 			if err == nil {
-				end(t, c)
+				daemontest.End(t, c.Close)
 			}
 			if err == nil || !strings.Contains(err.Error(), v.want) {
 				t.Errorf("%s: %v, want an error with %q", v.uri, err, v.want)
@@ -123,8 +125,8 @@ func TestConnectToStranger(t *testing.T) {
 					_ = c.Close()
 				}
 			}()
-			_, err = connect(t.Context(), "qemu+tcp://"+l.Addr().String()+"/system", "", nil)
-			if !isLost(err) || says != "" && !strings.Contains(err.Error(), "no libvirt daemon") {
+			_, err = Open(t.Context(), "qemu+tcp://"+l.Addr().String()+"/system", "", nil)
+			if !IsLost(err) || says != "" && !strings.Contains(err.Error(), "no libvirt daemon") {
 				t.Errorf("%v", err)
 			}
 		})
@@ -133,10 +135,10 @@ func TestConnectToStranger(t *testing.T) {
 
 // TestVanishedPeer has the daemon's machine fall silent, as one does that lost its power: its kernel answers nothing any more.
 func TestVanishedPeer(t *testing.T) {
-	d := listen(t)
-	for name, meanwhile := range map[string]func(*testing.T, *connection){
-		"idle": func(*testing.T, *connection) {},
-		"in a call": func(t *testing.T, c *connection) {
+	d := daemontest.Listen(t)
+	for name, meanwhile := range map[string]func(*testing.T, *Connection){
+		"idle": func(*testing.T, *Connection) {},
+		"in a call": func(t *testing.T, c *Connection) {
 			if err := askVersion(t, c); err == nil {
 				t.Error("a call to nobody was answered")
 			}
@@ -145,19 +147,19 @@ func TestVanishedPeer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			uri, vanish := relay(t, d)
-			c, err := connect(t.Context(), uri, "", nil)
+			c, err := Open(t.Context(), uri, "", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer end(t, c)
+			defer daemontest.End(t, c.Close)
 			vanish()
 			meanwhile(t, c)
 			select {
-			case <-c.lost():
+			case <-c.Lost():
 			case <-time.After(25 * time.Second): // 15 are promised; without keepAlive it would be 30
 				t.Fatal("not noticed")
 			}
-			for range c.events { // closed, or the test hangs
+			for range c.Events { // closed, or the test hangs
 			}
 		})
 	}
@@ -166,30 +168,30 @@ func TestVanishedPeer(t *testing.T) {
 // TestCloseHungDaemon closes a connection to a daemon that stands still: that fails, and ends everything all the same.
 func TestCloseHungDaemon(t *testing.T) {
 	t.Parallel()
-	d := listen(t)
-	c, err := connect(t.Context(), d.unix, "", nil)
+	d := daemontest.Listen(t)
+	c, err := Open(t.Context(), d.Unix, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.cmd.Process.Signal(unix.SIGSTOP); err != nil { // it is killed in the end
+	if err := d.Cmd.Process.Signal(unix.SIGSTOP); err != nil { // it is killed in the end
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if err := c.close(ctx); err == nil || !strings.Contains(err.Error(), "disconnect from libvirt: no answer") {
+	if err := c.Close(ctx); err == nil || !strings.Contains(err.Error(), "disconnect from libvirt: no answer") {
 		t.Errorf("close: %v", err)
 	}
 	select {
-	case <-c.lost():
+	case <-c.Lost():
 	default:
 		t.Error("a connection that was closed by force is not lost")
 	}
-	for range c.events { // closed, or the test hangs
+	for range c.Events { // closed, or the test hangs
 	}
 }
 
 // relay is a way to a daemon that can be made to vanish: the kernel then drops what it receives from us before it looks at it.
-func relay(t *testing.T, d *listening) (uri string, vanish func()) {
+func relay(t *testing.T, d *daemontest.Daemon) (uri string, vanish func()) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -202,7 +204,7 @@ func relay(t *testing.T, d *listening) (uri string, vanish func()) {
 		if err != nil {
 			return
 		}
-		daemon, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(d.tcp, "qemu+tcp://"), "/session"))
+		daemon, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(d.TCP, "qemu+tcp://"), "/session"))
 		if err != nil {
 			_ = c.Close()
 			return
@@ -238,15 +240,15 @@ func TestIsLost(t *testing.T) {
 		false: {nil, golibvirt.Error{Code: 42}, context.Canceled, context.DeadlineExceeded, os.ErrDeadlineExceeded, errors.New("x")},
 	} {
 		for _, err := range errs {
-			if got := isLost(lostIfEnded(err)); got != want {
+			if got := IsLost(lostIfEnded(err)); got != want {
 				t.Errorf("%v: lost %v", err, got)
 			}
 		}
 	}
 }
 
-func askVersion(t *testing.T, c *connection) error {
-	return c.call(t.Context(), "ask for the version", callTime, func(l *golibvirt.Libvirt) error {
+func askVersion(t *testing.T, c *Connection) error {
+	return c.Call(t.Context(), "ask for the version", CallTime, func(l *golibvirt.Libvirt) error {
 		_, err := l.ConnectGetLibVersion()
 		return err
 	})

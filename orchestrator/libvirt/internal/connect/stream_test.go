@@ -1,4 +1,4 @@
-package libvirt
+package connect
 
 import (
 	"bufio"
@@ -46,7 +46,7 @@ func remoteError(code uint32, message string) string {
 func TestStreamRead(t *testing.T) {
 	is := func(target error) func(error) bool { return func(err error) bool { return errors.Is(err, target) } }
 	says := func(text string) func(error) bool {
-		return func(err error) bool { return err != nil && !isLost(err) && strings.Contains(err.Error(), text) }
+		return func(err error) bool { return err != nil && !IsLost(err) && strings.Contains(err.Error(), text) }
 	}
 	long := strings.Repeat("0123456789", streamBuffer)
 	for _, v := range []struct {
@@ -56,13 +56,13 @@ func TestStreamRead(t *testing.T) {
 		{"data and an end", data("abc") + data("d") + frame(frameStream, statusOK, "") + data("no more"), "abcd", is(nil)},
 		{"an end without data", data("abc") + data("") + data("no more"), "abc", is(nil)},
 		{"long frames", data(long) + data(long) + data(""), long + long, is(nil)},
-		{"a lost connection", data("abc"), "abc", isLost},
-		{"a lost connection within a header", data("abc")[:30], "ab", isLost},
-		{"a lost connection within an error", frame(frameStream, statusError, remoteError(38, "no"))[:40], "", isLost},
+		{"a lost connection", data("abc"), "abc", IsLost},
+		{"a lost connection within a header", data("abc")[:30], "ab", IsLost},
+		{"a lost connection within an error", frame(frameStream, statusError, remoteError(38, "no"))[:40], "", IsLost},
 		{"an error", data("abc") + frame(frameStream, statusError, remoteError(38, "it broke")), "abc", says("it broke")},
 		{"an error without a message", frame(frameStream, statusError, remoteError(38, "")), "", says("error 38")},
 		{"an empty error", frame(frameStream, statusError, ""), "", says("cannot be read")},
-		{"no domain", frame(frameStream, statusError, remoteError(uint32(golibvirt.ErrNoDomain), "gone")), "", isGone},
+		{"no domain", frame(frameStream, statusError, remoteError(uint32(golibvirt.ErrNoDomain), "gone")), "", IsGone},
 		{"too long an error", frame(frameStream, statusError, strings.Repeat("x", maxTrouble+1)), "", says("65537 bytes")},
 		{"another procedure", string(appendFrame(nil, procDomainOpenChannel, frameStream, statusContinue, nil)), "", says("procedure 296")},
 		{"a reply", frame(frameReply, statusOK, ""), "", says("type 1")},
@@ -180,7 +180,7 @@ func FuzzStream(f *testing.F) {
 		}
 		c := newChecked(scripted{Reader: bytes.NewReader(input)})
 		got, err := io.ReadAll(c)
-		if !bytes.HasPrefix(input, got) || !isLost(err) || c.why() == nil {
+		if !bytes.HasPrefix(input, got) || !IsLost(err) || c.why() == nil {
 			t.Errorf("checked: %d bytes of %d, %v, %v", len(got), len(input), err, c.why())
 		}
 		for len(got) >= 4 { // what is let through are frames, the last may be cut

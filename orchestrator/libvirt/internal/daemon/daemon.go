@@ -1,4 +1,5 @@
-package libvirt
+// Package daemon is a libvirtd of one run, in its work directory.
+package daemon
 
 import (
 	"context"
@@ -15,16 +16,16 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
 )
 
-// A daemon is a private libvirtd, in session mode: it needs no rights, sees no domains but ours and ends with us.
-type daemon struct {
+// A Daemon is a private libvirtd, in session mode: it needs no rights, sees no domains but ours and ends with us.
+type Daemon struct {
 	dir     string // the work directory
 	cmd     *exec.Cmd
-	process process.ID
-	exited  chan struct{} // closed when it has ended
+	Process process.ID
+	Exited  chan struct{} // closed when it has ended
 }
 
-// daemonDirs are, in a work directory, what a private daemon calls its home, and what else it makes files in.
-var daemonDirs = []string{"c", "c/libvirt", "h", "r"}
+// Dirs are, in a work directory, what a private daemon calls its home, and what else it makes files in.
+var Dirs = []string{"c", "c/libvirt", "h", "r"}
 
 // The daemon's settings. QEMU's own output goes straight to a file, so that no log daemon is started. Namespaces and
 // cgroups need rights that a session daemon has not, and that a container's root may lack.
@@ -41,20 +42,20 @@ seccomp_sandbox = 1
 `
 )
 
-// daemonFiles are what the daemon reads, by their paths in a work directory.
-var daemonFiles = map[string]string{daemonConfFile: daemonConf, "c/libvirt/qemu.conf": qemuConf}
+// Files are what the daemon reads, by their paths in a work directory.
+var Files = map[string]string{daemonConfFile: daemonConf, "c/libvirt/qemu.conf": qemuConf}
 
-// domainLog and domainPID are the files, in a work directory, of what QEMU says of itself and of its process number.
-func domainLog(domain string) string { return filepath.Join("h/libvirt/qemu/log", domain+".log") }
-func domainPID(domain string) string { return filepath.Join("r/libvirt/qemu/run", domain+".pid") }
+// LogFile and domainPID are the files, in a work directory, of what QEMU says of itself and of its process number.
+func LogFile(domain string) string { return filepath.Join("h/libvirt/qemu/log", domain+".log") }
+func PIDFile(domain string) string { return filepath.Join("r/libvirt/qemu/run", domain+".pid") }
 
-// daemonURI is the private daemon's of a work directory.
-func daemonURI(dir string) string {
+// URI is the private daemon's of a work directory.
+func URI(dir string) string {
 	return "qemu:///session?socket=" + url.QueryEscape(filepath.Join(dir, "r/libvirt/libvirt-sock"))
 }
 
-// startDaemon starts a daemon in a work directory as an account, of which the file users says who it is.
-func startDaemon(ctx context.Context, dir, users string, a account.Account) (*daemon, error) {
+// Start starts a daemon in a work directory as an account, of which the file users says who it is.
+func Start(ctx context.Context, dir, users string, a account.Account) (*Daemon, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("start libvirtd: %w", err)
 	}
@@ -67,7 +68,7 @@ func startDaemon(ctx context.Context, dir, users string, a account.Account) (*da
 		return nil, fmt.Errorf("start libvirtd: %w", err)
 	}
 	defer output.Close() // the child has its own copy
-	d := &daemon{dir: dir, exited: make(chan struct{})}
+	d := &Daemon{dir: dir, Exited: make(chan struct{})}
 	// Not bound to ctx: it must outlive a cancelled run, to take the VMs down.
 	d.cmd = a.Command(users,
 		program, "--config", filepath.Join(dir, daemonConfFile), "--pid-file", filepath.Join(dir, "r/libvirtd.pid"))
@@ -84,32 +85,32 @@ func startDaemon(ctx context.Context, dir, users string, a account.Account) (*da
 		return nil, fmt.Errorf("start libvirtd: %w", err)
 	}
 	// Not yet waited for, so that the number is its own even if it has ended.
-	d.process, err = process.LookUp(d.cmd.Process.Pid)
+	d.Process, err = process.LookUp(d.cmd.Process.Pid)
 	go func() {
 		_ = d.cmd.Wait() // how it ended is in its log
-		close(d.exited)
+		close(d.Exited)
 	}()
 	if err != nil {
-		<-d.exited
-		return nil, fmt.Errorf("start libvirtd: it ended at once: %w\n%s", err, d.lastWords())
+		<-d.Exited
+		return nil, fmt.Errorf("start libvirtd: it ended at once: %w\n%s", err, d.LastWords())
 	}
 	return d, nil
 }
 
-// ended tells whether the daemon has ended.
-func (d *daemon) ended() bool {
+// Ended tells whether the daemon has ended.
+func (d *Daemon) Ended() bool {
 	select {
-	case <-d.exited:
+	case <-d.Exited:
 		return true
 	default:
 		return false
 	}
 }
 
-func (d *daemon) uri() string { return daemonURI(d.dir) }
+func (d *Daemon) URI() string { return URI(d.dir) }
 
-// lastWords is the end of the daemon's log.
-func (d *daemon) lastWords() string {
+// LastWords is the end of the daemon's log.
+func (d *Daemon) LastWords() string {
 	text, err := os.ReadFile(filepath.Join(d.dir, "libvirtd.log"))
 	if err != nil {
 		return err.Error()
@@ -118,13 +119,13 @@ func (d *daemon) lastWords() string {
 	return strings.Join(lines[max(0, len(lines)-10):], "\n")
 }
 
-// stop ends the daemon and waits for it.
-func (d *daemon) stop(ctx context.Context) error {
-	if err := d.process.End(ctx, 3*time.Second); err != nil {
+// Stop ends the daemon and waits for it.
+func (d *Daemon) Stop(ctx context.Context) error {
+	if err := d.Process.End(ctx, 3*time.Second); err != nil {
 		return fmt.Errorf("stop libvirtd: %w", err)
 	}
 	select {
-	case <-d.exited:
+	case <-d.Exited:
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("stop libvirtd: %w", ctx.Err())

@@ -1,4 +1,4 @@
-package libvirt
+package connect
 
 import (
 	"context"
@@ -11,26 +11,26 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/prerequisite"
 )
 
-// account is whom a daemon that is not ours runs QEMU as; ourselves where it is not reached by a unix socket. A session
+// Account is whom a daemon that is not ours runs QEMU as; ourselves where it is not reached by a unix socket. A session
 // daemon is known by its end of the connection: its QEMUs run as its own user. A system daemon is root, and tells.
-func (c *connection) account(ctx context.Context) (account.Account, error) {
+func (c *Connection) Account(ctx context.Context) (account.Account, error) {
 	peer, err := account.PeerOf(c.link.Conn)
 	if err != nil || peer == nil {
 		return account.Account{}, err
 	}
 	uid, gid := int(peer.Uid), int(peer.Gid)
 	if uid == 0 {
-		if uid, gid, err = c.ownerOfGuests(ctx); err != nil {
+		if uid, gid, err = c.OwnerOfGuests(ctx); err != nil {
 			return account.Account{}, err
 		}
 	}
 	return account.OfDaemon(uid, gid), nil
 }
 
-// ownerOfGuests is the user and group of its machine's that a system daemon runs QEMU as, by its security model "dac".
-func (c *connection) ownerOfGuests(ctx context.Context) (uid, gid int, err error) {
+// OwnerOfGuests is the user and group of its machine's that a system daemon runs QEMU as, by its security model "dac".
+func (c *Connection) OwnerOfGuests(ctx context.Context) (uid, gid int, err error) {
 	var caps libvirtxml.Caps
-	err = c.call(ctx, "ask whom QEMU runs as", callTime, func(l *golibvirt.Libvirt) error {
+	err = c.Call(ctx, "ask whom QEMU runs as", CallTime, func(l *golibvirt.Libvirt) error {
 		text, err := l.ConnectGetCapabilities()
 		if err != nil {
 			return err

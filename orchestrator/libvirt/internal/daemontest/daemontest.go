@@ -1,6 +1,8 @@
-package libvirt
+// Package daemontest is a libvirt daemon of a test, reached as one on another machine is.
+package daemontest
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -21,31 +23,35 @@ import (
 	"testing"
 	"time"
 
+	golibvirt "github.com/digitalocean/go-libvirt"
+	"github.com/digitalocean/go-libvirt/socket/dialers"
+
 	"github.com/fleetfall/fleetfall/internal/capability"
 	"github.com/fleetfall/fleetfall/internal/process"
 	"github.com/fleetfall/fleetfall/internal/tool"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemon"
 )
 
-// A listening daemon is a libvirtd of a test that listens on a unix socket, on TCP and on TLS, as one on another machine does.
-type listening struct {
-	unix, tcp, tls string // URIs
-	dir, pki       string
-	account        account.Account
-	cmd            *exec.Cmd
+// A Daemon daemon is a libvirtd of a test that listens on a unix socket, on TCP and on TLS, as one on another machine does.
+type Daemon struct {
+	Unix, TCP, TLS string // URIs
+	Dir, PKI       string
+	Account        account.Account
+	Cmd            *exec.Cmd
 	exited         chan struct{}
 }
 
-// stranger is an account that no run chooses: nobody for root, and else ourselves.
-func stranger() account.Account {
+// Stranger is an account that no run chooses: nobody for root, and else ourselves.
+func Stranger() account.Account {
 	if os.Getuid() != 0 {
 		return account.Account{}
 	}
 	return account.Account{UID: 65534, GID: 65534, Other: true}
 }
 
-// own gives a file to an account.
-func own(t *testing.T, a account.Account, path string) {
+// Own gives a file to an account.
+func Own(t *testing.T, a account.Account, path string) {
 	t.Helper()
 	if a.Other {
 		if err := os.Chown(path, a.UID, a.GID); err != nil {
@@ -54,14 +60,14 @@ func own(t *testing.T, a account.Account, path string) {
 	}
 }
 
-// listen starts a daemon, and ends it with the test.
-func listen(t *testing.T) *listening {
+// Listen starts a daemon, and ends it with the test.
+func Listen(t *testing.T) *Daemon {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("starts libvirtd; not in short mode")
 	}
 	capability.Tools(t, "libvirtd", "libvirt-daemon-system", "qemu-system-x86_64", "qemu-system-x86")
-	a := stranger()
+	a := Stranger()
 	// As short as sockets' paths must be, and open to the account.
 	dir, err := os.MkdirTemp("/var/tmp", "ffl-")
 	if err != nil {
@@ -82,7 +88,7 @@ func listen(t *testing.T) *listening {
 			t.Error(err)
 		}
 	})
-	d := &listening{dir: dir, pki: filepath.Join(dir, "pki"), account: a}
+	d := &Daemon{Dir: dir, PKI: filepath.Join(dir, "pki"), Account: a}
 	for _, sub := range []string{".", "c", "c/libvirt", "h", "r", "pki"} {
 		path := filepath.Join(dir, sub)
 		if err := os.MkdirAll(path, 0o755); err != nil {
@@ -91,10 +97,10 @@ func listen(t *testing.T) *listening {
 		if err := os.Chmod(path, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		own(t, a, path)
+		Own(t, a, path)
 	}
-	certify(t, a, d.pki)
-	tcp, tls := freePort(t), freePort(t)
+	Certify(t, a, d.PKI)
+	tcp, tls := FreePort(t), FreePort(t)
 	conf := fmt.Sprintf(`listen_tcp = 1
 listen_tls = 1
 listen_addr = "127.0.0.1"
@@ -107,87 +113,108 @@ cert_file = "%[3]s/servercert.pem"
 key_file = "%[3]s/serverkey.pem"
 max_client_requests = 5
 log_level = 3
-`, tcp, tls, d.pki)
-	for path, text := range map[string]string{"c/libvirt/libvirtd.conf": conf, "c/libvirt/qemu.conf": qemuConf} {
+`, tcp, tls, d.PKI)
+	for path, text := range map[string]string{"c/libvirt/libvirtd.conf": conf, "c/libvirt/qemu.conf": daemon.Files["c/libvirt/qemu.conf"]} {
 		if err := os.WriteFile(filepath.Join(dir, path), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	d.unix = "qemu+unix:///session?socket=" + dir + "/r/libvirt/libvirt-sock"
-	d.tcp = "qemu+tcp://127.0.0.1:" + tcp + "/session"
-	d.tls = "qemu+tls://127.0.0.1:" + tls + "/session?pkipath=" + d.pki
-	d.start(t)
+	d.Unix = "qemu+unix:///session?socket=" + dir + "/r/libvirt/libvirt-sock"
+	d.TCP = "qemu+tcp://127.0.0.1:" + tcp + "/session"
+	d.TLS = "qemu+tls://127.0.0.1:" + tls + "/session?pkipath=" + d.PKI
+	d.Start(t)
 	return d
 }
 
-// start starts the daemon, also after kill.
-func (d *listening) start(t *testing.T) {
+// Start starts the daemon, also after Kill.
+func (d *Daemon) Start(t *testing.T) {
 	t.Helper()
 	program, err := tool.Find("libvirtd")
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := d.dir
+	dir := d.Dir
 	d.exited = make(chan struct{})
-	d.cmd = exec.Command(program, "--listen", "--config", filepath.Join(dir, "c/libvirt/libvirtd.conf"), "--pid-file", filepath.Join(dir, "r/pid"))
-	d.cmd.Env = []string{
+	d.Cmd = exec.Command(program, "--listen", "--config", filepath.Join(dir, "c/libvirt/libvirtd.conf"), "--pid-file", filepath.Join(dir, "r/pid"))
+	d.Cmd.Env = []string{
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=" + dir + "/h", "TMPDIR=" + dir + "/h",
 		"XDG_CONFIG_HOME=" + dir + "/c", "XDG_CACHE_HOME=" + dir + "/h", "XDG_DATA_HOME=" + dir + "/h",
 		"XDG_STATE_HOME=" + dir + "/h", "XDG_RUNTIME_DIR=" + dir + "/r",
 	}
-	d.cmd.Dir, d.cmd.SysProcAttr = dir, d.account.Attributes()
-	said := &lastWords{}
-	d.cmd.Stderr = said
-	if err := d.cmd.Start(); err != nil {
+	d.Cmd.Dir, d.Cmd.SysProcAttr = dir, d.Account.Attributes()
+	said := &bytes.Buffer{}
+	d.Cmd.Stderr = said
+	if err := d.Cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	go func() {
-		_ = d.cmd.Wait()
+		_ = d.Cmd.Wait()
 		close(d.exited)
 	}()
 	t.Cleanup(func() {
-		d.kill()
+		d.Kill()
 		if t.Failed() {
-			t.Logf("libvirtd said%s", said)
+			t.Logf("libvirtd said: %s", said)
 		}
 	})
-	// Its sockets exist from now on.
-	c, err := connect(t.Context(), d.unix, "", d.exited)
-	if err != nil {
-		t.Fatalf("%v%s", err, said)
+	if err := d.answers(t.Context()); err != nil {
+		d.Kill()
+		t.Fatalf("%v: %s", err, said)
 	}
-	end(t, c)
 }
 
-// kill ends the daemon without giving it time for a word. Of what it leaves, the locks of terminals go, as they do when a
+// answers waits until the daemon has answered a client: its sockets exist from then on.
+func (d *Daemon) answers(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		client := golibvirt.NewWithDialer(dialers.NewLocal(dialers.WithSocket(filepath.Join(d.Dir, "r/libvirt/libvirt-sock"))))
+		err := client.ConnectToURI(golibvirt.QEMUSession)
+		if err == nil {
+			return client.Disconnect()
+		}
+		select {
+		case <-again.C:
+		case <-d.exited:
+			return fmt.Errorf("it ended: %w", err)
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", ctx.Err(), err)
+		}
+	}
+}
+
+// Kill ends the daemon without giving it time for a word. Of what it leaves, the locks of terminals go, as they do when a
 // machine that failed starts again: here, where the next daemon of a test is on the same machine, a lock would be believed
 // as soon as another process has got its number.
-func (d *listening) kill() {
-	_ = d.cmd.Process.Kill()
+func (d *Daemon) Kill() {
+	_ = d.Cmd.Process.Kill()
 	<-d.exited
-	locks, _ := filepath.Glob(filepath.Join(locksDir, "LCK..*"))
+	locks, _ := filepath.Glob(filepath.Join(LocksDir, "LCK..*"))
 	for _, lock := range locks {
-		if owner, err := os.ReadFile(lock); err == nil && strings.TrimSpace(string(owner)) == strconv.Itoa(d.cmd.Process.Pid) {
+		if owner, err := os.ReadFile(lock); err == nil && strings.TrimSpace(string(owner)) == strconv.Itoa(d.Cmd.Process.Pid) {
 			_ = os.Remove(lock)
 		}
 	}
 }
 
 // Where libvirt of Debian locks the terminals and sockets that it has open.
-const locksDir = "/var/lock"
+const LocksDir = "/var/lock"
 
-func end(t *testing.T, c *connection) {
+// End closes a connection at a test's end, or before it.
+func End(t *testing.T, close func(context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	if err := c.close(ctx); err != nil {
+	if err := close(ctx); err != nil {
 		t.Errorf("close the connection: %v", err)
 	}
 }
 
-// freePort returns a port on which nobody listens. Nobody who dials is given it either, so that it is free as long as a test is
+// FreePort returns a port on which nobody listens. Nobody who dials is given it either, so that it is free as long as a test is
 // between two daemons that listen there.
-func freePort(t *testing.T) string {
+func FreePort(t *testing.T) string {
 	t.Helper()
 	var dialled int // the first of the ports that those who dial are given
 	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
@@ -213,8 +240,8 @@ func freePort(t *testing.T) string {
 	return ""
 }
 
-// certify writes an authority, and the certificates and keys of a server at 127.0.0.1 and of a client, as libvirt names them.
-func certify(t *testing.T, a account.Account, dir string) {
+// Certify writes an authority, and the certificates and keys of a server at 127.0.0.1 and of a client, as libvirt names them.
+func Certify(t *testing.T, a account.Account, dir string) {
 	t.Helper()
 	authority := &x509.Certificate{Subject: pkix.Name{CommonName: "authority"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
 	server := &x509.Certificate{
@@ -252,7 +279,7 @@ func certify(t *testing.T, a account.Account, dir string) {
 			if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			own(t, a, path)
+			Own(t, a, path)
 		}
 	}
 }

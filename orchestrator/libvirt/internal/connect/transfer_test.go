@@ -1,4 +1,4 @@
-package libvirt
+package connect
 
 import (
 	"bufio"
@@ -49,7 +49,7 @@ func TestRPCOpen(t *testing.T) {
 			if want := frame(frameCall, statusOK, "args"); !bytes.Equal(sent.Bytes(), want) {
 				t.Errorf("sent %x, want %x", sent.Bytes(), want)
 			}
-			got, err := io.ReadAll((&transfer{input: input}).stream(procStorageVolDownload, early))
+			got, err := io.ReadAll((&Transfer{input: input}).stream(procStorageVolDownload, early))
 			if err != nil || string(got) != c.want {
 				t.Errorf("got %q, %v, want %q", got, err, c.want)
 			}

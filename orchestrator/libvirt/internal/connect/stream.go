@@ -1,4 +1,4 @@
-package libvirt
+package connect
 
 import (
 	"bufio"
@@ -48,10 +48,10 @@ type stream struct {
 	unsent []byte // rest of a frame whose writing ran into the deadline
 }
 
-// openConsole opens the console of a domain, its first serial port, which has to be a pty. Whoever else has it open loses
+// OpenConsole opens the console of a domain, its first serial port, which has to be a pty. Whoever else has it open loses
 // it. What the guest says while nobody has it open is lost. QEMU looks each second whether a pty was opened; of what the guest says
 // until it has looked, QEMU 7.2 as released loses all, and Debian's 7.2.22 what the terminal does not take at once.
-func (c *connection) openConsole(ctx context.Context, domain golibvirt.Domain) (net.Conn, error) {
+func (c *Connection) OpenConsole(ctx context.Context, domain golibvirt.Domain) (net.Conn, error) {
 	s, err := c.openStream(ctx, procDomainOpenConsole, domain, "")
 	if err != nil {
 		err = fmt.Errorf("open console of %s: %w", domain.Name, err)
@@ -64,8 +64,8 @@ func (c *connection) openConsole(ctx context.Context, domain golibvirt.Domain) (
 	return s, nil
 }
 
-// openChannel opens a virtio channel of a domain, which has to be one of a unix socket. Whoever else has it open loses it.
-func (c *connection) openChannel(ctx context.Context, domain golibvirt.Domain, name string) (net.Conn, error) {
+// OpenChannel opens a virtio channel of a domain, which has to be one of a unix socket. Whoever else has it open loses it.
+func (c *Connection) OpenChannel(ctx context.Context, domain golibvirt.Domain, name string) (net.Conn, error) {
 	s, err := c.openStream(ctx, procDomainOpenChannel, domain, name)
 	if err != nil {
 		return nil, fmt.Errorf("open channel %s of %s: %w", name, domain.Name, err)
@@ -74,10 +74,10 @@ func (c *connection) openChannel(ctx context.Context, domain golibvirt.Domain, n
 }
 
 // openStream makes the call that opens a stream to a device of a domain; "" is the first.
-func (c *connection) openStream(
+func (c *Connection) openStream(
 	ctx context.Context, procedure uint32, domain golibvirt.Domain, device string,
 ) (*stream, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTime)
+	ctx, cancel := context.WithTimeout(ctx, CallTime)
 	defer cancel()
 	conn, err := c.endpoint.dial(ctx, nil)
 	if err != nil {
