@@ -17,6 +17,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemon"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 )
 
@@ -99,9 +100,9 @@ func collectAt(ctx context.Context, c *connect.Connection, store, runID string) 
 		}
 	}
 	if c.URI().Remote {
-		s, err := openStore(ctx, c, store)
+		s, err := storage.OpenStore(ctx, c, store)
 		if err == nil {
-			err = s.removeAll(ctx, func(name string) bool { return ofRun(name, runID) })
+			err = s.RemoveAll(ctx, func(name string) bool { return ofRun(name, runID) })
 		}
 		errs = append(errs, err)
 	}

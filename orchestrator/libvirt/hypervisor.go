@@ -31,6 +31,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemon"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/prerequisite"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
@@ -140,7 +141,7 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 				return h, err
 			}
 		}
-		files := newLocal(h.work, h.account)
+		files := storage.NewLocal(h.work, h.account)
 		h.place = &here{files, &cache{cfg.Cache, files}}
 	}
 	return h, h.learnFacts(ctx)

@@ -133,11 +133,11 @@ func TestOutOfTheGuest(t *testing.T) {
 		if said, err := as(t, h.account, h.work.Path, fmt.Sprintf(script, file)); err != nil {
 			t.Fatalf("%s: %v\n%s", name, err, said)
 		}
-		data, err := place.read(t.Context(), file, 100)
+		data, err := place.Read(t.Context(), file, 100)
 		if name != "link to a file" && err == nil || strings.Contains(string(data), "root's") {
 			t.Errorf("%s: read %q, %v", name, data, err)
 		}
-		if err := place.remove(t.Context(), file); err != nil {
+		if err := place.Remove(t.Context(), file); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
 )
 
 // The files of a kept template, in <cache>/templates/<key>.
@@ -35,7 +37,7 @@ const (
 // A cache is a shelf in a directory of this machine, which all runs share. Templates that are used lie among the run's own files.
 type cache struct {
 	dir   string // "" keeps none
-	files *local
+	files *storage.Local
 }
 
 func (c *cache) templateName(_, domain string) string { return domain }
@@ -50,7 +52,7 @@ func (c *cache) find(ctx context.Context, key, domain string, disk bool) (*templ
 	}
 	dir := c.templateDir(key)
 	path := filepath.Join(dir, templateFile)
-	text, err := readFileOfAtMost(path, maxTemplateFile)
+	text, err := storage.ReadFileOfAtMost(path, maxTemplateFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -61,9 +63,9 @@ func (c *cache) find(ctx context.Context, key, domain string, disk bool) (*templ
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	t := &template{kept: kept, ram: c.files.path(domain + ramSuffix), from: "kept in " + dir}
+	t := &template{kept: kept, ram: c.files.Path(domain + ramSuffix), from: "kept in " + dir}
 	if disk {
-		t.disk = c.files.path(domain + diskSuffix)
+		t.disk = c.files.Path(domain + diskSuffix)
 	}
 	var state bytes.Buffer
 	for name, to := range t.files() {
@@ -82,12 +84,12 @@ func (c *cache) find(ctx context.Context, key, domain string, disk bool) (*templ
 
 // unpack copies one file of a kept template to where QEMU may write to it.
 func (c *cache) unpack(ctx context.Context, from, to string, seal fileSeal) error {
-	_, err := c.files.file(filepath.Base(to), func(file *os.File) error {
-		sparse := &sparseWriter{file: file}
-		if err := copySealed(ctx, sparse, from, seal); err != nil {
+	_, err := c.files.File(filepath.Base(to), func(file *os.File) error {
+		to := storage.Sparse(file)
+		if err := copySealed(ctx, to, from, seal); err != nil {
 			return err
 		}
-		return file.Truncate(sparse.size)
+		return to.End()
 	})
 	return err
 }
@@ -157,10 +159,10 @@ func packTemplate(ctx context.Context, from, to string) (fileSeal, error) {
 	if err != nil {
 		return fileSeal{}, err
 	}
-	sum, sparse := sha256.New(), &sparseWriter{file: out}
-	n, err := io.Copy(io.MultiWriter(sum, sparse), &cancelReader{ctx, in})
+	sum, whole := sha256.New(), storage.Sparse(out)
+	n, err := io.Copy(io.MultiWriter(sum, whole), storage.Until(ctx, in))
 	if err == nil {
-		err = out.Truncate(sparse.size)
+		err = whole.End()
 	}
 	return fileSeal{n, hex.EncodeToString(sum.Sum(nil))}, errors.Join(err, out.Close())
 }
@@ -173,7 +175,7 @@ func copySealed(ctx context.Context, to io.Writer, path string, seal fileSeal) e
 	}
 	defer in.Close()
 	var sum hash.Hash = sha256.New()
-	n, err := io.Copy(io.MultiWriter(sum, to), &cancelReader{ctx, io.LimitReader(in, seal.Size+1)})
+	n, err := io.Copy(io.MultiWriter(sum, to), storage.Until(ctx, io.LimitReader(in, seal.Size+1)))
 	if err != nil {
 		return fmt.Errorf("read %s: %w", path, err)
 	}

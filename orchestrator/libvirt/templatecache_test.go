@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 )
 
@@ -130,7 +131,7 @@ func cacheAt(t *testing.T, dir string) *cache {
 			t.Error(err)
 		}
 	})
-	return &cache{dir, newLocal(w, account.Account{})}
+	return &cache{dir, storage.NewLocal(w, account.Account{})}
 }
 
 // madeUp is a template in p of which nothing ever ran. Most of its memory is zeros.
@@ -138,10 +139,10 @@ func madeUp(t *testing.T, p *cache, name string) *template {
 	t.Helper()
 	made := &template{
 		kept:  keptTemplate{Question: 7, Boot: Boot{FirstByte: time.Millisecond, Asked: time.Second}, Overhead: 1, Own: 2},
-		state: []byte("state of devices"), ram: p.files.path(name + ramSuffix), disk: p.files.path(name + diskSuffix),
+		state: []byte("state of devices"), ram: p.files.Path(name + ramSuffix), disk: p.files.Path(name + diskSuffix),
 	}
-	memory := make([]byte, 5*sparseBlock+100)
-	copy(memory[2*sparseBlock+17:], "what the guest knows")
+	memory := make([]byte, 5*storage.SparseBlock+100)
+	copy(memory[2*storage.SparseBlock+17:], "what the guest knows")
 	for path, data := range map[string][]byte{made.ram: memory, made.disk: []byte("disk of the guest")} {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
@@ -165,7 +166,7 @@ func TestTemplateIsKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Blocks*512 > 2*sparseBlock {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Blocks*512 > 2*storage.SparseBlock {
 		t.Errorf("memory of %d bytes with one block that is not zero takes %d bytes on the disk", info.Size(), stat.Blocks*512)
 	}
 	long := time.Now().Add(-time.Hour)
@@ -178,7 +179,7 @@ func TestTemplateIsKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.ram != other.files.path("b.ram") || got.disk != other.files.path("b.qcow2") || !bytes.Equal(got.state, made.state) || got.from != "kept in "+dir ||
+	if got.ram != other.files.Path("b.ram") || got.disk != other.files.Path("b.qcow2") || !bytes.Equal(got.state, made.state) || got.from != "kept in "+dir ||
 		got.kept.Question != 7 || got.kept.Boot != made.kept.Boot || got.kept.Overhead != 1 || got.kept.Own != 2 {
 		t.Errorf("kept %+v, got %+v", made, got)
 	}

@@ -1,4 +1,4 @@
-package libvirt
+package storage
 
 import (
 	"context"
@@ -21,20 +21,20 @@ const (
 	storeSuffix = ".whole" // of the empty file beside one that put has finished
 )
 
-// A store is the folder of a remote machine in which fleetfall keeps files: a directory pool of its libvirt daemon. Runs
+// A Store is the folder of a remote machine in which fleetfall keeps files: a directory pool of its libvirt daemon. Runs
 // share it, and it outlives them. Its methods may be called from any goroutine; errors name the file, not the machine.
 //
 // What put stores is for all: its name says what is in it, the same whoever puts it, so a digest is part of it. What
 // create and overlay make, and QEMU writes there, is one run's, with the run in its name.
-type store struct {
+type Store struct {
 	conn *connect.Connection
 	pool golibvirt.StoragePool
 	dir  string // on that machine
 }
 
-// openStore opens the daemon's store, and makes it where there is none; dir "" is the usual place. It is to be opened
+// OpenStore opens the daemon's store, and makes it where there is none; dir "" is the usual place. It is to be opened
 // again on another connection: a daemon that was restarted does not know it any more.
-func openStore(ctx context.Context, c *connect.Connection, dir string) (*store, error) {
+func OpenStore(ctx context.Context, c *connect.Connection, dir string) (*Store, error) {
 	if dir != "" {
 		return openStoreIn(ctx, c, storePool, dir)
 	}
@@ -54,7 +54,7 @@ func storeDirs(driver string) []string {
 	return dirs
 }
 
-func openStoreIn(ctx context.Context, c *connect.Connection, pool string, dirs ...string) (*store, error) {
+func openStoreIn(ctx context.Context, c *connect.Connection, pool string, dirs ...string) (*Store, error) {
 	ctx, cancel := context.WithTimeout(ctx, connect.CreateTime)
 	defer cancel()
 	again := time.NewTicker(connect.BusyAgain)
@@ -109,8 +109,8 @@ func createStore(ctx context.Context, c *connect.Connection, pool string, dirs [
 }
 
 // lookUpStore finds the pool of a store. An error of the code ErrNoStoragePool means that there is none.
-func lookUpStore(ctx context.Context, c *connect.Connection, name string, dirs []string) (*store, error) {
-	s := &store{conn: c}
+func lookUpStore(ctx context.Context, c *connect.Connection, name string, dirs []string) (*Store, error) {
+	s := &Store{conn: c}
 	var text string
 	var active int32
 	err := c.Call(ctx, "open the store", connect.CreateTime, func(l *golibvirt.Libvirt) (err error) {
@@ -153,15 +153,15 @@ func storeOf(text string, dirs []string, system bool) (dir string, err error) {
 }
 
 // path is where QEMU finds a file.
-func (s *store) path(name string) string { return path.Join(s.dir, name) }
+func (s *Store) path(name string) string { return path.Join(s.dir, name) }
 
 // call makes one request about a file, "" for the directory.
-func (s *store) call(ctx context.Context, op, name string, f func(*golibvirt.Libvirt) error) error {
+func (s *Store) call(ctx context.Context, op, name string, f func(*golibvirt.Libvirt) error) error {
 	return s.conn.Call(ctx, op+" "+s.path(name), connect.CreateTime, f)
 }
 
 // patient is call for what the daemon refuses while it makes a volume, or another run puts it: it asks again.
-func (s *store) patient(ctx context.Context, op, name string, f func(*golibvirt.Libvirt) error) error {
+func (s *Store) patient(ctx context.Context, op, name string, f func(*golibvirt.Libvirt) error) error {
 	ctx, cancel := context.WithTimeout(ctx, connect.CreateTime)
 	defer cancel()
 	again := time.NewTicker(connect.BusyAgain)

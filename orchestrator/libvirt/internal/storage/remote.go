@@ -1,4 +1,4 @@
-package libvirt
+package storage
 
 import (
 	"bytes"
@@ -11,25 +11,25 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 )
 
-// remote are files of a machine of which only the libvirt daemon is at hand, in the daemon's store.
-type remote struct {
+// Remote are files of a machine of which only the libvirt daemon is at hand, in the daemon's store.
+type Remote struct {
 	line *connect.Lifeline
 	dir  string // of the store; "" is the usual one
 
 	mu   sync.Mutex
-	open *store
+	open *Store
 	qemu *fileOwner // whom a system daemon there runs QEMU as; nil for a session daemon, whose QEMUs are its own user's
 }
 
-// openRemote opens the daemon's store, and makes it where there is none.
-func openRemote(ctx context.Context, line *connect.Lifeline, dir string) (*remote, error) {
-	r := &remote{line: line, dir: dir}
+// OpenRemote opens the daemon's store, and makes it where there is none.
+func OpenRemote(ctx context.Context, line *connect.Lifeline, dir string) (*Remote, error) {
+	r := &Remote{line: line, dir: dir}
 	_, err := r.store(ctx)
 	return r, err
 }
 
 // store is the daemon's store over the connection that there is now: a daemon that was restarted may have another pool.
-func (r *remote) store(ctx context.Context) (*store, error) {
+func (r *Remote) store(ctx context.Context) (*Store, error) {
 	conn, err := r.line.Connection(ctx)
 	if err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func (r *remote) store(ctx context.Context) (*store, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.open == nil || r.open.conn != conn {
-		s, err := openStore(ctx, conn, r.dir)
+		s, err := OpenStore(ctx, conn, r.dir)
 		if err != nil {
 			return nil, err
 		}
@@ -52,8 +52,8 @@ func (r *remote) store(ctx context.Context) (*store, error) {
 	return r.open, nil
 }
 
-// ship brings a file there, unless it is.
-func (r *remote) ship(ctx context.Context, from, name string) error {
+// Ship brings a file there, unless it is.
+func (r *Remote) Ship(ctx context.Context, from, name string) error {
 	file, err := os.Open(from)
 	if err != nil {
 		return err
@@ -70,23 +70,23 @@ func (r *remote) ship(ctx context.Context, from, name string) error {
 	return s.put(ctx, name, file, info.Size(), 0o644)
 }
 
-func (r *remote) path(name string) string {
+func (r *Remote) Path(name string) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.open.path(name)
 }
 
-func (r *remote) output(name string) string { return r.path(name) }
+func (r *Remote) Output(name string) string { return r.Path(name) }
 
-func (r *remote) overlay(ctx context.Context, name, format, base string, size int64) (string, error) {
+func (r *Remote) Overlay(ctx context.Context, name, format, base string, size int64) (string, error) {
 	s, err := r.store(ctx)
 	if err != nil {
 		return "", err
 	}
-	return s.path(name), s.overlay(ctx, name, base, format, size)
+	return s.path(name), s.Overlay(ctx, name, base, format, size)
 }
 
-func (r *remote) blank(ctx context.Context, name string, size int64) (string, error) {
+func (r *Remote) Blank(ctx context.Context, name string, size int64) (string, error) {
 	s, err := r.store(ctx)
 	if err != nil {
 		return "", err
@@ -94,7 +94,7 @@ func (r *remote) blank(ctx context.Context, name string, size int64) (string, er
 	return s.path(name), s.createFor(ctx, name, size, r.qemu)
 }
 
-func (r *remote) write(ctx context.Context, name string, data []byte) (string, error) {
+func (r *Remote) Write(ctx context.Context, name string, data []byte) (string, error) {
 	s, err := r.store(ctx)
 	if err != nil {
 		return "", err
@@ -102,13 +102,13 @@ func (r *remote) write(ctx context.Context, name string, data []byte) (string, e
 	return s.path(name), s.put(ctx, name, bytes.NewReader(data), int64(len(data)), 0o600)
 }
 
-func (r *remote) read(ctx context.Context, name string, limit int64) ([]byte, error) {
+func (r *Remote) Read(ctx context.Context, name string, limit int64) ([]byte, error) {
 	var data bytes.Buffer
-	err := r.fetch(ctx, name, &data, limit)
+	err := r.Fetch(ctx, name, &data, limit)
 	return data.Bytes(), err
 }
 
-func (r *remote) fetch(ctx context.Context, name string, to io.Writer, limit int64) error {
+func (r *Remote) Fetch(ctx context.Context, name string, to io.Writer, limit int64) error {
 	s, err := r.store(ctx)
 	if err != nil {
 		return err
@@ -116,16 +116,16 @@ func (r *remote) fetch(ctx context.Context, name string, to io.Writer, limit int
 	return s.get(ctx, name, to, limit)
 }
 
-func (r *remote) remove(ctx context.Context, name string) error {
+func (r *Remote) Remove(ctx context.Context, name string) error {
 	s, err := r.store(ctx)
 	if err != nil {
 		return err
 	}
-	return s.remove(ctx, name)
+	return s.Remove(ctx, name)
 }
 
-// size is a file's; false when it is not there.
-func (r *remote) size(ctx context.Context, name string) (int64, bool, error) {
+// Size is a file's; false when it is not there.
+func (r *Remote) Size(ctx context.Context, name string) (int64, bool, error) {
 	s, err := r.store(ctx)
 	if err != nil {
 		return 0, false, err
@@ -133,11 +133,11 @@ func (r *remote) size(ctx context.Context, name string) (int64, bool, error) {
 	return s.size(ctx, name)
 }
 
-// removeAll removes the files whose names are meant.
-func (r *remote) removeAll(ctx context.Context, meant func(name string) bool) error {
+// RemoveAll removes the files whose names are meant.
+func (r *Remote) RemoveAll(ctx context.Context, meant func(name string) bool) error {
 	s, err := r.store(ctx)
 	if err != nil {
 		return err
 	}
-	return s.removeAll(ctx, meant)
+	return s.RemoveAll(ctx, meant)
 }

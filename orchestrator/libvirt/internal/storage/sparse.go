@@ -1,4 +1,4 @@
-package libvirt
+package storage
 
 import (
 	"bytes"
@@ -8,11 +8,11 @@ import (
 	"os"
 )
 
-// sparseBlock is what holes are made of, in bytes: blocks of zeros are not written.
-const sparseBlock = 64 << 10
+// SparseBlock is what holes are made of, in bytes: blocks of zeros are not written.
+const SparseBlock = 64 << 10
 
-// readFileOfAtMost reads a whole file that has no reason to be larger.
-func readFileOfAtMost(path string, limit int64) ([]byte, error) {
+// ReadFileOfAtMost reads a whole file that has no reason to be larger.
+func ReadFileOfAtMost(path string, limit int64) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -25,17 +25,23 @@ func readFileOfAtMost(path string, limit int64) ([]byte, error) {
 	return data, err
 }
 
-// A sparseWriter writes a file without its blocks of zeros. The file has to be truncated to size at the end.
+// A sparseWriter writes a file without its blocks of zeros. It has to be ended.
 type sparseWriter struct {
 	file *os.File
 	size int64
 }
 
-var zeros [sparseBlock]byte
+// Sparse is a writer to a file that is empty.
+func Sparse(file *os.File) *sparseWriter { return &sparseWriter{file: file} }
+
+// End makes the file as long as what was written.
+func (w *sparseWriter) End() error { return w.file.Truncate(w.size) }
+
+var zeros [SparseBlock]byte
 
 func (w *sparseWriter) Write(p []byte) (int, error) {
 	for done := 0; done < len(p); {
-		block := p[done:min(len(p), done+sparseBlock)]
+		block := p[done:min(len(p), done+SparseBlock)]
 		if !bytes.Equal(block, zeros[:len(block)]) {
 			if _, err := w.file.WriteAt(block, w.size); err != nil {
 				return done, err
@@ -46,6 +52,9 @@ func (w *sparseWriter) Write(p []byte) (int, error) {
 	}
 	return len(p), nil
 }
+
+// Until reads r until ctx ends.
+func Until(ctx context.Context, r io.Reader) io.Reader { return &cancelReader{ctx, r} }
 
 // A cancelReader stops reading when ctx ends.
 type cancelReader struct {
@@ -62,9 +71,9 @@ func (c *cancelReader) Read(p []byte) (int, error) {
 
 // writeSparse writes all that is read, with holes for blocks of zeros.
 func writeSparse(to *os.File, from io.Reader) error {
-	size, err := io.Copy(&sparseWriter{file: to}, from)
-	if err != nil {
+	w := Sparse(to)
+	if _, err := io.Copy(w, from); err != nil {
 		return err
 	}
-	return to.Truncate(size)
+	return w.End()
 }

@@ -1,4 +1,4 @@
-package libvirt
+package storage
 
 import (
 	"bytes"
@@ -18,7 +18,7 @@ import (
 // the same file at once. A read from r is not cut short when ctx ends.
 //
 // The mark says nothing of a machine that lost its power in the seconds before its kernel wrote the file down.
-func (s *store) put(ctx context.Context, name string, r io.Reader, size int64, mode os.FileMode) error {
+func (s *Store) put(ctx context.Context, name string, r io.Reader, size int64, mode os.FileMode) error {
 	have, found, err := s.size(ctx, name)
 	if err != nil {
 		return err
@@ -32,7 +32,7 @@ func (s *store) put(ctx context.Context, name string, r io.Reader, size int64, m
 	case found && whole:
 		return fmt.Errorf("put %s: another file of that name is there, with %d bytes, not %d", s.path(name), have, size)
 	case found && have > size:
-		err = s.remove(ctx, name)
+		err = s.Remove(ctx, name)
 		found = false
 	case !found && whole: // whoever removed it did not know of the mark
 		err = s.unmark(ctx, name)
@@ -66,7 +66,7 @@ func (s *store) put(ctx context.Context, name string, r io.Reader, size int64, m
 }
 
 // shortage says if there is no space left, as far as can be known.
-func (s *store) shortage(ctx context.Context, size int64) string {
+func (s *Store) shortage(ctx context.Context, size int64) string {
 	var free uint64
 	err := s.refresh(ctx)
 	if err == nil {
@@ -83,7 +83,7 @@ func (s *store) shortage(ctx context.Context, size int64) string {
 
 // prepare finds or creates the file that put fills. It is fresh when it is known to hold only zeros. One that is there
 // stays where it is: another run may be putting it, and then both write the same.
-func (s *store) prepare(
+func (s *Store) prepare(
 	ctx context.Context, name string, size int64, mode os.FileMode, found bool,
 ) (volume golibvirt.StorageVol, fresh bool, err error) {
 	if !found {
@@ -97,14 +97,14 @@ func (s *store) prepare(
 }
 
 // has tells whether a file is there that was put whole.
-func (s *store) has(ctx context.Context, name string) (bool, error) {
+func (s *Store) has(ctx context.Context, name string) (bool, error) {
 	if _, found, err := s.size(ctx, name); err != nil || !found {
 		return false, err
 	}
 	return s.marked(ctx, name)
 }
 
-func (s *store) marked(ctx context.Context, name string) (bool, error) {
+func (s *Store) marked(ctx context.Context, name string) (bool, error) {
 	_, err := s.known(ctx, name+storeSuffix)
 	if connect.HasCode(err, golibvirt.ErrNoStorageVol) {
 		return false, nil
@@ -112,7 +112,7 @@ func (s *store) marked(ctx context.Context, name string) (bool, error) {
 	return err == nil, err
 }
 
-func (s *store) unmark(ctx context.Context, name string) error {
+func (s *Store) unmark(ctx context.Context, name string) error {
 	mark, err := s.known(ctx, name+storeSuffix)
 	if err == nil {
 		err = s.delete(ctx, mark)
@@ -124,7 +124,7 @@ func (s *store) unmark(ctx context.Context, name string) error {
 }
 
 // get copies a file to w; it is an error if there are more than limit bytes.
-func (s *store) get(ctx context.Context, name string, w io.Writer, limit int64) error {
+func (s *Store) get(ctx context.Context, name string, w io.Writer, limit int64) error {
 	volume, err := s.find(ctx, name)
 	if err != nil {
 		return err

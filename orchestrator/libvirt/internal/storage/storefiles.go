@@ -1,4 +1,4 @@
-package libvirt
+package storage
 
 import (
 	"context"
@@ -28,12 +28,12 @@ func checkStoreName(name string) error {
 }
 
 // refresh has the daemon look at the directory, for what others than itself have written there.
-func (s *store) refresh(ctx context.Context) error {
+func (s *Store) refresh(ctx context.Context) error {
 	return s.patient(ctx, "look through", "", func(l *golibvirt.Libvirt) error { return l.StoragePoolRefresh(s.pool, 0) })
 }
 
 // known finds a file of which the daemon knows. An error of the code ErrNoStorageVol means that there is none.
-func (s *store) known(ctx context.Context, name string) (volume golibvirt.StorageVol, err error) {
+func (s *Store) known(ctx context.Context, name string) (volume golibvirt.StorageVol, err error) {
 	err = s.call(ctx, "look for", name, func(l *golibvirt.Libvirt) (err error) {
 		volume, err = l.StorageVolLookupByName(s.pool, name)
 		return err
@@ -42,7 +42,7 @@ func (s *store) known(ctx context.Context, name string) (volume golibvirt.Storag
 }
 
 // find finds a file, whoever wrote it. An error of the code ErrNoStorageVol means that there is none.
-func (s *store) find(ctx context.Context, name string) (golibvirt.StorageVol, error) {
+func (s *Store) find(ctx context.Context, name string) (golibvirt.StorageVol, error) {
 	if err := checkStoreName(name); err != nil {
 		return golibvirt.StorageVol{}, err
 	}
@@ -57,7 +57,7 @@ func (s *store) find(ctx context.Context, name string) (golibvirt.StorageVol, er
 }
 
 // size returns the length of a file in bytes, of a disk not what it holds; false when there is none.
-func (s *store) size(ctx context.Context, name string) (bytes int64, found bool, err error) {
+func (s *Store) size(ctx context.Context, name string) (bytes int64, found bool, err error) {
 	volume, err := s.find(ctx, name)
 	if err == nil {
 		bytes, err = s.length(ctx, volume)
@@ -68,7 +68,7 @@ func (s *store) size(ctx context.Context, name string) (bytes int64, found bool,
 	return bytes, err == nil, err
 }
 
-func (s *store) length(ctx context.Context, volume golibvirt.StorageVol) (bytes int64, err error) {
+func (s *Store) length(ctx context.Context, volume golibvirt.StorageVol) (bytes int64, err error) {
 	err = s.call(ctx, "measure", volume.Name, func(l *golibvirt.Libvirt) error {
 		_, _, length, err := l.StorageVolGetInfoFlags(volume, uint32(golibvirt.StorageVolGetPhysical))
 		bytes = int64(length)
@@ -78,14 +78,14 @@ func (s *store) length(ctx context.Context, volume golibvirt.StorageVol) (bytes 
 }
 
 // create makes an empty file: zeros that take no space. It is an error if there is one of that name.
-func (s *store) create(ctx context.Context, name string, size int64, mode os.FileMode) error {
+func (s *Store) create(ctx context.Context, name string, size int64, mode os.FileMode) error {
 	if err := checkStoreName(name); err != nil {
 		return err
 	}
 	return s.createRaw(ctx, name, size, mode)
 }
 
-func (s *store) createRaw(ctx context.Context, name string, size int64, mode os.FileMode) error {
+func (s *Store) createRaw(ctx context.Context, name string, size int64, mode os.FileMode) error {
 	return s.make(ctx, rawVolume(name, size, mode))
 }
 
@@ -94,7 +94,7 @@ type fileOwner struct{ uid, gid int }
 
 // createFor is create for a file that this account of that machine's reads and writes, and nobody else; nil for the
 // daemon's own.
-func (s *store) createFor(ctx context.Context, name string, size int64, a *fileOwner) error {
+func (s *Store) createFor(ctx context.Context, name string, size int64, a *fileOwner) error {
 	if err := checkStoreName(name); err != nil {
 		return err
 	}
@@ -115,8 +115,8 @@ func rawVolume(name string, size int64, mode os.FileMode) libvirtxml.StorageVolu
 	}
 }
 
-// overlay makes a disk of this many bytes on top of another of that machine, a path, which is "raw" or "qcow2".
-func (s *store) overlay(ctx context.Context, name, backing, backingFormat string, size int64) error {
+// Overlay makes a disk of this many bytes on top of another of that machine, a path, which is "raw" or "qcow2".
+func (s *Store) Overlay(ctx context.Context, name, backing, backingFormat string, size int64) error {
 	if err := checkStoreName(name); err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func inBytes(n int64) *libvirtxml.StorageVolumeSize {
 	return &libvirtxml.StorageVolumeSize{Unit: "bytes", Value: uint64(n)}
 }
 
-func (s *store) make(ctx context.Context, v libvirtxml.StorageVolume) error {
+func (s *Store) make(ctx context.Context, v libvirtxml.StorageVolume) error {
 	v.Type, v.Allocation = "file", inBytes(0)
 	text, err := v.Marshal()
 	if err != nil {
@@ -148,8 +148,8 @@ func (s *store) make(ctx context.Context, v libvirtxml.StorageVolume) error {
 	})
 }
 
-// remove removes a file, if it is there. Nobody may be putting or using it.
-func (s *store) remove(ctx context.Context, name string) error {
+// Remove removes a file, if it is there. Nobody may be putting or using it.
+func (s *Store) Remove(ctx context.Context, name string) error {
 	volume, err := s.find(ctx, name)
 	if err != nil && !connect.HasCode(err, golibvirt.ErrNoStorageVol) {
 		return err
@@ -161,7 +161,7 @@ func (s *store) remove(ctx context.Context, name string) error {
 	return s.delete(ctx, volume)
 }
 
-func (s *store) delete(ctx context.Context, volume golibvirt.StorageVol) error {
+func (s *Store) delete(ctx context.Context, volume golibvirt.StorageVol) error {
 	err := s.patient(ctx, "remove", volume.Name, func(l *golibvirt.Libvirt) error { return l.StorageVolDelete(volume, 0) })
 	if connect.HasCode(err, golibvirt.ErrNoStorageVol) {
 		return nil
@@ -170,7 +170,7 @@ func (s *store) delete(ctx context.Context, volume golibvirt.StorageVol) error {
 }
 
 // list returns the names of the files that begin with prefix, sorted; half put ones are among them.
-func (s *store) list(ctx context.Context, prefix string) ([]string, error) {
+func (s *Store) list(ctx context.Context, prefix string) ([]string, error) {
 	if err := s.refresh(ctx); err != nil {
 		return nil, err
 	}
@@ -189,8 +189,8 @@ func (s *store) list(ctx context.Context, prefix string) ([]string, error) {
 	return slices.Compact(names), err
 }
 
-// removeAll removes the files whose names are meant.
-func (s *store) removeAll(ctx context.Context, meant func(name string) bool) error {
+// RemoveAll removes the files whose names are meant.
+func (s *Store) RemoveAll(ctx context.Context, meant func(name string) bool) error {
 	names, err := s.list(ctx, "")
 	if err != nil {
 		return err
@@ -198,7 +198,7 @@ func (s *store) removeAll(ctx context.Context, meant func(name string) bool) err
 	var errs []error
 	for _, name := range names {
 		if meant(name) {
-			errs = append(errs, s.remove(ctx, name))
+			errs = append(errs, s.Remove(ctx, name))
 		}
 	}
 	return errors.Join(errs...)

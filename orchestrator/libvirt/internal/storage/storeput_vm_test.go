@@ -1,4 +1,4 @@
-package libvirt
+package storage
 
 import (
 	"bytes"
@@ -292,7 +292,7 @@ func TestStoreFull(t *testing.T) {
 		if whole, err := s.has(t.Context(), name); err != nil || whole {
 			t.Errorf("half a file is whole: %v, %v", whole, err)
 		}
-		if err := s.remove(t.Context(), name); err != nil {
+		if err := s.Remove(t.Context(), name); err != nil {
 			t.Error(err)
 		}
 	}

@@ -1,4 +1,4 @@
-package libvirt
+package storage
 
 import (
 	"bytes"
@@ -58,15 +58,15 @@ func TestStoreDirs(t *testing.T) {
 
 // TestStoreNames holds every way to name a file to what is allowed. No daemon is asked.
 func TestStoreNames(t *testing.T) {
-	s := &store{dir: "/nowhere"}
+	s := &Store{dir: "/nowhere"}
 	ways := map[string]func(name string) error{
 		"put":     func(name string) error { return s.put(t.Context(), name, bytes.NewReader(nil), 0, 0o600) },
 		"has":     func(name string) error { _, err := s.has(t.Context(), name); return err },
 		"get":     func(name string) error { return s.get(t.Context(), name, io.Discard, 0) },
 		"size":    func(name string) error { _, _, err := s.size(t.Context(), name); return err },
 		"create":  func(name string) error { return s.create(t.Context(), name, 1, os.FileMode(0o600)) },
-		"overlay": func(name string) error { return s.overlay(t.Context(), name, "/base", "raw", 1) },
-		"remove":  func(name string) error { return s.remove(t.Context(), name) },
+		"overlay": func(name string) error { return s.Overlay(t.Context(), name, "/base", "raw", 1) },
+		"remove":  func(name string) error { return s.Remove(t.Context(), name) },
 	}
 	for _, name := range []string{
 		"", ".", "..", ".hidden", "a/b", "../a", "a b", "a\x00", "a\n", "é", "-a", "a,b",

@@ -1,4 +1,4 @@
-package libvirt
+package storage
 
 import (
 	"bytes"
@@ -24,13 +24,13 @@ import (
 const mib = 1 << 20
 
 // scratchStore opens a store of its own on a daemon of its own, by TCP.
-func scratchStore(t *testing.T) (*daemontest.Daemon, *store) {
+func scratchStore(t *testing.T) (*daemontest.Daemon, *Store) {
 	t.Helper()
 	d := daemontest.Listen(t)
 	return d, storeAt(t, d, "scratch")
 }
 
-func storeAt(t *testing.T, d *daemontest.Daemon, name string) *store {
+func storeAt(t *testing.T, d *daemontest.Daemon, name string) *Store {
 	t.Helper()
 	c, err := connect.Open(t.Context(), d.TCP, "", nil)
 	if err != nil {
@@ -53,7 +53,7 @@ func noise(n int, seed uint64) []byte {
 	return b
 }
 
-func mustPut(t *testing.T, s *store, name string, content []byte) {
+func mustPut(t *testing.T, s *Store, name string, content []byte) {
 	t.Helper()
 	if err := s.put(t.Context(), name, bytes.NewReader(content), int64(len(content)), 0o666); err != nil {
 		t.Fatal(err)
@@ -62,7 +62,7 @@ func mustPut(t *testing.T, s *store, name string, content []byte) {
 }
 
 // wantStored looks at a file that was put.
-func wantStored(t *testing.T, s *store, name string, content []byte) {
+func wantStored(t *testing.T, s *Store, name string, content []byte) {
 	t.Helper()
 	if whole, err := s.has(t.Context(), name); err != nil || !whole {
 		t.Errorf("%s is whole: %v, %v", name, whole, err)
@@ -132,10 +132,10 @@ func TestStoreOverlay(t *testing.T) {
 	_, s := scratchStore(t)
 	ctx := t.Context()
 	mustPut(t, s, "base.raw", noise(mib, 1))
-	if err := s.overlay(ctx, "a.qcow2", s.path("base.raw"), "raw", 8*mib); err != nil {
+	if err := s.Overlay(ctx, "a.qcow2", s.path("base.raw"), "raw", 8*mib); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.overlay(ctx, "b.qcow2", s.path("a.qcow2"), "qcow2", 16*mib); err != nil {
+	if err := s.Overlay(ctx, "b.qcow2", s.path("a.qcow2"), "qcow2", 16*mib); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]diskInfo{
@@ -164,10 +164,10 @@ func TestStoreOverlay(t *testing.T) {
 			t.Errorf("%s was put: %v, %v", name, whole, err)
 		}
 	}
-	if err := s.overlay(ctx, "a.qcow2", s.path("base.raw"), "raw", 8*mib); !connect.HasCode(err, golibvirt.ErrStorageVolExist) {
+	if err := s.Overlay(ctx, "a.qcow2", s.path("base.raw"), "raw", 8*mib); !connect.HasCode(err, golibvirt.ErrStorageVolExist) {
 		t.Errorf("an overlay twice: %v", err)
 	}
-	err := s.overlay(ctx, "c.qcow2", s.path("nothing"), "raw", 8*mib)
+	err := s.Overlay(ctx, "c.qcow2", s.path("nothing"), "raw", 8*mib)
 	if err == nil || !strings.Contains(err.Error(), "c.qcow2") {
 		t.Errorf("an overlay on nothing: %v", err)
 	}
@@ -214,17 +214,17 @@ func TestStoreFiles(t *testing.T) {
 		t.Errorf("a file that QEMU wrote again: %q, %v", &got, err)
 	}
 	for _, step := range []struct {
-		remove string
+		Remove string
 		left   []string
 	}{
 		{"nothing", []string{"run-a", "run-b", "run-c"}}, {"run-b", []string{"run-a", "run-c"}},
 		{"run-c", []string{"run-a"}}, {"run-c", []string{"run-a"}}, {"run-a", nil},
 	} {
-		if err := s.remove(ctx, step.remove); err != nil {
+		if err := s.Remove(ctx, step.Remove); err != nil {
 			t.Fatal(err)
 		}
 		if names, err := s.list(ctx, "run-"); err != nil || !slices.Equal(names, step.left) {
-			t.Errorf("after removing %s: %v, %v, want %v", step.remove, names, err, step.left)
+			t.Errorf("after removing %s: %v, %v, want %v", step.Remove, names, err, step.left)
 		}
 	}
 	if size, found, err := s.size(ctx, "run-b"); size != 0 || found || err != nil {
@@ -248,7 +248,7 @@ func TestStoreBusy(t *testing.T) {
 	for i := range makers {
 		making.Go(func() {
 			for j := range disks {
-				if err := s.overlay(t.Context(), fmt.Sprintf("disk-%d-%d", i, j), s.path("base"), "raw", mib); err != nil {
+				if err := s.Overlay(t.Context(), fmt.Sprintf("disk-%d-%d", i, j), s.path("base"), "raw", mib); err != nil {
 					t.Error(err)
 				}
 			}
