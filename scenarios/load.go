@@ -81,7 +81,7 @@ func (l *loader) expand(body *hclsyntax.Body) hcl.Body {
 // LoadFile is Load for the file at this path or, when name has neither a slash nor the ending .hcl, for the library's
 // scenario of this name.
 func LoadFile(ctx context.Context, name string, opts Options) (*Plan, hcl.Diagnostics) {
-	filename, src, err := Read(name)
+	filename, src, err := readSource(name)
 	if err != nil {
 		return nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Scenario not found", Detail: sentence(err)}}
 	}

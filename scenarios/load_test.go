@@ -161,11 +161,16 @@ func TestPlans(t *testing.T) {
 	}
 }
 
-// The matrix has a column for each fault.
-func TestMatrixHasEveryFault(t *testing.T) {
+// The matrix has a row for each architecture, and a column for each fault.
+func TestMatrixIsWhole(t *testing.T) {
 	plan, diags := LoadFile(t.Context(), "matrix", Options{})
 	if plan == nil {
 		t.Fatal(diags)
+	}
+	for _, name := range architectures {
+		if !slices.ContainsFunc(plan.Cells, func(c Cell) bool { return c.Fleet.Architecture == name }) {
+			t.Errorf("matrix.hcl has no fleet with the architecture %s", name)
+		}
 	}
 	for _, fault := range faultNames() {
 		if !slices.ContainsFunc(plan.Cells, func(c Cell) bool { return c.Fleet.Name == "kernel" && c.Update.Fault == fault }) {

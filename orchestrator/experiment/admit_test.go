@@ -41,7 +41,9 @@ func TestNeeds(t *testing.T) {
 	p := planOf(scenarios.Fleet{Name: "a", Hosts: 9, Memory: 96 * mib, Waves: true}, scenarios.Fleet{Name: "b", Hosts: 2, Memory: 64 * mib})
 	a := admission.Need{Cell: "a", Hosts: 9, Guest: 96 * mib, Overhead: 58 * mib, Disk: 22 * mib, Measured: true, Waves: true}
 	b := admission.Need{Cell: "b", Hosts: 2, Guest: 64 * mib, Overhead: 58 * mib, Disk: 22 * mib, Measured: true}
-	got := needs(p, func(k backend.Kind) backend.Takes { return backend.Takes{Memory: k.MemoryBytes, Overhead: 58 * mib, Disk: 22 * mib, Measured: true} })
+	got := needs(p, func(k backend.Kind) backend.Takes {
+		return backend.Takes{Memory: k.MemoryBytes, Overhead: 58 * mib, Disk: 22 * mib, Measured: true}
+	})
 	if len(got) != 2 || got[0] != a || got[1] != b {
 		t.Errorf("a new run: %+v", got)
 	}

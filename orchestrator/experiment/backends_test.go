@@ -24,14 +24,12 @@ func fakes(lacks ...fleet.Capability) []backend.Driver {
 // onFakes is the demo on the backend "fake", as a user would write it. Edits are pairs of what is there and what is to be.
 func onFakes(t *testing.T, edits ...string) string {
 	t.Helper()
-	_, src, err := scenarios.Read("channel-file-291")
-	if err != nil {
-		t.Fatal(err)
+	demo, diags := scenarios.LoadFile(t.Context(), "channel-file-291", scenarios.Options{})
+	if diags.HasErrors() {
+		t.Fatal(diags)
 	}
-	text := string(src)
-	for _, edit := range [][2]string{{"\n  seed ", "\n  backend = \"fake\"\n  seed "}} {
-		edits = append(edits, edit[:]...)
-	}
+	text := demo.Source
+	edits = append(edits, "\n  seed ", "\n  backend = \"fake\"\n  seed ")
 	for i := 0; i < len(edits); i += 2 {
 		if !strings.Contains(text, edits[i]) {
 			t.Fatalf("the scenario has no %q", edits[i])

@@ -43,7 +43,7 @@ func meaning(e fleet.Event) string {
 // story is what a host did in a trial: the distinct things that were seen of it, and the states that it was in, each in the
 // order in which they were first so.
 func story(t *results.TrialRecord, host string, limits health.Limits) (seen, states []string) {
-	h := health.NewHost(host, limits)
+	h := health.NewHost(limits)
 	add := func(to []string, what string) []string {
 		if what == "" || slices.Contains(to, what) {
 			return to

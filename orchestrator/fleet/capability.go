@@ -69,7 +69,7 @@ func Needed(a Action) []Capability {
 	case Boot:
 		needs = append(needs, CanBoot(a.Mode))
 	case Tell:
-		needs = append(needs, CanOrder(string(a.Order)))
+		needs = append(needs, CanOrder(a.Order.Kind))
 	}
 	return needs
 }

@@ -1,6 +1,7 @@
 // Package fleet is the contract between the orchestrator and whatever runs its hosts: real VMs, containers, a
 // simulation or a recorded run. It holds the whole interface of a backend: [Fleet], the closed sets of [Action] and
-// [Event], and the two kinds of failure that must never be mixed up, [BootError] and [InfraError].
+// [Event], and the two kinds of failure that must never be mixed up: the subject's, as [BootFailed] and [Panic], is data,
+// the testbed's is an [InfraFailed] or an [InfraError].
 //
 // It imports nothing of ours but content, so that a new backend depends on this page alone.
 package fleet
@@ -56,7 +57,7 @@ func (c Caps) Can(what Capability) bool { return slices.Contains(c.Has, what) }
 // A HostSpec describes one host to the backend that makes it. It is inert: making a fleet of specs boots nothing.
 type HostSpec struct {
 	Name         string `json:"name"`                 // unique within the fleet; lower-case letters, digits and dashes
-	Architecture string `json:"architecture"`         // "kernel", "user", "none", …
+	Architecture string `json:"architecture"`         // one of architecture.Names
 	Image        string `json:"image"`                // name of a vmimages recipe
 	MemoryBytes  int64  `json:"memory_bytes"`         // the guest's memory
 	Tempo        Tempo  `json:"tempo"`                // how often the guest does what it does
@@ -93,15 +94,6 @@ var (
 	// ErrUnknownHost is wrapped by Do's error for a host that the fleet does not have.
 	ErrUnknownHost = errors.New("no such host in the fleet")
 )
-
-// A BootError is the subject's failure: the guest was started and did not come up. It is data.
-type BootError struct {
-	Host   string
-	Reason string // e.g. "no hello within 30s"
-	Output []byte // the console, as far as it came
-}
-
-func (e *BootError) Error() string { return fmt.Sprintf("host %s did not boot: %s", e.Host, e.Reason) }
 
 // An InfraError is the testbed's failure: the hypervisor, the disk or the machine let us down. It invalidates the
 // sample, is counted and shown, and is never scored.

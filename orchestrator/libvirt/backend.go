@@ -10,6 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/fleetfall/fleetfall/agents/architecture"
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/backend"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
@@ -47,14 +48,14 @@ func Driver() backend.Driver {
 // can lists what VMs can do on either clock.
 func can() []fleet.Capability {
 	has := []fleet.Capability{
-		fleet.CanBoot(fleet.Normal), fleet.CanBoot(fleet.Safe), fleet.CanOrder(string(fleet.RemoveContent)),
+		fleet.CanBoot(fleet.Normal), fleet.CanBoot(fleet.Safe), fleet.CanOrder(fleet.RemoveContent),
 		fleet.CanTakeOops(fleet.OopsPanic), fleet.CanTakeOops(fleet.OopsKill), fleet.CanDumpMemory,
 	}
 	for _, action := range []string{"boot", "reset", "power_off", "serve", "tell"} {
 		has = append(has, fleet.CanDo(action))
 	}
-	for _, architecture := range architectures {
-		has = append(has, fleet.CanRun(architecture))
+	for _, name := range architecture.Names() {
+		has = append(has, fleet.CanRun(name))
 	}
 	return has
 }

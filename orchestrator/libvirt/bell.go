@@ -8,6 +8,8 @@ import (
 	"net"
 	"os"
 	"sync"
+
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
 )
 
 // A bell is the floppy drive that a guest on the virtual clock reads to be answered, see agents/guest: an NBD export that
@@ -16,8 +18,8 @@ import (
 type bell struct {
 	listener net.Listener
 	path     string
-	account  account // whom QEMU runs as: nobody else is served
-	rung     func()  // called for each read; it must not block
+	account  account.Account // whom QEMU runs as: nobody else is served
+	rung     func()          // called for each read; it must not block
 
 	mu     sync.Mutex
 	conn   net.Conn
@@ -50,12 +52,12 @@ const (
 )
 
 // newBell listens for a QEMU of this account at the socket, which nobody else may connect to.
-func newBell(path string, a account, rung func()) (*bell, error) {
+func newBell(path string, a account.Account, rung func()) (*bell, error) {
 	listener, err := net.Listen("unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("make a bell: %w", err)
 	}
-	if err := a.usePath(path); err != nil {
+	if err := a.UsePath(path); err != nil {
 		return nil, errors.Join(fmt.Errorf("make a bell: %w", err), listener.Close())
 	}
 	b := &bell{listener: listener, path: path, account: a, rung: rung}
@@ -65,7 +67,7 @@ func newBell(path string, a account, rung func()) (*bell, error) {
 			if err != nil {
 				return
 			}
-			if !b.account.is(conn) { // root, say, or a file system that does not look at the rights of sockets
+			if !b.account.Is(conn) { // root, say, or a file system that does not look at the rights of sockets
 				_ = conn.Close()
 				continue
 			}

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
 )
 
 // dialBell connects to a bell as QEMU does.
@@ -71,7 +73,7 @@ func receive(t *testing.T, r io.Reader, n int) []byte {
 func TestBell(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "bell")
 	rung := make(chan bool, 1)
-	b, err := newBell(path, account{}, func() { rung <- true })
+	b, err := newBell(path, account.Account{}, func() { rung <- true })
 	if err != nil {
 		t.Fatal(err)
 	}

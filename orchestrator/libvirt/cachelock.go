@@ -6,7 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
+
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/flock"
 )
 
 // The cache of templates and verdicts is shared by all runs. Who writes something into it holds the cache's lock
@@ -19,7 +20,7 @@ func writeToCache(cache string) (done func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock the cache: %w", err)
 	}
-	if err := flock(dir, syscall.LOCK_SH); err != nil { // waits at most for one who removes what was left
+	if err := flock.Wait(dir, flock.Shared); err != nil { // waits at most for one who removes what was left
 		dir.Close()
 		return nil, fmt.Errorf("lock the cache: %w", err)
 	}
@@ -46,12 +47,10 @@ func unlessWriting(cache string, do func(path string) error) (done []string, err
 		return nil, fmt.Errorf("look for what killed runs left in the cache: %w", err)
 	}
 	defer dir.Close()
-	err = syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) || errors.Is(err, syscall.EINTR) {
-		return nil, nil
-	}
-	if err != nil {
+	if alone, err := flock.Try(dir); err != nil {
 		return nil, fmt.Errorf("look for what killed runs left in the cache: %w", err)
+	} else if !alone {
+		return nil, nil
 	}
 	var errs []error
 	for _, pattern := range []string{newVerdict + "*", filepath.Join(templatesDir, newTemplate+"*")} {

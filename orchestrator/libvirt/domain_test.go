@@ -14,6 +14,7 @@ import (
 	"github.com/fleetfall/fleetfall/internal/capability"
 	"github.com/fleetfall/fleetfall/orchestrator/backend"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemontest"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -93,7 +94,7 @@ func TestFleetConfigErrors(t *testing.T) {
 			t.Fatal(err)
 		}
 		var missing *backend.PrerequisiteError
-		if err := check(Machines{{account: stranger()}}, good()); !errors.As(err, &missing) {
+		if err := check(Machines{{account: daemontest.Stranger()}}, good()); !errors.As(err, &missing) {
 			t.Errorf("a file that QEMU's user may not read: %v", err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	golibvirt "github.com/digitalocean/go-libvirt"
 
 	"github.com/fleetfall/fleetfall/agents/protocol"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 )
 
 // Machines on the virtual clock are copied at a door: a boot's first request, in which a guest asks who it is before it has mounted
@@ -29,15 +30,6 @@ const (
 var doorPaces = []time.Duration{50 * time.Millisecond, 200 * time.Millisecond, 800 * time.Millisecond}
 
 var errDoor = errors.New("the guest could not be stopped while it waited")
-
-// A door is what a machine that stands there knows, and its copies need to know.
-type door struct {
-	Asked time.Duration `json:"asked_ns"` // what its clock showed when it first asked
-	Holds int           `json:"holds"`    // times that its copies are still to be held
-
-	// Mailbox is a snapshot of its mailbox: it may have been stopped before it read that it is held, or while it was about to ask again.
-	Mailbox []byte `json:"mailbox"`
-}
 
 // stopAtDoor lets a machine run up to the door, and stops it there. inbox is its listener's, pace one of doorPaces.
 func (h *Hypervisor) stopAtDoor(ctx context.Context, m *machine, inbox *inbox[any], pace time.Duration, begin time.Time, b *Boot) (door, error) {
@@ -70,7 +62,7 @@ func (h *Hypervisor) stopAtDoor(ctx context.Context, m *machine, inbox *inbox[an
 					}
 					b.Asked, d.Asked = time.Since(begin), time.Duration(min(r.TSC, 1<<60))
 					go func() {
-						inbox.put(stopped{h.call(ctx, "stop at the door", createTime, func(l *golibvirt.Libvirt) error {
+						inbox.put(stopped{h.line.Call(ctx, "stop at the door", connect.CreateTime, func(l *golibvirt.Libvirt) error {
 							return l.DomainSuspend(m.domain)
 						})})
 					}()
@@ -86,7 +78,7 @@ func (h *Hypervisor) stopAtDoor(ctx context.Context, m *machine, inbox *inbox[an
 				d.Mailbox, err = m.mailbox.memory.snapshot()
 				return d, errors.Join(heard.err, err)
 			default:
-				if err := b.note(message, begin); err != nil {
+				if err := hears(b, message, begin); err != nil {
 					return d, err
 				}
 			}

@@ -8,6 +8,7 @@ import (
 	golibvirt "github.com/digitalocean/go-libvirt"
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 )
 
 // An ending is what is known of a VM that has ended without our doing.
@@ -17,11 +18,6 @@ type ending struct {
 	told     bool // QEMU was told to end, and not by its guest: see toldToEnd
 	pid      int  // of QEMU; 0 when that is not known
 	oomKills int  // of this machine's kernel when the fleet was made
-}
-
-// toldToEnd tells of a shutdown event whether QEMU was told to end, by a signal: it then ends as if its guest had.
-func (e domainEvent) toldToEnd() bool {
-	return golibvirt.DomainEventShutdownDetailType(e.detail) == golibvirt.DomainEventShutdownHost
 }
 
 // ended is what happened to the host of a VM that has ended: its guest switched it off, which is data, or the testbed failed it.
@@ -44,8 +40,8 @@ func (h *Hypervisor) ended(e ending) fleet.Happening {
 // itself, with words in its log, when it failed.
 func (h *Hypervisor) lastOf(e ending) error {
 	words := h.qemuLastWords(e.domain)
-	status, known := orphans.how(e.pid)
-	switch killed := oomKills() - e.oomKills; {
+	status, known := qemu.Orphans.How(e.pid)
+	switch killed := qemu.OOMKills() - e.oomKills; {
 	case !known:
 		return fmt.Errorf("QEMU ended: %s", words)
 	case status.Signaled() && status.Signal() == syscall.SIGKILL && killed > 0:

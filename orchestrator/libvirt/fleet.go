@@ -12,8 +12,11 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/fleetfall/fleetfall/agents/architecture"
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -41,9 +44,6 @@ const (
 )
 
 var validHost = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`)
-
-// architectures that a guest of the tiny image can run, and fleets that consist of VMs.
-var architectures = []string{"ebpf", "hybrid", "kernel", "none", "safe", "user"}
 
 // A vmFleet is a fleet.Fleet of VMs on the wall clock.
 type vmFleet struct {
@@ -111,7 +111,7 @@ func newFleet(machines Machines, cfg FleetConfig, accelerator string) (_ *vmFlee
 		helloTimeout: cmp.Or(cfg.HelloTimeout, defaultHello), firstByte: cmp.Or(cfg.FirstByte, defaultFirstByte),
 		liveness: cmp.Or(cfg.Liveness, defaultLiveness),
 		log:      machines[0].log.With().Str("cell", cfg.Cell).Logger(),
-		hosts:    make(map[string]*host), oomKills: oomKills(), start: time.Now(),
+		hosts:    make(map[string]*host), oomKills: qemu.OOMKills(), start: time.Now(),
 		events: newInbox[fleet.Event](), room: make(chan struct{}, 1), timers: newTimers(), ended: make(chan struct{}),
 	}
 	f.pulse = newPulse(f.liveness)
@@ -125,10 +125,10 @@ func newFleet(machines Machines, cfg FleetConfig, accelerator string) (_ *vmFlee
 		slots[h] = make(chan struct{}, cmp.Or(cfg.MaxBoots, admission.BootsAtOnce(admission.Machine{CPUs: h.cpus})))
 	}
 	for _, spec := range cfg.Hosts {
-		log, err := openSerialLog(cfg.ConsoleDir, spec.Name)
+		log, err := guestlink.OpenConsoleLog(cfg.ConsoleDir, spec.Name)
 		if err != nil {
 			for _, made := range f.hosts {
-				err = errors.Join(err, made.log.close())
+				err = errors.Join(err, made.log.Close())
 			}
 			f.leave()
 			return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
@@ -136,9 +136,9 @@ func newFleet(machines Machines, cfg FleetConfig, accelerator string) (_ *vmFlee
 		h := machines.of(spec.Node)
 		f.hosts[spec.Name] = &host{
 			fleet: f, hypervisor: h, slots: slots[h], spec: spec, image: cfg.Images[spec.Image], mode: fleet.Normal, inbox: newInbox[any](),
-			domainName:  fmt.Sprintf("%s%d-%s", domainPrefix(h.cfg.RunID), number[h], spec.Name),
+			domainName:  fmt.Sprintf("%s%d-%s", qemu.DomainPrefix(h.cfg.RunID), number[h], spec.Name),
 			accelerator: cmp.Or(accelerator, h.Facts().Accelerator.Name),
-			service:     &service{spec: spec}, log: log, template: h.templateFor(spec, fleet.WallClock, fleet.Normal),
+			service:     &guestlink.Service{Spec: spec}, log: log, template: h.templateFor(spec, fleet.WallClock, fleet.Normal),
 		}
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
@@ -205,8 +205,8 @@ func check(machines Machines, cfg FleetConfig) error {
 			return fmt.Errorf("host %d: name %s is taken", i, s.Name)
 		case h == nil:
 			return fmt.Errorf("host %s: no machine is named %q", s.Name, s.Node)
-		case !slices.Contains(architectures, s.Architecture):
-			return fmt.Errorf("host %s: architecture %q: VMs run %v", s.Name, s.Architecture, architectures)
+		case !slices.Contains(architecture.Names(), s.Architecture):
+			return fmt.Errorf("host %s: architecture %q: VMs run %v", s.Name, s.Architecture, architecture.Names())
 		case s.Oops != "" && s.Oops != fleet.OopsPanic && s.Oops != fleet.OopsKill:
 			return fmt.Errorf("host %s: oops %q: want %q or %q", s.Name, s.Oops, fleet.OopsPanic, fleet.OopsKill)
 		case !known:
@@ -221,7 +221,7 @@ func check(machines Machines, cfg FleetConfig) error {
 			if h.remote() || readable[path] {
 				continue
 			}
-			if err := h.account.canRead(path); err != nil {
+			if err := h.account.CanRead(path); err != nil {
 				return fmt.Errorf("image %s: %w", s.Image, err)
 			}
 			readable[path] = true
@@ -256,9 +256,9 @@ func (f *vmFleet) Do(ctx context.Context, a fleet.Action) error {
 	case fleet.Reset, fleet.PowerOff:
 		h.inbox.put(power{a})
 	case fleet.Serve:
-		return h.service.serve(a)
+		return h.service.Serve(a)
 	case fleet.Tell:
-		return h.service.tell(a)
+		return h.service.Tell(a)
 	default:
 		return fmt.Errorf("%s: %w", a.Kind(), fleet.ErrUnsupported)
 	}
@@ -361,17 +361,17 @@ func (f *vmFleet) waitForRoom() bool {
 // watch reports that a machine was given up: nothing is seen of its hosts any more.
 func (f *vmFleet) watch(h *Hypervisor) {
 	select {
-	case <-h.line.gone:
+	case <-h.line.Lost():
 	case <-f.ctx.Done():
 		return
 	}
 	if len(f.machines) == 1 {
-		f.emit("", fleet.InfraFailed{Op: "watch domains", Reason: h.line.reason().Error()})
+		f.emit("", fleet.InfraFailed{Op: "watch domains", Reason: h.line.Reason().Error()})
 		return
 	}
 	for _, host := range f.hosts {
 		if host.hypervisor == h {
-			host.inbox.put(abandoned{h.line.reason()})
+			host.inbox.put(abandoned{h.line.Reason()})
 		}
 	}
 }

@@ -17,6 +17,8 @@ import (
 	"github.com/fleetfall/fleetfall/agents/content"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet/fleettest"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -67,7 +69,7 @@ func TestLifeOfAFleet(t *testing.T) {
 		t.Error("the same boot ID after a reset")
 	}
 	await[fleet.Panic](r, "host-1") // it is still served the same
-	r.do(fleet.Serve{Host: "host-1", Version: 8, Content: []byte("nothing")}, fleet.Tell{Host: "host-1", Order: fleet.RemoveContent}, fleet.Boot{Host: "host-1", Mode: fleet.Safe})
+	r.do(fleet.Serve{Host: "host-1", Version: 8, Content: []byte("nothing")}, fleet.Tell{Host: "host-1", Order: fleet.Order{ID: 1, Kind: fleet.RemoveContent}}, fleet.Boot{Host: "host-1", Mode: fleet.Safe})
 	if hello := await[fleet.Hello](r, "host-1"); hello.Mode != fleet.Safe {
 		t.Errorf("booted into %s", hello.Mode)
 	}
@@ -148,7 +150,7 @@ func TestHostileGuest(t *testing.T) {
 	r.do(fleet.Boot{Host: host, Mode: fleet.Normal})
 	await[fleet.Hello](r, host)
 
-	qemus, err := processesOf("/nowhere", h.cfg.RunID)
+	qemus, err := qemu.OfRun("/nowhere", h.cfg.RunID)
 	if err != nil || len(qemus) != 1 {
 		t.Fatalf("QEMUs of this run: %v, %v", qemus, err)
 	}
@@ -207,8 +209,8 @@ func TestCloseWhileBooting(t *testing.T) {
 func TestCloseWhileCreating(t *testing.T) {
 	_, hostile := images(t)
 	h := open(t)
-	name := domainPrefix(h.cfg.RunID) + "1-host-0"
-	disk, err := h.place.overlay(t.Context(), name+diskSuffix, "raw", hostile.Disk, hostile.DiskSize)
+	name := qemu.DomainPrefix(h.cfg.RunID) + "1-host-0"
+	disk, err := h.place.Overlay(t.Context(), name+diskSuffix, "raw", hostile.Disk, hostile.DiskSize)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,14 +220,14 @@ func TestCloseWhileCreating(t *testing.T) {
 	if _, err := h.createMachine(closed, d, nil, listener{inbox: newInbox[any]()}); !errors.Is(err, context.Canceled) {
 		t.Errorf("it is made: %v", err)
 	}
-	err = h.call(t.Context(), "look for it", callTime, func(l *golibvirt.Libvirt) error {
+	err = h.line.Call(t.Context(), "look for it", connect.CallTime, func(l *golibvirt.Libvirt) error {
 		_, err := l.DomainLookupByName(name)
 		return err
 	})
-	if !isGone(err) {
+	if !connect.IsGone(err) {
 		t.Errorf("it is left: %v", err)
 	}
-	words, err := os.ReadFile(filepath.Join(h.work.path, "h/libvirt/qemu/log", name+".log"))
+	words, err := os.ReadFile(filepath.Join(h.work.Path, "h/libvirt/qemu/log", name+".log"))
 	if err != nil || !strings.Contains(string(words), "-name guest="+name+",") {
 		t.Errorf("there was no QEMU: %v", err)
 	}
@@ -240,7 +242,7 @@ func TestDaemonRestarts(t *testing.T) {
 		r.do(fleet.Boot{Host: fmt.Sprintf("host-%d", i), Mode: fleet.Normal})
 		await[fleet.Hello](r, fmt.Sprintf("host-%d", i))
 	}
-	if err := unix.Kill(h.daemon.process.PID, unix.SIGKILL); err != nil {
+	if err := unix.Kill(h.daemon.Process.PID, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	r.do(fleet.Serve{Host: "host-0", Version: 7, Content: []byte("panic")})
@@ -262,10 +264,10 @@ func TestDaemonLost(t *testing.T) {
 	r.do(fleet.Boot{Host: "host-0", Mode: fleet.Normal})
 	await[fleet.Hello](r, "host-0")
 	// It cannot be started again: its settings are gone.
-	if err := os.RemoveAll(filepath.Join(h.work.path, "c")); err != nil {
+	if err := os.RemoveAll(filepath.Join(h.work.Path, "c")); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Kill(h.daemon.process.PID, unix.SIGKILL); err != nil {
+	if err := unix.Kill(h.daemon.Process.PID, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	if failed := await[fleet.InfraFailed](r, ""); failed.Op != "watch domains" || !strings.Contains(failed.Reason, "did not come back") {

@@ -1,11 +1,10 @@
 package libvirt
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,69 +14,20 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/fleetfall/fleetfall/internal/daemonuri"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemon"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 )
 
 // A Leftover is what a run left whose process is gone.
-type Leftover struct {
-	RunID  string
-	Dir    string // its work directory
-	RunDir string // its results directory; empty when not known
-	Why    string // it is taken to be left
-
-	uri   string // of a daemon that is not the run's own
-	store string // of that daemon, see Config.Store
-	known bool   // whose it was is known, uri too
-}
+type Leftover = workdir.Leftover
 
 // Leftovers lists what runs left below workRoot ("" is DefaultWorkRoot), sorted by run ID. Runs that still run are not
 // among them. It changes nothing.
 func Leftovers(workRoot string) ([]Leftover, error) {
-	if workRoot == "" {
-		workRoot = DefaultWorkRoot()
-	}
-	entries, err := os.ReadDir(workRoot)
-	if err == nil {
-		err = checkOurs(workRoot)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // no run has begun, or the last one has just ended
-	}
-	if err != nil {
-		return nil, fmt.Errorf("look for leftovers: %w", err)
-	}
-	var found []Leftover
-	for _, e := range entries {
-		l := Leftover{RunID: e.Name(), Dir: filepath.Join(workRoot, e.Name())}
-		if maker, ok := freshOwner(e.Name()); ok {
-			// It was being made, or removed: its maker had nothing running.
-			if !maker.Alive() {
-				l.RunID, l.Why, l.known = "", "its maker is gone", true
-				found = append(found, l)
-			}
-			continue
-		}
-		if !e.IsDir() || !validRunID.MatchString(e.Name()) {
-			continue // not ours to judge
-		}
-		o, err := readOwner(l.Dir)
-		switch {
-		case err != nil:
-			// It has had a whole owner file since it has its name: the disk was full, or the machine lost power.
-			l.Why = "it names no owner: " + err.Error()
-		case o.RunID != l.RunID:
-			l.Why = fmt.Sprintf("its owner file is of run %q", o.RunID)
-		case o.alive():
-			continue
-		default:
-			l.Why, l.RunDir, l.known = fmt.Sprintf("process %d is gone", o.Process.PID), o.RunDir, true
-			l.uri, l.store = o.URI, o.Store
-		}
-		if _, gone := os.Lstat(l.Dir); errors.Is(gone, fs.ErrNotExist) {
-			continue // its run has just ended
-		}
-		found = append(found, l)
-	}
-	return found, nil
+	return workdir.Leftovers(cmp.Or(workRoot, DefaultWorkRoot()))
 }
 
 // Collect removes what Leftovers finds: domains, QEMUs, private daemons and work directories. It returns the IDs of the
@@ -103,17 +53,17 @@ func collect(ctx context.Context, l Leftover, log zerolog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	if l.RunID != "" {
-		private := "qemu:///session?socket=" + url.QueryEscape(filepath.Join(l.Dir, "r/libvirt/libvirt-sock"))
+		private := daemon.URI(l.Dir)
 		uris := []string{private}
 		switch {
-		case l.uri != "":
-			uris = []string{l.uri}
-		case !l.known:
+		case l.URI != "":
+			uris = []string{l.URI}
+		case !l.Known:
 			uris = append(uris, "qemu:///system")
 		}
 		for _, uri := range uris {
 			// A daemon that is gone has no domain; a QEMU that outlived it is found by its command line.
-			err := collectAt(ctx, uri, l.store, l.RunID)
+			err := connect.Visit(ctx, uri, func(c *connect.Connection) error { return collectAt(ctx, c, l.Store, l.RunID) })
 			if to, e := daemonuri.Parse(uri); err != nil && e == nil && to.Remote {
 				// Only that daemon reaches what is left there: it stays to be found.
 				return fmt.Errorf("%w; collect again once %s can be reached", err, uri)
@@ -122,7 +72,7 @@ func collect(ctx context.Context, l Leftover, log zerolog.Logger) error {
 				log.Debug().Err(err).Str("run", l.RunID).Str("uri", uri).Msg("nothing collected through libvirt")
 			}
 		}
-		if err := endProcesses(ctx, l.Dir, l.RunID); err != nil {
+		if err := qemu.EndAll(ctx, l.Dir, l.RunID); err != nil {
 			return err
 		}
 	}
@@ -130,23 +80,9 @@ func collect(ctx context.Context, l Leftover, log zerolog.Logger) error {
 }
 
 // collectAt destroys every domain of a run that a daemon has and, where its machine is another one, removes the run's files.
-func collectAt(ctx context.Context, uri, store, runID string) (err error) {
-	c, err := connect(ctx, uri, "", nil)
-	if err != nil {
-		return err
-	}
-	drained := make(chan struct{})
-	go func() {
-		defer close(drained)
-		for range c.events {
-		}
-	}()
-	defer func() {
-		err = errors.Join(err, c.close(ctx))
-		<-drained
-	}()
+func collectAt(ctx context.Context, c *connect.Connection, store, runID string) error {
 	var domains []golibvirt.Domain
-	err = c.call(ctx, "list domains", callTime, func(l *golibvirt.Libvirt) (err error) {
+	err := c.Call(ctx, "list domains", connect.CallTime, func(l *golibvirt.Libvirt) (err error) {
 		domains, _, err = l.ConnectListAllDomains(1, golibvirt.ConnectListDomainsActive)
 		return err
 	})
@@ -155,18 +91,18 @@ func collectAt(ctx context.Context, uri, store, runID string) (err error) {
 	}
 	var errs []error
 	for _, d := range domains {
-		if !strings.HasPrefix(d.Name, domainPrefix(runID)) {
+		if !strings.HasPrefix(d.Name, qemu.DomainPrefix(runID)) {
 			continue
 		}
-		err := c.call(ctx, "destroy domain "+d.Name, createTime, func(l *golibvirt.Libvirt) error { return l.DomainDestroy(d) })
-		if err != nil && !isGone(err) {
+		err := c.Call(ctx, "destroy domain "+d.Name, connect.CreateTime, func(l *golibvirt.Libvirt) error { return l.DomainDestroy(d) })
+		if err != nil && !connect.IsGone(err) {
 			errs = append(errs, err)
 		}
 	}
-	if c.endpoint.uri.Remote {
-		s, err := openStore(ctx, c, store)
+	if c.URI().Remote {
+		s, err := storage.OpenStore(ctx, c, store)
 		if err == nil {
-			err = removeFilesOf(ctx, s, runID, nil)
+			err = s.RemoveAll(ctx, func(name string) bool { return ofRun(name, runID) })
 		}
 		errs = append(errs, err)
 	}

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -19,6 +18,8 @@ import (
 
 	"github.com/fleetfall/fleetfall/internal/process"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -74,7 +75,7 @@ func TestCollect(t *testing.T) {
 			t.Cleanup(func() { // of what a test that failed has left
 				_ = cmd.Process.Kill() // it may have been
 				_ = cmd.Wait()
-				if err := errors.Join(endProcesses(context.WithoutCancel(t.Context()), dir, id), os.RemoveAll(dir)); err != nil {
+				if err := errors.Join(qemu.EndAll(context.WithoutCancel(t.Context()), dir, id), os.RemoveAll(dir)); err != nil {
 					t.Error(err)
 				}
 			})
@@ -89,13 +90,13 @@ func TestCollect(t *testing.T) {
 				t.Fatal(err)
 			}
 			_ = cmd.Wait() // says that it was killed
-			running, err := processesOf(dir, id)
+			running, err := qemu.OfRun(dir, id)
 			if err != nil || len(running) != 3 {
 				t.Fatalf("processes of the killed run: %v, %v, want a daemon and two QEMUs; it said\n%s", running, err, strings.Join(said, "\n"))
 			}
 			switch how {
 			case "owner file cut short":
-				if err := os.Truncate(filepath.Join(dir, ownerFile), 20); err != nil {
+				if err := os.Truncate(filepath.Join(dir, workdir.OwnerFile), 20); err != nil {
 					t.Fatal(err)
 				}
 			case "daemon gone too":
@@ -110,7 +111,7 @@ func TestCollect(t *testing.T) {
 			if err != nil || len(removed) != 1 || removed[0] != id {
 				t.Errorf("removed %v, %v", removed, err)
 			}
-			if left, err := processesOf(dir, id); err != nil || len(left) != 0 {
+			if left, err := qemu.OfRun(dir, id); err != nil || len(left) != 0 {
 				t.Errorf("processes left: %v, %v", left, err)
 			}
 			if entries, err := os.ReadDir(root); err != nil || len(entries) != 0 {
@@ -133,7 +134,7 @@ func TestLeftoversOfWorkDirectories(t *testing.T) {
 		t.Fatal(err)
 	}
 	gone := process.ID{PID: self.PID, Start: self.Start + 1} // the number was given again
-	for name, o := range map[string]*owner{
+	for name, o := range map[string]*workdir.Owner{
 		"running1":         {RunID: "running1", Process: self, BootID: process.MachineBoot()},
 		"reused01":         {RunID: "reused01", Process: gone, BootID: process.MachineBoot(), RunDir: "/r"},
 		"reboot01":         {RunID: "reboot01", Process: self, BootID: "another boot of the machine"},
@@ -144,12 +145,12 @@ func TestLeftoversOfWorkDirectories(t *testing.T) {
 			t.Fatal(err)
 		}
 		if o != nil {
-			if err := writeOwner(filepath.Join(root, name), *o); err != nil {
+			if err := workdir.WriteOwner(filepath.Join(root, name), *o); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	for _, name := range []string{freshName(self, "being001"), freshName(gone, "undone01")} {
+	for _, name := range []string{workdir.FreshName(self, "being001"), workdir.FreshName(gone, "undone01")} {
 		if err := os.Mkdir(filepath.Join(root, name), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -161,47 +162,13 @@ func TestLeftoversOfWorkDirectories(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	if got, want := strings.Join(removed, " "), freshName(gone, "undone01")+" noowner1 reboot01 reused01"; got != want {
+	if got, want := strings.Join(removed, " "), workdir.FreshName(gone, "undone01")+" noowner1 reboot01 reused01"; got != want {
 		t.Errorf("removed %s, want %s", got, want)
 	}
 	left, err := os.ReadDir(root)
 	if err != nil || len(left) != 4 {
 		t.Errorf("left %v, %v", left, err)
 	}
-}
-
-// TestRunsThatEndAreNoLeftovers looks for leftovers while a run that is not killed begins and ends.
-func TestRunsThatEndAreNoLeftovers(t *testing.T) {
-	top, err := os.MkdirTemp("", "fft-") // shorter than t.TempDir
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(top)
-	root := filepath.Join(top, "l")
-	ctx, cancel := context.WithCancel(t.Context())
-	var looking sync.WaitGroup
-	looking.Go(func() {
-		for ctx.Err() == nil {
-			if found, err := Leftovers(root); err != nil || len(found) > 0 {
-				t.Errorf("%+v, %v", found, err)
-				cancel()
-			}
-		}
-	})
-	for n := 0; n < 100 && ctx.Err() == nil; n++ {
-		w, err := createWorkDir(Config{RunID: "brief001", WorkRoot: root})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := w.remove(); err != nil {
-			t.Fatal(err)
-		}
-		if err := w.remove(); err != nil {
-			t.Errorf("removed twice: %v", err)
-		}
-	}
-	cancel()
-	looking.Wait()
 }
 
 func TestSomebodyElsesRoot(t *testing.T) {
@@ -218,7 +185,7 @@ func TestSomebodyElsesRoot(t *testing.T) {
 func TestCloseOutOfTime(t *testing.T) {
 	root := shortDir(t)
 	cfg := Config{RunID: randomID(), WorkRoot: root}
-	w, err := createWorkDir(cfg)
+	w, err := workdir.Create(cfg.work())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +193,7 @@ func TestCloseOutOfTime(t *testing.T) {
 	var ends []func() error
 	for i := range 2 { // of the run, by their command lines
 		cmd := exec.Command("/bin/sh")
-		cmd.Args = []string{"kvm", "-c", "read line", fmt.Sprintf("guest=%s%d-a", domainPrefix(cfg.RunID), i)}
+		cmd.Args = []string{"kvm", "-c", "read line", fmt.Sprintf("guest=%s%d-a", qemu.DomainPrefix(cfg.RunID), i)}
 		stdin, err := cmd.StdinPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -242,7 +209,7 @@ func TestCloseOutOfTime(t *testing.T) {
 	if err := h.Close(over); !errors.Is(err, context.Canceled) {
 		t.Errorf("closed without time for it: %v", err)
 	}
-	if _, err := readOwner(w.path); err != nil {
+	if _, err := workdir.ReadOwner(w.Path); err != nil {
 		t.Errorf("nothing says where to look for what was left: %v", err)
 	}
 	for i, cmd := range left {

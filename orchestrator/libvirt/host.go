@@ -12,6 +12,8 @@ import (
 
 	"github.com/fleetfall/fleetfall/orchestrator/console"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -36,8 +38,8 @@ type host struct {
 	domainName  string
 	accelerator string
 	inbox       *inbox[any]
-	service     *service
-	log         *serialLog
+	service     *guestlink.Service
+	log         *guestlink.ConsoleLog
 	template    *template    // of which its first boot is a copy; nil when that is a real boot too
 	lastSign    atomic.Int64 // when it gave its last sign of life, in ns on the fleet's clock
 
@@ -85,11 +87,11 @@ func (h *host) run(ctx context.Context) {
 
 // end takes the VM down when the fleet is closed.
 func (h *host) end() {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(h.fleet.ctx), createTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(h.fleet.ctx), connect.CreateTime)
 	defer cancel()
 	h.powerOff(ctx)
 	h.freeSlot()
-	if err := h.log.close(); err != nil {
+	if err := h.log.Close(); err != nil {
 		h.fleet.log.Warn().Err(err).Str("host", h.spec.Name).Msg("close console log")
 	}
 }
@@ -98,8 +100,8 @@ func (h *host) handle(ctx context.Context, message any) {
 	switch m := message.(type) {
 	case power:
 		h.power(ctx, m.action)
-	case domainEvent:
-		if h.machine != nil && m.uuid == h.machine.domain.UUID {
+	case connect.Event:
+		if h.machine != nil && m.UUID == h.machine.domain.UUID {
 			h.domainEvent(ctx, m)
 		}
 	case saidHello:
@@ -146,7 +148,7 @@ func (h *host) handle(ctx context.Context, message any) {
 
 func (h *host) power(ctx context.Context, action fleet.Action) {
 	if h.lost {
-		h.infra("reach its machine", h.hypervisor.line.reason())
+		h.infra("reach its machine", h.hypervisor.line.Reason())
 		return
 	}
 	switch a := action.(type) {
@@ -230,12 +232,12 @@ func (h *host) create(ctx context.Context) error {
 			d.ram, d.copied = t.ram, true
 			note = "a copy of a host that has booted"
 		}
-		if d.disk, err = v.place.overlay(ctx, h.domainName+diskSuffix, format, base, image.DiskSize); err != nil {
+		if d.disk, err = v.place.Overlay(ctx, h.domainName+diskSuffix, format, base, image.DiskSize); err != nil {
 			return fmt.Errorf("create disk: %w", err)
 		}
 		h.disk = d.disk
 	}
-	if err := h.log.restart(note); err != nil {
+	if err := h.log.Restart(note); err != nil {
 		return err
 	}
 	m, err := v.createMachine(ctx, d, t, listener{inbox: h.inbox, log: h.log, service: h.service, emit: h.emitGuest})
@@ -265,19 +267,19 @@ func (h *host) begin(cloned bool) {
 }
 
 // domainEvent takes an event of this host's present domain.
-func (h *host) domainEvent(ctx context.Context, e domainEvent) {
+func (h *host) domainEvent(ctx context.Context, e connect.Event) {
 	switch {
-	case e.reboot: // by the guest
+	case e.Reboot: // by the guest
 		h.reset(ctx)
-	case e.kind == golibvirt.DomainEventCrashed && (h.state == booting || h.state == up):
+	case e.Kind == golibvirt.DomainEventCrashed && (h.state == booting || h.state == up):
 		h.devicePanic()
-	case e.diskFailed():
+	case e.DiskFailed():
 		h.powerOff(ctx)
-		h.infra("write to disk", errDiskFailed)
-	case e.kind == golibvirt.DomainEventShutdown:
-		h.told = e.toldToEnd()
-	case e.kind == golibvirt.DomainEventStopped:
-		h.stopped(ctx, golibvirt.DomainEventStoppedDetailType(e.detail))
+		h.infra("write to disk", connect.ErrDiskFailed)
+	case e.Kind == golibvirt.DomainEventShutdown:
+		h.told = e.ToldToEnd()
+	case e.Kind == golibvirt.DomainEventStopped:
+		h.stopped(ctx, golibvirt.DomainEventStoppedDetailType(e.Detail))
 	}
 }
 
@@ -310,7 +312,7 @@ func (h *host) consolePanic(r console.Report) {
 	case h.state != booting && h.state != up, h.cause != nil:
 	default:
 		h.cause = &r
-		if h.machine.channel.booted() {
+		if h.machine.channel.Booted() {
 			// First what it sent before it died has to be read.
 			h.remind(deviceSettle, "drained")
 		} else {
@@ -336,24 +338,24 @@ func (h *host) due(what string) {
 	case what == "hello" && (len(h.outage.wires) > 0 || now < h.bootBy): // it may have said it: it has time anew when it can be heard
 	case what == "hello" && h.state == booting && h.cause == nil:
 		h.freeSlot()
-		h.emit(fleet.BootFailed{Reason: fmt.Sprintf("no hello within %v", h.fleet.helloTimeout), Excerpt: h.log.end()})
+		h.emit(fleet.BootFailed{Reason: fmt.Sprintf("no hello within %v", h.fleet.helloTimeout), Excerpt: h.log.End()})
 	case what == "first byte" && h.state == booting && h.silent:
 		// Not even the firmware has said a word: that is not the guest's doing.
 		h.powerOff(context.WithoutCancel(h.fleet.ctx))
 		h.infra("boot host", fmt.Errorf("its VM printed nothing within %v", h.fleet.firstByte))
 	case what == "console" && h.device:
 		h.settle()
-	case what == "trace" && h.log.panicking():
-		for _, r := range h.log.settle() {
+	case what == "trace" && h.log.Panicking():
+		for _, r := range h.log.Settle() {
 			h.consolePanic(r)
 		}
 	case what == "drained" && running && h.cause != nil:
-		h.heard = h.machine.channel.heard.Load()
+		h.heard = h.machine.channel.Heard()
 		h.remind(2*h.spec.Tempo.Beat+deviceSettle, "device")
 	case what == "device" && running && h.cause != nil:
-		if h.machine.channel.heard.Load() > h.heard {
+		if h.machine.channel.Heard() > h.heard {
 			h.cause = nil
-			h.log.settle()
+			h.log.Settle()
 			h.emit(livesOn)
 			return
 		}
@@ -370,7 +372,7 @@ func (h *host) settle() {
 	}
 	h.device = false
 	report := console.Report{Title: "panic without a word on the console", Type: console.TypeUnknown}
-	for _, r := range h.log.settle() {
+	for _, r := range h.log.Settle() {
 		report = r // the last, even if it was cut short before its panic
 	}
 	h.emitPanic("device", report)

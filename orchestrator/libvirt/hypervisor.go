@@ -13,8 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -28,6 +26,13 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/backend"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemon"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -63,16 +68,15 @@ type Facts struct {
 type Hypervisor struct {
 	cfg     Config
 	uri     daemonuri.URI
-	work    *workDir
-	daemon  *daemon // nil when the daemon is not ours
-	account account // under which QEMU runs, where that is known
+	work    *workdir.Dir
+	daemon  *daemon.Daemon  // nil when the daemon is not ours
+	account account.Account // under which QEMU runs, where that is known
 	place   place
 	log     zerolog.Logger
-	line    *lifeline
+	line    *connect.Lifeline
 	dumps   chan struct{} // holds one item while a VM's memory is dumped
 
 	mu        sync.Mutex
-	routes    map[golibvirt.UUID]*inbox[any] // who hears of a domain
 	fleets    map[fleet.Fleet]bool
 	templates map[templateKind]*template
 	images    map[string]vmimages.Image // as QEMU finds them, by digest
@@ -82,16 +86,14 @@ type Hypervisor struct {
 	closed    bool
 }
 
-var validRunID = regexp.MustCompile(`^[a-z0-9]{6,16}$`)
-
 // Open connects to the daemon, after starting it when it is to be private. What is missing on the machine is reported
 // as a *backend.PrerequisiteError.
 func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
-	if !validRunID.MatchString(cfg.RunID) {
+	if !workdir.ValidRunID(cfg.RunID) {
 		return nil, fmt.Errorf("open hypervisor: run ID %q: want 6 to 16 lower-case letters and digits", cfg.RunID)
 	}
 	h = &Hypervisor{
-		cfg: cfg, log: cfg.Log, routes: make(map[golibvirt.UUID]*inbox[any]), fleets: make(map[fleet.Fleet]bool),
+		cfg: cfg, log: cfg.Log, fleets: make(map[fleet.Fleet]bool),
 		templates: make(map[templateKind]*template), images: make(map[string]vmimages.Image),
 		dumps: make(chan struct{}, 1),
 	}
@@ -113,19 +115,19 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 		}
 	}()
 	if cfg.URI == "" {
-		if err = orphans.adopt(); err != nil {
+		if err = qemu.Orphans.Adopt(); err != nil {
 			h.log.Warn().Err(err).Msg("how a QEMU ends will not be known")
 		}
 	}
-	if h.work, err = createWorkDir(cfg); err != nil {
+	if h.work, err = workdir.Create(cfg.work()); err != nil {
 		return h, err
 	}
-	h.account = h.work.account
+	h.account = h.work.Account
 	conn, err := h.connect(ctx)
 	if err != nil {
 		return h, err
 	}
-	h.line = newLifeline(h, conn)
+	h.line = connect.NewLifeline(conn, h.connect, cfg.Reconnect, h.log.With().Str("node", cfg.Node).Logger())
 	if h.remote() {
 		if h.place, err = openThere(ctx, h); err != nil {
 			return h, err
@@ -136,17 +138,27 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 				return h, err
 			}
 		}
-		h.place = &here{work: h.work, account: h.account, cache: cfg.Cache, overlays: map[string][]byte{}}
+		files := storage.NewLocal(h.work, h.account)
+		h.place = &here{files, &cache{cfg.Cache, files}}
 	}
 	return h, h.learnFacts(ctx)
 }
 
+// work is the work directory of a run.
+func (cfg Config) work() workdir.Options {
+	o := workdir.Options{Root: cfg.WorkRoot, RunID: cfg.RunID, RunDir: cfg.RunDir, URI: cfg.URI, Store: cfg.Store}
+	if cfg.URI == "" {
+		o.Dirs, o.Files = daemon.Dirs, daemon.Files
+	}
+	return o
+}
+
 // serve lets in whom a daemon that is not ours runs QEMU as.
-func (h *Hypervisor) serve(ctx context.Context, conn *connection) (err error) {
-	if h.account, err = accountOf(ctx, conn); err != nil {
+func (h *Hypervisor) serve(ctx context.Context, conn *connect.Connection) (err error) {
+	if h.account, err = conn.Account(ctx); err != nil {
 		return fmt.Errorf("open hypervisor: whose daemon is it: %w", err)
 	}
-	if err := h.work.admit(h.account); err != nil {
+	if err := h.work.Admit(h.account); err != nil {
 		return fmt.Errorf("open hypervisor: %w", err)
 	}
 	return nil
@@ -162,22 +174,22 @@ func (h *Hypervisor) CPUs() int { return h.cpus }
 func (h *Hypervisor) remote() bool { return h.uri.Remote }
 
 // connect connects to the daemon, after starting it when it is private and does not run.
-func (h *Hypervisor) connect(ctx context.Context) (*connection, error) {
+func (h *Hypervisor) connect(ctx context.Context) (*connect.Connection, error) {
 	uri := h.cfg.URI
 	if uri == "" {
-		if h.daemon == nil || h.daemon.ended() {
-			d, err := startDaemon(ctx, h.work, h.account)
+		if h.daemon == nil || h.daemon.Ended() {
+			d, err := daemon.Start(ctx, h.work.Path, h.work.Users(), h.account)
 			if err != nil {
 				return nil, err
 			}
 			h.daemon = d
 		}
-		uri = h.daemon.uri()
+		uri = h.daemon.URI()
 	}
-	conn, err := connect(ctx, uri, filepath.Join(h.work.path, oursDir), h.daemonGone())
+	conn, err := connect.Open(ctx, uri, h.work.Ours(""), h.daemonGone())
 	if err != nil {
 		if h.daemon != nil {
-			err = fmt.Errorf("%w\n%s", err, h.daemon.lastWords())
+			err = fmt.Errorf("%w\n%s", err, h.daemon.LastWords())
 		}
 		return nil, &backend.PrerequisiteError{
 			What: "no connection to the libvirt daemon at " + uri, Err: err,
@@ -185,15 +197,6 @@ func (h *Hypervisor) connect(ctx context.Context) (*connection, error) {
 		}
 	}
 	return conn, nil
-}
-
-// call makes one request of the daemon, once there is a connection.
-func (h *Hypervisor) call(ctx context.Context, op string, limit time.Duration, f func(*golibvirt.Libvirt) error) error {
-	conn, err := h.line.connection(ctx)
-	if err != nil {
-		return fmt.Errorf("%s: %w", op, err)
-	}
-	return conn.call(ctx, op, limit, f)
 }
 
 // image is an image with paths that this hypervisor's QEMU can open.
@@ -225,7 +228,7 @@ func (h *Hypervisor) Machine(ctx context.Context) (admission.Machine, error) {
 		m.Files = 0 // only a daemon of our own is known to have our limit on open files
 	}
 	// The daemon knows its machine by the hardware's UUID, however it is reached.
-	err = h.call(ctx, "ask for the machine's UUID", callTime, func(l *golibvirt.Libvirt) error {
+	err = h.line.Call(ctx, "ask for the machine's UUID", connect.CallTime, func(l *golibvirt.Libvirt) error {
 		text, err := l.ConnectGetCapabilities()
 		if err != nil {
 			return err
@@ -240,17 +243,6 @@ func (h *Hypervisor) Machine(ctx context.Context) (admission.Machine, error) {
 	return m, err
 }
 
-// route says who hears of a domain from now on; nil for nobody.
-func (h *Hypervisor) route(uuid golibvirt.UUID, to *inbox[any]) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if to == nil {
-		delete(h.routes, uuid)
-	} else {
-		h.routes[uuid] = to
-	}
-}
-
 func (h *Hypervisor) forget(f fleet.Fleet) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -262,7 +254,7 @@ func (h *Hypervisor) recordCommandLine(domain string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.facts.CommandLine == nil {
-		if qemu, err := qemuOf(domain); err == nil {
+		if qemu, err := qemu.OfDomain(domain); err == nil {
 			h.facts.CommandLine = qemu.Args
 		}
 	}
@@ -290,14 +282,14 @@ func (h *Hypervisor) daemonGone() <-chan struct{} {
 	if h.daemon == nil {
 		return nil
 	}
-	return h.daemon.exited
+	return h.daemon.Exited
 }
 
 func (h *Hypervisor) learnFacts(ctx context.Context) error {
 	var library, hypervisor uint64
 	var cpus int32
 	// The first question of all: a daemon that has just started asks QEMU itself what it can do before it answers.
-	err := h.call(ctx, "ask for versions", createTime, func(l *golibvirt.Libvirt) (err error) {
+	err := h.line.Call(ctx, "ask for versions", connect.CreateTime, func(l *golibvirt.Libvirt) (err error) {
 		if library, err = l.ConnectGetLibVersion(); err == nil {
 			hypervisor, err = l.ConnectGetVersion()
 		}
@@ -316,7 +308,7 @@ func (h *Hypervisor) learnFacts(ctx context.Context) error {
 	}
 	uri, whom := h.cfg.URI, h.account.String()
 	if h.daemon != nil {
-		uri = h.daemon.uri()
+		uri = h.daemon.URI()
 	}
 	if h.remote() {
 		whom = "as that machine's daemon has it"
@@ -368,12 +360,12 @@ func (h *Hypervisor) qemuLastWords(domain string) string {
 	if h.daemon == nil {
 		return "its log is with a libvirt daemon that is not ours"
 	}
-	text, err := h.work.readMade(filepath.Join("h/libvirt/qemu/log", domain+".log"), h.account, maxQEMULog)
+	text, err := h.work.ReadMade(daemon.LogFile(domain), h.account, maxQEMULog)
 	if err != nil {
 		return "it left no word"
 	}
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	return clip(lines[len(lines)-1], 500)
+	return guestlink.Clip(lines[len(lines)-1], 500)
 }
 
 // Close closes every fleet that is still open, ends the private daemon and removes the work directory. It is
@@ -396,7 +388,7 @@ func (h *Hypervisor) Close(ctx context.Context) error {
 // release gives back everything but fleets, in the reverse order of Open.
 func (h *Hypervisor) release(ctx context.Context) error {
 	var errs []error
-	abandoned := h.remote() && h.line != nil && h.line.reason() != nil
+	abandoned := h.remote() && h.line != nil && h.line.Reason() != nil
 	if h.place != nil && !abandoned {
 		if err := h.place.close(ctx); err != nil {
 			errs = append(errs, err)
@@ -405,10 +397,10 @@ func (h *Hypervisor) release(ctx context.Context) error {
 		}
 	}
 	if h.line != nil {
-		errs = append(errs, h.line.close(ctx))
+		errs = append(errs, h.line.Close(ctx))
 	}
 	if h.daemon != nil {
-		errs = append(errs, h.daemon.stop(ctx))
+		errs = append(errs, h.daemon.Stop(ctx))
 	}
 	if abandoned {
 		// The work directory stays, and says where to look: fleetfall gc does so once this process has ended.
@@ -419,12 +411,12 @@ func (h *Hypervisor) release(ctx context.Context) error {
 	if h.work != nil {
 		// No VM is left unless its end failed above: then this ends it the hard way, on this machine. By the work directory alone
 		// fleetfall gc finds what stays in spite of that.
-		err := endProcesses(ctx, h.work.path, h.cfg.RunID)
+		err := qemu.EndAll(ctx, h.work.Path, h.cfg.RunID)
 		h.mu.Lock()
 		left := h.remote() && len(h.fleets) > 0
 		h.mu.Unlock()
 		if err == nil && !left {
-			err = h.work.remove()
+			err = h.work.Remove()
 		}
 		errs = append(errs, err)
 	}

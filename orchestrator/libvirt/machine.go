@@ -17,6 +17,9 @@ import (
 	"github.com/fleetfall/fleetfall/agents/protocol"
 	"github.com/fleetfall/fleetfall/orchestrator/console"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 )
 
 // A machine is one transient domain, from its creation to its end: one QEMU. A host that is switched off and on again
@@ -24,9 +27,9 @@ import (
 type machine struct {
 	hypervisor *Hypervisor
 	domain     golibvirt.Domain
-	console    *wire[io.ReadCloser]
-	guest      *wire[net.Conn] // the channel's; nil on the virtual clock, which has a mailbox instead
-	channel    *channel        // nil there too
+	console    *connect.Wire[io.ReadCloser]
+	guest      *connect.Wire[net.Conn] // the channel's; nil on the virtual clock, which has a mailbox instead
+	channel    *guestlink.Channel      // nil there too
 	mailbox    *mailbox
 	pid        int         // of its QEMU; 0 when that is not known
 	spoke      atomic.Bool // its console printed something
@@ -37,8 +40,8 @@ type machine struct {
 // A listener hears what a machine does.
 type listener struct {
 	inbox   *inbox[any] // of domainEvent and of what is below
-	log     *serialLog
-	service *service
+	log     *guestlink.ConsoleLog
+	service *guestlink.Service
 	emit    func(fleet.Happening)  // what the guest said
 	ask     func(protocol.Request) // asked by a guest who it is; nil to have it answered
 	rung    func(*machine)         // on the virtual clock: the guest stands still and wants an answer
@@ -63,7 +66,7 @@ func (h *Hypervisor) createMachine(ctx context.Context, d domain, t *template, l
 	if box != nil {
 		box.rung.Store(func() { l.rung(m) })
 	}
-	h.route(d.uuid, l.inbox)
+	h.line.Route(d.uuid, func(e connect.Event) { l.inbox.put(e) })
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, m.destroy(context.WithoutCancel(ctx))) // maybe ctx is why it failed
@@ -77,29 +80,29 @@ func (h *Hypervisor) createMachine(ctx context.Context, d domain, t *template, l
 	if err = h.startAgain(context.WithoutCancel(ctx), d, xml, t); err != nil {
 		return m, err
 	}
-	m.pid = orphans.follow(h.pidOf(d.name))
+	m.pid = qemu.Orphans.Follow(h.pidOf(d.name))
 	// Connected before the guest runs: it must find its channel's other end there, and no line of console be lost.
 	if err = m.connect(ctx, d, l); err != nil {
 		return m, err
 	}
 	if m.guest != nil {
-		m.channel = &channel{conn: m.guest.conn, ask: l.ask, conversation: conversation{
-			service: l.service, copied: t != nil, emit: l.emit, hello: func() { l.inbox.put(saidHello{m}) },
+		m.channel = &guestlink.Channel{Conn: m.guest.Conn, Ask: l.ask, Conversation: guestlink.Conversation{
+			Service: l.service, Copied: t != nil, Emit: l.emit, Hello: func() { l.inbox.put(saidHello{m}) },
 		}}
 		if t != nil {
-			m.channel.answer(t.question(), 0)
+			m.channel.Answer(t.question(), 0)
 		}
 		m.readers.Go(func() {
-			m.guest.attend(reading, func(conn net.Conn) error { return m.channel.serve(reading, conn) })
+			m.guest.Attend(reading, func(conn net.Conn) error { return m.channel.Serve(reading, conn) })
 		})
 	}
 	m.readers.Go(func() {
-		m.console.attend(reading, func(console io.ReadCloser) error {
-			return readConsole(console, func(chunk []byte) {
+		m.console.Attend(reading, func(console io.ReadCloser) error {
+			return guestlink.ReadConsole(console, func(chunk []byte) {
 				if m.spoke.CompareAndSwap(false, true) {
 					l.inbox.put(spoke{m})
 				}
-				reports, begun, err := l.log.take(chunk)
+				reports, begun, err := l.log.Take(chunk)
 				m.showed(l, reports, err)
 				if begun {
 					l.inbox.put(crashing{m})
@@ -116,26 +119,26 @@ func (m *machine) connect(ctx context.Context, d domain, l listener) error {
 	if !m.hypervisor.remote() {
 		daemon = nil
 	}
-	m.console = &wire[io.ReadCloser]{
-		daemon: daemon,
-		open:   func(ctx context.Context) (io.ReadCloser, error) { return p.console(ctx, d, m.domain) },
-		cut:    func(why error) { l.inbox.put(cut{m, "console", why}) },
-		restored: func() {
-			reports, err := l.log.gap()
+	m.console = &connect.Wire[io.ReadCloser]{
+		Daemon: daemon,
+		Open:   func(ctx context.Context) (io.ReadCloser, error) { return p.console(ctx, d, m.domain) },
+		Cut:    func(why error) { l.inbox.put(cut{m, "console", why}) },
+		Restored: func() {
+			reports, err := l.log.Gap()
 			m.showed(l, reports, err)
 			l.inbox.put(restored{m, "console"})
 		},
 	}
-	if err := m.console.connect(ctx); err != nil || d.virtual != nil {
+	if err := m.console.Connect(ctx); err != nil || d.virtual != nil {
 		return err
 	}
-	m.guest = &wire[net.Conn]{
-		daemon:   daemon,
-		open:     func(ctx context.Context) (net.Conn, error) { return p.channel(ctx, d, m.domain) },
-		cut:      func(why error) { l.inbox.put(cut{m, "channel", why}) },
-		restored: func() { l.inbox.put(restored{m, "channel"}) },
+	m.guest = &connect.Wire[net.Conn]{
+		Daemon:   daemon,
+		Open:     func(ctx context.Context) (net.Conn, error) { return p.channel(ctx, d, m.domain) },
+		Cut:      func(why error) { l.inbox.put(cut{m, "channel", why}) },
+		Restored: func() { l.inbox.put(restored{m, "channel"}) },
 	}
-	return m.guest.connect(ctx)
+	return m.guest.Connect(ctx)
 }
 
 // showed tells of crashes on the console, and of what came in the way of keeping it.
@@ -157,9 +160,9 @@ func (m *machine) heardRing() rang {
 // startAgain has libvirt start a domain, new or as a copy. libvirt tells that a VM has ended before it gives up the
 // domain's name, which a host that is booted again at once needs: it is asked until it has.
 func (h *Hypervisor) startAgain(ctx context.Context, d domain, xml string, t *template) error {
-	ctx, cancel := context.WithTimeout(ctx, createTime)
+	ctx, cancel := context.WithTimeout(ctx, connect.CreateTime)
 	defer cancel()
-	again := time.NewTicker(busyAgain)
+	again := time.NewTicker(connect.BusyAgain)
 	defer again.Stop()
 	for {
 		var err error
@@ -168,7 +171,7 @@ func (h *Hypervisor) startAgain(ctx context.Context, d domain, xml string, t *te
 		} else {
 			err = h.restore(ctx, d, xml, t)
 		}
-		if !hasCode(err, golibvirt.ErrOperationFailed) || !strings.Contains(err.Error(), "'"+d.name+"' already exists") {
+		if !connect.HasCode(err, golibvirt.ErrOperationFailed) || !strings.Contains(err.Error(), "'"+d.name+"' already exists") {
 			return err
 		}
 		select {
@@ -181,7 +184,7 @@ func (h *Hypervisor) startAgain(ctx context.Context, d domain, xml string, t *te
 
 // start has libvirt start a domain, which then stands still.
 func (h *Hypervisor) start(ctx context.Context, d domain, xml string) error {
-	return h.call(ctx, "create domain", createTime, func(l *golibvirt.Libvirt) error {
+	return h.line.Call(ctx, "create domain", connect.CreateTime, func(l *golibvirt.Libvirt) error {
 		created, err := l.DomainCreateXML(xml, golibvirt.DomainStartPaused)
 		if err == nil && created.UUID != d.uuid {
 			return fmt.Errorf("libvirt created another domain, %s", created.Name)
@@ -192,43 +195,43 @@ func (h *Hypervisor) start(ctx context.Context, d domain, xml string) error {
 
 // resume lets the guest run.
 func (m *machine) resume(ctx context.Context) error {
-	return m.hypervisor.call(ctx, "start domain", callTime, func(l *golibvirt.Libvirt) error {
+	return m.hypervisor.line.Call(ctx, "start domain", connect.CallTime, func(l *golibvirt.Libvirt) error {
 		return l.DomainResume(m.domain)
 	})
 }
 
 // destroy ends the domain, if it still exists, and all that reads from it.
 func (m *machine) destroy(ctx context.Context) error {
-	m.hypervisor.route(m.domain.UUID, nil)
+	m.hypervisor.line.Route(m.domain.UUID, nil)
 	// Closed first: a console that is open when its domain ends has been known to hold libvirt up.
 	m.stop()
 	if m.console != nil {
-		m.console.close()
+		m.console.Close()
 	}
 	if m.guest != nil {
-		m.guest.close()
+		m.guest.Close()
 	}
 	if m.mailbox != nil {
 		m.mailbox.bell.close() // a CPU that stands still holds QEMU up
 		// libvirt asks a QEMU to end and looks again after 200 ms. This one has nothing to write: its disk is memory.
-		orphans.kill(m.pid)
+		qemu.Orphans.Kill(m.pid)
 	}
 	destroy := func() error {
-		return m.hypervisor.call(ctx, "destroy domain", createTime, func(l *golibvirt.Libvirt) error {
+		return m.hypervisor.line.Call(ctx, "destroy domain", connect.CreateTime, func(l *golibvirt.Libvirt) error {
 			return l.DomainDestroy(m.domain)
 		})
 	}
 	err := destroy()
-	if isLost(err) { // it may have been done or not
+	if connect.IsLost(err) { // it may have been done or not
 		err = destroy()
 	}
 	m.readers.Wait()
 	if m.mailbox != nil {
 		err = errors.Join(err, m.mailbox.close(ctx))
 	}
-	orphans.reap()
-	orphans.forget(m.pid)
-	if isGone(err) {
+	qemu.Orphans.Reap()
+	qemu.Orphans.Forget(m.pid)
+	if connect.IsGone(err) {
 		return nil
 	}
 	return err

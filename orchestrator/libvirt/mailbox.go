@@ -32,13 +32,13 @@ func (h *Hypervisor) newMailbox(d *domain, t *template) (_ *mailbox, err error) 
 			removePipe(m.pipe)
 		}
 	}()
-	d.virtual.mailbox, err = m.place.file(m.name, func(file *os.File) error {
+	d.virtual.mailbox, err = m.place.File(m.name, func(file *os.File) error {
 		m.memory, err = mapShared(file, protocol.MailboxSize)
 		return err
 	})
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("make mailbox: %w", err), m.memory.close(), m.place.removeIfThere(m.name))
+			err = errors.Join(fmt.Errorf("make mailbox: %w", err), m.memory.close(), m.place.RemoveOurs(m.name))
 		}
 	}()
 	if err != nil {
@@ -49,7 +49,7 @@ func (h *Hypervisor) newMailbox(d *domain, t *template) (_ *mailbox, err error) 
 			return nil, err
 		}
 	}
-	d.virtual.bell = h.work.ours(d.name + ".bell")
+	d.virtual.bell = h.work.Ours(d.name + ".bell")
 	m.bell, err = newBell(d.virtual.bell, h.account, func() {
 		if rung, ok := m.rung.Load().(func()); ok {
 			rung()
@@ -64,5 +64,5 @@ const mailboxSuffix = ".mailbox"
 func (m *mailbox) close(ctx context.Context) error {
 	m.bell.close()
 	removePipe(m.pipe)
-	return errors.Join(m.memory.close(), m.place.remove(context.WithoutCancel(ctx), m.name))
+	return errors.Join(m.memory.close(), m.place.Remove(context.WithoutCancel(ctx), m.name))
 }

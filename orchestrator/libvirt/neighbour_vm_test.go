@@ -14,13 +14,17 @@ import (
 	"testing"
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemontest"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 )
 
 // as runs a shell's script as an account, and returns what it said.
-func as(t *testing.T, a account, dir, script string) (string, error) {
+func as(t *testing.T, a account.Account, dir, script string) (string, error) {
 	t.Helper()
 	cmd := exec.Command("/bin/sh", "-c", script)
-	cmd.Dir, cmd.SysProcAttr = "/", a.attributes()
+	cmd.Dir, cmd.SysProcAttr = "/", a.Attributes()
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "W=" + dir, "LC_ALL=C"}
 	said, err := cmd.CombinedOutput()
 	return string(said), err
@@ -34,7 +38,7 @@ func neighbours(t *testing.T) *Hypervisor {
 	}
 	images(t)
 	h := open(t)
-	if !h.account.own || h.account.uid < firstAccount || h.Facts().Account != fmt.Sprintf("user %d, of this run alone", h.account.uid) {
+	if !h.account.Own || h.account.UID < account.First || h.Facts().Account != fmt.Sprintf("user %d, of this run alone", h.account.UID) {
 		t.Fatalf("QEMU runs as %+v, provenance says %q", h.account, h.Facts().Account)
 	}
 	return h
@@ -44,8 +48,8 @@ func neighbours(t *testing.T) *Hypervisor {
 func TestAnotherAccount(t *testing.T) {
 	h := neighbours(t)
 	other := open(t, func(c *Config) { c.WorkRoot = filepath.Join(scratch.dir, "w") })
-	if other.account.uid == h.account.uid {
-		t.Fatalf("two runs share user %d", h.account.uid)
+	if other.account.UID == h.account.UID {
+		t.Fatalf("two runs share user %d", h.account.UID)
 	}
 	prepareVirtual(t, h, scratch.tiny)
 	wall := start(t, h, scratch.tiny, 1, func(c *FleetConfig) { c.Hosts[0].Architecture = "kernel" })
@@ -59,7 +63,7 @@ func TestAnotherAccount(t *testing.T) {
 
 	// All that there is, as root sees it, is out of the others' reach.
 	var there []string
-	err := filepath.WalkDir(h.work.path, func(path string, _ fs.DirEntry, err error) error {
+	err := filepath.WalkDir(h.work.Path, func(path string, _ fs.DirEntry, err error) error {
 		there = append(there, path)
 		return err
 	})
@@ -69,7 +73,7 @@ func TestAnotherAccount(t *testing.T) {
 		!slices.ContainsFunc(there, func(p string) bool { return strings.HasSuffix(p, ".vsp") }) {
 		t.Fatalf("%d files, %v: %q", len(there), err, there)
 	}
-	for name, a := range map[string]account{"nobody": stranger(), "another run's QEMU": other.account} {
+	for name, a := range map[string]account.Account{"nobody": daemontest.Stranger(), "another run's QEMU": other.account} {
 		for _, path := range there {
 			// To come by anything is refused, or the directory that it is in.
 			said, err := as(t, a, path, `for use in "[ -e $W ]" "[ -r $W ]" "[ -w $W ]"; do if eval "$use" && [ ! -d "$W" ]; then echo "$use"; fi; done
@@ -112,7 +116,7 @@ func TestOutOfTheGuest(t *testing.T) {
 		"change what is known":      "chmod 0777 $W/files",
 		"read what is root's alone": "cat " + secret,
 	} {
-		if said, err := as(t, h.account, h.work.path, script); err == nil {
+		if said, err := as(t, h.account, h.work.Path, script); err == nil {
 			t.Errorf("%s: it could\n%s", what, said)
 		}
 	}
@@ -126,14 +130,14 @@ func TestOutOfTheGuest(t *testing.T) {
 		"directory":              "mkdir $W/made/%s",
 	} {
 		file := strings.ReplaceAll(name, " ", "-")
-		if said, err := as(t, h.account, h.work.path, fmt.Sprintf(script, file)); err != nil {
+		if said, err := as(t, h.account, h.work.Path, fmt.Sprintf(script, file)); err != nil {
 			t.Fatalf("%s: %v\n%s", name, err, said)
 		}
-		data, err := place.read(t.Context(), file, 100)
+		data, err := place.Read(t.Context(), file, 100)
 		if name != "link to a file" && err == nil || strings.Contains(string(data), "root's") {
 			t.Errorf("%s: read %q, %v", name, data, err)
 		}
-		if err := place.remove(t.Context(), file); err != nil {
+		if err := place.Remove(t.Context(), file); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -151,7 +155,7 @@ func TestOutOfTheGuest(t *testing.T) {
 	}()
 	domain := r.Fleet.(vms).domainOf("host-0")
 	for _, pid := range []int{bystander.Process.Pid, os.Getpid(), 1} {
-		said, err := as(t, h.account, h.work.path, fmt.Sprintf("echo %d > $W/r/libvirt/qemu/run/%s.pid", pid, domain))
+		said, err := as(t, h.account, h.work.Path, fmt.Sprintf("echo %d > $W/r/libvirt/qemu/run/%s.pid", pid, domain))
 		if err != nil {
 			t.Fatalf("%v\n%s", err, said)
 		}
@@ -159,13 +163,13 @@ func TestOutOfTheGuest(t *testing.T) {
 			t.Errorf("process %d, which is root's, is taken for the account's", got)
 		}
 	}
-	if got := orphans.follow(bystander.Process.Pid); got != 0 {
+	if got := qemu.Orphans.Follow(bystander.Process.Pid); got != 0 {
 		t.Errorf("process %d, which is no QEMU, is followed", got)
 	}
 
 	// A mailbox that it cuts short is one host's failure. Who has the guest's file open is the guest's QEMU, which
 	// ends as well.
-	said, err := as(t, h.account, h.work.path, "truncate -s 0 $W/files/"+domain+mailboxSuffix)
+	said, err := as(t, h.account, h.work.Path, "truncate -s 0 $W/files/"+domain+mailboxSuffix)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, said)
 	}
@@ -190,26 +194,26 @@ func TestUmask(t *testing.T) {
 	for _, umask := range []int{0, 0o077} {
 		was := syscall.Umask(umask)
 		id := randomID()
-		w, err := createWorkDir(Config{RunID: id, WorkRoot: filepath.Join(scratch.dir, "u"+strconv.Itoa(umask))})
+		w, err := workdir.Create(Config{RunID: id, WorkRoot: filepath.Join(scratch.dir, "u"+strconv.Itoa(umask))}.work())
 		syscall.Umask(was)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for path, want := range map[string]fs.FileMode{
-			filepath.Dir(w.path): 0o711, w.path: 0o710, w.ours(""): 0o710, w.made(""): 0o700,
-			filepath.Join(w.path, "r"): 0o700, filepath.Join(w.path, ownerFile): 0o600,
+			filepath.Dir(w.Path): 0o711, w.Path: 0o710, w.Ours(""): 0o710, w.Made(""): 0o700,
+			filepath.Join(w.Path, "r"): 0o700, filepath.Join(w.Path, workdir.OwnerFile): 0o600,
 		} {
 			if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
 				t.Errorf("umask %03o: %s: %v, %v, want %v", umask, path, info.Mode(), err, want)
 			}
 		}
-		if err := w.remove(); err != nil {
+		if err := w.Remove(); err != nil {
 			t.Error(err)
 		}
 	}
 	// What the daemon and QEMU have made under this process's umask is nobody else's.
-	err := filepath.WalkDir(h.work.path, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.IsDir() || path == h.work.path || path == h.work.ours("") {
+	err := filepath.WalkDir(h.work.Path, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() || path == h.work.Path || path == h.work.Ours("") {
 			return err
 		}
 		info, err := d.Info()
@@ -233,7 +237,7 @@ func TestAccessControlLists(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	one, two := account{uid: 64055, gid: 64055, other: true, listed: true}, stranger()
+	one, two := account.Account{UID: 64055, GID: 64055, Other: true, Listed: true}, daemontest.Stranger()
 	top, err := os.Open(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -244,7 +248,7 @@ func TestAccessControlLists(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if err := errors.Join(one.enter(top), one.use(file)); err != nil {
+	if err := errors.Join(one.Enter(top), one.Use(file)); err != nil {
 		t.Fatal(err)
 	}
 	if said, err := as(t, one, dir, "echo x > $W/file && cat $W/file"); err != nil {
@@ -256,7 +260,7 @@ func TestAccessControlLists(t *testing.T) {
 	if said, err := as(t, two, dir, "cat $W/file"); err == nil {
 		t.Errorf("who is not listed: %s", said)
 	}
-	if err := one.fill(top); err != nil {
+	if err := one.Fill(top); err != nil {
 		t.Fatal(err)
 	}
 	if said, err := as(t, one, dir, "umask 0; echo x > $W/another"); err != nil {

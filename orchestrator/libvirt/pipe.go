@@ -7,6 +7,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
 )
 
 // A pipe is the console of a machine on the virtual clock. On a socket a kernel that prints waits, in its own time, for us to
@@ -16,12 +18,12 @@ const pipeSize = 1 << 20 // bytes, which any user may ask for
 
 // makePipe makes what a QEMU of this account opens as a pipe of this name, see its documentation of -chardev pipe.
 // Nobody else may read or write there.
-func makePipe(path string, a account) error {
+func makePipe(path string, a account.Account) error {
 	for _, end := range pipeEnds(path) {
 		if err := unix.Mkfifo(end, 0o600); err != nil {
 			return fmt.Errorf("make console %s: %w", end, err)
 		}
-		if err := a.usePath(end); err != nil {
+		if err := a.UsePath(end); err != nil {
 			return fmt.Errorf("make console %s: %w", end, err)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/internal/capability"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 )
 
 // awaitInfra reads events until the testbed fails a host, and returns why.
@@ -40,7 +41,7 @@ func awaitInfra(r *run, host string) fleet.InfraFailed {
 // qemu is the process of a host's VM.
 func (r *run) qemu(host string) int {
 	r.t.Helper()
-	found, err := qemuOf(r.Fleet.(vms).domainOf(host))
+	found, err := qemu.OfDomain(r.Fleet.(vms).domainOf(host))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -86,7 +87,7 @@ func howQEMUEnds(r *run, deadly []byte, oomBefore int) {
 		}
 		failed := awaitInfra(r, "host-0")
 		// The kernel of a machine with little memory may have killed something else since, which cannot be told from this QEMU.
-		elsewhere := test.signal == unix.SIGKILL && killedForMemory.MatchString(failed.Reason) && oomKills() > oomBefore
+		elsewhere := test.signal == unix.SIGKILL && killedForMemory.MatchString(failed.Reason) && qemu.OOMKills() > oomBefore
 		if failed.Op != "run domain" || failed.Reason != test.want && !elsewhere {
 			t.Errorf("%+v, want %s", failed, test.want)
 		}

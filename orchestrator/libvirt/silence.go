@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
+
+	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 )
 
 // On the wall clock a host that is silent for long counts as hung. Before that is so, its VM is looked at twice:
@@ -21,15 +22,9 @@ type vigil struct {
 	since   time.Duration // when the host gave its last sign of life, on the fleet's clock
 	begun   bool          // the first look was taken
 	over    bool          // and the second: the silence is the host's own
-	first   activity
+	first   qemu.Activity
 	taken   time.Duration // when the first look was
 	monitor error         // why QEMU is taken not to run its guest; nil when nothing speaks for that
-}
-
-// An activity is what a QEMU has done so far.
-type activity struct {
-	state   string                // of its process, see proc(5); "" where that is not known
-	waiting map[int]time.Duration // by thread: for a CPU, while it could have run
 }
 
 // leastAnswer is how long QEMU has to be given for an answer if that none came is to tell anything.
@@ -93,11 +88,11 @@ func (h *host) silence(now time.Duration) {
 		h.lookIn(late - now)
 	default:
 		h.vigil.over = true
-		if err := idle(h.vigil.first, h.activity(), now-h.vigil.taken, h.vigil.monitor); err != nil {
+		if err := qemu.Idle(h.vigil.first, h.activity(), now-h.vigil.taken, h.vigil.monitor); err != nil {
 			h.infra("run host", fmt.Errorf("silent for %v, and not by itself: %w", (now-since).Round(100*time.Millisecond), err))
 			// libvirt would wait long for a QEMU that is stopped, which holds back what is on its disk: who boots the
 			// host again, from the start, gives it a new one.
-			if orphans.kill(h.machine.pid) {
+			if qemu.Orphans.Kill(h.machine.pid) {
 				h.disk = ""
 			}
 			h.powerOff(h.fleet.ctx)
@@ -107,64 +102,18 @@ func (h *host) silence(now time.Duration) {
 	}
 }
 
-// idle tells why a VM could not run between two looks; nil when it could.
-func idle(before, after activity, between time.Duration, monitor error) error {
-	for _, look := range []activity{before, after} {
-		if look.state == "T" || look.state == "t" {
-			return fmt.Errorf("somebody has stopped QEMU (its process is in state %s)", look.state)
-		}
-	}
-	for thread, waited := range after.waiting {
-		if was, known := before.waiting[thread]; known && waited-was > between*9/10 {
-			return fmt.Errorf("QEMU waited for a CPU for %v of %v", (waited - was).Round(100*time.Millisecond), between.Round(100*time.Millisecond))
-		}
-	}
-	return monitor
-}
-
 // activity looks at the process of the host's QEMU, where that is on this machine.
-func (h *host) activity() activity {
+func (h *host) activity() qemu.Activity {
 	if h.hypervisor.remote() || h.machine == nil {
-		return activity{}
+		return qemu.Activity{}
 	}
 	pid := h.machine.pid
 	if pid == 0 {
-		if qemu, err := qemuOf(h.domainName); err == nil {
+		if qemu, err := qemu.OfDomain(h.domainName); err == nil {
 			pid = qemu.PID
 		}
 	}
-	return activityOf(pid)
-}
-
-// activityOf looks at a process; what cannot be seen is left out.
-func activityOf(pid int) activity {
-	var a activity
-	dir := "/proc/" + strconv.Itoa(pid)
-	text, err := os.ReadFile(filepath.Join(dir, "stat"))
-	if err != nil {
-		return a
-	}
-	if _, rest, ok := cutLast(string(text), ") "); ok {
-		a.state, _, _ = strings.Cut(rest, " ")
-	}
-	threads, err := os.ReadDir(filepath.Join(dir, "task"))
-	if err != nil {
-		return a
-	}
-	a.waiting = map[int]time.Duration{}
-	for _, t := range threads {
-		// The second number is the time in a queue, in ns: see the kernel's Documentation/scheduler/sched-stats.rst.
-		text, err := os.ReadFile(filepath.Join(dir, "task", t.Name(), "schedstat"))
-		if err != nil {
-			continue
-		}
-		var ran, waited int64
-		id, err := strconv.Atoi(t.Name())
-		if n, _ := fmt.Sscan(string(text), &ran, &waited); n == 2 && err == nil {
-			a.waiting[id] = time.Duration(waited)
-		}
-	}
-	return a
+	return qemu.ActivityOf(pid)
 }
 
 // askMonitor asks QEMU whether the guest runs, and gives it some time for an answer.
@@ -172,14 +121,14 @@ func (h *host) askMonitor(since, limit time.Duration) {
 	m, v := h.machine, h.hypervisor
 	h.fleet.alive.Go(func() {
 		var status string
-		err := v.call(h.fleet.ctx, "ask QEMU", limit, func(l *golibvirt.Libvirt) (err error) {
+		err := v.line.Call(h.fleet.ctx, "ask QEMU", limit, func(l *golibvirt.Libvirt) (err error) {
 			status, err = l.QEMUDomainMonitorCommand(m.domain, `{"execute":"query-status"}`, 0)
 			return err
 		})
 		switch {
 		case err == nil && !runs(status):
-			err = fmt.Errorf("QEMU says of its guest: %s", clip(status, 200))
-		case isLost(err) && !v.remote():
+			err = fmt.Errorf("QEMU says of its guest: %s", guestlink.Clip(status, 200))
+		case connect.IsLost(err) && !v.remote():
 			err = nil // the daemon was away, which tells nothing of the VM
 		case err != nil && limit < leastAnswer:
 			err = nil

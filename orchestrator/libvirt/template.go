@@ -14,25 +14,14 @@ import (
 	"github.com/fleetfall/fleetfall/agents/protocol"
 	"github.com/fleetfall/fleetfall/internal/tool"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
-// A template is a host that was booted to the point before it becomes one in particular: its guest has asked who it is,
-// and stands still. Hosts are started as copies of it: they map its memory and own the pages that they write to, and have
-// disks of their own. On the wall clock a guest asks at the end of its boot, and a host's first boot is a copy whose disk lies on top
-// of the template's. On the virtual clock it asks before it has mounted a disk, and every boot of a host is a copy: see door.go.
-type template struct {
-	kept  keptTemplate
-	state []byte // of the devices, as a copy starts from it
-	ram   string // path of the file that holds the guest's memory, in the run's work directory
-	disk  string // path of the disk that copies' disks lie on, likewise; empty on the virtual clock
-	from  string // where it is from, for people
-}
-
-// question is what the guest asked and every copy gets its own answer to.
-func (t *template) question() protocol.Request {
-	return protocol.Request{ID: t.kept.Question, Identify: &protocol.Identify{}}
-}
+// saveSuffix ends the name of a save image.
+const saveSuffix = ".save"
 
 // A templateKind is what hosts have in common that may be copies of one template.
 type templateKind struct {
@@ -47,12 +36,6 @@ type templateKind struct {
 // kindOf is what hosts of a spec are copies of, when they boot into a mode on a clock.
 func kindOf(s fleet.HostSpec, clock fleet.Clock, mode fleet.BootMode) templateKind {
 	return templateKind{s.Image, s.Architecture, s.MemoryBytes, s.Oops, clock, mode}
-}
-
-// A Boot is what one boot took, from power-on, on this machine as busy as it was.
-type Boot struct {
-	FirstByte time.Duration `json:"first_byte_ns"` // to the console's first byte, which is the firmware's
-	Asked     time.Duration `json:"asked_ns"`      // to the guest's first request
 }
 
 // A Preparation is what is known of hosts of one kind before any of them boots.
@@ -97,7 +80,7 @@ func (h *Hypervisor) prepareKind(ctx context.Context, image vmimages.Image, kind
 	switch {
 	case ctx.Err() != nil:
 		return p, ctx.Err()
-	case isLost(err):
+	case connect.IsLost(err):
 		return p, err
 	case err != nil:
 		p.Reason = err.Error()
@@ -124,7 +107,7 @@ func (h *Hypervisor) prepareTemplate(ctx context.Context, image vmimages.Image, 
 	if err != nil {
 		return nil, err
 	}
-	t, err := h.place.template(ctx, key, h.templateDomain(image, kind))
+	t, err := h.place.find(ctx, key, h.templateDomain(image, kind).name, kind.clock != fleet.VirtualClock)
 	if err == nil && t != nil {
 		if err = h.tryCopy(ctx, image, kind, t); err == nil {
 			return t, nil
@@ -149,9 +132,9 @@ func (h *Hypervisor) prepareTemplate(ctx context.Context, image vmimages.Image, 
 	}
 	if err != nil {
 		// Hosts that boot instead may need the room. What cannot be removed, or was never there, goes with the run.
-		name := h.place.templateName(key, h.templateDomain(image, kind))
-		_ = h.place.remove(context.WithoutCancel(ctx), name+ramSuffix)
-		_ = h.place.remove(context.WithoutCancel(ctx), name+diskSuffix)
+		name := h.place.templateName(key, h.templateDomain(image, kind).name)
+		_ = h.place.Remove(context.WithoutCancel(ctx), name+ramSuffix)
+		_ = h.place.Remove(context.WithoutCancel(ctx), name+diskSuffix)
 		return t, err
 	}
 	if path, err := h.place.keep(ctx, t, key); err != nil {
@@ -161,13 +144,6 @@ func (h *Hypervisor) prepareTemplate(ctx context.Context, image vmimages.Image, 
 	}
 	return t, nil
 }
-
-// Suffixes of the names of a template's files.
-const (
-	ramSuffix  = ".ram"
-	diskSuffix = ".qcow2"
-	saveSuffix = ".save"
-)
 
 // templateFor is the template that a boot of a host is a copy of: on the wall clock, its first. nil when it is a real boot.
 func (h *Hypervisor) templateFor(s fleet.HostSpec, clock fleet.Clock, mode fleet.BootMode) *template {
@@ -182,7 +158,7 @@ func (h *Hypervisor) templateFor(s fleet.HostSpec, clock fleet.Clock, mode fleet
 // templateDomain is the VM that is to become a template, without its files.
 func (h *Hypervisor) templateDomain(image vmimages.Image, kind templateKind) domain {
 	d := domain{
-		name:  fmt.Sprintf("%st-%s-%s-%s-%d", domainPrefix(h.cfg.RunID), kind.image, kind.architecture, cmp.Or(kind.oops, fleet.OopsPanic), kind.memory>>20),
+		name:  fmt.Sprintf("%st-%s-%s-%s-%d", qemu.DomainPrefix(h.cfg.RunID), kind.image, kind.architecture, cmp.Or(kind.oops, fleet.OopsPanic), kind.memory>>20),
 		title: "template", accelerator: h.Facts().Accelerator.Name,
 		image: image, architecture: kind.architecture, oops: kind.oops, mode: kind.mode, memory: kind.memory, share: true,
 	}
@@ -225,27 +201,27 @@ func (h *Hypervisor) makeTemplate(
 	ctx context.Context, image vmimages.Image, kind templateKind, key string, pace time.Duration,
 ) (t *template, err error) {
 	d := h.templateDomain(image, kind)
-	files := h.place.templateName(key, d)
+	files := h.place.templateName(key, d.name)
 	t = &template{from: "booted for this run"}
 	if d.virtual == nil {
-		d.disk, err = h.place.overlay(ctx, files+diskSuffix, "raw", image.Disk, image.DiskSize)
+		d.disk, err = h.place.Overlay(ctx, files+diskSuffix, "raw", image.Disk, image.DiskSize)
 		t.disk = d.disk
 	} else { // a disk of which nothing is kept
-		d.disk, err = h.place.(*here).copyDisk(files+diskSuffix, image.Disk)
-		defer func() { err = errors.Join(err, h.place.remove(context.WithoutCancel(ctx), files+diskSuffix)) }()
+		d.disk, err = h.place.(*here).CopyDisk(files+diskSuffix, image.Disk)
+		defer func() { err = errors.Join(err, h.place.Remove(context.WithoutCancel(ctx), files+diskSuffix)) }()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("make template: %w", err)
 	}
-	if d.ram, err = h.place.blank(ctx, files+ramSuffix, kind.memory); err != nil {
+	if d.ram, err = h.place.Blank(ctx, files+ramSuffix, kind.memory); err != nil {
 		return nil, fmt.Errorf("make template: %w", err)
 	}
-	log, err := openSerialLog("", d.name)
+	log, err := guestlink.OpenConsoleLog("", d.name)
 	if err != nil {
 		return nil, err
 	}
 	asked := make(chan protocol.Request, 1)
-	l := listener{inbox: newInbox[any](), log: log, service: &service{}, emit: func(fleet.Happening) {}, ask: func(r protocol.Request) {
+	l := listener{inbox: newInbox[any](), log: log, service: &guestlink.Service{}, emit: func(fleet.Happening) {}, ask: func(r protocol.Request) {
 		select {
 		case asked <- r:
 		default:
@@ -270,9 +246,9 @@ func (h *Hypervisor) makeTemplate(
 		t.kept.Door, err = h.stopAtDoor(ctx, m, l.inbox, pace, begin, &t.kept.Boot)
 	}
 	if err != nil {
-		return t, fmt.Errorf("make template: %w\n%s", err, log.end())
+		return t, fmt.Errorf("make template: %w\n%s", err, log.End())
 	}
-	if t.kept.Overhead, err = h.privateMemory(d.name); err != nil {
+	if t.kept.Overhead, err = h.place.privateMemory(d.name); err != nil {
 		h.log.Debug().Err(err).Msg("QEMU's own memory is not known")
 	}
 	if t.state, err = h.save(ctx, m); err != nil {
@@ -294,7 +270,7 @@ func awaitQuestion(ctx context.Context, heard *inbox[any], asked <-chan protocol
 			return protocol.Request{}, context.Cause(ctx)
 		case <-heard.ready:
 			for message, ok := heard.take(); ok; message, ok = heard.take() {
-				if err := b.note(message, begin); err != nil {
+				if err := hears(b, message, begin); err != nil {
 					return protocol.Request{}, err
 				}
 			}
@@ -302,19 +278,19 @@ func awaitQuestion(ctx context.Context, heard *inbox[any], asked <-chan protocol
 	}
 }
 
-// note takes what is heard of a template's boot beside its question; an error is why nothing will come of it.
-func (b *Boot) note(message any, begin time.Time) error {
+// hears takes what is heard of a template's boot beside its question; an error is why nothing will come of it.
+func hears(b *Boot, message any, begin time.Time) error {
 	switch m := message.(type) {
 	case spoke:
 		b.FirstByte = time.Since(begin)
 	case crashed:
 		return fmt.Errorf("the guest crashed: %s", m.report.Title)
-	case domainEvent:
-		if m.kind == golibvirt.DomainEventStopped || m.kind == golibvirt.DomainEventCrashed {
+	case connect.Event:
+		if m.Kind == golibvirt.DomainEventStopped || m.Kind == golibvirt.DomainEventCrashed {
 			return errors.New("its VM ended")
 		}
-		if m.diskFailed() {
-			return errDiskFailed
+		if m.DiskFailed() {
+			return connect.ErrDiskFailed
 		}
 	}
 	return nil
@@ -326,7 +302,7 @@ const templateTime = 3 * time.Minute
 // save stops the VM, unless it stands still already, and returns the state of its devices. Its memory is a shared file. The VM is gone then.
 func (h *Hypervisor) save(ctx context.Context, m *machine) ([]byte, error) {
 	name := m.domain.Name + saveSuffix
-	err := h.call(ctx, "save template", createTime, func(l *golibvirt.Libvirt) error {
+	err := h.line.Call(ctx, "save template", connect.CreateTime, func(l *golibvirt.Libvirt) error {
 		if err := l.DomainSuspend(m.domain); err != nil {
 			return err
 		}
@@ -334,13 +310,13 @@ func (h *Hypervisor) save(ctx context.Context, m *machine) ([]byte, error) {
 		if _, err := l.QEMUDomainMonitorCommand(m.domain, leaveMemory, 0); err != nil {
 			return err
 		}
-		return l.DomainSaveFlags(m.domain, h.place.output(name), nil, 0)
+		return l.DomainSaveFlags(m.domain, h.place.Output(name), nil, 0)
 	})
 	if err != nil {
 		return nil, err
 	}
-	image, err := h.place.read(ctx, name, maxState+maxSaveXML)
-	if err = errors.Join(err, h.place.remove(ctx, name)); err != nil {
+	image, err := h.place.Read(ctx, name, maxState+maxSaveXML)
+	if err = errors.Join(err, h.place.Remove(ctx, name)); err != nil {
 		return nil, err
 	}
 	state, err := savedState(image)
@@ -353,12 +329,12 @@ func (h *Hypervisor) save(ctx context.Context, m *machine) ([]byte, error) {
 // restore has libvirt start a domain as a copy of a template, which then stands still.
 func (h *Hypervisor) restore(ctx context.Context, d domain, xml string, t *template) (err error) {
 	name := d.name + saveSuffix
-	path, err := h.place.write(ctx, name, appendSaveImage(nil, xml, t.state))
+	path, err := h.place.Write(ctx, name, appendSaveImage(nil, xml, t.state))
 	if err != nil {
 		return fmt.Errorf("start as a copy: %w", err)
 	}
-	defer func() { err = errors.Join(err, h.place.remove(ctx, name)) }()
-	return h.call(ctx, "start as a copy", createTime, func(l *golibvirt.Libvirt) error {
+	defer func() { err = errors.Join(err, h.place.Remove(ctx, name)) }()
+	return h.line.Call(ctx, "start as a copy", connect.CreateTime, func(l *golibvirt.Libvirt) error {
 		return l.DomainRestoreFlags(path, nil, uint32(golibvirt.DomainSavePaused))
 	})
 }
@@ -381,7 +357,7 @@ func (h *Hypervisor) tryCopy(ctx context.Context, image vmimages.Image, kind tem
 		return fmt.Errorf("try a copy: %w", err)
 	}
 	defer func() {
-		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), createTime)
+		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), connect.CreateTime)
 		defer cancel()
 		err = errors.Join(err, f.Close(cleanup))
 	}()
@@ -395,7 +371,7 @@ func (h *Hypervisor) tryCopy(ctx context.Context, image vmimages.Image, kind tem
 		}
 		switch what := e.What.(type) {
 		case fleet.Beat: // it has said hello, and has done what every guest does at its start
-			if t.kept.Own, err = h.privateMemory(f.domainOf(spec.Name)); err != nil {
+			if t.kept.Own, err = h.place.privateMemory(f.domainOf(spec.Name)); err != nil {
 				h.log.Debug().Err(err).Msg("a copy's memory is not known")
 			}
 			return nil

@@ -12,6 +12,10 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 )
 
 // Ways in which the files of a kept template, in dir, are no longer what was kept.
@@ -111,31 +115,34 @@ func rewrite(t *testing.T, dir string, change func(*keptTemplate)) {
 	}
 }
 
-// workPlace is a place with a directory of its own, and this cache.
-func workPlace(t *testing.T, cache string) *here {
+// cacheAt is a cache in this directory, for a run with a work directory of its own.
+func cacheAt(t *testing.T, dir string) *cache {
 	t.Helper()
-	dir := t.TempDir()
-	w := &workDir{path: dir}
-	err := w.lay(dir, false)
-	if err == nil {
-		w.root, err = os.OpenRoot(dir)
-	}
+	root, err := os.MkdirTemp("/var/tmp", "fft-") // a path short enough for sockets below it
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = w.root.Close() })
-	return &here{work: w, cache: cache}
+	w, err := workdir.Create(workdir.Options{Root: root, RunID: "cached01", URI: "qemu:///session"}) // a daemon that is not ours
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := w.Remove(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &cache{dir, storage.NewLocal(w, account.Account{})}
 }
 
 // madeUp is a template in p of which nothing ever ran. Most of its memory is zeros.
-func madeUp(t *testing.T, p *here, name string) *template {
+func madeUp(t *testing.T, p *cache, name string) *template {
 	t.Helper()
 	made := &template{
 		kept:  keptTemplate{Question: 7, Boot: Boot{FirstByte: time.Millisecond, Asked: time.Second}, Overhead: 1, Own: 2},
-		state: []byte("state of devices"), ram: p.work.ours(name + ramSuffix), disk: p.work.ours(name + diskSuffix),
+		state: []byte("state of devices"), ram: p.files.Path(name + ramSuffix), disk: p.files.Path(name + diskSuffix),
 	}
-	memory := make([]byte, 5*sparseBlock+100)
-	copy(memory[2*sparseBlock+17:], "what the guest knows")
+	memory := make([]byte, 5*storage.SparseBlock+100)
+	copy(memory[2*storage.SparseBlock+17:], "what the guest knows")
 	for path, data := range map[string][]byte{made.ram: memory, made.disk: []byte("disk of the guest")} {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
@@ -146,8 +153,8 @@ func madeUp(t *testing.T, p *here, name string) *template {
 
 func TestTemplateIsKept(t *testing.T) {
 	cache := t.TempDir()
-	p, key := workPlace(t, cache), "tiny-user-0123456789abcdef"
-	if got, err := p.template(t.Context(), key, domain{name: "a"}); got != nil || err != nil {
+	p, key := cacheAt(t, cache), "tiny-user-0123456789abcdef"
+	if got, err := p.find(t.Context(), key, "a", true); got != nil || err != nil {
 		t.Errorf("out of an empty cache came %+v, %v", got, err)
 	}
 	made := madeUp(t, p, "made")
@@ -159,7 +166,7 @@ func TestTemplateIsKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Blocks*512 > 2*sparseBlock {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Blocks*512 > 2*storage.SparseBlock {
 		t.Errorf("memory of %d bytes with one block that is not zero takes %d bytes on the disk", info.Size(), stat.Blocks*512)
 	}
 	long := time.Now().Add(-time.Hour)
@@ -167,12 +174,12 @@ func TestTemplateIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	other := workPlace(t, cache)
-	got, err := other.template(t.Context(), key, domain{name: "b"})
+	other := cacheAt(t, cache)
+	got, err := other.find(t.Context(), key, "b", true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.ram != other.work.ours("b.ram") || got.disk != other.work.ours("b.qcow2") || !bytes.Equal(got.state, made.state) || got.from != "kept in "+dir ||
+	if got.ram != other.files.Path("b.ram") || got.disk != other.files.Path("b.qcow2") || !bytes.Equal(got.state, made.state) || got.from != "kept in "+dir ||
 		got.kept.Question != 7 || got.kept.Boot != made.kept.Boot || got.kept.Overhead != 1 || got.kept.Own != 2 {
 		t.Errorf("kept %+v, got %+v", made, got)
 	}
@@ -195,7 +202,7 @@ func TestTemplateIsKept(t *testing.T) {
 	if _, err := p.keep(t.Context(), made, key); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := other.template(t.Context(), key, domain{name: "b"}); err != nil || string(got.state) != "another state" {
+	if got, err := other.find(t.Context(), key, "b", true); err != nil || string(got.state) != "another state" {
 		t.Errorf("%+v, %v", got, err)
 	}
 	checkKept(t, cache, "tiny-kernel-0123456789abcdef", key)
@@ -205,7 +212,7 @@ func TestTemplateIsKept(t *testing.T) {
 		t.Error(err)
 	}
 	checkKept(t, cache, "tiny-kernel-0123456789abcdef")
-	p.cache = ""
+	p.dir = ""
 	if dir, err := p.keep(t.Context(), made, key); dir != "" || err != nil {
 		t.Errorf("without a cache it is kept in %q, %v", dir, err)
 	}
@@ -229,13 +236,13 @@ func checkKept(t *testing.T, cache string, want ...string) {
 
 func TestDamagedTemplate(t *testing.T) {
 	for _, test := range damages {
-		p, key := workPlace(t, t.TempDir()), "tiny-user-0123456789abcdef"
+		p, key := cacheAt(t, t.TempDir()), "tiny-user-0123456789abcdef"
 		dir, err := p.keep(t.Context(), madeUp(t, p, "made"), key)
 		if err != nil {
 			t.Fatal(err)
 		}
 		test.damage(t, dir)
-		got, err := p.template(t.Context(), key, domain{name: "a"})
+		got, err := p.find(t.Context(), key, "a", true)
 		switch {
 		case err == nil:
 			t.Errorf("%s: it is used: %+v", test.name, got)
@@ -247,18 +254,18 @@ func TestDamagedTemplate(t *testing.T) {
 
 // A copy that is cut short leaves nothing that looks like a template.
 func TestKeepingIsInterrupted(t *testing.T) {
-	p, key := workPlace(t, t.TempDir()), "tiny-user-0123456789abcdef"
+	p, key := cacheAt(t, t.TempDir()), "tiny-user-0123456789abcdef"
 	made := madeUp(t, p, "made")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := p.keep(ctx, made, key); !errors.Is(err, context.Canceled) {
 		t.Errorf("kept with %v", err)
 	}
-	checkKept(t, p.cache)
+	checkKept(t, p.dir)
 	if _, err := p.keep(t.Context(), made, key); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := p.template(ctx, key, domain{name: "a"}); !errors.Is(err, context.Canceled) {
+	if got, err := p.find(ctx, key, "a", true); !errors.Is(err, context.Canceled) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
@@ -282,7 +289,7 @@ func TestStaleTemplates(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	p := workPlace(t, cache)
+	p := cacheAt(t, cache)
 	if _, err := p.keep(t.Context(), madeUp(t, p, "made"), "tiny-user-4444444444444444"); err != nil {
 		t.Fatal(err)
 	}

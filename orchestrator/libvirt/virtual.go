@@ -14,6 +14,8 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/cosim"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 )
 
 // Lookahead is how long it takes on the virtual clock until what is decided reaches a host: an action, content to be
@@ -92,7 +94,7 @@ func newVirtualFleet(h *Hypervisor, cfg FleetConfig) (_ *virtualFleet, err error
 		hypervisor: h, place: h.place.(*here), cfg: cfg, accelerator: cmp.Or(h.Facts().Accelerator.Name, TCG),
 		limit: cmp.Or(cfg.HelloTimeout, defaultHello), log: h.log.With().Str("cell", cfg.Cell).Logger(),
 		hosts: map[string]*virtualHost{}, inbox: newInbox[any](), clock: cosim.New[happening](Lookahead), ended: make(chan struct{}),
-		looks: time.NewTicker(lookEvery), oomKills: oomKills(),
+		looks: time.NewTicker(lookEvery), oomKills: qemu.OOMKills(),
 		slots: make(chan struct{}, cmp.Or(cfg.MaxBoots, admission.BootsAtOnce(admission.Machine{CPUs: h.cpus}))),
 	}
 	f.date = f.readLast
@@ -102,10 +104,10 @@ func newVirtualFleet(h *Hypervisor, cfg FleetConfig) (_ *virtualFleet, err error
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	for _, spec := range cfg.Hosts {
-		host, err := newVirtualHost(f, spec, fmt.Sprintf("%s%d-%s", domainPrefix(h.cfg.RunID), number, spec.Name))
+		host, err := newVirtualHost(f, spec, fmt.Sprintf("%s%d-%s", qemu.DomainPrefix(h.cfg.RunID), number, spec.Name))
 		if err != nil {
 			for _, made := range f.hosts {
-				err = errors.Join(err, made.log.close())
+				err = errors.Join(err, made.log.Close())
 			}
 			f.cancel()
 			h.forget(f)
@@ -155,13 +157,16 @@ func (f *virtualFleet) Do(ctx context.Context, a fleet.Action) error {
 			f.clock.Put(at, a.Host, happening{boot: anyBoot, what: fleet.PoweredOff{Reason: "requested"}})
 		})
 	case fleet.Serve:
-		if err := checkServe(a); err != nil {
+		if err := guestlink.CheckServe(a); err != nil {
 			return err
 		}
-		h.change(at, func() { _ = h.service.serve(a) })
+		h.change(at, func() { _ = h.service.Serve(a) })
 	case fleet.Tell:
+		if err := guestlink.CheckTell(a); err != nil {
+			return err
+		}
 		h.change(at, func() {
-			if err := h.service.tell(a); err != nil {
+			if err := h.service.Tell(a); err != nil {
 				f.log.Warn().Err(err).Str("host", a.Host).Msg("an order is not given")
 			}
 		})
@@ -192,8 +197,8 @@ func (f *virtualFleet) Next(ctx context.Context) (fleet.Event, error) {
 		}
 		select {
 		case <-f.inbox.ready:
-		case <-f.hypervisor.line.gone:
-			return fleet.Event{At: f.clock.Now(), What: fleet.InfraFailed{Op: "watch domains", Reason: f.hypervisor.line.reason().Error()}}, nil
+		case <-f.hypervisor.line.Lost():
+			return fleet.Event{At: f.clock.Now(), What: fleet.InfraFailed{Op: "watch domains", Reason: f.hypervisor.line.Reason().Error()}}, nil
 		case <-f.looks.C:
 			f.look()
 		case <-ctx.Done():

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/orchestrator/console"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -191,7 +192,7 @@ func TestHostileGuestOnTheVirtualClock(t *testing.T) {
 		if told == 0 {
 			t.Errorf("%s: nothing is told of it", what)
 		}
-		if what == "ring with junk" && told > int(while/garbageEvery)+1 {
+		if what == "ring with junk" && told > int(while/guestlink.GarbageEvery)+1 {
 			t.Errorf("%s: %d events in %v", what, told, while)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/agents/protocol"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 )
 
 // What a guest on the virtual clock asks for, and when it is answered.
@@ -28,17 +29,17 @@ func (h *virtualHost) rang(m rang) {
 	at := h.fleet.clock.Asks(h.spec.Name, h.began+time.Duration(min(r.TSC, 1<<60)))
 	h.last = at
 	h.lives(at)
-	if err == nil && !h.quota.admits(at, len(m.line)) {
-		err = fmt.Errorf("more than %d KiB a second", guestRate>>10)
+	if err == nil && !h.quota.Admits(at, len(m.line)) {
+		err = fmt.Errorf("more than %d KiB a second", guestlink.GuestRate>>10)
 	}
 	if err != nil {
 		h.garbage(at, len(m.line), err.Error())
-		reply := protocol.Reply{ID: r.ID, Boot: r.Boot, Error: clip(err.Error(), maxText)}
+		reply := protocol.Reply{ID: r.ID, Boot: r.Boot, Error: guestlink.Clip(err.Error(), guestlink.MaxText)}
 		h.asked = asked{m.number, func() (protocol.Reply, fleet.Happening) { return reply, nil }}
 		return
 	}
-	h.talk.emit = func(what fleet.Happening) { h.put(at, what) }
-	answer, wrong := h.talk.take(r)
+	h.talk.Emit = func(what fleet.Happening) { h.put(at, what) }
+	answer, wrong := h.talk.Take(r)
 	if i := r.Identify; i != nil && i.LogTSC > 0 {
 		h.logLag = time.Duration(min(i.LogTSC, 1<<60)) - i.LogTime
 	}
@@ -54,12 +55,12 @@ func (h *virtualHost) rang(m rang) {
 // lives: a guest asks, so what its console showed of a panic is made up. A kernel that panics was heard before: it rings no more, and
 // as long as a guest stands still it prints nothing.
 func (h *virtualHost) lives(at time.Duration) {
-	if h.cause == nil && !h.log.panicking() {
+	if h.cause == nil && !h.log.Panicking() {
 		return
 	}
 	h.cause = nil
-	h.log.settle()
-	if h.quota.admits(at, len(livesOn.Text)) {
+	h.log.Settle()
+	if h.quota.Admits(at, len(livesOn.Text)) {
 		h.put(at, livesOn)
 	}
 }
@@ -67,9 +68,9 @@ func (h *virtualHost) lives(at time.Duration) {
 // garbage counts what is wrong with something that the guest said, if anything is, and tells of what was counted when it is time.
 func (h *virtualHost) garbage(at time.Duration, bytes int, wrong string) {
 	if wrong != "" {
-		h.quota.garbage(bytes, wrong)
+		h.quota.Garbage(bytes, wrong)
 	}
-	if g, due := h.quota.tell(at); due {
+	if g, due := h.quota.Tell(at); due {
 		h.put(at, g)
 	}
 }

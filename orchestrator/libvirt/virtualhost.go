@@ -14,6 +14,8 @@ import (
 	"github.com/fleetfall/fleetfall/agents/protocol"
 	"github.com/fleetfall/fleetfall/orchestrator/console"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 )
 
 // A virtualHost is one VM of a fleet on the virtual clock, over all of its boots. What is below the line belongs to who has
@@ -22,8 +24,8 @@ type virtualHost struct {
 	fleet      *virtualFleet
 	spec       fleet.HostSpec
 	domainName string
-	log        *serialLog
-	service    *service
+	log        *guestlink.ConsoleLog
+	service    *guestlink.Service
 	jobs       *inbox[func(context.Context)]
 
 	disk    string   // of work: path of the file, empty before there is one
@@ -38,15 +40,15 @@ type virtualHost struct {
 	began   time.Duration // when the present boot began
 	logLag  time.Duration // how much later in it the time-stamp counter shows what a stamp of the kernel's log shows
 	machine *machine      // of the present boot; nil when there is none yet
-	talk    *conversation
+	talk    *guestlink.Conversation
 	asked   asked
 	pending []change // what reaches the host in the future: its service's, by time
 	powers  []time.Duration
 	slot    bool
-	looking bool          // its clock is being looked at
-	awaited time.Duration // when it had asked last, when somebody waited for it and it was not looked at
-	seen    time.Duration // that its clock was read, in this boot
-	quota   quota         // of this boot
+	looking bool            // its clock is being looked at
+	awaited time.Duration   // when it had asked last, when somebody waited for it and it was not looked at
+	seen    time.Duration   // that its clock was read, in this boot
+	quota   guestlink.Quota // of this boot
 	cause   *console.Report
 	device  bool // the panic device said that the kernel panicked
 	dated   bool // and it is known that it did so no later than stood, on the fleet's clock
@@ -106,15 +108,15 @@ type (
 )
 
 func newVirtualHost(f *virtualFleet, spec fleet.HostSpec, domainName string) (*virtualHost, error) {
-	log, err := openSerialLog(f.cfg.ConsoleDir, spec.Name)
+	log, err := guestlink.OpenConsoleLog(f.cfg.ConsoleDir, spec.Name)
 	if err != nil {
 		return nil, err
 	}
 	h := &virtualHost{
-		fleet: f, spec: spec, domainName: domainName, log: log, service: &service{spec: spec}, mode: fleet.Normal,
+		fleet: f, spec: spec, domainName: domainName, log: log, service: &guestlink.Service{Spec: spec}, mode: fleet.Normal,
 		jobs: newInbox[func(context.Context)](),
 	}
-	h.service.self = func() (time.Time, []byte) {
+	h.service.Self = func() (time.Time, []byte) {
 		return virtualEpoch.Add(h.last), f.entropy(spec.Name, h.boots)
 	}
 	return h, nil
@@ -133,9 +135,9 @@ func (h *virtualHost) work(ctx context.Context) {
 	}
 	ctx = context.WithoutCancel(ctx)
 	h.keepMemory(ctx) // first, so that the time for it is not taken from that for the end
-	ctx, cancel := context.WithTimeout(ctx, createTime)
+	ctx, cancel := context.WithTimeout(ctx, connect.CreateTime)
 	defer cancel()
-	if err := errors.Join(h.destroy(ctx), h.log.close()); err != nil {
+	if err := errors.Join(h.destroy(ctx), h.log.Close()); err != nil {
 		h.fleet.log.Warn().Err(err).Str("host", h.spec.Name).Msg("end host")
 	}
 }
@@ -221,7 +223,7 @@ func (h *virtualHost) end(op string) {
 func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 	h.powerOff()
 	h.state, h.mode, h.began, h.last, h.logLag = booting, mode, at, at, 0
-	h.seen, h.quota, h.dated, h.reset = 0, quota{}, false, false
+	h.seen, h.quota, h.dated, h.reset = 0, guestlink.Quota{}, false, false
 	t := h.fleet.hypervisor.templateFor(h.spec, fleet.VirtualClock, mode)
 	h.put(at, fleet.Booting{Mode: mode, Cloned: t != nil})
 	h.fleet.clock.Runs(h.spec.Name, at)
@@ -232,7 +234,7 @@ func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 	h.fleet.clock.Put(at+h.fleet.limit, h.spec.Name, happening{boot: boot, do: func() {
 		if h.state == booting {
 			h.freeSlot()
-			h.put(at+h.fleet.limit, fleet.BootFailed{Reason: fmt.Sprintf("no hello within %v", h.fleet.limit), Excerpt: h.log.end()})
+			h.put(at+h.fleet.limit, fleet.BootFailed{Reason: fmt.Sprintf("no hello within %v", h.fleet.limit), Excerpt: h.log.End()})
 		}
 	}})
 	h.jobs.put(func(ctx context.Context) {
@@ -260,11 +262,11 @@ func (h *virtualHost) create(ctx context.Context, boot int, mode fleet.BootMode,
 		return false, err
 	}
 	if h.disk == "" {
-		if h.disk, err = f.place.copyDisk(h.domainName+".disk", image.Disk); err != nil {
+		if h.disk, err = f.place.CopyDisk(h.domainName+".disk", image.Disk); err != nil {
 			return false, fmt.Errorf("create disk: %w", err)
 		}
 	}
-	if err := h.log.restart("power on, mode " + string(mode)); err != nil {
+	if err := h.log.Restart("power on, mode " + string(mode)); err != nil {
 		return false, err
 	}
 	d := domain{
@@ -311,7 +313,7 @@ func (f *virtualFleet) hear(message any) {
 			return
 		}
 		h.machine, h.slot = m.m, true
-		h.talk = &conversation{service: h.service, hello: func() { h.state = up }}
+		h.talk = &guestlink.Conversation{Service: h.service, Hello: func() { h.state = up }}
 	case broke:
 		if m.boot == m.h.boots {
 			m.h.infra(m.op, m.err)
@@ -342,9 +344,9 @@ func (f *virtualFleet) hear(message any) {
 		if h := f.of(m.m); h != nil {
 			h.infra(m.op, m.err)
 		}
-	case domainEvent:
+	case connect.Event:
 		for _, h := range f.hosts {
-			if h.machine != nil && h.machine.domain.UUID == m.uuid {
+			if h.machine != nil && h.machine.domain.UUID == m.UUID {
 				h.domainEvent(m)
 			}
 		}
@@ -366,23 +368,23 @@ func (f *virtualFleet) of(m *machine) *virtualHost {
 }
 
 // domainEvent takes an event of the host's present domain.
-func (h *virtualHost) domainEvent(e domainEvent) {
+func (h *virtualHost) domainEvent(e connect.Event) {
 	switch {
-	case e.clock:
+	case e.Clock:
 		h.reset = true
-	case e.reboot:
+	case e.Reboot:
 		h.ends(func(at time.Duration) { h.boot(at, h.mode) })
-	case e.kind == golibvirt.DomainEventCrashed && (h.state == booting || h.state == up) && !h.device:
+	case e.Kind == golibvirt.DomainEventCrashed && (h.state == booting || h.state == up) && !h.device:
 		h.device = true
 		h.fleet.date(h.machine)
 		if h.cause == nil { // it cause may still be on its way through the console's socket
 			what := due{h.spec.Name, h.boots}
 			time.AfterFunc(consoleSettle, func() { h.fleet.inbox.put(what) })
 		}
-	case e.kind == golibvirt.DomainEventShutdown:
-		h.told = e.toldToEnd()
-	case e.kind == golibvirt.DomainEventStopped:
-		why := golibvirt.DomainEventStoppedDetailType(e.detail)
+	case e.Kind == golibvirt.DomainEventShutdown:
+		h.told = e.ToldToEnd()
+	case e.Kind == golibvirt.DomainEventStopped:
+		why := golibvirt.DomainEventStoppedDetailType(e.Detail)
 		what := h.fleet.hypervisor.ended(ending{h.domainName, why, h.told, h.machine.pid, h.fleet.oomKills})
 		h.ends(func(at time.Duration) {
 			h.powerOff()
@@ -461,7 +463,7 @@ func (h *virtualHost) panicked() {
 // settle tells of a panic whose cause did not come.
 func (h *virtualHost) settle() {
 	h.cause = &console.Report{Title: "panic without a word on the console", Type: console.TypeUnknown}
-	for _, r := range h.log.settle() {
+	for _, r := range h.log.Settle() {
 		h.cause = &r // the last, even if it was cut short before its panic
 	}
 	h.panicked()

@@ -13,6 +13,8 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/console"
 	"github.com/fleetfall/fleetfall/orchestrator/cosim"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 )
 
 // A desk is a fleet on the virtual clock without VMs: the test says what is heard of each, in which order.
@@ -60,7 +62,7 @@ func (d *desk) asks(host string, at time.Duration, r protocol.Request) {
 	d.t.Helper()
 	r.TSC = uint64(at)
 	if r.Boot == "" {
-		r.Boot = bootA
+		r.Boot = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
 	}
 	line, err := protocol.AppendLine(nil, r)
 	if err != nil {
@@ -81,13 +83,13 @@ func (d *desk) told() (told []string) {
 	return told
 }
 
-var hello = protocol.Request{Hello: &protocol.Hello{Mode: "normal"}}
+var hello = protocol.Request{Hello: &protocol.Hello{Protocol: protocol.Version, Mode: "normal"}}
 
 // A guest that ends itself does so after all that it has said, whatever the fleet's clock showed when libvirt told of it.
 func TestGuestEndsAfterItsWords(t *testing.T) {
-	for ending, e := range map[string]domainEvent{
-		"booting":     {reboot: true},
-		"powered_off": {kind: golibvirt.DomainEventStopped, detail: int32(golibvirt.DomainEventStoppedShutdown)},
+	for ending, e := range map[string]connect.Event{
+		"booting":     {Reboot: true},
+		"powered_off": {Kind: golibvirt.DomainEventStopped, Detail: int32(golibvirt.DomainEventStoppedShutdown)},
 	} {
 		d := newDesk(t, "a", "b")
 		d.asks("a", 50*time.Millisecond, hello)
@@ -95,7 +97,7 @@ func TestGuestEndsAfterItsWords(t *testing.T) {
 			t.Errorf("%q, and b may yet come before", got)
 		}
 		old := d.hosts["a"].machine
-		e.uuid = old.domain.UUID
+		e.UUID = old.domain.UUID
 		d.hear(e)
 		d.hear(rang{m: old, line: []byte("the next boot of a machine that is to be taken away")})
 		d.clock.Reached("b", time.Second)
@@ -126,7 +128,7 @@ func TestGuestThatSaysTooMuch(t *testing.T) {
 		d.rings("a", "junk")
 		told = append(told, d.told()...)
 	}
-	if n := count("guest_log", told); n == 0 || n > guestBurst/size {
+	if n := count("guest_log", told); n == 0 || n > guestlink.GuestBurst/size {
 		t.Errorf("%d words of a guest were told at once", n)
 	}
 	if n := count("garbage", told); n != 1 {
@@ -184,14 +186,14 @@ func TestWhenAPanicWas(t *testing.T) {
 		d.asks("a", 50*time.Millisecond, hello)
 		d.told()
 		if c.set {
-			d.hear(domainEvent{uuid: a.machine.domain.UUID, clock: true})
+			d.hear(connect.Event{UUID: a.machine.domain.UUID, Clock: true})
 		}
-		reports, _, err := a.log.take([]byte("[" + c.stamp + "] Kernel panic - not syncing: sysrq triggered crash\n"))
+		reports, _, err := a.log.Take([]byte("[" + c.stamp + "] Kernel panic - not syncing: sysrq triggered crash\n"))
 		if err != nil || len(reports) != 1 {
 			t.Fatal(reports, err)
 		}
 		d.hear(crashed{a.machine, reports[0]})
-		d.hear(domainEvent{uuid: a.machine.domain.UUID, kind: golibvirt.DomainEventCrashed})
+		d.hear(connect.Event{UUID: a.machine.domain.UUID, Kind: golibvirt.DomainEventCrashed})
 		if e, ok := d.advance(); !ok || e.What.Kind() != "panic" || e.At != c.want {
 			t.Errorf("%s: %v %v, want a panic at %v", name, ok, e, c.want)
 		}
@@ -208,7 +210,7 @@ func TestForgedPanicOnTheVirtualClock(t *testing.T) {
 		d := newDesk(t, "a")
 		a := d.hosts["a"]
 		show := func(text string) {
-			reports, _, err := a.log.take([]byte(text))
+			reports, _, err := a.log.Take([]byte(text))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -224,7 +226,7 @@ func TestForgedPanicOnTheVirtualClock(t *testing.T) {
 			t.Errorf("%s: told %q, want %q", name, got, want)
 		}
 		show("[    0.070000] Kernel panic - not syncing: sysrq triggered crash\n")
-		d.hear(domainEvent{uuid: a.machine.domain.UUID, kind: golibvirt.DomainEventCrashed})
+		d.hear(connect.Event{UUID: a.machine.domain.UUID, Kind: golibvirt.DomainEventCrashed})
 		e, ok := d.advance()
 		if p, is := e.What.(fleet.Panic); !ok || !is || p.Type != console.TypeSysrq || e.At > time.Second {
 			t.Errorf("%s: %v", name, e)

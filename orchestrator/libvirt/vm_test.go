@@ -21,6 +21,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/internal/capability"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -146,11 +147,11 @@ func open(t *testing.T, change ...func(*Config)) *Hypervisor {
 
 func checkNothingLeft(t *testing.T, h *Hypervisor) {
 	t.Helper()
-	left, err := processesOf(h.work.path, h.cfg.RunID)
+	left, err := qemu.OfRun(h.work.Path, h.cfg.RunID)
 	if err != nil || len(left) > 0 {
 		t.Errorf("processes left: %v, %v", left, err)
 	}
-	if _, err := os.Stat(h.work.path); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(h.work.Path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("work directory left: %v", err)
 	}
 }
@@ -278,7 +279,7 @@ func (r *run) close() {
 	if err := r.Close(ctx); err != nil {
 		r.t.Errorf("close: %v", err)
 	}
-	if left, err := processesOf("/nowhere", r.h.cfg.RunID); err != nil || len(left) > 0 {
+	if left, err := qemu.OfRun("/nowhere", r.h.cfg.RunID); err != nil || len(left) > 0 {
 		r.t.Errorf("VMs left after close: %v, %v", left, err)
 	}
 }

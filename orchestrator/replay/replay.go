@@ -112,7 +112,7 @@ func (f *Fleet) Do(ctx context.Context, a fleet.Action) error {
 		return f.diverge(told(a))
 	}
 	s := f.rec.Steps[f.next]
-	if s.Action == nil || s.At != f.now || told(s.Action) != told(a) {
+	if s.Action == nil || s.At != f.now || told(s.Action) != told(asOf(s.Action, a)) {
 		return f.diverge(told(a))
 	}
 	f.next++
@@ -270,6 +270,17 @@ func (s Step) String() string {
 
 // told is an action as a journal has it, which is also all of it that can be compared.
 func told(a fleet.Action) string { return "action " + inWords(a.Kind(), a) }
+
+// asOf is an action without what the recording of one of its kind does not say, because it is older: that is nothing to compare.
+func asOf(recorded, a fleet.Action) fleet.Action {
+	if r, ok := recorded.(fleet.Tell); ok && r.ID == 0 {
+		if now, ok := a.(fleet.Tell); ok {
+			now.ID = 0
+			return now
+		}
+	}
+	return a
+}
 
 func mark(name string) string { return fmt.Sprintf("mark %q", name) }
 

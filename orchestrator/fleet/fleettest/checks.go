@@ -25,7 +25,7 @@ func checks(caps fleet.Caps) []check {
 		return append([]fleet.Capability{fleet.CanDo("boot"), fleet.CanBoot(fleet.Normal), fleet.CanRun(architecture)}, others...)
 	}
 	serve, reset, oops := fleet.CanDo("serve"), fleet.CanDo("reset"), fleet.CanTakeOops(fleet.OopsPanic)
-	order := []fleet.Capability{fleet.CanBoot(fleet.Safe), fleet.CanDo("tell"), fleet.CanOrder(string(fleet.RemoveContent))}
+	order := []fleet.Capability{fleet.CanBoot(fleet.Safe), fleet.CanDo("tell"), fleet.CanOrder(fleet.RemoveContent)}
 	all := []check{
 		{"unclaimed", nil, Backend.unclaimed},
 		{"unknown host", nil, Backend.unknownHost},
@@ -69,7 +69,8 @@ func (b Backend) unclaimed(t *testing.T) {
 	for _, a := range []fleet.Action{
 		fleet.Boot{Host: "a", Mode: fleet.Safe}, fleet.Boot{Host: "a", Mode: "no such mode"}, fleet.Reset{Host: "a"},
 		fleet.PowerOff{Host: "a"}, fleet.Serve{Host: "a", Version: 3, Content: b.Content(t, 3, false)},
-		fleet.Tell{Host: "a", Order: fleet.RemoveContent}, fleet.Tell{Host: "a", Order: "no such order"},
+		fleet.Tell{Host: "a", Order: fleet.Order{ID: 1, Kind: fleet.RemoveContent}},
+		fleet.Tell{Host: "a", Order: fleet.Order{ID: 2, Kind: "no such order"}},
 	} {
 		if len(fleet.Missing(r.Caps().Has, fleet.Needed(a))) == 0 {
 			continue
@@ -214,9 +215,15 @@ func (b Backend) repair(t *testing.T) {
 	if got := of[fleet.Hello](r, "a", "hello in safe mode", nil); got.Mode != fleet.Safe {
 		t.Errorf("hello in mode %q, want safe", got.Mode)
 	}
-	r.do(fleet.Tell{Host: "a", Order: fleet.RemoveContent})
-	if got := of[fleet.OrderDone](r, "a", "the order's outcome", nil); got.Order != fleet.RemoveContent || got.Error != "" {
-		t.Errorf("order done: %+v", got)
+	remove := fleet.Tell{Host: "a", Order: fleet.Order{ID: 1, Kind: fleet.RemoveContent}}
+	r.do(remove)
+	r.do(remove) // it is the same, and done once
+	r.do(fleet.Tell{Host: "a", Order: fleet.Order{ID: 2, Kind: fleet.RemoveContent}})
+	for id := range uint64(2) {
+		want := fleet.OrderDone{ID: id + 1, Order: fleet.RemoveContent}
+		if got := of[fleet.OrderDone](r, "a", "the order's outcome", nil); got != want {
+			t.Errorf("order done: %+v, want %+v", got, want)
+		}
 	}
 	r.do(fleet.Boot{Host: "a", Mode: fleet.Normal})
 	if got := of[fleet.Hello](r, "a", "hello after the repair", nil); got.ContentVersion != b.Shipped {

@@ -50,6 +50,7 @@ type fakeHost struct {
 	exits   int  // of the agent since it was last well
 	threats uint64
 	orders  []fleet.Order
+	told    map[uint64]bool // orders, by ID
 }
 
 // NewFake makes a fleet of these hosts, all off.
@@ -59,7 +60,7 @@ func NewFake(specs []fleet.HostSpec, opts FakeOptions) *Fake {
 	}
 	f := &Fake{opts: opts, has: opts.has(), hosts: map[string]*fakeHost{}, wake: make(chan struct{})}
 	for _, s := range specs {
-		f.hosts[s.Name] = &fakeHost{spec: s, disk: 1, served: 1}
+		f.hosts[s.Name] = &fakeHost{spec: s, disk: 1, served: 1, told: map[uint64]bool{}}
 	}
 	return f
 }
@@ -68,7 +69,7 @@ func NewFake(specs []fleet.HostSpec, opts FakeOptions) *Fake {
 func (o FakeOptions) has() []fleet.Capability {
 	return fleet.Missing(o.Lacks, []fleet.Capability{
 		fleet.CanDo("boot"), fleet.CanDo("reset"), fleet.CanDo("power_off"), fleet.CanDo("serve"), fleet.CanDo("tell"),
-		fleet.CanBoot(fleet.Normal), fleet.CanBoot(fleet.Safe), fleet.CanOrder(string(fleet.RemoveContent)),
+		fleet.CanBoot(fleet.Normal), fleet.CanBoot(fleet.Safe), fleet.CanOrder(fleet.RemoveContent),
 		fleet.CanRun("kernel"), fleet.CanRun("none"), fleet.CanRun("user"), fleet.CanTakeOops(fleet.OopsPanic),
 		fleet.CanKeepTime(fleet.VirtualClock),
 	})
@@ -106,7 +107,10 @@ func (f *Fake) Do(_ context.Context, a fleet.Action) error {
 	case fleet.Serve:
 		h.served = a.Version
 	case fleet.Tell:
-		h.orders = append(h.orders, a.Order)
+		if !h.told[a.ID] {
+			h.told[a.ID] = true
+			h.orders = append(h.orders, a.Order)
+		}
 	}
 	return nil
 }
@@ -160,7 +164,7 @@ func (f *Fake) isClosed() bool {
 
 func (f *Fake) power(h *fakeHost, mode fleet.BootMode) {
 	h.boot++
-	h.on, h.mode, h.agent, h.exits, h.orders = true, mode, false, 0, nil
+	h.on, h.mode, h.agent, h.exits = true, mode, false, 0
 	if slices.Contains(f.opts.Lost, h.spec.Name) && h.boot == 1 {
 		h.on = false
 		f.post(0, h, fleet.InfraFailed{Op: "create domain", Reason: "asked for by FakeOptions.Lost"})
@@ -194,10 +198,13 @@ func (f *Fake) hello(h *fakeHost) *fleet.Event {
 func (f *Fake) beat(h *fakeHost) *fleet.Event {
 	f.later(h.spec.Tempo.Beat, h, func() *fleet.Event { return f.beat(h) })
 	for _, o := range h.orders {
-		if o == fleet.RemoveContent {
+		done := fleet.OrderDone{ID: o.ID, Order: o.Kind}
+		if o.Kind == fleet.RemoveContent {
 			h.disk = 1
+		} else {
+			done.Error = "no such order"
 		}
-		f.post(0, h, fleet.OrderDone{Order: o})
+		f.post(0, h, done)
 	}
 	h.orders = nil
 	return &fleet.Event{At: f.now, Host: h.spec.Name, What: fleet.Beat{

@@ -49,7 +49,7 @@ func TestFakeConforms(t *testing.T) {
 
 // TestWhatIsNotClaimedIsNotTested: a backend that cannot repair conforms, and it is said what was not tested.
 func TestWhatIsNotClaimedIsNotTested(t *testing.T) {
-	order := fleet.CanOrder(string(fleet.RemoveContent))
+	order := fleet.CanOrder(fleet.RemoveContent)
 	left := fleettest.Conform(t, suiteOf(fleettest.FakeOptions{Lacks: []fleet.Capability{order}}, nil))
 	if len(left) == 0 || left[0].String() != "repair (needs order remove_content)" {
 		t.Errorf("not tested: %v, want first the repair", left)

@@ -8,8 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/fleetfall/fleetfall/agents/protocol"
 	"golang.org/x/sys/unix"
+
+	"github.com/fleetfall/fleetfall/agents/protocol"
 )
 
 // A mailbox is the way to the host on the virtual clock, in the form of a port: each write is a request, for whose answer this
