@@ -196,7 +196,7 @@ func (b Backend) life(t *testing.T) {
 		t.Errorf("beat of boot %s after hello of boot %s", beat.BootID, hello.BootID)
 	}
 
-	r.do(fleet.Serve{Host: "a", Version: 3, Content: b.Content(t, 3, false)})
+	r.do(fleet.Offer(3, b.Content(t, 3, false)).To("a"))
 	if got := of[fleet.Fetched](r, "a", "a poll", nil); got.Version != 3 {
 		t.Errorf("fetched %d, want 3", got.Version)
 	}
@@ -224,7 +224,7 @@ func (b Backend) crash(t *testing.T) {
 	r := b.open(t, host("a", "kernel"))
 	r.do(fleet.Boot{Host: "a", Mode: fleet.Normal})
 	of(r, "a", "a stopped threat", func(x fleet.Threat) bool { return x.Blocked })
-	r.do(fleet.Serve{Host: "a", Version: 2, Content: b.Content(t, 2, true)})
+	r.do(fleet.Offer(2, b.Content(t, 2, true)).To("a"))
 	for range 2 { // the content is on the disk: the host loops
 		p := of[fleet.Panic](r, "a", "a panic", nil)
 		if p.Type != "page_fault" || p.Module != "agentk" {
@@ -233,7 +233,7 @@ func (b Backend) crash(t *testing.T) {
 		r.do(fleet.Reset{Host: "a"})
 	}
 	of[fleet.Panic](r, "a", "a third panic", nil)
-	r.do(fleet.Serve{Host: "a", Version: 3, Content: b.Content(t, 3, false)})
+	r.do(fleet.Offer(3, b.Content(t, 3, false)).To("a"))
 	r.do(fleet.Boot{Host: "a", Mode: fleet.Safe})
 	if got := of[fleet.Hello](r, "a", "hello in safe mode", nil); got.Mode != fleet.Safe {
 		t.Errorf("hello in mode %q, want safe", got.Mode)
@@ -261,12 +261,12 @@ func (b Backend) agentCrash(t *testing.T) {
 	r.do(fleet.Boot{Host: "a", Mode: fleet.Normal})
 	hello := of[fleet.Hello](r, "a", "hello", nil)
 	of(r, "a", "a stopped threat", func(x fleet.Threat) bool { return x.Blocked })
-	r.do(fleet.Serve{Host: "a", Version: 2, Content: b.Content(t, 2, true)})
+	r.do(fleet.Offer(2, b.Content(t, 2, true)).To("a"))
 	if got := of[fleet.AgentExit](r, "a", "the agent's end", nil); got.Signal != 11 {
 		t.Errorf("the agent ended by signal %d, want 11", got.Signal)
 	}
 	of(r, "a", "a missed threat", func(x fleet.Threat) bool { return !x.Blocked && !x.Reported })
-	r.do(fleet.Serve{Host: "a", Version: 3, Content: b.Content(t, 3, false)})
+	r.do(fleet.Offer(3, b.Content(t, 3, false)).To("a"))
 	of(r, "a", "a stopped threat", func(x fleet.Threat) bool { return x.Blocked })
 	beat := of(r, "a", "a beat with content 3", func(x fleet.Beat) bool { return x.ContentVersion == 3 })
 	if beat.BootID != hello.BootID {
