@@ -142,7 +142,7 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 			}
 		}
 		files := storage.NewLocal(h.work, h.account)
-		h.place = &here{files, &cache{cfg.Cache, files}}
+		h.place = &here{files, &templateCache{cfg.Cache, files}}
 	}
 	return h, h.learnFacts(ctx)
 }

@@ -43,7 +43,7 @@ type place interface {
 // here is this machine: files lie in the run's work directory, and lines are unix sockets in it.
 type here struct {
 	*storage.Local
-	*cache
+	*templateCache
 }
 
 func (p *here) image(_ context.Context, image vmimages.Image) (vmimages.Image, error) {

@@ -16,12 +16,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/cache"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
 )
 
-// The files of a kept template, in <cache>/templates/<key>.
+// The files of a kept template, in a directory of its own.
 const (
-	templatesDir   = "templates"
 	templateSchema = 3
 	templateFile   = "template.json" // a keptTemplate
 	ramFile        = "memory"
@@ -30,23 +30,24 @@ const (
 
 	maxTemplateFile = 1 << 20          // bytes of templateFile
 	staleTemplate   = 24 * time.Hour   // unused for so long, a template of the same kind is removed
-	newTemplate     = ".new-"          // begins the name of a template that is being written
 	leftBehind      = 10 * time.Minute // since when a directory of that name is nobody's any more
 )
 
-// A cache is a shelf in a directory of this machine, which all runs share. Templates that are used lie among the run's own files.
-type cache struct {
+// A templateCache is a shelf in a directory of this machine, which all runs share. Templates that are used lie among the run's own files.
+type templateCache struct {
 	dir   string // "" keeps none
 	files *storage.Local
 }
 
-func (c *cache) templateName(_, domain string) string { return domain }
+func (c *templateCache) templateName(_, domain string) string { return domain }
 
-func (c *cache) templateDir(key string) string { return filepath.Join(c.dir, templatesDir, key) }
+func (c *templateCache) templateDir(key string) string {
+	return filepath.Join(c.dir, cache.Templates, key)
+}
 
 // find brings a kept template into the run's work directory, reading all of it on the way: copies use what was checked,
 // and cannot change what is kept. It returns nil when none is kept.
-func (c *cache) find(ctx context.Context, key, domain string, disk bool) (*template, error) {
+func (c *templateCache) find(ctx context.Context, key, domain string, disk bool) (*template, error) {
 	if c.dir == "" {
 		return nil, nil
 	}
@@ -83,7 +84,7 @@ func (c *cache) find(ctx context.Context, key, domain string, disk bool) (*templ
 }
 
 // unpack copies one file of a kept template to where QEMU may write to it.
-func (c *cache) unpack(ctx context.Context, from, to string, seal fileSeal) error {
+func (c *templateCache) unpack(ctx context.Context, from, to string, seal fileSeal) error {
 	_, err := c.files.File(filepath.Base(to), func(file *os.File) error {
 		to := storage.Sparse(file)
 		if err := copySealed(ctx, to, from, seal); err != nil {
@@ -96,7 +97,7 @@ func (c *cache) unpack(ctx context.Context, from, to string, seal fileSeal) erro
 
 // keep writes a template to the cache, whole or not at all, and returns where; "" without a cache. What was kept under this
 // key is replaced.
-func (c *cache) keep(ctx context.Context, t *template, key string) (string, error) {
+func (c *templateCache) keep(ctx context.Context, t *template, key string) (string, error) {
 	if c.dir == "" {
 		return "", nil
 	}
@@ -105,12 +106,12 @@ func (c *cache) keep(ctx context.Context, t *template, key string) (string, erro
 	if err := os.MkdirAll(root, 0o755); err != nil {
 		return "", err
 	}
-	written, err := writeToCache(c.dir)
+	written, err := cache.Write(c.dir)
 	if err != nil {
 		return "", err
 	}
 	defer written()
-	fresh, err := os.MkdirTemp(root, newTemplate)
+	fresh, err := os.MkdirTemp(root, cache.NewTemplate)
 	if err != nil {
 		return "", err
 	}
@@ -141,7 +142,7 @@ func (c *cache) keep(ctx context.Context, t *template, key string) (string, erro
 	return dir, removeStale(root, key)
 }
 
-func (c *cache) discard(_ context.Context, key string) error {
+func (c *templateCache) discard(_ context.Context, key string) error {
 	if c.dir == "" {
 		return nil
 	}
@@ -200,7 +201,7 @@ func removeStale(root, key string) error {
 			continue
 		}
 		age := time.Since(info.ModTime())
-		if strings.HasPrefix(e.Name(), kind) && e.Name() != key && age > staleTemplate || strings.HasPrefix(e.Name(), newTemplate) && age > leftBehind {
+		if strings.HasPrefix(e.Name(), kind) && e.Name() != key && age > staleTemplate || strings.HasPrefix(e.Name(), cache.NewTemplate) && age > leftBehind {
 			errs = append(errs, os.RemoveAll(filepath.Join(root, e.Name())))
 		}
 	}

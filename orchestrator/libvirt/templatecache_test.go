@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/cache"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 )
@@ -116,7 +117,7 @@ func rewrite(t *testing.T, dir string, change func(*keptTemplate)) {
 }
 
 // cacheAt is a cache in this directory, for a run with a work directory of its own.
-func cacheAt(t *testing.T, dir string) *cache {
+func cacheAt(t *testing.T, dir string) *templateCache {
 	t.Helper()
 	root, err := os.MkdirTemp("/var/tmp", "fft-") // a path short enough for sockets below it
 	if err != nil {
@@ -131,11 +132,11 @@ func cacheAt(t *testing.T, dir string) *cache {
 			t.Error(err)
 		}
 	})
-	return &cache{dir, storage.NewLocal(w, account.Account{})}
+	return &templateCache{dir, storage.NewLocal(w, account.Account{})}
 }
 
 // madeUp is a template in p of which nothing ever ran. Most of its memory is zeros.
-func madeUp(t *testing.T, p *cache, name string) *template {
+func madeUp(t *testing.T, p *templateCache, name string) *template {
 	t.Helper()
 	made := &template{
 		kept:  keptTemplate{Question: 7, Boot: Boot{FirstByte: time.Millisecond, Asked: time.Second}, Overhead: 1, Own: 2},
@@ -271,27 +272,27 @@ func TestKeepingIsInterrupted(t *testing.T) {
 }
 
 func TestStaleTemplates(t *testing.T) {
-	cache := t.TempDir()
-	root := filepath.Join(cache, "templates")
+	dir := t.TempDir()
+	root := filepath.Join(dir, "templates")
 	for name, age := range map[string]time.Duration{
 		"tiny-user-1111111111111111":   2 * staleTemplate, // of the same kind, and unused for long
 		"tiny-user-2222222222222222":   staleTemplate / 2,
 		"tiny-kernel-3333333333333333": 2 * staleTemplate, // of another kind
-		newTemplate + "1":              2 * leftBehind,
-		newTemplate + "2":              leftBehind / 2, // somebody may be writing it
+		cache.NewTemplate + "1":        2 * leftBehind,
+		cache.NewTemplate + "2":        leftBehind / 2, // somebody may be writing it
 	} {
-		dir := filepath.Join(root, name)
-		if err := os.MkdirAll(filepath.Join(dir, "x"), 0o755); err != nil {
+		at := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Join(at, "x"), 0o755); err != nil {
 			t.Fatal(err)
 		}
 		then := time.Now().Add(-age)
-		if err := os.Chtimes(dir, then, then); err != nil {
+		if err := os.Chtimes(at, then, then); err != nil {
 			t.Fatal(err)
 		}
 	}
-	p := cacheAt(t, cache)
+	p := cacheAt(t, dir)
 	if _, err := p.keep(t.Context(), madeUp(t, p, "made"), "tiny-user-4444444444444444"); err != nil {
 		t.Fatal(err)
 	}
-	checkKept(t, cache, newTemplate+"2", "tiny-kernel-3333333333333333", "tiny-user-2222222222222222", "tiny-user-4444444444444444")
+	checkKept(t, dir, cache.NewTemplate+"2", "tiny-kernel-3333333333333333", "tiny-user-2222222222222222", "tiny-user-4444444444444444")
 }

@@ -1,4 +1,5 @@
-package libvirt
+// Package cache is the directory of what later runs find again: templates, and verdicts on accelerators.
+package cache
 
 import (
 	"errors"
@@ -14,8 +15,15 @@ import (
 // together with others until that has its name, and loses it by being killed. So whoever has the lock alone knows
 // that what has no name yet is nobody's. The lock is that of the cache's directory itself, see flock(2).
 
-// writeToCache takes the cache's lock, together with all others who write.
-func writeToCache(cache string) (done func(), err error) {
+// What the cache holds, and how the names of what is being written begin.
+const (
+	Templates   = "templates" // a directory for each template, by its key
+	NewTemplate = ".new-"
+	NewVerdict  = ".accelerator-"
+)
+
+// Write takes the cache's lock, together with all others who write.
+func Write(cache string) (done func(), err error) {
 	dir, err := os.Open(cache)
 	if err != nil {
 		return nil, fmt.Errorf("lock the cache: %w", err)
@@ -27,14 +35,14 @@ func writeToCache(cache string) (done func(), err error) {
 	return func() { dir.Close() }, nil
 }
 
-// CacheLeftovers lists what killed runs left in the cache (Config.Cache), sorted: templates and verdicts that are not
+// Leftovers lists what killed runs left in the cache, sorted: templates and verdicts that are not
 // whole. It changes nothing. While a run writes to the cache it lists nothing.
-func CacheLeftovers(cache string) ([]string, error) {
-	return unlessWriting(cache, func(string) error { return nil })
+func Leftovers(dir string) ([]string, error) {
+	return unlessWriting(dir, func(string) error { return nil })
 }
 
-// RemoveCacheLeftovers removes what CacheLeftovers lists, and returns what it has removed.
-func RemoveCacheLeftovers(cache string) ([]string, error) { return unlessWriting(cache, os.RemoveAll) }
+// RemoveLeftovers removes what leftovers lists, and returns what it has removed.
+func RemoveLeftovers(dir string) ([]string, error) { return unlessWriting(dir, os.RemoveAll) }
 
 // unlessWriting calls do with each path that killed runs left, and returns those for which it succeeded, while no run
 // writes or begins to.
@@ -53,7 +61,7 @@ func unlessWriting(cache string, do func(path string) error) (done []string, err
 		return nil, nil
 	}
 	var errs []error
-	for _, pattern := range []string{newVerdict + "*", filepath.Join(templatesDir, newTemplate+"*")} {
+	for _, pattern := range []string{NewVerdict + "*", filepath.Join(Templates, NewTemplate+"*")} {
 		names, err := fs.Glob(os.DirFS(cache), pattern)
 		errs = append(errs, err)
 		for _, name := range names {
