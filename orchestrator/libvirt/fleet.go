@@ -232,11 +232,7 @@ func check(machines Machines, cfg FleetConfig) error {
 
 // Caps implements fleet.Fleet.
 func (f *vmFleet) Caps() fleet.Caps {
-	has := append(can(), fleet.CanKeepTime(fleet.WallClock))
-	if f.machines[0].cfg.Node != "" {
-		has = append(has, fleet.CanUseNodes)
-	}
-	return fleet.Caps{Backend: Name, Accelerator: f.accelerator, Clock: fleet.WallClock, Has: has}
+	return capsOf(f.machines, fleet.WallClock, f.accelerator)
 }
 
 // Do implements fleet.Fleet. It never waits for a VM. Reset of a host that is off boots it in the mode it was in last.

@@ -125,10 +125,7 @@ func (f *virtualFleet) domainOf(host string) string { return f.hosts[host].domai
 
 // Caps implements fleet.Fleet.
 func (f *virtualFleet) Caps() fleet.Caps {
-	return fleet.Caps{
-		Backend: Name, Accelerator: f.accelerator, Clock: fleet.VirtualClock, Lookahead: Lookahead, Tolerance: Tolerance,
-		Has: append(can(), fleet.CanKeepTime(fleet.VirtualClock)),
-	}
+	return capsOf(Machines{f.hypervisor}, fleet.VirtualClock, f.accelerator)
 }
 
 // Do implements fleet.Fleet. What it asks for reaches the host after the lookahead.
