@@ -210,7 +210,7 @@ func TestCloseWhileCreating(t *testing.T) {
 	_, hostile := images(t)
 	h := open(t)
 	name := qemu.DomainPrefix(h.cfg.RunID) + "1-host-0"
-	disk, err := h.place.Overlay(t.Context(), name+diskSuffix, "raw", hostile.Disk, hostile.DiskSize)
+	disk, err := h.files.Overlay(t.Context(), name+diskSuffix, "raw", hostile.Disk, hostile.DiskSize)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -232,7 +232,7 @@ func (h *host) create(ctx context.Context) error {
 			d.ram, d.copied = t.ram, true
 			note = "a copy of a host that has booted"
 		}
-		if d.disk, err = v.place.Overlay(ctx, h.domainName+diskSuffix, format, base, image.DiskSize); err != nil {
+		if d.disk, err = v.files.Overlay(ctx, h.domainName+diskSuffix, format, base, image.DiskSize); err != nil {
 			return fmt.Errorf("create disk: %w", err)
 		}
 		h.disk = d.disk

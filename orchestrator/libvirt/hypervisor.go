@@ -75,6 +75,9 @@ type Hypervisor struct {
 	daemon  *daemon.Daemon  // nil when the daemon is not ours
 	account account.Account // under which QEMU runs, where that is known
 	place   place
+	files   storage.Files
+	local   *storage.Local // files; nil when they are another machine's
+	shelf   shelf
 	log     zerolog.Logger
 	line    *connect.Lifeline
 	dumps   chan struct{} // holds one item while a VM's memory is dumped
@@ -132,17 +135,20 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 	}
 	h.line = connect.NewLifeline(conn, h.connect, cfg.Reconnect, h.log.With().Str("node", cfg.Node).Logger())
 	if h.remote() {
-		if h.place, err = openThere(ctx, h); err != nil {
+		files, err := storage.OpenRemote(ctx, h.line, cfg.Store)
+		if err != nil {
 			return h, err
 		}
+		shelf := newNotes(files, cfg.RunID)
+		h.files, h.shelf, h.place = files, shelf, &there{files, shelf, h.line, cfg.RunID}
 	} else {
 		if h.daemon == nil {
 			if err = h.serve(ctx, conn); err != nil {
 				return h, err
 			}
 		}
-		files := storage.NewLocal(h.work, h.account)
-		h.place = &here{files, &templateCache{cfg.Cache, files}}
+		h.local = storage.NewLocal(h.work, h.account)
+		h.files, h.shelf, h.place = h.local, newCache(cfg.Cache, h.local), &here{h.work}
 	}
 	return h, h.learnFacts(ctx)
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/fleetfall/fleetfall/agents/protocol"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
 )
 
 // A mailbox is our end of the memory that a guest on the virtual clock asks in, and of the bell that it rings.
@@ -15,7 +16,7 @@ type mailbox struct {
 	memory sharedMemory
 	bell   *bell
 	rung   atomic.Value // of func(): called when the guest stands still and wants an answer
-	place  *here
+	files  *storage.Local
 	name   string // of the memory's file
 	pipe   string // the machine's console, see pipe.go
 }
@@ -23,7 +24,7 @@ type mailbox struct {
 // newMailbox makes what the domain shares with us, and names it in the domain. A copy of a template finds the template's
 // letters in it.
 func (h *Hypervisor) newMailbox(d *domain, t *template) (_ *mailbox, err error) {
-	m := &mailbox{place: h.place.(*here), name: d.name + mailboxSuffix, pipe: d.serial}
+	m := &mailbox{name: d.name + mailboxSuffix, pipe: d.serial}
 	if err := makePipe(m.pipe, h.account); err != nil {
 		return nil, err
 	}
@@ -32,13 +33,13 @@ func (h *Hypervisor) newMailbox(d *domain, t *template) (_ *mailbox, err error) 
 			removePipe(m.pipe)
 		}
 	}()
-	d.virtual.mailbox, err = m.place.File(m.name, func(file *os.File) error {
+	d.virtual.mailbox, err = m.files.File(m.name, func(file *os.File) error {
 		m.memory, err = mapShared(file, protocol.MailboxSize)
 		return err
 	})
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("make mailbox: %w", err), m.memory.close(), m.place.RemoveOurs(m.name))
+			err = errors.Join(fmt.Errorf("make mailbox: %w", err), m.memory.close(), m.files.RemoveOurs(m.name))
 		}
 	}()
 	if err != nil {
@@ -64,5 +65,5 @@ const mailboxSuffix = ".mailbox"
 func (m *mailbox) close(ctx context.Context) error {
 	m.bell.close()
 	removePipe(m.pipe)
-	return errors.Join(m.memory.close(), m.place.Remove(context.WithoutCancel(ctx), m.name))
+	return errors.Join(m.memory.close(), m.files.Remove(context.WithoutCancel(ctx), m.name))
 }

@@ -107,7 +107,7 @@ func (h *Hypervisor) prepareTemplate(ctx context.Context, image vmimages.Image, 
 	if err != nil {
 		return nil, err
 	}
-	t, err := h.place.find(ctx, key, h.templateDomain(image, kind).name, kind.clock != fleet.VirtualClock)
+	t, err := h.shelf.find(ctx, key, h.templateDomain(image, kind).name, kind.clock != fleet.VirtualClock)
 	if err == nil && t != nil {
 		if err = h.tryCopy(ctx, image, kind, t); err == nil {
 			return t, nil
@@ -118,7 +118,7 @@ func (h *Hypervisor) prepareTemplate(ctx context.Context, image vmimages.Image, 
 	}
 	if err != nil {
 		h.log.Warn().Err(err).Str("template", key).Msg("a kept template is of no use and is made again")
-		if err := h.place.discard(ctx, key); err != nil {
+		if err := h.shelf.discard(ctx, key); err != nil {
 			h.log.Warn().Err(err).Str("template", key).Msg("it could not be removed")
 		}
 	}
@@ -132,12 +132,12 @@ func (h *Hypervisor) prepareTemplate(ctx context.Context, image vmimages.Image, 
 	}
 	if err != nil {
 		// Hosts that boot instead may need the room. What cannot be removed, or was never there, goes with the run.
-		name := h.place.templateName(key, h.templateDomain(image, kind).name)
-		_ = h.place.Remove(context.WithoutCancel(ctx), name+ramSuffix)
-		_ = h.place.Remove(context.WithoutCancel(ctx), name+diskSuffix)
+		name := h.shelf.templateName(key, h.templateDomain(image, kind).name)
+		_ = h.files.Remove(context.WithoutCancel(ctx), name+ramSuffix)
+		_ = h.files.Remove(context.WithoutCancel(ctx), name+diskSuffix)
 		return t, err
 	}
-	if path, err := h.place.keep(ctx, t, key); err != nil {
+	if path, err := h.shelf.keep(ctx, t, key); err != nil {
 		h.log.Warn().Err(err).Msg("the template is not kept for later runs")
 	} else if path != "" {
 		t.from += ", and kept in " + path
@@ -201,19 +201,19 @@ func (h *Hypervisor) makeTemplate(
 	ctx context.Context, image vmimages.Image, kind templateKind, key string, pace time.Duration,
 ) (t *template, err error) {
 	d := h.templateDomain(image, kind)
-	files := h.place.templateName(key, d.name)
+	files := h.shelf.templateName(key, d.name)
 	t = &template{from: "booted for this run"}
 	if d.virtual == nil {
-		d.disk, err = h.place.Overlay(ctx, files+diskSuffix, "raw", image.Disk, image.DiskSize)
+		d.disk, err = h.files.Overlay(ctx, files+diskSuffix, "raw", image.Disk, image.DiskSize)
 		t.disk = d.disk
 	} else { // a disk of which nothing is kept
-		d.disk, err = h.place.(*here).CopyDisk(files+diskSuffix, image.Disk)
-		defer func() { err = errors.Join(err, h.place.Remove(context.WithoutCancel(ctx), files+diskSuffix)) }()
+		d.disk, err = h.local.CopyDisk(files+diskSuffix, image.Disk)
+		defer func() { err = errors.Join(err, h.files.Remove(context.WithoutCancel(ctx), files+diskSuffix)) }()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("make template: %w", err)
 	}
-	if d.ram, err = h.place.Blank(ctx, files+ramSuffix, kind.memory); err != nil {
+	if d.ram, err = h.files.Blank(ctx, files+ramSuffix, kind.memory); err != nil {
 		return nil, fmt.Errorf("make template: %w", err)
 	}
 	log, err := guestlink.OpenConsoleLog("", d.name)
@@ -310,13 +310,13 @@ func (h *Hypervisor) save(ctx context.Context, m *machine) ([]byte, error) {
 		if _, err := l.QEMUDomainMonitorCommand(m.domain, leaveMemory, 0); err != nil {
 			return err
 		}
-		return l.DomainSaveFlags(m.domain, h.place.Output(name), nil, 0)
+		return l.DomainSaveFlags(m.domain, h.files.Output(name), nil, 0)
 	})
 	if err != nil {
 		return nil, err
 	}
-	image, err := h.place.Read(ctx, name, maxState+maxSaveXML)
-	if err = errors.Join(err, h.place.Remove(ctx, name)); err != nil {
+	image, err := h.files.Read(ctx, name, maxState+maxSaveXML)
+	if err = errors.Join(err, h.files.Remove(ctx, name)); err != nil {
 		return nil, err
 	}
 	state, err := savedState(image)
@@ -329,11 +329,11 @@ func (h *Hypervisor) save(ctx context.Context, m *machine) ([]byte, error) {
 // restore has libvirt start a domain as a copy of a template, which then stands still.
 func (h *Hypervisor) restore(ctx context.Context, d domain, xml string, t *template) (err error) {
 	name := d.name + saveSuffix
-	path, err := h.place.Write(ctx, name, appendSaveImage(nil, xml, t.state))
+	path, err := h.files.Write(ctx, name, appendSaveImage(nil, xml, t.state))
 	if err != nil {
 		return fmt.Errorf("start as a copy: %w", err)
 	}
-	defer func() { err = errors.Join(err, h.place.Remove(ctx, name)) }()
+	defer func() { err = errors.Join(err, h.files.Remove(ctx, name)) }()
 	return h.line.Call(ctx, "start as a copy", connect.CreateTime, func(l *golibvirt.Libvirt) error {
 		return l.DomainRestoreFlags(path, nil, uint32(golibvirt.DomainSavePaused))
 	})

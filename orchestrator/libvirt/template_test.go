@@ -218,7 +218,7 @@ func TestNoCopies(t *testing.T) {
 
 	// What is to be the memory of the template cannot be made.
 	const architecture = "user"
-	inTheWay := h.place.(*here).Path(h.templateDomain(tiny, templateKind{tiny.Name, architecture, 96 << 20, "", fleet.WallClock, fleet.Normal}).name + ramSuffix)
+	inTheWay := h.local.Path(h.templateDomain(tiny, templateKind{tiny.Name, architecture, 96 << 20, "", fleet.WallClock, fleet.Normal}).name + ramSuffix)
 	if err := os.MkdirAll(filepath.Join(inTheWay, "something"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +249,7 @@ func TestKeptTemplate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		dir = h.place.(*here).templateDir(key)
+		dir = h.shelf.(*templateCache).templateDir(key)
 		if !p.Copies || p.Reason != want+dir || p.Boot.Asked == 0 {
 			t.Fatalf("%+v, want one that is %s%s", p, want, dir)
 		}

@@ -35,20 +35,24 @@ const (
 
 // A templateCache is a shelf in a directory of this machine, which all runs share. Templates that are used lie among the run's own files.
 type templateCache struct {
-	dir   string // "" keeps none
+	root  string // "" keeps none
 	files *storage.Local
+}
+
+func newCache(dir string, files *storage.Local) *templateCache {
+	return &templateCache{root: dir, files: files}
 }
 
 func (c *templateCache) templateName(_, domain string) string { return domain }
 
 func (c *templateCache) templateDir(key string) string {
-	return filepath.Join(c.dir, cache.Templates, key)
+	return filepath.Join(c.root, cache.Templates, key)
 }
 
 // find brings a kept template into the run's work directory, reading all of it on the way: copies use what was checked,
 // and cannot change what is kept. It returns nil when none is kept.
 func (c *templateCache) find(ctx context.Context, key, domain string, disk bool) (*template, error) {
-	if c.dir == "" {
+	if c.root == "" {
 		return nil, nil
 	}
 	dir := c.templateDir(key)
@@ -98,7 +102,7 @@ func (c *templateCache) unpack(ctx context.Context, from, to string, seal fileSe
 // keep writes a template to the cache, whole or not at all, and returns where; "" without a cache. What was kept under this
 // key is replaced.
 func (c *templateCache) keep(ctx context.Context, t *template, key string) (string, error) {
-	if c.dir == "" {
+	if c.root == "" {
 		return "", nil
 	}
 	dir := c.templateDir(key)
@@ -106,7 +110,7 @@ func (c *templateCache) keep(ctx context.Context, t *template, key string) (stri
 	if err := os.MkdirAll(root, 0o755); err != nil {
 		return "", err
 	}
-	written, err := cache.Write(c.dir)
+	written, err := cache.Write(c.root)
 	if err != nil {
 		return "", err
 	}
@@ -143,7 +147,7 @@ func (c *templateCache) keep(ctx context.Context, t *template, key string) (stri
 }
 
 func (c *templateCache) discard(_ context.Context, key string) error {
-	if c.dir == "" {
+	if c.root == "" {
 		return nil
 	}
 	return os.RemoveAll(c.templateDir(key))

@@ -132,7 +132,7 @@ func cacheAt(t *testing.T, dir string) *templateCache {
 			t.Error(err)
 		}
 	})
-	return &templateCache{dir, storage.NewLocal(w, account.Account{})}
+	return newCache(dir, storage.NewLocal(w, account.Account{}))
 }
 
 // madeUp is a template in p of which nothing ever ran. Most of its memory is zeros.
@@ -213,7 +213,7 @@ func TestTemplateIsKept(t *testing.T) {
 		t.Error(err)
 	}
 	checkKept(t, cache, "tiny-kernel-0123456789abcdef")
-	p.dir = ""
+	p.root = ""
 	if dir, err := p.keep(t.Context(), made, key); dir != "" || err != nil {
 		t.Errorf("without a cache it is kept in %q, %v", dir, err)
 	}
@@ -262,7 +262,7 @@ func TestKeepingIsInterrupted(t *testing.T) {
 	if _, err := p.keep(ctx, made, key); !errors.Is(err, context.Canceled) {
 		t.Errorf("kept with %v", err)
 	}
-	checkKept(t, p.dir)
+	checkKept(t, p.root)
 	if _, err := p.keep(t.Context(), made, key); err != nil {
 		t.Fatal(err)
 	}

@@ -16,15 +16,22 @@ import (
 type notes struct {
 	files *storage.Remote
 	runID string
-	own   map[string]bool // files of this run's that later ones will use
+	kept  map[string]bool // files of this run's that later ones will use
 }
+
+func newNotes(files *storage.Remote, runID string) *notes {
+	return &notes{files: files, runID: runID, kept: map[string]bool{}}
+}
+
+// own tells whether a file is one that this run leaves for later ones.
+func (s *notes) own(name string) bool { return s.kept[name] }
 
 // runsTemplate tells whether a file is one of a template that a run has made.
 func runsTemplate(name, runID string) bool {
 	return strings.HasPrefix(name, "template-") && strings.HasSuffix(strings.TrimSuffix(name, filepath.Ext(name)), "-"+runID)
 }
 
-// templateName: files of templates are named for their key and the run that has made them: two runs may make one at the same time.
+// templateName is of their key and the run that makes one: two runs may make one at the same time.
 func (s *notes) templateName(key string, _ string) string {
 	return "template-" + key + "-" + s.runID
 }
@@ -103,7 +110,7 @@ func (s *notes) keep(ctx context.Context, t *template, key string) (string, erro
 		return "", err
 	}
 	for _, suffix := range []string{ramSuffix, diskSuffix, stateSuffix} {
-		s.own[n.Name+suffix] = true
+		s.kept[n.Name+suffix] = true
 	}
 	return s.files.Path(s.noteName(key)), nil
 }

@@ -262,7 +262,7 @@ func (h *virtualHost) create(ctx context.Context, boot int, mode fleet.BootMode,
 		return false, err
 	}
 	if h.disk == "" {
-		if h.disk, err = f.place.CopyDisk(h.domainName+".disk", image.Disk); err != nil {
+		if h.disk, err = f.hypervisor.local.CopyDisk(h.domainName+".disk", image.Disk); err != nil {
 			return false, fmt.Errorf("create disk: %w", err)
 		}
 	}
