@@ -10,6 +10,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/agents/protocol"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 )
 
 // Machines on the virtual clock are copied at a door: a boot's first request, in which a guest asks who it is before it has mounted
@@ -32,12 +33,12 @@ var doorPaces = []time.Duration{50 * time.Millisecond, 200 * time.Millisecond, 8
 var errDoor = errors.New("the guest could not be stopped while it waited")
 
 // stopAtDoor lets a machine run up to the door, and stops it there. inbox is its listener's, pace one of doorPaces.
-func (h *Hypervisor) stopAtDoor(ctx context.Context, m *machine, inbox *inbox[any], pace time.Duration, begin time.Time, b *Boot) (door, error) {
+func (h *Hypervisor) stopAtDoor(ctx context.Context, m *machine, inbox *inbox[any], pace time.Duration, begin time.Time, b *template.Boot) (template.Door, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, templateTime, fmt.Errorf("the guest did not come to the door within %v", templateTime))
 	defer cancel()
 	type stopped struct{ err error }
 	type answer struct{}
-	d := door{Holds: doorHolds}
+	d := template.Door{Holds: doorHolds}
 	for {
 		select {
 		case <-ctx.Done():

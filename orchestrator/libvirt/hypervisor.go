@@ -32,6 +32,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/prerequisite"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
@@ -77,14 +78,14 @@ type Hypervisor struct {
 	place   place
 	files   storage.Files
 	local   *storage.Local // files; nil when they are another machine's
-	shelf   shelf
+	shelf   template.Shelf
 	log     zerolog.Logger
 	line    *connect.Lifeline
 	dumps   chan struct{} // holds one item while a VM's memory is dumped
 
 	mu        sync.Mutex
 	fleets    map[fleet.Fleet]bool
-	templates map[templateKind]*template
+	templates map[templateKind]*template.Template
 	images    map[string]vmimages.Image // as QEMU finds them, by digest
 	made      int                       // fleets so far; a part of their domains' names
 	facts     Facts
@@ -100,7 +101,7 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 	}
 	h = &Hypervisor{
 		cfg: cfg, log: cfg.Log, fleets: make(map[fleet.Fleet]bool),
-		templates: make(map[templateKind]*template), images: make(map[string]vmimages.Image),
+		templates: make(map[templateKind]*template.Template), images: make(map[string]vmimages.Image),
 		dumps: make(chan struct{}, 1),
 	}
 	if cfg.URI != "" {
@@ -139,7 +140,7 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 		if err != nil {
 			return h, err
 		}
-		shelf := newNotes(files, cfg.RunID)
+		shelf := template.NewNotes(files, cfg.RunID)
 		h.files, h.shelf, h.place = files, shelf, &there{files, shelf, h.line, cfg.RunID}
 	} else {
 		if h.daemon == nil {
@@ -148,7 +149,7 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 			}
 		}
 		h.local = storage.NewLocal(h.work, h.account)
-		h.files, h.shelf, h.place = h.local, newCache(cfg.Cache, h.local), &here{h.work}
+		h.files, h.shelf, h.place = h.local, template.NewCache(cfg.Cache, h.local), &here{h.work}
 	}
 	return h, h.learnFacts(ctx)
 }

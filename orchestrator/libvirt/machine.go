@@ -20,6 +20,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 )
 
 // A machine is one transient domain, from its creation to its end: one QEMU. A host that is switched off and on again
@@ -50,7 +51,7 @@ type listener struct {
 // createMachine makes a domain that stands still, connected to its console and channel: before its first instruction or,
 // when template is not nil, where the template stood. It lives until destroy; ctx bounds its making and ends the waits of
 // its readers.
-func (h *Hypervisor) createMachine(ctx context.Context, d domain, t *template, l listener) (m *machine, err error) {
+func (h *Hypervisor) createMachine(ctx context.Context, d domain, t *template.Template, l listener) (m *machine, err error) {
 	h.place.lines(&d)
 	var box *mailbox
 	if d.virtual != nil {
@@ -90,7 +91,7 @@ func (h *Hypervisor) createMachine(ctx context.Context, d domain, t *template, l
 			Service: l.service, Copied: t != nil, Emit: l.emit, Hello: func() { l.inbox.put(saidHello{m}) },
 		}}
 		if t != nil {
-			m.channel.Answer(t.question(), 0)
+			m.channel.Answer(t.Question(), 0)
 		}
 		m.readers.Go(func() {
 			m.guest.Attend(reading, func(conn net.Conn) error { return m.channel.Serve(reading, conn) })
@@ -159,7 +160,7 @@ func (m *machine) heardRing() rang {
 
 // startAgain has libvirt start a domain, new or as a copy. libvirt tells that a VM has ended before it gives up the
 // domain's name, which a host that is booted again at once needs: it is asked until it has.
-func (h *Hypervisor) startAgain(ctx context.Context, d domain, xml string, t *template) error {
+func (h *Hypervisor) startAgain(ctx context.Context, d domain, xml string, t *template.Template) error {
 	ctx, cancel := context.WithTimeout(ctx, connect.CreateTime)
 	defer cancel()
 	again := time.NewTicker(connect.BusyAgain)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/agents/protocol"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 )
 
 // A mailbox is our end of the memory that a guest on the virtual clock asks in, and of the bell that it rings.
@@ -23,7 +24,7 @@ type mailbox struct {
 
 // newMailbox makes what the domain shares with us, and names it in the domain. A copy of a template finds the template's
 // letters in it.
-func (h *Hypervisor) newMailbox(d *domain, t *template) (_ *mailbox, err error) {
+func (h *Hypervisor) newMailbox(d *domain, t *template.Template) (_ *mailbox, err error) {
 	m := &mailbox{name: d.name + mailboxSuffix, pipe: d.serial}
 	if err := makePipe(m.pipe, h.account); err != nil {
 		return nil, err
@@ -46,7 +47,7 @@ func (h *Hypervisor) newMailbox(d *domain, t *template) (_ *mailbox, err error) 
 		return nil, err
 	}
 	if t != nil {
-		if err := m.memory.resume(t.kept.Door.Mailbox); err != nil {
+		if err := m.memory.resume(t.Kept.Door.Mailbox); err != nil {
 			return nil, err
 		}
 	}

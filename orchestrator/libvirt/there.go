@@ -16,6 +16,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -24,7 +25,7 @@ import (
 // digests what they are.
 type there struct {
 	files *storage.Remote
-	shelf *notes
+	shelf *template.Notes
 	line  *connect.Lifeline
 	runID string
 }
@@ -92,10 +93,10 @@ func (p *there) machine(ctx context.Context) (admission.Machine, error) {
 
 // close removes what the run has made there and later ones do not use.
 func (p *there) close(ctx context.Context) error {
-	return p.files.RemoveAll(ctx, func(name string) bool { return ofRun(name, p.runID) && !p.shelf.own(name) })
+	return p.files.RemoveAll(ctx, func(name string) bool { return ofRun(name, p.runID) && !p.shelf.Own(name) })
 }
 
 // ofRun tells whether a file is one that a run has made.
 func ofRun(name, runID string) bool {
-	return strings.HasPrefix(name, qemu.DomainPrefix(runID)) || runsTemplate(name, runID)
+	return strings.HasPrefix(name, qemu.DomainPrefix(runID)) || template.OfRun(name, runID)
 }
