@@ -71,12 +71,12 @@ func (h *Hypervisor) stopAtDoor(ctx context.Context, m *machine, inbox *inbox[an
 				d.Holds--
 				time.AfterFunc(pace, func() { inbox.put(answer{}) })
 			case answer:
-				if err := m.mailbox.hold(); err != nil {
+				if err := m.mailbox.Hold(doorTicks); err != nil {
 					return d, err
 				}
 			case stopped:
 				var err error
-				d.Mailbox, err = m.mailbox.memory.snapshot()
+				d.Mailbox, err = m.mailbox.Letters()
 				return d, errors.Join(heard.err, err)
 			default:
 				if err := hears(b, message, begin); err != nil {
@@ -88,18 +88,10 @@ func (h *Hypervisor) stopAtDoor(ctx context.Context, m *machine, inbox *inbox[an
 }
 
 // held has a guest that rings held at the door for as many times as are left, and tells whether it was.
-func (m *mailbox) held(left *int) bool {
+func (m *machine) held(left *int) bool {
 	if *left == 0 {
 		return false
 	}
 	*left--
-	return m.hold() == nil // else QEMU has ended, and libvirt will say more
-}
-
-// hold holds a guest that rings at the door once. It is an error when nobody rings any more.
-func (m *mailbox) hold() error {
-	if err := m.memory.hold(doorTicks); err != nil {
-		return err
-	}
-	return m.bell.answer()
+	return m.mailbox.Hold(doorTicks) == nil // else QEMU has ended, and libvirt will say more
 }

@@ -169,7 +169,7 @@ func TestOutOfTheGuest(t *testing.T) {
 
 	// A mailbox that it cuts short is one host's failure. Who has the guest's file open is the guest's QEMU, which
 	// ends as well.
-	said, err := as(t, h.account, h.work.Path, "truncate -s 0 $W/files/"+domain+mailboxSuffix)
+	said, err := as(t, h.account, h.work.Path, "truncate -s 0 $W/files/"+domain+".mailbox")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, said)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemon"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/mailbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 	"github.com/fleetfall/fleetfall/vmimages"
@@ -56,7 +57,7 @@ func (p *here) lines(d *domain) {
 
 func (p *here) console(ctx context.Context, d domain, _ golibvirt.Domain) (io.ReadCloser, error) {
 	if d.virtual != nil {
-		return openPipe(d.serial)
+		return mailbox.OpenPipe(d.serial)
 	}
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", d.serial)
 	if err != nil {

@@ -280,7 +280,7 @@ func (h *virtualHost) create(ctx context.Context, boot int, mode fleet.BootMode,
 		d.ram, d.copied, holds = t.RAM, true, t.Kept.Door.Holds
 	}
 	m, err := f.hypervisor.createMachine(ctx, d, t, listener{inbox: f.inbox, log: h.log, rung: func(m *machine) {
-		if !m.mailbox.held(&holds) {
+		if !m.held(&holds) {
 			f.inbox.put(m.heardRing())
 		}
 	}})
