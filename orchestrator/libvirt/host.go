@@ -14,6 +14,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -40,8 +41,8 @@ type host struct {
 	inbox       *inbox[any]
 	service     *guestlink.Service
 	log         *guestlink.ConsoleLog
-	template    *template    // of which its first boot is a copy; nil when that is a real boot too
-	lastSign    atomic.Int64 // when it gave its last sign of life, in ns on the fleet's clock
+	template    *template.Template // of which its first boot is a copy; nil when that is a real boot too
+	lastSign    atomic.Int64       // when it gave its last sign of life, in ns on the fleet's clock
 
 	// ------
 	state   state
@@ -222,17 +223,17 @@ func (h *host) create(ctx context.Context) error {
 		name: h.domainName, title: h.fleet.cfg.Cell + " " + h.spec.Name, accelerator: h.accelerator,
 		image: image, architecture: h.spec.Architecture, oops: h.spec.Oops, mode: h.mode, memory: h.spec.MemoryBytes, disk: h.disk,
 	}
-	var t *template
+	var t *template.Template
 	note := "power on, mode " + string(h.mode)
 	if h.disk == "" {
 		format, base := "raw", image.Disk
 		if h.mode == fleet.Normal && h.template != nil {
 			t = h.template
-			format, base = "qcow2", t.disk
-			d.ram, d.copied = t.ram, true
+			format, base = "qcow2", t.Disk
+			d.ram, d.copied = t.RAM, true
 			note = "a copy of a host that has booted"
 		}
-		if d.disk, err = v.place.Overlay(ctx, h.domainName+diskSuffix, format, base, image.DiskSize); err != nil {
+		if d.disk, err = v.files.Overlay(ctx, h.domainName+template.DiskSuffix, format, base, image.DiskSize); err != nil {
 			return fmt.Errorf("create disk: %w", err)
 		}
 		h.disk = d.disk

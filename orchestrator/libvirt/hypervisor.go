@@ -32,6 +32,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemon"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
@@ -72,13 +73,16 @@ type Hypervisor struct {
 	daemon  *daemon.Daemon  // nil when the daemon is not ours
 	account account.Account // under which QEMU runs, where that is known
 	place   place
+	files   storage.Files
+	local   *storage.Local // files; nil when they are another machine's
+	shelf   template.Shelf
 	log     zerolog.Logger
 	line    *connect.Lifeline
 	dumps   chan struct{} // holds one item while a VM's memory is dumped
 
 	mu        sync.Mutex
 	fleets    map[fleet.Fleet]bool
-	templates map[templateKind]*template
+	templates map[templateKind]*template.Template
 	images    map[string]vmimages.Image // as QEMU finds them, by digest
 	made      int                       // fleets so far; a part of their domains' names
 	facts     Facts
@@ -94,7 +98,7 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 	}
 	h = &Hypervisor{
 		cfg: cfg, log: cfg.Log, fleets: make(map[fleet.Fleet]bool),
-		templates: make(map[templateKind]*template), images: make(map[string]vmimages.Image),
+		templates: make(map[templateKind]*template.Template), images: make(map[string]vmimages.Image),
 		dumps: make(chan struct{}, 1),
 	}
 	if cfg.URI != "" {
@@ -129,17 +133,20 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 	}
 	h.line = connect.NewLifeline(conn, h.connect, cfg.Reconnect, h.log.With().Str("node", cfg.Node).Logger())
 	if h.remote() {
-		if h.place, err = openThere(ctx, h); err != nil {
+		files, err := storage.OpenRemote(ctx, h.line, cfg.Store)
+		if err != nil {
 			return h, err
 		}
+		shelf := template.NewNotes(files, cfg.RunID)
+		h.files, h.shelf, h.place = files, shelf, &there{files, shelf, h.line, cfg.RunID}
 	} else {
 		if h.daemon == nil {
 			if err = h.serve(ctx, conn); err != nil {
 				return h, err
 			}
 		}
-		files := storage.NewLocal(h.work, h.account)
-		h.place = &here{files, &templateCache{cfg.Cache, files}}
+		h.local = storage.NewLocal(h.work, h.account)
+		h.files, h.shelf, h.place = h.local, template.NewCache(cfg.Cache, h.local), &here{h.work}
 	}
 	return h, h.learnFacts(ctx)
 }

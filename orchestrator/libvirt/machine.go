@@ -19,7 +19,9 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/mailbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 )
 
 // A machine is one transient domain, from its creation to its end: one QEMU. A host that is switched off and on again
@@ -30,7 +32,7 @@ type machine struct {
 	console    *connect.Wire[io.ReadCloser]
 	guest      *connect.Wire[net.Conn] // the channel's; nil on the virtual clock, which has a mailbox instead
 	channel    *guestlink.Channel      // nil there too
-	mailbox    *mailbox
+	mailbox    *mailbox.Mailbox
 	pid        int         // of its QEMU; 0 when that is not known
 	spoke      atomic.Bool // its console printed something
 	readers    sync.WaitGroup
@@ -50,21 +52,26 @@ type listener struct {
 // createMachine makes a domain that stands still, connected to its console and channel: before its first instruction or,
 // when template is not nil, where the template stood. It lives until destroy; ctx bounds its making and ends the waits of
 // its readers.
-func (h *Hypervisor) createMachine(ctx context.Context, d domain, t *template, l listener) (m *machine, err error) {
+func (h *Hypervisor) createMachine(ctx context.Context, d domain, t *template.Template, l listener) (m *machine, err error) {
 	h.place.lines(&d)
-	var box *mailbox
+	var box *mailbox.Mailbox
 	if d.virtual != nil {
-		d.guest = ""
-		if box, err = h.newMailbox(&d, t); err != nil {
+		var letters []byte
+		if t != nil {
+			letters = t.Kept.Door.Mailbox
+		}
+		var at mailbox.Paths
+		if box, at, err = mailbox.New(h.local, h.account, d.name, d.serial, letters); err != nil {
 			return nil, err
 		}
+		d.guest, d.virtual.mailbox, d.virtual.bell = "", at.Memory, at.Bell
 	}
 	rand.Read(d.uuid[:])                                            // never fails
 	d.uuid[6], d.uuid[8] = d.uuid[6]&0x0f|0x40, d.uuid[8]&0x3f|0x80 // version 4, RFC 9562
 	reading, stop := context.WithCancel(ctx)
 	m = &machine{hypervisor: h, domain: golibvirt.Domain{Name: d.name, UUID: d.uuid}, mailbox: box, stop: stop}
 	if box != nil {
-		box.rung.Store(func() { l.rung(m) })
+		box.Listen(func() { l.rung(m) })
 	}
 	h.line.Route(d.uuid, func(e connect.Event) { l.inbox.put(e) })
 	defer func() {
@@ -90,7 +97,7 @@ func (h *Hypervisor) createMachine(ctx context.Context, d domain, t *template, l
 			Service: l.service, Copied: t != nil, Emit: l.emit, Hello: func() { l.inbox.put(saidHello{m}) },
 		}}
 		if t != nil {
-			m.channel.Answer(t.question(), 0)
+			m.channel.Answer(t.Question(), 0)
 		}
 		m.readers.Go(func() {
 			m.guest.Attend(reading, func(conn net.Conn) error { return m.channel.Serve(reading, conn) })
@@ -153,13 +160,13 @@ func (m *machine) showed(l listener, reports []console.Report, err error) {
 
 // heardRing is what a machine's guest wants that has rung.
 func (m *machine) heardRing() rang {
-	number, line, err := m.mailbox.memory.request()
+	number, line, err := m.mailbox.Request()
 	return rang{m, number, line, err}
 }
 
 // startAgain has libvirt start a domain, new or as a copy. libvirt tells that a VM has ended before it gives up the
 // domain's name, which a host that is booted again at once needs: it is asked until it has.
-func (h *Hypervisor) startAgain(ctx context.Context, d domain, xml string, t *template) error {
+func (h *Hypervisor) startAgain(ctx context.Context, d domain, xml string, t *template.Template) error {
 	ctx, cancel := context.WithTimeout(ctx, connect.CreateTime)
 	defer cancel()
 	again := time.NewTicker(connect.BusyAgain)
@@ -212,7 +219,7 @@ func (m *machine) destroy(ctx context.Context) error {
 		m.guest.Close()
 	}
 	if m.mailbox != nil {
-		m.mailbox.bell.close() // a CPU that stands still holds QEMU up
+		m.mailbox.Release()
 		// libvirt asks a QEMU to end and looks again after 200 ms. This one has nothing to write: its disk is memory.
 		qemu.Orphans.Kill(m.pid)
 	}
@@ -227,7 +234,7 @@ func (m *machine) destroy(ctx context.Context) error {
 	}
 	m.readers.Wait()
 	if m.mailbox != nil {
-		err = errors.Join(err, m.mailbox.close(ctx))
+		err = errors.Join(err, m.mailbox.Close(ctx))
 	}
 	qemu.Orphans.Reap()
 	qemu.Orphans.Forget(m.pid)

@@ -14,17 +14,15 @@ import (
 
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemon"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/mailbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
-// A place is where a hypervisor's VMs run: how their QEMUs come by files, and how their console and channel are reached.
+// A place is where a hypervisor's VMs run: how their QEMUs come by images, and how their console and channel are reached.
 // It is this machine (here) or another one, of which only the libvirt daemon is at hand (there).
 type place interface {
-	storage.Files
-	shelf
 	// image returns an image with paths that QEMU can open, after shipping it when need be.
 	image(ctx context.Context, image vmimages.Image) (vmimages.Image, error)
 	// lines says in a domain how its console and channel are to be reached.
@@ -42,8 +40,7 @@ type place interface {
 
 // here is this machine: files lie in the run's work directory, and lines are unix sockets in it.
 type here struct {
-	*storage.Local
-	*templateCache
+	work *workdir.Dir
 }
 
 func (p *here) image(_ context.Context, image vmimages.Image) (vmimages.Image, error) {
@@ -52,15 +49,15 @@ func (p *here) image(_ context.Context, image vmimages.Image) (vmimages.Image, e
 
 func (p *here) lines(d *domain) {
 	if d.virtual != nil { // a pipe, which is ours to make
-		d.serial = p.Work.Ours(d.name + ".tty")
+		d.serial = p.work.Ours(d.name + ".tty")
 		return
 	}
-	d.serial, d.guest = p.Work.Made(d.name+".tty"), p.Work.Made(d.name+".vsp")
+	d.serial, d.guest = p.work.Made(d.name+".tty"), p.work.Made(d.name+".vsp")
 }
 
 func (p *here) console(ctx context.Context, d domain, _ golibvirt.Domain) (io.ReadCloser, error) {
 	if d.virtual != nil {
-		return openPipe(d.serial)
+		return mailbox.OpenPipe(d.serial)
 	}
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", d.serial)
 	if err != nil {
@@ -84,7 +81,7 @@ func (p *here) machine(context.Context) (admission.Machine, error) {
 	if err != nil {
 		return m, err
 	}
-	m.Disk, err = workdir.RoomAt(p.Work.Path)
+	m.Disk, err = workdir.RoomAt(p.work.Path)
 	return m, err
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -23,15 +24,10 @@ import (
 // streams. Images are shipped once and templates made once for each machine, and stay there under names that say by their
 // digests what they are.
 type there struct {
-	*storage.Remote
-	*notes
+	files *storage.Remote
+	shelf *template.Notes
 	line  *connect.Lifeline
 	runID string
-}
-
-func openThere(ctx context.Context, h *Hypervisor) (*there, error) {
-	files, err := storage.OpenRemote(ctx, h.line, h.cfg.Store)
-	return &there{Remote: files, notes: &notes{files: files, runID: h.cfg.RunID, own: map[string]bool{}}, line: h.line, runID: h.cfg.RunID}, err
 }
 
 func (p *there) image(ctx context.Context, image vmimages.Image) (vmimages.Image, error) {
@@ -41,10 +37,10 @@ func (p *there) image(ctx context.Context, image vmimages.Image) (vmimages.Image
 		to   *string
 	}{{image.Kernel, &placed.Kernel}, {image.Initrd, &placed.Initrd}, {image.Disk, &placed.Disk}} {
 		name := fmt.Sprintf("image-%s-%s", image.Digest, filepath.Base(f.from))
-		if err := p.Ship(ctx, f.from, name); err != nil {
+		if err := p.files.Ship(ctx, f.from, name); err != nil {
 			return image, err
 		}
-		*f.to = p.Path(name)
+		*f.to = p.files.Path(name)
 	}
 	return placed, nil
 }
@@ -97,10 +93,10 @@ func (p *there) machine(ctx context.Context) (admission.Machine, error) {
 
 // close removes what the run has made there and later ones do not use.
 func (p *there) close(ctx context.Context) error {
-	return p.RemoveAll(ctx, func(name string) bool { return ofRun(name, p.runID) && !p.own[name] })
+	return p.files.RemoveAll(ctx, func(name string) bool { return ofRun(name, p.runID) && !p.shelf.Own(name) })
 }
 
 // ofRun tells whether a file is one that a run has made.
 func ofRun(name, runID string) bool {
-	return strings.HasPrefix(name, qemu.DomainPrefix(runID)) || runsTemplate(name, runID)
+	return strings.HasPrefix(name, qemu.DomainPrefix(runID)) || template.OfRun(name, runID)
 }

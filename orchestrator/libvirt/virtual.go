@@ -36,7 +36,6 @@ const lookEvery = 500 * time.Millisecond
 // is made and ended by a goroutine of the host's own.
 type virtualFleet struct {
 	hypervisor  *Hypervisor
-	place       *here
 	cfg         FleetConfig
 	accelerator string
 	limit       time.Duration // for a hello, see FleetConfig.HelloTimeout
@@ -91,7 +90,7 @@ func (m Machines) CanCount() error {
 // newVirtualFleet makes a fleet of VMs that are off. The configuration has been checked, and that they can count.
 func newVirtualFleet(h *Hypervisor, cfg FleetConfig) (_ *virtualFleet, err error) {
 	f := &virtualFleet{
-		hypervisor: h, place: h.place.(*here), cfg: cfg, accelerator: cmp.Or(h.Facts().Accelerator.Name, TCG),
+		hypervisor: h, cfg: cfg, accelerator: cmp.Or(h.Facts().Accelerator.Name, TCG),
 		limit: cmp.Or(cfg.HelloTimeout, defaultHello), log: h.log.With().Str("cell", cfg.Cell).Logger(),
 		hosts: map[string]*virtualHost{}, inbox: newInbox[any](), clock: cosim.New[happening](Lookahead), ended: make(chan struct{}),
 		looks: time.NewTicker(lookEvery), oomKills: qemu.OOMKills(),

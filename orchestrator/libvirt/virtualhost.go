@@ -16,6 +16,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 )
 
 // A virtualHost is one VM of a fleet on the virtual clock, over all of its boots. What is below the line belongs to who has
@@ -228,7 +229,7 @@ func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 	h.put(at, fleet.Booting{Mode: mode, Cloned: t != nil})
 	h.fleet.clock.Runs(h.spec.Name, at)
 	if t != nil { // it goes on from there
-		h.fleet.clock.Reached(h.spec.Name, at+t.kept.Door.Asked)
+		h.fleet.clock.Reached(h.spec.Name, at+t.Kept.Door.Asked)
 	}
 	boot := h.boots
 	h.fleet.clock.Put(at+h.fleet.limit, h.spec.Name, happening{boot: boot, do: func() {
@@ -255,14 +256,14 @@ func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 }
 
 // create makes the VM of a boot, a copy of the template if there is one, and lets it run. told says that whoever has the turn knows of the VM: the slot is theirs then.
-func (h *virtualHost) create(ctx context.Context, boot int, mode fleet.BootMode, t *template) (told bool, err error) {
+func (h *virtualHost) create(ctx context.Context, boot int, mode fleet.BootMode, t *template.Template) (told bool, err error) {
 	f := h.fleet
 	image, err := f.hypervisor.image(ctx, f.cfg.Images[h.spec.Image])
 	if err != nil {
 		return false, err
 	}
 	if h.disk == "" {
-		if h.disk, err = f.place.CopyDisk(h.domainName+".disk", image.Disk); err != nil {
+		if h.disk, err = f.hypervisor.local.CopyDisk(h.domainName+".disk", image.Disk); err != nil {
 			return false, fmt.Errorf("create disk: %w", err)
 		}
 	}
@@ -276,10 +277,10 @@ func (h *virtualHost) create(ctx context.Context, boot int, mode fleet.BootMode,
 	}
 	holds := doorHolds
 	if t != nil {
-		d.ram, d.copied, holds = t.ram, true, t.kept.Door.Holds
+		d.ram, d.copied, holds = t.RAM, true, t.Kept.Door.Holds
 	}
 	m, err := f.hypervisor.createMachine(ctx, d, t, listener{inbox: f.inbox, log: h.log, rung: func(m *machine) {
-		if !m.mailbox.held(&holds) {
+		if !m.held(&holds) {
 			f.inbox.put(m.heardRing())
 		}
 	}})

@@ -1,4 +1,4 @@
-package libvirt
+package template
 
 import (
 	"bytes"
@@ -26,43 +26,43 @@ var damages = []struct {
 	want   string // of the error that says so
 }{
 	{"memory cut short", func(t *testing.T, dir string) {
-		path := filepath.Join(dir, ramFile)
+		path := filepath.Join(dir, RAMFile)
 		if err := os.Truncate(path, sizeOf(t, path)/2); err != nil {
 			t.Fatal(err)
 		}
 	}, "memory is damaged"},
 	{"memory with more behind it", func(t *testing.T, dir string) {
-		path := filepath.Join(dir, ramFile)
+		path := filepath.Join(dir, RAMFile)
 		if err := os.Truncate(path, sizeOf(t, path)+4096); err != nil {
 			t.Fatal(err)
 		}
 	}, "memory is damaged"},
-	{"a flipped bit in the disk", func(t *testing.T, dir string) { flip(t, filepath.Join(dir, templateDisk)) }, "disk.qcow2 is damaged"},
-	{"a flipped bit in the state", func(t *testing.T, dir string) { flip(t, filepath.Join(dir, stateFile)) }, "state is damaged"},
-	{"no memory", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, ramFile)) }, "no such file"},
-	{"no state", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, stateFile)) }, "no such file"},
+	{"a flipped bit in the disk", func(t *testing.T, dir string) { flip(t, filepath.Join(dir, diskFile)) }, "disk.qcow2 is damaged"},
+	{"a flipped bit in the state", func(t *testing.T, dir string) { flip(t, filepath.Join(dir, StateFile)) }, "state is damaged"},
+	{"no memory", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, RAMFile)) }, "no such file"},
+	{"no state", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, StateFile)) }, "no such file"},
 	{"a description cut short", func(t *testing.T, dir string) {
-		path := filepath.Join(dir, templateFile)
+		path := filepath.Join(dir, File)
 		if err := os.Truncate(path, sizeOf(t, path)/2); err != nil {
 			t.Fatal(err)
 		}
 	}, "not a template"},
 	{"a description without end", func(t *testing.T, dir string) {
-		if err := os.Truncate(filepath.Join(dir, templateFile), maxTemplateFile+1); err != nil {
+		if err := os.Truncate(filepath.Join(dir, File), maxFile+1); err != nil {
 			t.Fatal(err)
 		}
 	}, "more than"},
 	{"a description of another template", func(t *testing.T, dir string) {
-		rewrite(t, dir, func(k *keptTemplate) { k.Key = "another-one-0123456789abcdef" })
+		rewrite(t, dir, func(k *Kept) { k.Key = "another-one-0123456789abcdef" })
 	}, "template another-one-0123456789abcdef in the place of"},
 	{"a description of another version", func(t *testing.T, dir string) {
-		rewrite(t, dir, func(k *keptTemplate) { k.Schema++ })
+		rewrite(t, dir, func(k *Kept) { k.Schema++ })
 	}, "schema 4, this fleetfall reads 3"},
 	{"a description without files", func(t *testing.T, dir string) {
-		rewrite(t, dir, func(k *keptTemplate) { k.Files = nil })
+		rewrite(t, dir, func(k *Kept) { k.Files = nil })
 	}, "is damaged"},
 	{"a state without end", func(t *testing.T, dir string) {
-		rewrite(t, dir, func(k *keptTemplate) { k.Files[stateFile] = fileSeal{Size: maxState + 1} })
+		rewrite(t, dir, func(k *Kept) { k.Files[StateFile] = Seal{Size: MaxState + 1} })
 	}, "a state of 16777217 bytes"},
 }
 
@@ -96,14 +96,14 @@ func remove(t *testing.T, path string) {
 }
 
 // rewrite changes what is written down of the template in dir.
-func rewrite(t *testing.T, dir string, change func(*keptTemplate)) {
+func rewrite(t *testing.T, dir string, change func(*Kept)) {
 	t.Helper()
-	path := filepath.Join(dir, templateFile)
+	path := filepath.Join(dir, File)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var k keptTemplate
+	var k Kept
 	if err := json.Unmarshal(text, &k); err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func rewrite(t *testing.T, dir string, change func(*keptTemplate)) {
 }
 
 // cacheAt is a cache in this directory, for a run with a work directory of its own.
-func cacheAt(t *testing.T, dir string) *templateCache {
+func cacheAt(t *testing.T, dir string) *Cache {
 	t.Helper()
 	root, err := os.MkdirTemp("/var/tmp", "fft-") // a path short enough for sockets below it
 	if err != nil {
@@ -132,19 +132,19 @@ func cacheAt(t *testing.T, dir string) *templateCache {
 			t.Error(err)
 		}
 	})
-	return &templateCache{dir, storage.NewLocal(w, account.Account{})}
+	return NewCache(dir, storage.NewLocal(w, account.Account{}))
 }
 
 // madeUp is a template in p of which nothing ever ran. Most of its memory is zeros.
-func madeUp(t *testing.T, p *templateCache, name string) *template {
+func madeUp(t *testing.T, p *Cache, name string) *Template {
 	t.Helper()
-	made := &template{
-		kept:  keptTemplate{Question: 7, Boot: Boot{FirstByte: time.Millisecond, Asked: time.Second}, Overhead: 1, Own: 2},
-		state: []byte("state of devices"), ram: p.files.Path(name + ramSuffix), disk: p.files.Path(name + diskSuffix),
+	made := &Template{
+		Kept:  Kept{Question: 7, Boot: Boot{FirstByte: time.Millisecond, Asked: time.Second}, Overhead: 1, Own: 2},
+		State: []byte("state of devices"), RAM: p.files.Path(name + RAMSuffix), Disk: p.files.Path(name + DiskSuffix),
 	}
 	memory := make([]byte, 5*storage.SparseBlock+100)
 	copy(memory[2*storage.SparseBlock+17:], "what the guest knows")
-	for path, data := range map[string][]byte{made.ram: memory, made.disk: []byte("disk of the guest")} {
+	for path, data := range map[string][]byte{made.RAM: memory, made.Disk: []byte("disk of the guest")} {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -155,15 +155,15 @@ func madeUp(t *testing.T, p *templateCache, name string) *template {
 func TestTemplateIsKept(t *testing.T) {
 	cache := t.TempDir()
 	p, key := cacheAt(t, cache), "tiny-user-0123456789abcdef"
-	if got, err := p.find(t.Context(), key, "a", true); got != nil || err != nil {
+	if got, err := p.Find(t.Context(), key, "a", true); got != nil || err != nil {
 		t.Errorf("out of an empty cache came %+v, %v", got, err)
 	}
 	made := madeUp(t, p, "made")
-	dir, err := p.keep(t.Context(), made, key)
-	if err != nil || dir != p.templateDir(key) {
+	dir, err := p.Keep(t.Context(), made, key)
+	if err != nil || dir != p.Dir(key) {
 		t.Fatalf("kept in %q, %v", dir, err)
 	}
-	info, err := os.Stat(filepath.Join(dir, ramFile))
+	info, err := os.Stat(filepath.Join(dir, RAMFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,15 +176,15 @@ func TestTemplateIsKept(t *testing.T) {
 	}
 
 	other := cacheAt(t, cache)
-	got, err := other.find(t.Context(), key, "b", true)
+	got, err := other.Find(t.Context(), key, "b", true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.ram != other.files.Path("b.ram") || got.disk != other.files.Path("b.qcow2") || !bytes.Equal(got.state, made.state) || got.from != "kept in "+dir ||
-		got.kept.Question != 7 || got.kept.Boot != made.kept.Boot || got.kept.Overhead != 1 || got.kept.Own != 2 {
+	if got.RAM != other.files.Path("b.ram") || got.Disk != other.files.Path("b.qcow2") || !bytes.Equal(got.State, made.State) || got.From != "kept in "+dir ||
+		got.Kept.Question != 7 || got.Kept.Boot != made.Kept.Boot || got.Kept.Overhead != 1 || got.Kept.Own != 2 {
 		t.Errorf("kept %+v, got %+v", made, got)
 	}
-	for kept, used := range map[string]string{made.ram: got.ram, made.disk: got.disk} {
+	for kept, used := range map[string]string{made.RAM: got.RAM, made.Disk: got.Disk} {
 		want, err1 := os.ReadFile(kept)
 		have, err2 := os.ReadFile(used)
 		if err1 != nil || err2 != nil || !bytes.Equal(want, have) {
@@ -196,25 +196,25 @@ func TestTemplateIsKept(t *testing.T) {
 	}
 
 	// Kept again, it replaces what was there, and other kinds stay.
-	if _, err := p.keep(t.Context(), madeUp(t, p, "again"), "tiny-kernel-0123456789abcdef"); err != nil {
+	if _, err := p.Keep(t.Context(), madeUp(t, p, "again"), "tiny-kernel-0123456789abcdef"); err != nil {
 		t.Fatal(err)
 	}
-	made.state = []byte("another state")
-	if _, err := p.keep(t.Context(), made, key); err != nil {
+	made.State = []byte("another state")
+	if _, err := p.Keep(t.Context(), made, key); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := other.find(t.Context(), key, "b", true); err != nil || string(got.state) != "another state" {
+	if got, err := other.Find(t.Context(), key, "b", true); err != nil || string(got.State) != "another state" {
 		t.Errorf("%+v, %v", got, err)
 	}
 	checkKept(t, cache, "tiny-kernel-0123456789abcdef", key)
 
 	// One that was never used is removed, and without a cache nothing is kept.
-	if err := p.discard(t.Context(), key); err != nil {
+	if err := p.Discard(t.Context(), key); err != nil {
 		t.Error(err)
 	}
 	checkKept(t, cache, "tiny-kernel-0123456789abcdef")
-	p.dir = ""
-	if dir, err := p.keep(t.Context(), made, key); dir != "" || err != nil {
+	p.root = ""
+	if dir, err := p.Keep(t.Context(), made, key); dir != "" || err != nil {
 		t.Errorf("without a cache it is kept in %q, %v", dir, err)
 	}
 }
@@ -238,12 +238,12 @@ func checkKept(t *testing.T, cache string, want ...string) {
 func TestDamagedTemplate(t *testing.T) {
 	for _, test := range damages {
 		p, key := cacheAt(t, t.TempDir()), "tiny-user-0123456789abcdef"
-		dir, err := p.keep(t.Context(), madeUp(t, p, "made"), key)
+		dir, err := p.Keep(t.Context(), madeUp(t, p, "made"), key)
 		if err != nil {
 			t.Fatal(err)
 		}
 		test.damage(t, dir)
-		got, err := p.find(t.Context(), key, "a", true)
+		got, err := p.Find(t.Context(), key, "a", true)
 		switch {
 		case err == nil:
 			t.Errorf("%s: it is used: %+v", test.name, got)
@@ -259,14 +259,14 @@ func TestKeepingIsInterrupted(t *testing.T) {
 	made := madeUp(t, p, "made")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := p.keep(ctx, made, key); !errors.Is(err, context.Canceled) {
+	if _, err := p.Keep(ctx, made, key); !errors.Is(err, context.Canceled) {
 		t.Errorf("kept with %v", err)
 	}
-	checkKept(t, p.dir)
-	if _, err := p.keep(t.Context(), made, key); err != nil {
+	checkKept(t, p.root)
+	if _, err := p.Keep(t.Context(), made, key); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := p.find(ctx, key, "a", true); !errors.Is(err, context.Canceled) {
+	if got, err := p.Find(ctx, key, "a", true); !errors.Is(err, context.Canceled) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
@@ -291,7 +291,7 @@ func TestStaleTemplates(t *testing.T) {
 		}
 	}
 	p := cacheAt(t, dir)
-	if _, err := p.keep(t.Context(), madeUp(t, p, "made"), "tiny-user-4444444444444444"); err != nil {
+	if _, err := p.Keep(t.Context(), madeUp(t, p, "made"), "tiny-user-4444444444444444"); err != nil {
 		t.Fatal(err)
 	}
 	checkKept(t, dir, cache.NewTemplate+"2", "tiny-kernel-3333333333333333", "tiny-user-2222222222222222", "tiny-user-4444444444444444")

@@ -1,4 +1,4 @@
-package libvirt
+package template
 
 import (
 	"bytes"
@@ -22,51 +22,55 @@ import (
 
 // The files of a kept template, in a directory of its own.
 const (
-	templateSchema = 3
-	templateFile   = "template.json" // a keptTemplate
-	ramFile        = "memory"
-	stateFile      = "state"
-	templateDisk   = "disk.qcow2"
+	Schema    = 3
+	File      = "template.json" // a keptTemplate
+	RAMFile   = "memory"
+	StateFile = "state"
+	diskFile  = "disk.qcow2"
 
-	maxTemplateFile = 1 << 20          // bytes of templateFile
-	staleTemplate   = 24 * time.Hour   // unused for so long, a template of the same kind is removed
-	leftBehind      = 10 * time.Minute // since when a directory of that name is nobody's any more
+	maxFile       = 1 << 20          // bytes of templateFile
+	staleTemplate = 24 * time.Hour   // unused for so long, a template of the same kind is removed
+	leftBehind    = 10 * time.Minute // since when a directory of that name is nobody's any more
 )
 
-// A templateCache is a shelf in a directory of this machine, which all runs share. Templates that are used lie among the run's own files.
-type templateCache struct {
-	dir   string // "" keeps none
+// A Cache is a shelf in a directory of this machine, which all runs share. Templates that are used lie among the run's own files.
+type Cache struct {
+	root  string // "" keeps none
 	files *storage.Local
 }
 
-func (c *templateCache) templateName(_, domain string) string { return domain }
-
-func (c *templateCache) templateDir(key string) string {
-	return filepath.Join(c.dir, cache.Templates, key)
+func NewCache(dir string, files *storage.Local) *Cache {
+	return &Cache{root: dir, files: files}
 }
 
-// find brings a kept template into the run's work directory, reading all of it on the way: copies use what was checked,
+func (c *Cache) Name(_, domain string) string { return domain }
+
+func (c *Cache) Dir(key string) string {
+	return filepath.Join(c.root, cache.Templates, key)
+}
+
+// Find brings a kept template into the run's work directory, reading all of it on the way: copies use what was checked,
 // and cannot change what is kept. It returns nil when none is kept.
-func (c *templateCache) find(ctx context.Context, key, domain string, disk bool) (*template, error) {
-	if c.dir == "" {
+func (c *Cache) Find(ctx context.Context, key, domain string, disk bool) (*Template, error) {
+	if c.root == "" {
 		return nil, nil
 	}
-	dir := c.templateDir(key)
-	path := filepath.Join(dir, templateFile)
-	text, err := storage.ReadFileOfAtMost(path, maxTemplateFile)
+	dir := c.Dir(key)
+	path := filepath.Join(dir, File)
+	text, err := storage.ReadFileOfAtMost(path, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	kept, err := parseTemplate(text, key)
+	kept, err := parse(text, key)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	t := &template{kept: kept, ram: c.files.Path(domain + ramSuffix), from: "kept in " + dir}
+	t := &Template{Kept: kept, RAM: c.files.Path(domain + RAMSuffix), From: "kept in " + dir}
 	if disk {
-		t.disk = c.files.Path(domain + diskSuffix)
+		t.Disk = c.files.Path(domain + DiskSuffix)
 	}
 	var state bytes.Buffer
 	for name, to := range t.files() {
@@ -74,17 +78,17 @@ func (c *templateCache) find(ctx context.Context, key, domain string, disk bool)
 			return nil, err
 		}
 	}
-	if err := copySealed(ctx, &state, filepath.Join(dir, stateFile), kept.Files[stateFile]); err != nil {
+	if err := copySealed(ctx, &state, filepath.Join(dir, StateFile), kept.Files[StateFile]); err != nil {
 		return nil, err
 	}
-	t.state = state.Bytes()
+	t.State = state.Bytes()
 	now := time.Now()
 	_ = os.Chtimes(dir, now, now) // who may not write to the cache leaves it as it is
 	return t, nil
 }
 
 // unpack copies one file of a kept template to where QEMU may write to it.
-func (c *templateCache) unpack(ctx context.Context, from, to string, seal fileSeal) error {
+func (c *Cache) unpack(ctx context.Context, from, to string, seal Seal) error {
 	_, err := c.files.File(filepath.Base(to), func(file *os.File) error {
 		to := storage.Sparse(file)
 		if err := copySealed(ctx, to, from, seal); err != nil {
@@ -95,18 +99,18 @@ func (c *templateCache) unpack(ctx context.Context, from, to string, seal fileSe
 	return err
 }
 
-// keep writes a template to the cache, whole or not at all, and returns where; "" without a cache. What was kept under this
+// Keep writes a template to the cache, whole or not at all, and returns where; "" without a cache. What was kept under this
 // key is replaced.
-func (c *templateCache) keep(ctx context.Context, t *template, key string) (string, error) {
-	if c.dir == "" {
+func (c *Cache) Keep(ctx context.Context, t *Template, key string) (string, error) {
+	if c.root == "" {
 		return "", nil
 	}
-	dir := c.templateDir(key)
+	dir := c.Dir(key)
 	root := filepath.Dir(dir)
 	if err := os.MkdirAll(root, 0o755); err != nil {
 		return "", err
 	}
-	written, err := cache.Write(c.dir)
+	written, err := cache.Write(c.root)
 	if err != nil {
 		return "", err
 	}
@@ -116,19 +120,19 @@ func (c *templateCache) keep(ctx context.Context, t *template, key string) (stri
 		return "", err
 	}
 	defer os.RemoveAll(fresh) // does nothing once it was renamed
-	t.kept.Schema, t.kept.Key, t.kept.Files = templateSchema, key, map[string]fileSeal{}
+	t.Kept.Schema, t.Kept.Key, t.Kept.Files = Schema, key, map[string]Seal{}
 	for name, from := range t.files() {
-		if t.kept.Files[name], err = packTemplate(ctx, from, filepath.Join(fresh, name)); err != nil {
+		if t.Kept.Files[name], err = pack(ctx, from, filepath.Join(fresh, name)); err != nil {
 			return "", err
 		}
 	}
-	t.kept.Files[stateFile] = sealOf(t.state)
-	text, err := json.MarshalIndent(t.kept, "", "\t")
+	t.Kept.Files[StateFile] = SealOf(t.State)
+	text, err := json.MarshalIndent(t.Kept, "", "\t")
 	if err != nil {
 		return "", err
 	}
-	err = errors.Join(os.WriteFile(filepath.Join(fresh, stateFile), t.state, 0o644),
-		os.WriteFile(filepath.Join(fresh, templateFile), append(text, '\n'), 0o644), os.Chmod(fresh, 0o755))
+	err = errors.Join(os.WriteFile(filepath.Join(fresh, StateFile), t.State, 0o644),
+		os.WriteFile(filepath.Join(fresh, File), append(text, '\n'), 0o644), os.Chmod(fresh, 0o755))
 	if err != nil {
 		return "", err
 	}
@@ -142,34 +146,34 @@ func (c *templateCache) keep(ctx context.Context, t *template, key string) (stri
 	return dir, removeStale(root, key)
 }
 
-func (c *templateCache) discard(_ context.Context, key string) error {
-	if c.dir == "" {
+func (c *Cache) Discard(_ context.Context, key string) error {
+	if c.root == "" {
 		return nil
 	}
-	return os.RemoveAll(c.templateDir(key))
+	return os.RemoveAll(c.Dir(key))
 }
 
-// packTemplate copies one file of a template into the cache and returns how it is.
-func packTemplate(ctx context.Context, from, to string) (fileSeal, error) {
+// pack copies one file of a template into the cache and returns how it is.
+func pack(ctx context.Context, from, to string) (Seal, error) {
 	in, err := os.Open(from)
 	if err != nil {
-		return fileSeal{}, err
+		return Seal{}, err
 	}
 	defer in.Close()
 	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
-		return fileSeal{}, err
+		return Seal{}, err
 	}
 	sum, whole := sha256.New(), storage.Sparse(out)
 	n, err := io.Copy(io.MultiWriter(sum, whole), storage.Until(ctx, in))
 	if err == nil {
 		err = whole.End()
 	}
-	return fileSeal{n, hex.EncodeToString(sum.Sum(nil))}, errors.Join(err, out.Close())
+	return Seal{n, hex.EncodeToString(sum.Sum(nil))}, errors.Join(err, out.Close())
 }
 
 // copySealed copies a kept file and reports one that is not as it was sealed.
-func copySealed(ctx context.Context, to io.Writer, path string, seal fileSeal) error {
+func copySealed(ctx context.Context, to io.Writer, path string, seal Seal) error {
 	in, err := os.Open(path)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package libvirt
+package template
 
 import (
 	"bytes"
@@ -60,7 +60,7 @@ func join(parts []streamPart) (saved, private []byte) {
 func TestPrivateState(t *testing.T) {
 	saved, want := join(templateStream())
 	before := bytes.Clone(saved)
-	got, err := privateState(saved)
+	got, err := PrivateState(saved)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestPrivateState(t *testing.T) {
 	if !bytes.Equal(saved, before) {
 		t.Error("it wrote to the stream that it was given")
 	}
-	if again, err := privateState(got); err == nil {
+	if again, err := PrivateState(got); err == nil {
 		t.Errorf("a copy's stream passes for a template's: %q", again)
 	}
 }
@@ -80,7 +80,7 @@ func TestPrivateStateCutShort(t *testing.T) {
 	saved, _ := join(templateStream())
 	devices := len(templateStream()[len(templateStream())-1].bytes)
 	for n := range len(saved) - devices {
-		got, err := privateState(saved[:n:n])
+		got, err := PrivateState(saved[:n:n])
 		switch {
 		case err == nil:
 			t.Errorf("%d bytes of a stream were taken: %q", n, got)
@@ -123,7 +123,7 @@ func TestPrivateStateErrors(t *testing.T) {
 			}
 		}
 		saved, _ := join(parts)
-		got, err := privateState(saved)
+		got, err := PrivateState(saved)
 		switch {
 		case !found:
 			t.Errorf("no part %s", test.part)
@@ -137,7 +137,7 @@ func TestPrivateStateErrors(t *testing.T) {
 
 func TestSaveImage(t *testing.T) {
 	const xml = "<domain type='qemu'/>"
-	image := appendSaveImage([]byte("before"), xml, []byte("state"))
+	image := AppendSaveImage([]byte("before"), xml, []byte("state"))
 	// struct _virQEMUSaveHeader of libvirt's src/qemu/qemu_saveimage.h
 	var want bytes.Buffer
 	want.WriteString("before" + "LibvirtQemudSave")
@@ -151,7 +151,7 @@ func TestSaveImage(t *testing.T) {
 		t.Fatalf("-want +got:\n%s", diff)
 	}
 	image = image[len("before"):]
-	if got, err := savedState(image); err != nil || string(got) != "state" {
+	if got, err := SavedState(image); err != nil || string(got) != "state" {
 		t.Errorf("%q, %v", got, err)
 	}
 	for _, test := range []struct {
@@ -167,10 +167,10 @@ func TestSaveImage(t *testing.T) {
 		{"cut in the XML", func(b []byte) []byte { return b[:saveHeader+len(xml)] }, "with 22 bytes of XML in 113 bytes"},
 		{"endless XML", func(b []byte) []byte { return putField(b, 1, 1<<32-1) }, "with 4294967295 bytes of XML"},
 		{"more XML than is allowed", func(b []byte) []byte {
-			return putField(append(b, make([]byte, 2*maxSaveXML)...), 1, maxSaveXML+1)
+			return putField(append(b, make([]byte, 2*MaxSaveXML)...), 1, MaxSaveXML+1)
 		}, "with 1048577 bytes of XML"},
 	} {
-		got, err := savedState(test.change(bytes.Clone(image)))
+		got, err := SavedState(test.change(bytes.Clone(image)))
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %q, %v, want %q", test.name, got, err, test.want)
 		}
@@ -187,26 +187,26 @@ func putField(image []byte, n int, value uint32) []byte {
 // refused, or loses the capability and the addresses and nothing else.
 func FuzzSaveImage(f *testing.F) {
 	saved, private := join(templateStream())
-	f.Add(appendSaveImage(nil, "<domain/>", saved))
-	f.Add(appendSaveImage(nil, "", private))
-	f.Add(appendSaveImage(nil, "<domain/>", saved[:len(saved)/2]))
+	f.Add(AppendSaveImage(nil, "<domain/>", saved))
+	f.Add(AppendSaveImage(nil, "", private))
+	f.Add(AppendSaveImage(nil, "<domain/>", saved[:len(saved)/2]))
 	f.Add(saved)
 	f.Fuzz(func(t *testing.T, image []byte) {
-		state, err := savedState(image)
+		state, err := SavedState(image)
 		if err != nil {
 			state = image
 		} else if !bytes.HasSuffix(image, state) {
 			t.Fatalf("the state is not the image's end: %q", state)
 		}
 		before := bytes.Clone(state)
-		got, err := privateState(state)
+		got, err := PrivateState(state)
 		if !bytes.Equal(state, before) {
 			t.Fatal("it wrote to the stream that it was given")
 		}
 		if err != nil {
 			return
 		}
-		const capability = 1 + 1 + len(capabilitiesName) + 4 + 4 + 1 + len(ignoreShared)
+		const capability = 1 + 1 + len(capabilitiesName) + 4 + 4 + 1 + len(IgnoreShared)
 		if lost := len(state) - len(got) - capability; lost < 0 || lost%8 != 0 {
 			t.Fatalf("%d bytes became %d", len(state), len(got))
 		}

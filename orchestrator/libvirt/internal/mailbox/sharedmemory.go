@@ -1,4 +1,4 @@
-package libvirt
+package mailbox
 
 import (
 	"errors"
@@ -34,7 +34,7 @@ func mapShared(file *os.File, size int) (sharedMemory, error) {
 	return sharedMemory{box}, nil
 }
 
-var errGone = errors.New("the memory that is shared with the guest is gone: its file was cut short, or the disk failed")
+var ErrGone = errors.New("the memory that is shared with the guest is gone: its file was cut short, or the disk failed")
 
 // touch calls f, and returns as an error that there is no memory where there should be.
 func touch(f func()) (err error) {
@@ -43,7 +43,7 @@ func touch(f func()) (err error) {
 		switch fault := recover().(type) {
 		case nil:
 		case interface{ Addr() uintptr }: // the runtime's, of a fault at an address
-			err = errGone
+			err = ErrGone
 		default:
 			panic(fault)
 		}

@@ -1,4 +1,4 @@
-package libvirt
+package template
 
 import (
 	"bytes"
@@ -15,12 +15,12 @@ const (
 	saveMagic   = "LibvirtQemudSave"
 	saveVersion = 2
 	saveHeader  = len(saveMagic) + 19*4 // magic; version, length of XML, was running, compression, cookie; 14 unused
-	maxSaveXML  = 1 << 20               // bytes
-	maxState    = 16 << 20              // bytes of a stream without the guest's memory; a tiny image's is 0.4 MB
+	MaxSaveXML  = 1 << 20               // bytes
+	MaxState    = 16 << 20              // bytes of a stream without the guest's memory; a tiny image's is 0.4 MB
 )
 
-// appendSaveImage appends the image of a domain that stands still.
-func appendSaveImage(dst []byte, xml string, state []byte) []byte {
+// AppendSaveImage appends the image of a domain that stands still.
+func AppendSaveImage(dst []byte, xml string, state []byte) []byte {
 	header := make([]byte, saveHeader)
 	copy(header, saveMagic)
 	binary.NativeEndian.PutUint32(header[16:], saveVersion)
@@ -30,8 +30,8 @@ func appendSaveImage(dst []byte, xml string, state []byte) []byte {
 	return append(dst, state...)
 }
 
-// savedState returns the migration stream of a save image that libvirt wrote.
-func savedState(image []byte) ([]byte, error) {
+// SavedState returns the migration stream of a save image that libvirt wrote.
+func SavedState(image []byte) ([]byte, error) {
 	if len(image) < saveHeader || string(image[:len(saveMagic)]) != saveMagic {
 		return nil, errors.New("not a libvirt save image")
 	}
@@ -42,7 +42,7 @@ func savedState(image []byte) ([]byte, error) {
 	if compressed := binary.NativeEndian.Uint32(image[28:]); compressed != 0 {
 		return nil, errors.New("save image is compressed: set save_image_format = \"raw\" in libvirt's qemu.conf")
 	}
-	if xml > maxSaveXML || int(xml) > len(image)-saveHeader {
+	if xml > MaxSaveXML || int(xml) > len(image)-saveHeader {
 		return nil, fmt.Errorf("save image with %d bytes of XML in %d bytes", xml, len(image))
 	}
 	return image[saveHeader+int(xml):], nil
@@ -56,7 +56,7 @@ const (
 	sectionSubsection  = 0x05
 	sectionConfig      = 0x07
 	capabilitiesName   = "configuration/capabilities"
-	ignoreShared       = "x-ignore-shared"
+	IgnoreShared       = "x-ignore-shared"
 	ramSection         = "ram"
 	ramVersion         = 4
 	ramFlagSize        = 0x04
@@ -64,13 +64,13 @@ const (
 	maxStreamNameBytes = 255
 )
 
-// privateState turns the stream of a template into that of its copies. A template is saved with the capability
+// PrivateState turns the stream of a template into that of its copies. A template is saved with the capability
 // x-ignore-shared, so that its memory, a shared file, stays out of the stream; QEMU then writes the capability's name,
 // and each block's address behind its size. libvirt restores domains without that capability, and QEMU then expects
 // neither. Pages that are not in a stream stay what they are, which in a copy is what the file holds.
 //
 // It returns an error for a stream that is not exactly as it knows it.
-func privateState(state []byte) ([]byte, error) {
+func PrivateState(state []byte) ([]byte, error) {
 	r := &streamReader{data: state}
 	if magic, version := r.take(4), r.uint32(); string(magic) != streamMagic || version != streamVersion {
 		return nil, fmt.Errorf("not a migration stream of version %d", streamVersion)
@@ -86,8 +86,8 @@ func privateState(state []byte) ([]byte, error) {
 	if n := r.uint32(); n != 1 && r.err == nil {
 		return nil, fmt.Errorf("migration stream with %d capabilities, want one", n)
 	}
-	if name := r.name(); name != ignoreShared && r.err == nil {
-		return nil, fmt.Errorf("migration stream with capability %q, want %s", name, ignoreShared)
+	if name := r.name(); name != IgnoreShared && r.err == nil {
+		return nil, fmt.Errorf("migration stream with capability %q, want %s", name, IgnoreShared)
 	}
 
 	from := r.at

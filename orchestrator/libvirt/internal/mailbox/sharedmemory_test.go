@@ -1,4 +1,4 @@
-package libvirt
+package mailbox
 
 import (
 	"errors"
@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/fleetfall/fleetfall/agents/protocol"
+	"github.com/fleetfall/fleetfall/internal/capability"
 )
 
 // Memory whose file was cut short is an error, each time that it is touched, and not this process's end.
@@ -40,7 +41,7 @@ func TestMemoryThatIsGone(t *testing.T) {
 	for what, err := range map[string]error{
 		"request": requested, "answer": m.answer(number, []byte("a reply")), "hold": m.hold(1), "snapshot": snapped, "resume": m.resume(letters),
 	} {
-		if !errors.Is(err, errGone) {
+		if !errors.Is(err, ErrGone) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
@@ -52,11 +53,16 @@ func TestMemoryThatIsGone(t *testing.T) {
 // A mailbox for which the disk has no room is refused when it is made, and not found out when a page of it is written
 // to.
 func TestNoRoomForAMailbox(t *testing.T) {
-	images(t) // for a directory to mount in
-	dir := smallDisk(t, "1m")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
+	capability.Need(t, os.Getuid() == 0, "root", "the test mounts a small file system")
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "mode=0700,size=1m"); err != nil {
+		capability.Need(t, false, "mount", "run as root with CAP_SYS_ADMIN")
 	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	})
 	file, err := os.Create(filepath.Join(dir, "mailbox"))
 	if err != nil {
 		t.Fatal(err)

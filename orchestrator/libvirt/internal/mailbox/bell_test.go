@@ -1,4 +1,4 @@
-package libvirt
+package mailbox
 
 import (
 	"encoding/binary"
