@@ -44,6 +44,7 @@ type machine struct {
 	pulled   offer // what the vendor ships in the update's place
 	recovery recovery.Policy
 	timers   map[string]recovery.Timer // that the policy has asked for, by their tags
+	orders   uint64                    // that were told so far: each has a number of its own
 
 	now      time.Duration
 	phase    string
@@ -191,6 +192,8 @@ func (m *machine) decided(acts []recovery.Act) []decision {
 		case recovery.Reset:
 			d.action = fleet.Reset{Host: name}
 		case recovery.Tell:
+			m.orders++
+			a.Order.ID = m.orders
 			d.action = fleet.Tell{Host: name, Order: a.Order}
 		}
 		decisions = append(decisions, d)

@@ -248,7 +248,7 @@ func checkEvent(what fleet.Happening) error {
 	ok := true
 	switch w := what.(type) {
 	case fleet.Hello:
-		ok = times(w.Uptime)
+		ok = times(w.Uptime) && counts(w.Protocol)
 	case fleet.Beat:
 		ok = times(w.WorkMax, w.WorkTotal, w.Uptime, w.RunDelay) &&
 			counts(w.WorkUnits, w.WorkFailed, w.WorkHung, w.PollsFailed, w.Killed) && w.Available >= 0 && w.Available <= maxBytes

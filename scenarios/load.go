@@ -29,6 +29,7 @@ type Options struct {
 	Environ  []string          // as os.Environ: FLEETFALL_VAR_name=value; VarFiles win over it
 	Clock    string            // ClockVirtual or ClockWall, from --clock: wins over the scenario's; empty says nothing
 	Images   []string          // names of the images there are recipes for; nil leaves it to who runs the plan to know them
+	Backends []Backend         // that a scenario can name; nil leaves it to who runs the plan to know them, and their limits
 
 	// Files, when not nil, is given every source that was read, by the name that ranges call it: what Render needs.
 	Files map[string]*hcl.File

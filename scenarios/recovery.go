@@ -106,12 +106,10 @@ func (s *script) recovery(sec *section) Recovery {
 	return r
 }
 
-// impliedWay is the way back whose parameters a block gives without naming it.
+// impliedWay is the way back of a block that gives parameters and names none.
 func impliedWay(sec *section) string {
-	for _, w := range ways() {
-		if slices.ContainsFunc(w.params, func(p attribute) bool { return sec.has(p.name) }) {
-			return w.name
-		}
+	if slices.ContainsFunc(wayParameters(), func(p attribute) bool { return sec.has(p.name) }) {
+		return safeMode
 	}
 	return noStrategy
 }

@@ -232,10 +232,7 @@ func check(machines Machines, cfg FleetConfig) error {
 
 // Caps implements fleet.Fleet.
 func (f *vmFleet) Caps() fleet.Caps {
-	return fleet.Caps{
-		Backend: "libvirt", Accelerator: f.accelerator, Clock: fleet.WallClock,
-		Architectures: architecture.Names(), Actions: fleet.ActionKinds(),
-	}
+	return capsOf(f.machines, fleet.WallClock, f.accelerator)
 }
 
 // Do implements fleet.Fleet. It never waits for a VM. Reset of a host that is off boots it in the mode it was in last.
@@ -364,17 +361,17 @@ func (f *vmFleet) waitForRoom() bool {
 // watch reports that a machine was given up: nothing is seen of its hosts any more.
 func (f *vmFleet) watch(h *Hypervisor) {
 	select {
-	case <-h.line.gone:
+	case <-h.line.Lost():
 	case <-f.ctx.Done():
 		return
 	}
 	if len(f.machines) == 1 {
-		f.emit("", fleet.InfraFailed{Op: "watch domains", Reason: h.line.reason().Error()})
+		f.emit("", fleet.InfraFailed{Op: "watch domains", Reason: h.line.Reason().Error()})
 		return
 	}
 	for _, host := range f.hosts {
 		if host.hypervisor == h {
-			host.inbox.put(abandoned{h.line.reason()})
+			host.inbox.put(abandoned{h.line.Reason()})
 		}
 	}
 }

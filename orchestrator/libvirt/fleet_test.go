@@ -17,7 +17,9 @@ import (
 	"github.com/fleetfall/fleetfall/agents/content"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet/fleettest"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -68,7 +70,7 @@ func TestLifeOfAFleet(t *testing.T) {
 		t.Error("the same boot ID after a reset")
 	}
 	await[fleet.Panic](r, "host-1") // it is still served the same
-	r.do(fleet.Serve{Host: "host-1", Version: 8, Content: []byte("nothing")}, fleet.Tell{Host: "host-1", Order: fleet.RemoveContent}, fleet.Boot{Host: "host-1", Mode: fleet.Safe})
+	r.do(fleet.Serve{Host: "host-1", Version: 8, Content: []byte("nothing")}, fleet.Tell{Host: "host-1", Order: fleet.Order{ID: 1, Kind: fleet.RemoveContent}}, fleet.Boot{Host: "host-1", Mode: fleet.Safe})
 	if hello := await[fleet.Hello](r, "host-1"); hello.Mode != fleet.Safe {
 		t.Errorf("booted into %s", hello.Mode)
 	}
@@ -209,7 +211,7 @@ func TestCloseWhileCreating(t *testing.T) {
 	_, hostile := images(t)
 	h := open(t)
 	name := qemu.DomainPrefix(h.cfg.RunID) + "1-host-0"
-	disk, err := h.place.overlay(t.Context(), name+diskSuffix, "raw", hostile.Disk, hostile.DiskSize)
+	disk, err := h.files.Overlay(t.Context(), name+template.DiskSuffix, "raw", hostile.Disk, hostile.DiskSize)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,11 +221,11 @@ func TestCloseWhileCreating(t *testing.T) {
 	if _, err := h.createMachine(closed, d, nil, listener{inbox: newInbox[any]()}); !errors.Is(err, context.Canceled) {
 		t.Errorf("it is made: %v", err)
 	}
-	err = h.call(t.Context(), "look for it", callTime, func(l *golibvirt.Libvirt) error {
+	err = h.line.Call(t.Context(), "look for it", connect.CallTime, func(l *golibvirt.Libvirt) error {
 		_, err := l.DomainLookupByName(name)
 		return err
 	})
-	if !isGone(err) {
+	if !connect.IsGone(err) {
 		t.Errorf("it is left: %v", err)
 	}
 	words, err := os.ReadFile(filepath.Join(h.work.Path, "h/libvirt/qemu/log", name+".log"))
@@ -241,7 +243,7 @@ func TestDaemonRestarts(t *testing.T) {
 		r.do(fleet.Boot{Host: fmt.Sprintf("host-%d", i), Mode: fleet.Normal})
 		await[fleet.Hello](r, fmt.Sprintf("host-%d", i))
 	}
-	if err := unix.Kill(h.daemon.process.PID, unix.SIGKILL); err != nil {
+	if err := unix.Kill(h.daemon.Process.PID, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	r.do(fleet.Serve{Host: "host-0", Version: 7, Content: []byte("panic")})
@@ -266,7 +268,7 @@ func TestDaemonLost(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(h.work.Path, "c")); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Kill(h.daemon.process.PID, unix.SIGKILL); err != nil {
+	if err := unix.Kill(h.daemon.Process.PID, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	if failed := await[fleet.InfraFailed](r, ""); failed.Op != "watch domains" || !strings.Contains(failed.Reason, "did not come back") {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/fleetfall/fleetfall/agents/architecture"
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/cosim"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
@@ -37,7 +36,6 @@ const lookEvery = 500 * time.Millisecond
 // is made and ended by a goroutine of the host's own.
 type virtualFleet struct {
 	hypervisor  *Hypervisor
-	place       *here
 	cfg         FleetConfig
 	accelerator string
 	limit       time.Duration // for a hello, see FleetConfig.HelloTimeout
@@ -92,7 +90,7 @@ func (m Machines) CanCount() error {
 // newVirtualFleet makes a fleet of VMs that are off. The configuration has been checked, and that they can count.
 func newVirtualFleet(h *Hypervisor, cfg FleetConfig) (_ *virtualFleet, err error) {
 	f := &virtualFleet{
-		hypervisor: h, place: h.place.(*here), cfg: cfg, accelerator: cmp.Or(h.Facts().Accelerator.Name, TCG),
+		hypervisor: h, cfg: cfg, accelerator: cmp.Or(h.Facts().Accelerator.Name, TCG),
 		limit: cmp.Or(cfg.HelloTimeout, defaultHello), log: h.log.With().Str("cell", cfg.Cell).Logger(),
 		hosts: map[string]*virtualHost{}, inbox: newInbox[any](), clock: cosim.New[happening](Lookahead), ended: make(chan struct{}),
 		looks: time.NewTicker(lookEvery), oomKills: qemu.OOMKills(),
@@ -126,10 +124,7 @@ func (f *virtualFleet) domainOf(host string) string { return f.hosts[host].domai
 
 // Caps implements fleet.Fleet.
 func (f *virtualFleet) Caps() fleet.Caps {
-	return fleet.Caps{
-		Backend: "libvirt", Accelerator: f.accelerator, Clock: fleet.VirtualClock,
-		Architectures: architecture.Names(), Actions: fleet.ActionKinds(),
-	}
+	return capsOf(Machines{f.hypervisor}, fleet.VirtualClock, f.accelerator)
 }
 
 // Do implements fleet.Fleet. What it asks for reaches the host after the lookahead.
@@ -166,6 +161,9 @@ func (f *virtualFleet) Do(ctx context.Context, a fleet.Action) error {
 		}
 		h.change(at, func() { _ = h.service.Serve(a) })
 	case fleet.Tell:
+		if err := guestlink.CheckTell(a); err != nil {
+			return err
+		}
 		h.change(at, func() {
 			if err := h.service.Tell(a); err != nil {
 				f.log.Warn().Err(err).Str("host", a.Host).Msg("an order is not given")
@@ -198,8 +196,8 @@ func (f *virtualFleet) Next(ctx context.Context) (fleet.Event, error) {
 		}
 		select {
 		case <-f.inbox.ready:
-		case <-f.hypervisor.line.gone:
-			return fleet.Event{At: f.clock.Now(), What: fleet.InfraFailed{Op: "watch domains", Reason: f.hypervisor.line.reason().Error()}}, nil
+		case <-f.hypervisor.line.Lost():
+			return fleet.Event{At: f.clock.Now(), What: fleet.InfraFailed{Op: "watch domains", Reason: f.hypervisor.line.Reason().Error()}}, nil
 		case <-f.looks.C:
 			f.look()
 		case <-ctx.Done():

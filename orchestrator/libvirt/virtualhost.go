@@ -15,6 +15,8 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/console"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 )
 
 // A virtualHost is one VM of a fleet on the virtual clock, over all of its boots. What is below the line belongs to who has
@@ -134,7 +136,7 @@ func (h *virtualHost) work(ctx context.Context) {
 	}
 	ctx = context.WithoutCancel(ctx)
 	h.keepMemory(ctx) // first, so that the time for it is not taken from that for the end
-	ctx, cancel := context.WithTimeout(ctx, createTime)
+	ctx, cancel := context.WithTimeout(ctx, connect.CreateTime)
 	defer cancel()
 	if err := errors.Join(h.destroy(ctx), h.log.Close()); err != nil {
 		h.fleet.log.Warn().Err(err).Str("host", h.spec.Name).Msg("end host")
@@ -227,7 +229,7 @@ func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 	h.put(at, fleet.Booting{Mode: mode, Cloned: t != nil})
 	h.fleet.clock.Runs(h.spec.Name, at)
 	if t != nil { // it goes on from there
-		h.fleet.clock.Reached(h.spec.Name, at+t.kept.Door.Asked)
+		h.fleet.clock.Reached(h.spec.Name, at+t.Kept.Door.Asked)
 	}
 	boot := h.boots
 	h.fleet.clock.Put(at+h.fleet.limit, h.spec.Name, happening{boot: boot, do: func() {
@@ -254,14 +256,14 @@ func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 }
 
 // create makes the VM of a boot, a copy of the template if there is one, and lets it run. told says that whoever has the turn knows of the VM: the slot is theirs then.
-func (h *virtualHost) create(ctx context.Context, boot int, mode fleet.BootMode, t *template) (told bool, err error) {
+func (h *virtualHost) create(ctx context.Context, boot int, mode fleet.BootMode, t *template.Template) (told bool, err error) {
 	f := h.fleet
 	image, err := f.hypervisor.image(ctx, f.cfg.Images[h.spec.Image])
 	if err != nil {
 		return false, err
 	}
 	if h.disk == "" {
-		if h.disk, err = f.place.copyDisk(h.domainName+".disk", image.Disk); err != nil {
+		if h.disk, err = f.hypervisor.local.CopyDisk(h.domainName+".disk", image.Disk); err != nil {
 			return false, fmt.Errorf("create disk: %w", err)
 		}
 	}
@@ -275,10 +277,10 @@ func (h *virtualHost) create(ctx context.Context, boot int, mode fleet.BootMode,
 	}
 	holds := doorHolds
 	if t != nil {
-		d.ram, d.copied, holds = t.ram, true, t.kept.Door.Holds
+		d.ram, d.copied, holds = t.RAM, true, t.Kept.Door.Holds
 	}
 	m, err := f.hypervisor.createMachine(ctx, d, t, listener{inbox: f.inbox, log: h.log, rung: func(m *machine) {
-		if !m.mailbox.held(&holds) {
+		if !m.held(&holds) {
 			f.inbox.put(m.heardRing())
 		}
 	}})
@@ -343,9 +345,9 @@ func (f *virtualFleet) hear(message any) {
 		if h := f.of(m.m); h != nil {
 			h.infra(m.op, m.err)
 		}
-	case domainEvent:
+	case connect.Event:
 		for _, h := range f.hosts {
-			if h.machine != nil && h.machine.domain.UUID == m.uuid {
+			if h.machine != nil && h.machine.domain.UUID == m.UUID {
 				h.domainEvent(m)
 			}
 		}
@@ -367,23 +369,23 @@ func (f *virtualFleet) of(m *machine) *virtualHost {
 }
 
 // domainEvent takes an event of the host's present domain.
-func (h *virtualHost) domainEvent(e domainEvent) {
+func (h *virtualHost) domainEvent(e connect.Event) {
 	switch {
-	case e.clock:
+	case e.Clock:
 		h.reset = true
-	case e.reboot:
+	case e.Reboot:
 		h.ends(func(at time.Duration) { h.boot(at, h.mode) })
-	case e.kind == golibvirt.DomainEventCrashed && (h.state == booting || h.state == up) && !h.device:
+	case e.Kind == golibvirt.DomainEventCrashed && (h.state == booting || h.state == up) && !h.device:
 		h.device = true
 		h.fleet.date(h.machine)
 		if h.cause == nil { // it cause may still be on its way through the console's socket
 			what := due{h.spec.Name, h.boots}
 			time.AfterFunc(consoleSettle, func() { h.fleet.inbox.put(what) })
 		}
-	case e.kind == golibvirt.DomainEventShutdown:
-		h.told = e.toldToEnd()
-	case e.kind == golibvirt.DomainEventStopped:
-		why := golibvirt.DomainEventStoppedDetailType(e.detail)
+	case e.Kind == golibvirt.DomainEventShutdown:
+		h.told = e.ToldToEnd()
+	case e.Kind == golibvirt.DomainEventStopped:
+		why := golibvirt.DomainEventStoppedDetailType(e.Detail)
 		what := h.fleet.hypervisor.ended(ending{h.domainName, why, h.told, h.machine.pid, h.fleet.oomKills})
 		h.ends(func(at time.Duration) {
 			h.powerOff()

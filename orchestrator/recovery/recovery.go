@@ -31,7 +31,7 @@ type Act struct {
 	Do    Do
 	Host  uint32
 	Mode  fleet.BootMode // of Boot
-	Order fleet.Order    // of Tell
+	Order fleet.Order    // of Tell; its number is the trial's to give
 	Wait  time.Duration  // of Wait
 	Timer Timer          // of Wait
 }

@@ -60,7 +60,7 @@ func (c *script) say(acts []recovery.Act) []string {
 		case recovery.Reset:
 			said = append(said, "reset "+host)
 		case recovery.Tell:
-			said = append(said, fmt.Sprintf("tell %s %s", host, a.Order))
+			said = append(said, fmt.Sprintf("tell %s %s", host, a.Order.Kind))
 		}
 	}
 	return said

@@ -9,7 +9,7 @@ type Script []Step
 // A Step of a script. One of its fields is set.
 type Step struct {
 	Boot    fleet.BootMode // the host into this mode; in safe mode, until its guest program answers
-	Order   fleet.Order    // to the guest program, until it is carried out
+	Order   fleet.Order    // to the guest program, until it is carried out; it gets its number when it is told
 	HandsOn bool           // whatever else there is to do, for the time that the scenario gives it
 }
 
@@ -20,8 +20,8 @@ func (s Script) needs() []fleet.Capability {
 		switch {
 		case step.Boot != "":
 			needs = append(needs, fleet.CanDo(fleet.Boot{}.Kind()), fleet.CanBoot(step.Boot))
-		case step.Order != "":
-			needs = append(needs, fleet.CanDo(fleet.Tell{}.Kind()), fleet.CanOrder(string(step.Order)))
+		case step.Order.Kind != "":
+			needs = append(needs, fleet.CanDo(fleet.Tell{}.Kind()), fleet.CanOrder(step.Order.Kind))
 		}
 	}
 	return needs

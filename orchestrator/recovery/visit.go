@@ -71,9 +71,9 @@ func (v *visits) observe(acts []Act, e health.Edge) []Act {
 		acts = v.drop(acts, e.Host)
 	case e.Kind == health.EdgeRepairing && step.Boot == fleet.Safe:
 		h.begun = true
-	case e.Kind == health.EdgeAnswering && step.Boot == fleet.Safe, e.Kind == health.EdgeDone && step.Order != "":
+	case e.Kind == health.EdgeAnswering && step.Boot == fleet.Safe, e.Kind == health.EdgeDone && step.Order.Kind != "":
 		acts = v.proceed(acts, e.Host, h.at+1)
-	case e.Kind == health.EdgeFailed && step.Order != "":
+	case e.Kind == health.EdgeFailed && step.Order.Kind != "":
 		acts = v.report(acts, e.Host)
 	}
 	if !h.attended() {
@@ -151,7 +151,7 @@ func (v *visits) proceed(acts []Act, host uint32, at stage) []Act {
 		return v.proceed(append(acts, Act{Do: Boot, Host: host, Mode: s.Boot}), host, at+1)
 	case s.Boot != "":
 		return append(acts, Act{Do: Boot, Host: host, Mode: s.Boot})
-	case s.Order != "":
+	case s.Order.Kind != "":
 		return append(acts, Act{Do: Tell, Host: host, Order: s.Order})
 	}
 	h.times++

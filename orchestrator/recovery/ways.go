@@ -21,7 +21,7 @@ var ways = map[string]way{
 	"none": {policy: nobodyComes},
 	// The remedy published in July 2024: without the agent, the content is removed.
 	"safe_mode": {
-		script: Script{{Boot: fleet.Safe}, {Order: fleet.RemoveContent}, {HandsOn: true}, {Boot: fleet.Normal}},
+		script: Script{{Boot: fleet.Safe}, {Order: fleet.Order{Kind: fleet.RemoveContent}}, {HandsOn: true}, {Boot: fleet.Normal}},
 		policy: techniciansCome,
 	},
 }
