@@ -22,7 +22,8 @@ type check struct {
 // checks lists the suite's tests but the first. An architecture that no other test is about has one of its own.
 func checks(caps fleet.Caps) []check {
 	can := func(architecture string, others ...fleet.Capability) []fleet.Capability {
-		return append([]fleet.Capability{fleet.CanDo("boot"), fleet.CanBoot(fleet.Normal), fleet.CanRun(architecture)}, others...)
+		boots := []fleet.Capability{fleet.CanDo("boot"), fleet.CanBoot(fleet.Normal), fleet.CanRun(architecture)}
+		return append(boots, others...)
 	}
 	serve, reset, oops := fleet.CanDo("serve"), fleet.CanDo("reset"), fleet.CanTakeOops(fleet.OopsPanic)
 	order := []fleet.Capability{fleet.CanBoot(fleet.Safe), fleet.CanDo("tell"), fleet.CanOrder(fleet.RemoveContent)}
@@ -181,7 +182,8 @@ func (b Backend) powerOff(t *testing.T) {
 	r.do(fleet.PowerOff{Host: "a"})
 	of[fleet.PoweredOff](r, "a", "power off", nil)
 	r.do(fleet.Boot{Host: "a", Mode: fleet.Normal})
-	if got := of[fleet.Hello](r, "a", "hello after power off", nil); got.BootID == hello.BootID || got.ContentVersion != 3 {
+	got := of[fleet.Hello](r, "a", "hello after power off", nil)
+	if got.BootID == hello.BootID || got.ContentVersion != 3 {
 		t.Errorf("hello %+v after a power cycle of a host that said %+v and then took content 3", got, hello)
 	}
 }
