@@ -14,6 +14,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
@@ -38,7 +39,7 @@ type host struct {
 	image       vmimages.Image
 	domainName  string
 	accelerator string
-	inbox       *inbox[any]
+	inbox       *inbox.Inbox[any]
 	service     *guestlink.Service
 	log         *guestlink.ConsoleLog
 	template    *template.Template // of which its first boot is a copy; nil when that is a real boot too
@@ -78,8 +79,8 @@ func (h *host) run(ctx context.Context) {
 		case slots <- struct{}{}:
 			h.slot = true
 			h.start(ctx)
-		case <-h.inbox.ready:
-			for message, ok := h.inbox.take(); ok && ctx.Err() == nil; message, ok = h.inbox.take() {
+		case <-h.inbox.Ready:
+			for message, ok := h.inbox.Take(); ok && ctx.Err() == nil; message, ok = h.inbox.Take() {
 				h.handle(ctx, message)
 			}
 		}
@@ -422,7 +423,7 @@ func (h *host) emitGuest(what fleet.Happening) {
 // remind sends the host a message after d, unless another boot or the end comes first.
 func (h *host) remind(d time.Duration, what string) {
 	boot := h.boot
-	h.fleet.timers.after(d, func() { h.inbox.put(due{what, boot}) })
+	h.fleet.timers.After(d, func() { h.inbox.Put(due{what, boot}) })
 }
 
 func (h *host) freeSlot() {

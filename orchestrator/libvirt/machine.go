@@ -19,6 +19,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/mailbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
@@ -41,7 +42,7 @@ type machine struct {
 
 // A listener hears what a machine does.
 type listener struct {
-	inbox   *inbox[any] // of domainEvent and of what is below
+	inbox   *inbox.Inbox[any] // of domainEvent and of what is below
 	log     *guestlink.ConsoleLog
 	service *guestlink.Service
 	emit    func(fleet.Happening)  // what the guest said
@@ -73,7 +74,7 @@ func (h *Hypervisor) createMachine(ctx context.Context, d domain, t *template.Te
 	if box != nil {
 		box.Listen(func() { l.rung(m) })
 	}
-	h.line.Route(d.uuid, func(e connect.Event) { l.inbox.put(e) })
+	h.line.Route(d.uuid, func(e connect.Event) { l.inbox.Put(e) })
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, m.destroy(context.WithoutCancel(ctx))) // maybe ctx is why it failed
@@ -94,7 +95,7 @@ func (h *Hypervisor) createMachine(ctx context.Context, d domain, t *template.Te
 	}
 	if m.guest != nil {
 		m.channel = &guestlink.Channel{Conn: m.guest.Conn, Ask: l.ask, Conversation: guestlink.Conversation{
-			Service: l.service, Copied: t != nil, Emit: l.emit, Hello: func() { l.inbox.put(saidHello{m}) },
+			Service: l.service, Copied: t != nil, Emit: l.emit, Hello: func() { l.inbox.Put(saidHello{m}) },
 		}}
 		if t != nil {
 			m.channel.Answer(t.Question(), 0)
@@ -107,12 +108,12 @@ func (h *Hypervisor) createMachine(ctx context.Context, d domain, t *template.Te
 		m.console.Attend(reading, func(console io.ReadCloser) error {
 			return guestlink.ReadConsole(console, func(chunk []byte) {
 				if m.spoke.CompareAndSwap(false, true) {
-					l.inbox.put(spoke{m})
+					l.inbox.Put(spoke{m})
 				}
 				reports, begun, err := l.log.Take(chunk)
 				m.showed(l, reports, err)
 				if begun {
-					l.inbox.put(crashing{m})
+					l.inbox.Put(crashing{m})
 				}
 			})
 		})
@@ -129,11 +130,11 @@ func (m *machine) connect(ctx context.Context, d domain, l listener) error {
 	m.console = &connect.Wire[io.ReadCloser]{
 		Daemon: daemon,
 		Open:   func(ctx context.Context) (io.ReadCloser, error) { return p.console(ctx, d, m.domain) },
-		Cut:    func(why error) { l.inbox.put(cut{m, "console", why}) },
+		Cut:    func(why error) { l.inbox.Put(cut{m, "console", why}) },
 		Restored: func() {
 			reports, err := l.log.Gap()
 			m.showed(l, reports, err)
-			l.inbox.put(restored{m, "console"})
+			l.inbox.Put(restored{m, "console"})
 		},
 	}
 	if err := m.console.Connect(ctx); err != nil || d.virtual != nil {
@@ -142,8 +143,8 @@ func (m *machine) connect(ctx context.Context, d domain, l listener) error {
 	m.guest = &connect.Wire[net.Conn]{
 		Daemon:   daemon,
 		Open:     func(ctx context.Context) (net.Conn, error) { return p.channel(ctx, d, m.domain) },
-		Cut:      func(why error) { l.inbox.put(cut{m, "channel", why}) },
-		Restored: func() { l.inbox.put(restored{m, "channel"}) },
+		Cut:      func(why error) { l.inbox.Put(cut{m, "channel", why}) },
+		Restored: func() { l.inbox.Put(restored{m, "channel"}) },
 	}
 	return m.guest.Connect(ctx)
 }
@@ -151,10 +152,10 @@ func (m *machine) connect(ctx context.Context, d domain, l listener) error {
 // showed tells of crashes on the console, and of what came in the way of keeping it.
 func (m *machine) showed(l listener, reports []console.Report, err error) {
 	for _, r := range reports {
-		l.inbox.put(crashed{m, r})
+		l.inbox.Put(crashed{m, r})
 	}
 	if err != nil {
-		l.inbox.put(failed{m, "keep console", err})
+		l.inbox.Put(failed{m, "keep console", err})
 	}
 }
 

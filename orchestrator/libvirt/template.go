@@ -16,6 +16,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 	"github.com/fleetfall/fleetfall/vmimages"
@@ -225,13 +226,13 @@ func (h *Hypervisor) makeTemplate(
 		return nil, err
 	}
 	asked := make(chan protocol.Request, 1)
-	l := listener{inbox: newInbox[any](), log: log, service: &guestlink.Service{}, emit: func(fleet.Happening) {}, ask: func(r protocol.Request) {
+	l := listener{inbox: inbox.New[any](), log: log, service: &guestlink.Service{}, emit: func(fleet.Happening) {}, ask: func(r protocol.Request) {
 		select {
 		case asked <- r:
 		default:
 		}
 	}}
-	l.rung = func(m *machine) { l.inbox.put(m.heardRing()) }
+	l.rung = func(m *machine) { l.inbox.Put(m.heardRing()) }
 	m, err := h.createMachine(ctx, d, nil, l)
 	if err != nil {
 		return nil, fmt.Errorf("make template: %w", err)
@@ -262,7 +263,7 @@ func (h *Hypervisor) makeTemplate(
 }
 
 // awaitQuestion waits until the guest asks who it is, and notes what that took.
-func awaitQuestion(ctx context.Context, heard *inbox[any], asked <-chan protocol.Request, begin time.Time, b *template.Boot) (protocol.Request, error) {
+func awaitQuestion(ctx context.Context, heard *inbox.Inbox[any], asked <-chan protocol.Request, begin time.Time, b *template.Boot) (protocol.Request, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, templateTime, fmt.Errorf("the guest asked nothing within %v", templateTime))
 	defer cancel()
 	for {
@@ -272,8 +273,8 @@ func awaitQuestion(ctx context.Context, heard *inbox[any], asked <-chan protocol
 			return r, nil
 		case <-ctx.Done():
 			return protocol.Request{}, context.Cause(ctx)
-		case <-heard.ready:
-			for message, ok := heard.take(); ok; message, ok = heard.take() {
+		case <-heard.Ready:
+			for message, ok := heard.Take(); ok; message, ok = heard.Take() {
 				if err := hears(b, message, begin); err != nil {
 					return protocol.Request{}, err
 				}

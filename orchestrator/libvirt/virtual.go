@@ -16,6 +16,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/cosim"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 )
 
@@ -43,7 +44,7 @@ type virtualFleet struct {
 	log         zerolog.Logger
 	hosts       map[string]*virtualHost
 	slots       chan struct{} // one item for each host that boots: wall time only, which no event depends on
-	inbox       *inbox[any]
+	inbox       *inbox.Inbox[any]
 	looks       *time.Ticker // when to look, see lookEvery
 	oomKills    int          // of this machine's kernel when the fleet was made
 
@@ -93,7 +94,7 @@ func newVirtualFleet(h *Hypervisor, cfg FleetConfig) (_ *virtualFleet, err error
 	f := &virtualFleet{
 		hypervisor: h, cfg: cfg, accelerator: cmp.Or(h.Facts().Accelerator.Name, TCG),
 		limit: cmp.Or(cfg.HelloTimeout, defaultHello), log: h.log.With().Str("cell", cfg.Cell).Logger(),
-		hosts: map[string]*virtualHost{}, inbox: newInbox[any](), clock: cosim.New[happening](Lookahead), ended: make(chan struct{}),
+		hosts: map[string]*virtualHost{}, inbox: inbox.New[any](), clock: cosim.New[happening](Lookahead), ended: make(chan struct{}),
 		looks: time.NewTicker(lookEvery), oomKills: qemu.OOMKills(),
 		slots: make(chan struct{}, cmp.Or(cfg.MaxBoots, admission.BootsAtOnce(admission.Machine{CPUs: h.cpus}))),
 	}
@@ -196,7 +197,7 @@ func (f *virtualFleet) Next(ctx context.Context) (fleet.Event, error) {
 			return e, nil
 		}
 		select {
-		case <-f.inbox.ready:
+		case <-f.inbox.Ready:
 		case <-f.hypervisor.line.Lost():
 			return fleet.Event{At: f.clock.Now(), What: fleet.InfraFailed{Op: "watch domains", Reason: f.hypervisor.line.Reason().Error()}}, nil
 		case <-f.looks.C:
@@ -215,7 +216,7 @@ func (f *virtualFleet) advance() (fleet.Event, bool) {
 		return fleet.Event{}, false
 	}
 	for {
-		for m, ok := f.inbox.take(); ok; m, ok = f.inbox.take() {
+		for m, ok := f.inbox.Take(); ok; m, ok = f.inbox.Take() {
 			f.hear(m)
 		}
 		item, ok := f.clock.Take()
