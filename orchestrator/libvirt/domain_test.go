@@ -20,19 +20,35 @@ import (
 
 var update = flag.Bool("update", false, "rewrite golden files")
 
+// TestDomainXML holds what libvirt is told, to the byte: templates are kept under keys that depend on it.
 func TestDomainXML(t *testing.T) {
-	for _, accelerator := range []string{TCG, KVM} {
-		d := domain{
-			name: "ff-run001-1-web-1", title: "kernel/u/r/r web-1", uuid: [16]byte{1, 2, 3, 4, 5, 6, 0x47, 8, 0x89}, accelerator: accelerator,
-			image:        vmimages.Image{Kernel: "/images/kernel", Initrd: "/images/initramfs", Cmdline: []string{"console=ttyS0", "panic=0"}},
-			architecture: "kernel", mode: fleet.Safe, memory: 96 << 20,
-			disk: "/w/disks/a.qcow2", serial: "/w/sockets/a.tty", guest: "/w/sockets/a.vsp",
-		}
+	base := domain{
+		name: "ff-run001-1-web-1", title: "kernel/u/r/r web-1", uuid: [16]byte{1, 2, 3, 4, 5, 6, 0x47, 8, 0x89}, accelerator: TCG,
+		image:        vmimages.Image{Kernel: "/images/kernel", Initrd: "/images/initramfs", Cmdline: []string{"console=ttyS0", "panic=0"}},
+		architecture: "kernel", mode: fleet.Safe, memory: 96 << 20,
+		disk: "/w/disks/a.qcow2", serial: "/w/sockets/a.tty", guest: "/w/sockets/a.vsp",
+	}
+	virtual := func(d *domain) {
+		d.guest, d.disk, d.virtual = "", "/w/disks/a,1", &virtualParts{mailbox: "/w/a.mailbox", bell: "/w/a.bell", diskSize: 16 << 20}
+	}
+	for name, change := range map[string]func(*domain){
+		"tcg":              func(*domain) {},
+		"kvm":              func(d *domain) { d.accelerator = KVM },
+		"kill":             func(d *domain) { d.oops = fleet.OopsKill },
+		"remote":           func(d *domain) { d.serial, d.guest = "", "" },
+		"template":         func(d *domain) { d.ram, d.share = "/w/ram,2", true },
+		"copy":             func(d *domain) { d.ram, d.copied = "/w/ram,2", true },
+		"virtual":          virtual,
+		"virtual-template": func(d *domain) { virtual(d); d.ram, d.share = "/w/ram,2", true },
+		"virtual-copy":     func(d *domain) { virtual(d); d.ram, d.copied = "/w/ram,2", true },
+	} {
+		d := base
+		change(&d)
 		got, err := d.xml()
 		if err != nil {
 			t.Fatal(err)
 		}
-		golden := filepath.Join("testdata", "domain-"+accelerator+".xml")
+		golden := filepath.Join("testdata", "domain-"+name+".xml")
 		if *update {
 			if err := os.WriteFile(golden, []byte(got+"\n"), 0o644); err != nil {
 				t.Fatal(err)
@@ -43,7 +59,7 @@ func TestDomainXML(t *testing.T) {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(string(want), got+"\n"); diff != "" {
-			t.Errorf("-want +got:\n%s", diff)
+			t.Errorf("%s: -want +got:\n%s", name, diff)
 		}
 		d.image.Cmdline = []string{strings.Repeat("x", maxCmdline)}
 		if _, err := d.xml(); err == nil {
