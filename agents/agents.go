@@ -7,7 +7,7 @@ import (
 	"io/fs"
 )
 
-//go:embed content/*.go protocol/*.go
+//go:embed architecture/*.go content/*.go protocol/*.go
 //go:embed ebpf/*.go ebpf/ebpf.mod ebpf/ebpf.sum ebpf/bpf/*.c ebpf/bpf/*.h
 //go:embed guest/*.go guest/*.s guest/programs/*.c guest/programs/*.h
 //go:embed daemon/*.c daemon/*.h interpreter/*.c interpreter/*.h sensor/*.c sensor/*.h
@@ -17,6 +17,6 @@ import (
 //go:embed safe/*.go safe/engine/*.go
 var files embed.FS
 
-// Sources returns the sources, laid out as in this folder: content, protocol and guest with guest/programs in Go and C,
-// safe and safe/engine in Go, ebpf in both, the rest in C. Go test files are among them; test data and test drivers are not.
+// Sources returns the sources, laid out as in this folder: architecture, content, protocol and guest with guest/programs in Go
+// and C, safe and safe/engine in Go, ebpf in both, the rest in C. Go test files are among them; test data and test drivers are not.
 func Sources() fs.FS { return files }

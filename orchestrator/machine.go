@@ -2,11 +2,14 @@ package orchestrator
 
 import (
 	"fmt"
+	"hash/fnv"
+	"iter"
 	"maps"
-	"slices"
+	"math/rand/v2"
 	"strings"
 	"time"
 
+	"github.com/fleetfall/fleetfall/agents/architecture"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/health"
 	"github.com/fleetfall/fleetfall/orchestrator/recovery"
@@ -31,19 +34,22 @@ type decision struct {
 	tag    string
 }
 
-// A machine is the trial's state. It is pure: handle depends on nothing but the events so far.
+// A machine is the trial's state. It is pure: handle depends on nothing but the events so far. What an event costs does
+// not depend on how many hosts there are: what is asked of all of them is counted as they change.
 type machine struct {
 	trial    Trial
-	hosts    map[string]*host
-	names    []string // of hosts, sorted
+	hosts    *health.Fleet
+	own      []host // what is known of hosts besides their health, by number
 	update   offer
 	pulled   offer // what the vendor ships in the update's place
 	recovery recovery.Policy
+	timers   map[string]recovery.Timer // that the policy has asked for, by their tags
+	orders   uint64                    // that were told so far: each has a number of its own
 
 	now      time.Duration
 	phase    string
-	injected time.Duration // when
-	target   uint64        // the content version that every host is to end with
+	injected time.Duration // when the update was offered first
+	tally    tally
 	outcome  *Outcome
 
 	changed bool // since the last progress was told, if only the time
@@ -51,16 +57,17 @@ type machine struct {
 	panics  int
 }
 
+// A host is what the trial knows of one, besides its health.
 type host struct {
-	*health.Host
-	up      bool   // has beaten since its first boot, or since that was tried again
-	retried bool   // its first boot was tried again, as it is once at most
-	again   bool   // that boot has not begun yet
-	refused uint64 // the newest content version that its agent would not load
+	steady  health.State  // in which it has no trouble
+	agent   bool          // it has one, which takes content
+	up      bool          // has beaten since its first boot, or since that was tried again
+	retried bool          // its first boot was tried again, as it is once at most
+	again   bool          // that boot has not begun yet
+	want    uint64        // the content version that it is to end with
+	offered time.Duration // when it was offered the update
+	refused uint64        // the newest content version that its agent would not load
 }
-
-// lost tells whether the testbed failed the host for good.
-func (h *host) lost() bool { return h.Invalid != "" && !h.again }
 
 // Phases of a trial.
 const (
@@ -71,27 +78,57 @@ const (
 )
 
 func newMachine(t Trial) (*machine, error) {
-	policy, err := recovery.New(t.Cell.Recovery, t.Seed)
-	if err != nil {
-		return nil, err
-	}
-	m := &machine{trial: t, hosts: map[string]*host{}, recovery: policy, phase: phaseBooting, changed: true}
+	m := &machine{trial: t, own: make([]host, len(t.Hosts)), timers: map[string]recovery.Timer{}, phase: phaseBooting, changed: true}
+	var err error
 	if m.update, m.pulled, err = offers(t); err != nil {
 		return nil, err
 	}
-	limits := health.Limits{Liveness: time.Duration(t.Plan.Liveness), Latency: time.Duration(t.Plan.Latency)}
-	for _, spec := range t.Hosts {
-		m.hosts[spec.Name] = &host{Host: health.NewHost(spec.Name, limits)}
+	names := make([]string, len(t.Hosts))
+	for i, spec := range t.Hosts {
+		names[i] = spec.Name
 	}
-	m.names = slices.Sorted(maps.Keys(m.hosts))
+	limits := health.Limits{Liveness: time.Duration(t.Plan.Liveness), Latency: time.Duration(t.Plan.Latency)}
+	m.hosts = health.NewFleet(names, limits)
+	for _, spec := range t.Hosts {
+		if n, ok := m.hosts.Number(spec.Name); ok {
+			m.own[n].steady, m.own[n].agent = health.Steady(spec.Architecture), spec.Architecture != architecture.None
+		}
+	}
+	m.recovery, err = recovery.New(t.Cell.Recovery, recovery.Fleet{Hosts: len(names), Chance: m.chance})
+	if err != nil {
+		return nil, err
+	}
+	m.tally = newTally(len(names))
+	for n := range m.all() {
+		m.recount(n)
+	}
 	return m, nil
+}
+
+// all are the numbers of the hosts.
+func (m *machine) all() iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		for n := range uint32(m.hosts.Len()) {
+			if !yield(n) {
+				return
+			}
+		}
+	}
+}
+
+// chance is the randomness of a technician's n-th visit to a host. It depends on the host's name, and not on which other
+// hosts there are.
+func (m *machine) chance(host, n uint32) *rand.Rand {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%s/%d", m.hosts.Name(host), n)
+	return rand.New(rand.NewPCG(m.trial.Seed, h.Sum64()))
 }
 
 // begin is what is done before the first event.
 func (m *machine) begin() []decision {
 	decisions := []decision{{wait: tick, tag: tagTick}}
-	for _, name := range m.names {
-		decisions = append(decisions, decision{action: fleet.Boot{Host: name, Mode: fleet.Normal}})
+	for n := range m.all() {
+		decisions = append(decisions, decision{action: fleet.Boot{Host: m.hosts.Name(n), Mode: fleet.Normal}})
 	}
 	return decisions
 }
@@ -99,84 +136,112 @@ func (m *machine) begin() []decision {
 // handle takes the next event and says what is to be done about it.
 func (m *machine) handle(e fleet.Event) []decision {
 	m.now = e.At
-	var decisions []decision
-	changes := m.observe(e)
-	for _, s := range m.recovery.Observe(e, changes) {
-		decisions = append(decisions, decision{action: s.Action, wait: s.Wait, tag: s.Tag})
-	}
-	if f, ok := e.What.(fleet.InfraFailed); ok {
+	edges := m.hosts.Observe(e)
+	m.observe(e)
+	decisions := m.decided(m.recovery.Observe(edges))
+	switch w := e.What.(type) {
+	case fleet.InfraFailed:
 		if e.Host == "" {
-			m.end(Invalid, f.Op+": "+f.Reason)
+			m.end(Invalid, w.Op+": "+w.Reason)
 			return decisions
 		}
 		decisions = append(decisions, m.retry(e.Host)...)
+	case fleet.TimerFired:
+		decisions = append(decisions, m.fired(w.Tag)...)
 	}
-	if f, ok := e.What.(fleet.TimerFired); ok {
-		switch f.Tag {
-		case tagTick:
-			m.changed = true // the clock has
-			decisions = append(decisions, decision{wait: tick, tag: tagTick})
-		case tagInject:
-			if why := m.unavailable(); why != "" {
-				m.end(Invalid, why)
-				return decisions
-			}
-			decisions = append(decisions, m.inject()...)
-		case tagRevert:
-			decisions = append(decisions, m.revert()...)
-		}
+	if m.outcome != nil {
+		return decisions
 	}
 	return append(decisions, m.advance()...)
 }
 
-// observe brings the hosts' states up to the event, and returns what changed.
-func (m *machine) observe(e fleet.Event) []health.Change {
-	if e.Host == "" {
-		var changes []health.Change
-		for _, name := range m.names {
-			changes = append(changes, m.hosts[name].Advance(e.At)...)
+// fired is what is done when a timer has fired: the policy's, or one of the machine's own.
+func (m *machine) fired(tag string) []decision {
+	if t, ok := m.timers[tag]; ok {
+		delete(m.timers, tag)
+		return m.decided(m.recovery.Fired(t))
+	}
+	switch tag {
+	case tagTick:
+		m.changed = true // the clock has
+		return []decision{{wait: tick, tag: tagTick}}
+	case tagInject:
+		if why := m.unavailable(); why != "" {
+			m.end(Invalid, why)
+			return nil
 		}
-		m.changed = m.changed || len(changes) > 0
-		return changes
+		return m.inject()
+	case tagRevert:
+		return m.revert()
 	}
-	h := m.hosts[e.Host]
-	if h == nil {
-		return nil // a backend's event for a host that is not ours says nothing about ours
+	return nil
+}
+
+// decided is what the policy wants, in the names that backends and journals have for hosts and timers.
+func (m *machine) decided(acts []recovery.Act) []decision {
+	var decisions []decision
+	for _, a := range acts {
+		name := m.hosts.Name(a.Host)
+		d := decision{}
+		switch a.Do {
+		case recovery.Wait:
+			d.wait, d.tag = a.Wait, a.Timer.Tag(name)
+			m.timers[d.tag] = a.Timer
+		case recovery.Boot:
+			d.action = fleet.Boot{Host: name, Mode: a.Mode}
+		case recovery.Reset:
+			d.action = fleet.Reset{Host: name}
+		case recovery.Tell:
+			m.orders++
+			a.Order.ID = m.orders
+			d.action = fleet.Tell{Host: name, Order: a.Order}
+		}
+		decisions = append(decisions, d)
 	}
-	changes := h.Observe(e)
-	switch w := e.What.(type) {
-	case fleet.Booting:
-		h.again = false
-	case fleet.Beat:
-		m.changed = m.changed || !h.up
-		h.up = true
-	case fleet.Panic:
-		m.panics++
-		m.tell("%s: %s", e.Host, w.Title)
-	case fleet.ContentRefused:
-		h.refused = max(h.refused, w.Version)
-		m.tell("%s: content %d refused: %s", e.Host, w.Version, w.Reason)
-	case fleet.BootFailed:
-		m.tell("%s: did not boot: %s", e.Host, w.Reason)
-	case fleet.Garbage:
-		m.tell("%s: %d bytes on its channel are no message: %s", e.Host, w.Bytes, w.Reason)
-	case fleet.InfraFailed:
-		h.again = false
-		m.tell("%s: infrastructure: %s: %s", e.Host, w.Op, w.Reason)
-	case fleet.AgentExit:
-		m.tell("%s: agent ended by signal %d, exit code %d", e.Host, w.Signal, w.Code)
+	return decisions
+}
+
+// observe notes what the event tells besides hosts' health.
+func (m *machine) observe(e fleet.Event) {
+	if n, ok := m.hosts.Number(e.Host); ok {
+		h := &m.own[n]
+		switch w := e.What.(type) {
+		case fleet.Booting:
+			h.again = false
+		case fleet.Beat:
+			m.changed = m.changed || !h.up
+			h.up = true
+		case fleet.Panic:
+			m.panics++
+			m.tell("%s: %s", e.Host, w.Title)
+		case fleet.ContentRefused:
+			h.refused = max(h.refused, w.Version)
+			m.tell("%s: content %d refused: %s", e.Host, w.Version, w.Reason)
+		case fleet.BootFailed:
+			m.tell("%s: did not boot: %s", e.Host, w.Reason)
+		case fleet.Garbage:
+			m.tell("%s: %d bytes on its channel are no message: %s", e.Host, w.Bytes, w.Reason)
+		case fleet.InfraFailed:
+			h.again = false
+			m.tell("%s: infrastructure: %s: %s", e.Host, w.Op, w.Reason)
+		case fleet.AgentExit:
+			m.tell("%s: agent ended by signal %d, exit code %d", e.Host, w.Signal, w.Code)
+		}
 	}
-	m.changed = m.changed || len(changes) > 0
-	return changes
+	for _, n := range m.hosts.Touched() {
+		m.recount(n)
+	}
 }
 
 // retry has a host booted once more that the testbed failed before anything was asked of it.
 func (m *machine) retry(name string) []decision {
-	h := m.hosts[name]
-	if h == nil || h.retried || m.phase != phaseBooting {
+	n, ok := m.hosts.Number(name)
+	if !ok || m.own[n].retried || m.phase != phaseBooting {
 		return nil
 	}
+	h := &m.own[n]
 	h.retried, h.again, h.up = true, true, false
+	m.recount(n)
 	return []decision{{action: fleet.Boot{Host: name, Mode: fleet.Normal}}}
 }
 
@@ -186,16 +251,17 @@ func (m *machine) tell(format string, args ...any) {
 
 // advance moves the trial on when its hosts are where they are to be.
 func (m *machine) advance() []decision {
-	if m.valid() == 0 {
+	if m.tally.lost == m.hosts.Len() {
 		m.end(Invalid, "every host was lost to infrastructure failures")
 		return nil
 	}
 	switch m.phase {
 	case phaseBooting:
-		switch ready, why := m.ready(); {
-		case why != "":
-			m.end(Invalid, why)
-		case ready:
+		switch {
+		case m.tally.failed >= 0: // a host that fails before anything was injected is no data
+			m.end(Invalid, fmt.Sprintf("host %s failed before the update: %s",
+				m.hosts.Name(uint32(m.tally.failed)), m.hosts.Host(uint32(m.tally.failed)).State()))
+		case m.tally.unready == 0:
 			m.phase, m.changed = phaseBaseline, true
 			return []decision{{mark: results.MarkReady}, {wait: time.Duration(m.trial.Cell.Update.At), tag: tagInject}}
 		case m.now > m.trial.ReadyWithin:
@@ -217,44 +283,13 @@ func (m *machine) end(status, reason string) {
 	m.outcome = &Outcome{Status: status, Reason: reason, End: m.now}
 }
 
-func (m *machine) valid() int {
-	n := 0
-	for _, h := range m.hosts {
-		if !h.lost() {
-			n++
-		}
-	}
-	return n
-}
-
-func (m *machine) steady() health.State { return health.Steady(m.trial.Cell.Fleet.Architecture) }
-
-// isReady tells whether a host is up and steady.
-func (m *machine) isReady(h *host) bool { return h.up && h.State() == m.steady() }
-
-// ready tells whether every host that is not lost is so. A host that fails before anything was injected is no data: why
-// then says what happened.
-func (m *machine) ready() (ready bool, why string) {
-	ready = true
-	for _, name := range m.names {
-		h := m.hosts[name]
-		switch {
-		case h.lost():
-		case h.State() == health.Hung || h.Looping():
-			return false, fmt.Sprintf("host %s failed before the update: %s", name, h.State())
-		case !m.isReady(h):
-			ready = false
-		}
-	}
-	return ready, ""
-}
-
 // unavailable tells which host is not up, "" when all are that are not lost: it would count as hit by what it had not yet been
 // offered. Work that is slow at this instant may be a busy machine's doing, of which the control tells.
 func (m *machine) unavailable() string {
-	for _, name := range m.names {
-		if h := m.hosts[name]; !h.lost() && !h.State().Available() && h.State() != health.Degraded {
-			return fmt.Sprintf("host %s was %s when the update was to be offered", name, h.State())
+	for n := range m.all() {
+		s := m.hosts.Host(n).State()
+		if !m.lost(n) && !s.Available() && s != health.Degraded {
+			return fmt.Sprintf("host %s was %s when the update was to be offered", m.hosts.Name(n), s)
 		}
 	}
 	return ""
@@ -265,15 +300,15 @@ func (m *machine) unready() string {
 	const most = 4
 	var hosts []string
 	more := 0
-	for _, name := range m.names {
-		switch h := m.hosts[name]; {
-		case h.lost() || m.isReady(h):
+	for n := range m.all() {
+		switch name, s := m.hosts.Name(n), m.hosts.Host(n).State(); {
+		case m.lost(n) || m.isReady(n):
 		case len(hosts) == most:
 			more++
-		case !h.up:
-			hosts = append(hosts, fmt.Sprintf("%s is %s and has sent no beat", name, h.State()))
+		case !m.own[n].up:
+			hosts = append(hosts, fmt.Sprintf("%s is %s and has sent no beat", name, s))
 		default:
-			hosts = append(hosts, fmt.Sprintf("%s is %s", name, h.State()))
+			hosts = append(hosts, fmt.Sprintf("%s is %s", name, s))
 		}
 	}
 	text := strings.Join(hosts, ", ")
@@ -281,18 +316,6 @@ func (m *machine) unready() string {
 		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text
-}
-
-// settled tells whether every valid host has taken the content that it is to end with, and has been steady since for long
-// enough.
-func (m *machine) settled() bool {
-	for _, h := range m.hosts {
-		took := h.Content == m.target || h.refused >= m.target || m.trial.Cell.Fleet.Architecture == "none"
-		if h.Invalid == "" && (!took || h.State() != m.steady() || m.now-max(h.Since(), m.injected) < time.Duration(m.trial.Plan.StableFor)) {
-			return false
-		}
-	}
-	return true
 }
 
 func (m *machine) inject() []decision {
@@ -311,28 +334,24 @@ func (m *machine) revert() []decision {
 
 // serve offers content to every host's updater.
 func (m *machine) serve(o offer) []decision {
-	m.target = o.version
 	var decisions []decision
-	for _, name := range m.names {
-		if m.hosts[name].Invalid == "" {
-			decisions = append(decisions, decision{action: fleet.Serve{Host: name, Version: o.version, Content: o.file}})
+	for n := range m.all() {
+		h := &m.own[n]
+		if h.want == 0 {
+			h.offered = m.now
+		}
+		h.want = o.version
+		m.recount(n)
+		if m.hosts.Host(n).Invalid == "" {
+			decisions = append(decisions, decision{action: fleet.Serve{Host: m.hosts.Name(n), Version: o.version, Content: o.file}})
 		}
 	}
 	return decisions
 }
 
 func (m *machine) progress() Progress {
-	p := Progress{
-		Trial: m.trial, Phase: m.phase, At: m.now, Panics: m.panics, States: map[health.State]int{}, LastNote: m.note,
+	return Progress{
+		Trial: m.trial, Phase: m.phase, At: m.now, Panics: m.panics, States: maps.Clone(m.tally.states), LastNote: m.note,
+		Up: m.tally.up, Invalid: m.tally.invalid,
 	}
-	for _, h := range m.hosts {
-		p.States[h.State()]++
-		if h.up {
-			p.Up++
-		}
-		if h.Invalid != "" {
-			p.Invalid++
-		}
-	}
-	return p
 }

@@ -108,6 +108,15 @@ func TestKernelFleetLoopsAndIsRepaired(t *testing.T) {
 	if n := count[fleet.OrderDone](rec); n != 4 {
 		t.Errorf("%d hosts had their content removed, want 4", n)
 	}
+	next := uint64(1) // one technician, so that no order is given before the one before it is done
+	for _, e := range rec.events {
+		if done, ok := e.What.(fleet.OrderDone); ok {
+			if done.ID != next {
+				t.Errorf("order %d of %s, want each to have a number of its own, and next %d", done.ID, e.Host, next)
+			}
+			next++
+		}
+	}
 	// One technician, 30 s a host: the last host cannot be back before two minutes.
 	if out.End < 2*time.Minute {
 		t.Errorf("four hosts were repaired by one technician in %s", out.End)

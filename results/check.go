@@ -33,8 +33,8 @@ func (j *Journal) begin(data []byte) error {
 	if err := json.Unmarshal(data, &j.Header); err != nil {
 		return fmt.Errorf("header: %w", err)
 	}
-	if j.Schema != JournalSchema && j.Schema != journalWithoutSums {
-		return fmt.Errorf("journal schema %d, this fleetfall reads %d and %d", j.Schema, journalWithoutSums, JournalSchema)
+	if j.Schema != journalSchema && j.Schema != journalWithoutSums {
+		return fmt.Errorf("journal schema %d, this fleetfall reads %d and %d", j.Schema, journalWithoutSums, journalSchema)
 	}
 	j.Unchecked = j.Schema == journalWithoutSums
 	if j.Plan == nil {
@@ -248,7 +248,7 @@ func checkEvent(what fleet.Happening) error {
 	ok := true
 	switch w := what.(type) {
 	case fleet.Hello:
-		ok = times(w.Uptime)
+		ok = times(w.Uptime) && counts(w.Protocol)
 	case fleet.Beat:
 		ok = times(w.WorkMax, w.WorkTotal, w.Uptime, w.RunDelay) &&
 			counts(w.WorkUnits, w.WorkFailed, w.WorkHung, w.PollsFailed, w.Killed) && w.Available >= 0 && w.Available <= maxBytes

@@ -71,7 +71,7 @@ func everything() []fleet.Happening {
 	return []fleet.Happening{
 		fleet.Booting{Mode: fleet.Normal}, fleet.Hello{BootID: "x", Uptime: 3}, fleet.Beat{WorkUnits: 2, WorkMax: 4},
 		fleet.Threat{ID: 1, Blocked: true}, fleet.Fetched{Version: 2}, fleet.ContentRefused{Version: 2, Reason: "bad signature"},
-		fleet.AgentExit{Signal: 11}, fleet.OrderDone{Order: fleet.RemoveContent}, fleet.Panic{Title: "page fault", Excerpt: "<script>\x1b[31m"},
+		fleet.AgentExit{Signal: 11}, fleet.OrderDone{ID: 1, Order: fleet.RemoveContent}, fleet.Panic{Title: "page fault", Excerpt: "<script>\x1b[31m"},
 		fleet.Dumped{File: "memory.dump", Error: "no log"},
 		fleet.PoweredOff{Reason: "requested"}, fleet.BootFailed{Reason: "r"}, fleet.Garbage{Bytes: 3}, fleet.GuestLog{Text: "hello"},
 		fleet.TimerFired{Tag: "tick"}, fleet.InfraFailed{Op: "create", Reason: "no memory"},
@@ -84,7 +84,7 @@ func TestJournalRoundTrip(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := header()
-	want.Schema = JournalSchema
+	want.Schema = journalSchema
 	if diff := cmp.Diff(want, j.Header); diff != "" {
 		t.Errorf("header (-want +got):\n%s", diff)
 	}
@@ -179,7 +179,7 @@ func TestDiskFull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWriter("/dev/full", f, newChains(JournalSchema))
+	w := newWriter("/dev/full", f, newChains(journalSchema))
 	_, err = w.Trial(1, TrialHeader{})
 	for err == nil {
 		err = w.Append(Entry{Kind: KindEvent, Trial: 1, What: "beat"}, fleet.Beat{})

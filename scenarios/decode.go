@@ -13,9 +13,10 @@ import (
 
 // A script is a scenario's blocks, read and checked one by one but not yet multiplied.
 type script struct {
-	head       *section // the scenario block; where there is none, a stand-in at the file's end
-	plan       Plan     // what comes from the scenario and guest blocks
-	nodes      []Node
+	head       *section   // the scenario block; where there is none, a stand-in at the file's end
+	plan       Plan       // what comes from the scenario and guest blocks
+	clockFrom  *hcl.Range // where the clock was asked for from outside; nil when it was not
+	nodes      []declared[Node]
 	daemons    map[string]*section // of the nodes, by daemonuri.URI.Daemon
 	fleets     []declared[Fleet]
 	updates    []declared[Update]
@@ -115,7 +116,7 @@ func (s *script) scenario(sec *section) {
 	s.plan.Seed = uint64(sec.integer("seed", 0, maxSeed, 1))
 	s.plan.Deadline = sec.duration("deadline", time.Second, maxDuration, maxDuration)
 	s.plan.Repeat = int(sec.integer("repeat", 1, maxRepeat, 1))
-	s.plan.Backend = sec.choice("backend", "libvirt", "backends", backends())
+	s.backend(sec)
 	s.plan.Clock = sec.choice("clock", "", "clocks", clocks)
 	s.plan.StableFor = sec.duration("stable_for", time.Millisecond, maxDuration, 30*time.Second)
 	s.plan.Liveness = sec.duration("liveness", time.Millisecond, maxDuration, 30*time.Second)
@@ -128,20 +129,14 @@ func (s *script) overrideClock(l *loader) {
 	switch {
 	case from.text == "":
 	case slices.Contains(clocks, from.text):
-		s.plan.Clock = from.text
+		l.show(from.origin, from.text)
+		at := from.start()
+		s.plan.Clock, s.clockFrom = from.text, &at
 	default:
 		l.show(from.origin, from.text)
 		from.text = shorten(from.text)
 		l.errorf(from.start(), "Unknown clock", "There is no clock %q.%s", from.text, hint(from.text, "clocks", clocks))
 	}
-}
-
-func backends() []string {
-	var names []string
-	for name := range maxHosts {
-		names = append(names, name)
-	}
-	return sorted(names)
 }
 
 func (s *script) guest(sec *section) {
@@ -229,50 +224,4 @@ func (s *section) parameters(name string, given hcl.Attributes) map[string]strin
 		return nil
 	}
 	return all
-}
-
-// defaultRestart is a real machine's: before it boots again Windows writes a dump of its memory and restarts by itself,
-// see Microsoft, "Configure system failure and recovery options in Windows", and firmware tests the machine, which
-// takes a server minutes. A VM here would be back in a second, and each turn of a boot loop has to be computed.
-const defaultRestart = time.Minute
-
-func (s *script) recovery(sec *section) Recovery {
-	manned := sec.has("technicians") || sec.has("hands_on") || sec.has("notice")
-	strategy := noStrategy
-	if manned {
-		strategy = safeMode
-	}
-	r := Recovery{
-		Name:     sec.name,
-		Strategy: sec.choice("strategy", strategy, "strategies", strategies),
-		Notice:   sec.duration("notice", 0, maxDuration, 0),
-		Restart:  sec.duration("restart", 0, time.Hour, defaultRestart),
-		HandsOn:  sec.distribution("hands_on"),
-	}
-	if !sec.settled("strategy") {
-		return r
-	}
-	if r.Strategy == noStrategy {
-		for _, name := range []string{"technicians", "hands_on", "notice"} {
-			if sec.has(name) {
-				sec.fail(name, "Nobody there to recover",
-					"With the strategy %q hosts are left to restart by themselves: remove %q, or write strategy = %q.",
-					noStrategy, name, safeMode)
-			}
-		}
-		return r
-	}
-	r.Technicians = int(sec.integer("technicians", 0, 1_000_000, 1))
-	if sec.settled("technicians") && r.Technicians == 0 {
-		sec.fail("technicians", "Nobody there to recover",
-			"With the strategy %q a technician must come, and there are none: give at least 1, or write strategy = %q.",
-			safeMode, noStrategy)
-	}
-	if !sec.has("hands_on") {
-		sec.l.errorf(sec.def, "Missing attribute",
-			"With the strategy %q a recovery needs %q, a technician's time for one host, for example: "+
-				"hands_on = lognormal(\"4m\", 0.5)",
-			safeMode, "hands_on")
-	}
-	return r
 }

@@ -3,6 +3,8 @@ package scenarios
 import (
 	"slices"
 	"time"
+
+	"github.com/fleetfall/fleetfall/agents/architecture"
 )
 
 // Assumptions are what an estimate takes for granted about the machine that a plan runs on.
@@ -137,7 +139,7 @@ type outage struct {
 
 func (p *Plan) outage(c Cell, a Assumptions) outage {
 	reverted := float64(p.Tempo.Poll) + float64(c.Update.RevertAfter)
-	if c.Update.Fault == harmless || slices.Contains(spares, c.Update.Fault) || !c.Update.Signed || c.Fleet.Architecture != "kernel" {
+	if c.Update.Fault == harmless || slices.Contains(spares, c.Update.Fault) || !c.Update.Signed || c.Fleet.Architecture != architecture.Kernel {
 		return outage{lasts: reverted}
 	}
 	r, hosts := c.Recovery, c.Fleet.Hosts
@@ -145,7 +147,7 @@ func (p *Plan) outage(c Cell, a Assumptions) outage {
 	looping := func(hosts int, from, to float64) float64 {
 		return float64(hosts) * max(0, min(to, deadline)-from) / turn
 	}
-	if r.Strategy != safeMode || r.Technicians < 1 {
+	if r.Strategy == noStrategy || r.Technicians < 1 { // nobody comes
 		return outage{lasts: deadline, boots: looping(hosts, float64(p.Tempo.Poll), deadline)}
 	}
 	second := float64(p.Tempo.Poll) + 2*float64(r.Restart) + float64(a.turns(hosts)*a.Boot)

@@ -7,27 +7,26 @@ import (
 
 	"github.com/agext/levenshtein"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/fleetfall/fleetfall/agents/architecture"
 )
 
 // The names that a scenario may use, each list sorted. A name goes in here when something can run it.
 var (
-	architectures = []string{"ebpf", "hybrid", "kernel", "none", "safe", "user"}
+	architectures = architecture.Names()
 	boots         = []string{bootClone, bootCold}
 	oopses        = []string{oopsKill, oopsPanic}
 	clocks        = []string{ClockVirtual, ClockWall}
-	strategies    = []string{noStrategy, safeMode}
 	selectorKeys  = []string{"architecture", "fleet", "recovery", "rollout", "update"}
 	// mitigations is empty: a mitigation that no agent has would be a claim that no run bears out.
 	mitigations = []string{}
 )
 
 const (
-	noStrategy = "none"      // hosts restart by themselves after a panic, and nobody comes
-	safeMode   = "safe_mode" // a technician boots the host without the agent and removes the content
-	bootClone  = "clone"     // first boots are copies of a template, later ones real
-	bootCold   = "cold"      // every boot is a real one
-	oopsPanic  = "panic"     // a fault in the kernel stops the machine
-	oopsKill   = "kill"      // it kills the task, and the machine goes on
+	bootClone = "clone" // first boots are copies of a template, later ones real
+	bootCold  = "cold"  // every boot is a real one
+	oopsPanic = "panic" // a fault in the kernel stops the machine
+	oopsKill  = "kill"  // it kills the task, and the machine goes on
 	// harmless is the fault of an update that works.
 	harmless = "none"
 	// controlFleet is the name of the control arm that a plan gets when the scenario marks none.

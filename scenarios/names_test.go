@@ -35,7 +35,7 @@ func TestValidName(t *testing.T) {
 // Suggestions, messages and reports rely on lists being in order.
 func TestListsAreSorted(t *testing.T) {
 	for what, list := range map[string][]string{
-		"architectures": architectures, "boots": boots, "URI schemes": daemonuri.Schemes, "strategies": strategies, "selector keys": selectorKeys, "metrics": metricNames(),
+		"architectures": architectures, "boots": boots, "URI schemes": daemonuri.Schemes, "strategies": Strategies(), "selector keys": selectorKeys, "metrics": metricNames(),
 		"faults": faultNames(), "blocks": language.blockNames(), "mitigations": mitigations,
 	} {
 		if !slices.IsSorted(list) {

@@ -50,6 +50,9 @@ func with(t *testing.T, block, attr, line string) *Plan {
 	case block == "validation":
 		condition, message := language.block("variable").block(block).attr("condition"), language.block("variable").block(block).attr("error_message")
 		w["variable"]["validation"] = "validation {\n" + condition.example + "\n" + message.example + "\n}"
+	case block == "way" && line != "":
+		params := map[string]string{"hands_on": `hands_on = "4m"`, attr: line}
+		w["recovery"] = map[string]string{"way": "way \"safe_mode\" {\n" + strings.Join(slices.Sorted(maps.Values(params)), "\n") + "\n}"}
 	case line != "":
 		if w[block] == nil {
 			w[block] = map[string]string{}

@@ -67,12 +67,11 @@ var language = blockType{blocks: []blockType{
 	{name: "matrix", unique: true, fixed: true, what: "What of the product is left out.", attrs: []attribute{
 		{"exclude", true, `exclude = [{ fleet = "user", recovery = "technicians" }]`, "Cells that have all the names of one of these, as in an expectation's where.", ""},
 	}},
-	{name: "recovery", label: "name", what: "What is done about hosts that are down. Without such a block they restart by themselves, and nobody comes.", attrs: []attribute{
-		{"strategy", false, `strategy = "safe_mode"`, "safe_mode, a technician boots the host without the agent, removes the content and boots it again; or none, which is the default where nothing is said of technicians.", ""},
-		{"technicians", false, `technicians = 2`, "How many hosts can be worked on at the same time.", "1"},
-		{"hands_on", false, `hands_on = lognormal("4m", 0.5)`, "A technician's time for one host, besides its boots: a distribution, or a duration. safe_mode needs it.", ""},
-		{"notice", false, `notice = "5m"`, "From a host's boot loop, hang or failing work to its place in the technicians' queue.", `"0s"`},
+	{name: "recovery", label: "name", what: "What is done about hosts that are down. Without such a block they restart by themselves, and nobody comes.", attrs: append([]attribute{
+		{"strategy", false, `strategy = "safe_mode"`, strategySentence(), ""},
 		{"restart", false, `restart = "2m"`, "From a panic to the host's automatic restart: a dump is written, and firmware runs. The shorter, the more boots there are to compute.", `"1m"`},
+	}, wayParameters()...), blocks: []blockType{
+		{name: "way", label: "name", unique: true, what: "A strategy with its parameters in a block of its own, in the place of the attribute.", attrs: wayParameters()},
 	}},
 	{name: "rollout", label: "name", what: "How hosts come to the update. There is one way yet, all of them at their next poll, and a name for it."},
 	{name: "scenario", label: "name", needed: true, unique: true, fixed: true, what: "What holds for the whole run.", attrs: []attribute{
@@ -80,7 +79,7 @@ var language = blockType{blocks: []blockType{
 		{"seed", false, `seed = 291`, "All chance follows from it.", "1"},
 		{"deadline", true, `deadline = "30m"`, "How long after the injection hosts have to come back; those that are not back are censored.", ""},
 		{"repeat", false, `repeat = 3`, "How often each cell is run, each time with a seed of its own.", "1"},
-		{"backend", false, `backend = "libvirt"`, "What the hosts are: " + orList(backends()) + ".", `"libvirt"`},
+		{"backend", false, `backend = "libvirt"`, "What runs the hosts, and as what; libvirt runs them as virtual machines.", `"libvirt"`},
 		{"stable_for", false, `stable_for = "30s"`, "How long a host must stay available to count as back.", `"30s"`},
 		{"liveness", false, `liveness = "30s"`, "How long a host may be silent before it counts as hung.", `"30s"`},
 		{"latency_bound", false, `latency_bound = "5s"`, "How long a unit of work may take before its host counts as degraded.", `"5s"`},

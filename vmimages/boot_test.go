@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fleetfall/fleetfall/agents/architecture"
 	"github.com/fleetfall/fleetfall/agents/protocol"
 	"github.com/fleetfall/fleetfall/internal/capability"
 )
@@ -22,20 +23,7 @@ import (
 // work and of threats was done, and holds what became of the threats against what the agent can see.
 func testBoot(t *testing.T, img Image) {
 	capability.Tools(t, "qemu-system-x86_64", "qemu-system-x86")
-	hooks := sight("exec", "mark", "short", "mmap", "module", "rename", "delete")
-	fanotify := sight("exec", "mark", "short", "write", "rename", "delete")
-	for _, tt := range []struct {
-		architecture, mode, state string
-		threats                   map[string]protocol.Threat
-	}{
-		{"none", "normal", protocol.AgentAbsent, sight()},
-		{"kernel", "normal", protocol.AgentRunning, hooks},
-		{"user", "normal", protocol.AgentRunning, fanotify},
-		{"hybrid", "normal", protocol.AgentRunning, hooks},
-		{"safe", "normal", protocol.AgentRunning, fanotify},
-		{"ebpf", "normal", protocol.AgentRunning, hooks},
-		{"kernel", "safe", protocol.AgentAbsent, nil}, // where neither work nor threats are done
-	} {
+	for _, tt := range boots() {
 		t.Run(tt.architecture+" "+tt.mode, func(t *testing.T) {
 			hello, beat, console := boot(t, img, tt.architecture, tt.mode, tt.state, tt.threats)
 			if hello == nil || beat == nil {
@@ -49,6 +37,34 @@ func testBoot(t *testing.T, img Image) {
 				t.Errorf("console:\n%s", console)
 			}
 		})
+	}
+}
+
+// A bootTest is a boot, and what is to come of it.
+type bootTest struct {
+	architecture, mode, state string
+	threats                   map[string]protocol.Threat // by kind; nil where neither work nor threats are done
+}
+
+func boots() []bootTest {
+	hooks := sight("exec", "mark", "short", "mmap", "module", "rename", "delete")
+	fanotify := sight("exec", "mark", "short", "write", "rename", "delete")
+	return []bootTest{
+		{architecture.None, "normal", protocol.AgentAbsent, sight()},
+		{architecture.Kernel, "normal", protocol.AgentRunning, hooks},
+		{architecture.User, "normal", protocol.AgentRunning, fanotify},
+		{architecture.Hybrid, "normal", protocol.AgentRunning, hooks},
+		{architecture.Safe, "normal", protocol.AgentRunning, fanotify},
+		{architecture.Ebpf, "normal", protocol.AgentRunning, hooks},
+		{architecture.Kernel, "safe", protocol.AgentAbsent, nil},
+	}
+}
+
+func TestEachArchitectureIsBooted(t *testing.T) {
+	for _, name := range architecture.Names() {
+		if !slices.ContainsFunc(boots(), func(b bootTest) bool { return b.architecture == name && b.mode == "normal" }) {
+			t.Errorf("no test boots the architecture %s", name)
+		}
 	}
 }
 

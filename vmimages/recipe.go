@@ -14,6 +14,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/gohcl"
 	"github.com/hashicorp/hcl/v2/hclparse"
+
+	"github.com/fleetfall/fleetfall/agents/architecture"
 )
 
 //go:embed *.hcl
@@ -47,8 +49,9 @@ type kernelRecipe struct {
 	Require      map[string]string   `hcl:"require,optional"`
 	// Needs has, by architecture of the agent, what the kernel is to have, with what people call it: an option that is to be "y", or,
 	// as "lsm=NAME", a security module that is to be switched on, by the command line's list of them or else the kernel's own.
-	Needs  map[string]map[string]string `hcl:"needs,optional"`
-	Record []string                     `hcl:"record,optional"`
+	Needs      map[string]map[string]string `hcl:"needs,optional"`
+	NeedsRange hcl.Range                    `hcl:"needs,attr_range"`
+	Record     []string                     `hcl:"record,optional"`
 }
 
 type initramfsRecipe struct {
@@ -146,6 +149,12 @@ func (r *recipe) check(fileName string, programs []string) hcl.Diagnostics {
 	for _, link := range sortedKeys(r.Kernel.Modules) {
 		if !slices.Contains(links(), link) {
 			wrong(r.Kernel.ModulesRange, "Unknown link", "Guests have no link %q to their host; they have: %s.", link, strings.Join(links(), ", "))
+		}
+	}
+	for _, name := range sortedKeys(r.Kernel.Needs) {
+		if !slices.Contains(architecture.Names(), name) {
+			wrong(r.Kernel.NeedsRange, "Unknown architecture",
+				"There is no architecture %q; there is: %s.", name, strings.Join(architecture.Names(), ", "))
 		}
 	}
 	for _, d := range r.Initramfs.Directories {

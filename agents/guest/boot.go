@@ -106,7 +106,7 @@ func loadModule(path, parameters string) error {
 
 // startModule loads the agent's module, which sees from then on what is executed, and begins to listen to it if it has
 // something to say.
-func startModule(ctx context.Context, arch architecture, a *agent, log *logger) error {
+func startModule(ctx context.Context, arch parts, a *agent, log *logger) error {
 	if err := loadModule(arch.module, arch.parameters); err != nil {
 		if arch.daemon == nil { // else that may still start, and say itself how it is without the module
 			a.ended(0)

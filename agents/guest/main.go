@@ -92,8 +92,7 @@ func run(ctx context.Context, log *logger) {
 		}
 	}
 	session, config := me.session, me.config
-	orders := &orders{disk: disk, agent: agent, tally: tally}
-	session.orders = orders.carryOut
+	session.orders = newOrders(disk, agent, tally).carryOut
 	hello(ctx, session, greeting, log)
 	duty(ctx, log, "log", func() { log.deliver(ctx, session) })
 	startBeats := func() {
@@ -155,6 +154,7 @@ func greet(set settings, d *disk, a *agent, log *logger) protocol.Hello {
 	}
 	state, _ := a.status()
 	return protocol.Hello{
+		Protocol:       protocol.Version,
 		Mode:           set.mode,
 		Architecture:   set.architecture,
 		ContentVersion: version,

@@ -29,7 +29,7 @@ func openTransport(ctx context.Context, link string, log *logger) transport {
 type session struct {
 	transport transport
 	boot      string // the kernel's boot ID
-	orders    func([]string)
+	orders    func([]protocol.Order)
 	log       *logger
 
 	mu sync.Mutex

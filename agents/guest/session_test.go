@@ -41,11 +41,13 @@ func TestCallRepeatsUnderNewIDs(t *testing.T) {
 			if len(ids) < 3 {
 				return protocol.Reply{}, errors.New("no reply")
 			}
-			return protocol.Reply{ID: r.ID, Orders: []string{"a", "b"}}, nil
+			return protocol.Reply{ID: r.ID, Orders: []protocol.Order{{ID: 1}, {ID: 2}}}, nil
 		})
-		var orders []string
-		s.orders = func(list []string) {
-			orders = append(orders, list...)
+		var orders []uint64
+		s.orders = func(list []protocol.Order) {
+			for _, o := range list {
+				orders = append(orders, o.ID)
+			}
 			s.mu.Lock() // an order may make requests itself
 			defer s.mu.Unlock()
 		}
@@ -54,8 +56,8 @@ func TestCallRepeatsUnderNewIDs(t *testing.T) {
 		if err != nil || reply.ID != 3 || !slices.Equal(ids, []uint64{1, 2, 3}) || time.Since(start) != 2*retryPause {
 			t.Errorf("reply %+v, %v to requests %v after %s", reply, err, ids, time.Since(start))
 		}
-		if !slices.Equal(orders, []string{"a", "b"}) {
-			t.Errorf("orders %q", orders)
+		if !slices.Equal(orders, []uint64{1, 2}) {
+			t.Errorf("orders %v", orders)
 		}
 	})
 }
@@ -222,7 +224,7 @@ func TestHelloUntilAnswered(t *testing.T) {
 		asked := 0
 		s := newSession(t, func(r protocol.Request) (protocol.Reply, error) {
 			asked++
-			if h := r.Hello; h == nil || r.Boot != testBoot || h.Mode != safeMode || h.Architecture != "user" ||
+			if h := r.Hello; h == nil || r.Boot != testBoot || h.Protocol != protocol.Version || h.Mode != safeMode || h.Architecture != "user" ||
 				h.ContentVersion != 1 || h.AgentState != protocol.AgentAbsent || h.Kernel == "" {
 				t.Errorf("hello %+v", h)
 			}
@@ -258,10 +260,12 @@ func TestBeatsAndOrders(t *testing.T) {
 			beats = append(beats, seen{time.Since(start), len(r.Beat.Done)})
 			switch len(beats) {
 			case 2:
-				return protocol.Reply{Orders: []string{removeContent, "dance"}}, nil
+				return protocol.Reply{Orders: []protocol.Order{
+					{ID: 1, Kind: removeContent}, {ID: 2, Kind: "dance", Args: map[string]string{"to": "a waltz"}},
+				}}, nil
 			case 3:
 				got, _ := json.Marshal(r.Beat.Done)
-				if string(got) != `[{"order":"remove_content"},{"order":"dance","error":"unknown order"}]` {
+				if string(got) != `[{"id":1},{"id":2,"error":"this guest knows no order \"dance\""}]` {
 					t.Errorf("done %s", got)
 				}
 			case 5:
@@ -269,7 +273,7 @@ func TestBeatsAndOrders(t *testing.T) {
 			}
 			return protocol.Reply{}, nil
 		})
-		s.orders = (&orders{disk: d, agent: a, tally: tally}).carryOut
+		s.orders = newOrders(d, a, tally).carryOut
 		beat(ctx, 10*time.Second, s, a, newVitals("/proc", log), tally)
 		want := []seen{{0, 0}, {10 * time.Second, 0}, {10 * time.Second, 2}, {20 * time.Second, 0}, {30 * time.Second, 0}}
 		if !slices.Equal(beats, want) {

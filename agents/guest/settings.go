@@ -2,7 +2,10 @@ package main
 
 import (
 	"os"
+	"slices"
 	"strings"
+
+	"github.com/fleetfall/fleetfall/agents/architecture"
 )
 
 // Modes and links of the kernel command line.
@@ -16,18 +19,18 @@ const (
 // settings are what the host decided before this boot, by the kernel command line.
 type settings struct {
 	mode         string // normalMode or safeMode
-	architecture string // of the agent, one of architectures
+	architecture string // of the agent, one of architecture.Names
 	link         string // portLink or mailboxLink
 }
 
 func (s settings) safe() bool { return s.mode == safeMode }
 
 // agent returns what this boot starts of an agent, if it has one.
-func (s settings) agent() (arch architecture, ok bool) {
-	if s.safe() || s.architecture == noArchitecture {
-		return architecture{}, false
+func (s settings) agent() (p parts, ok bool) {
+	if s.safe() || s.architecture == architecture.None {
+		return parts{}, false
 	}
-	return architectures()[s.architecture], true
+	return partsOf()[s.architecture], true
 }
 
 func readSettings(path string, log *logger) settings {
@@ -41,7 +44,7 @@ func readSettings(path string, log *logger) settings {
 // parseSettings reads fleetfall.mode, fleetfall.architecture and fleetfall.link. What is missing or unknown is logged and
 // replaced by the choice that does least: a normal boot without an agent, with a port.
 func parseSettings(commandLine string, log *logger) settings {
-	s := settings{mode: normalMode, architecture: noArchitecture, link: portLink}
+	s := settings{mode: normalMode, architecture: architecture.None, link: portLink}
 	for _, word := range strings.Fields(commandLine) {
 		key, value, _ := strings.Cut(word, "=")
 		switch key {
@@ -52,8 +55,8 @@ func parseSettings(commandLine string, log *logger) settings {
 			}
 			s.mode = value
 		case "fleetfall.architecture":
-			if _, ok := architectures()[value]; !ok {
-				log.printf("kernel command line: %s: want one of %s", word, strings.Join(architectureNames(), ", "))
+			if !slices.Contains(architecture.Names(), value) {
+				log.printf("kernel command line: %s: want one of %s", word, strings.Join(architecture.Names(), ", "))
 				continue
 			}
 			s.architecture = value

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/fleetfall/fleetfall/agents/architecture"
 )
 
 func TestParseSettings(t *testing.T) {
@@ -18,7 +22,7 @@ func TestParseSettings(t *testing.T) {
 		{"fleetfall.architecture=none", settings{"normal", "none", "port"}, false, ""},
 		{"fleetfall.mode=safe fleetfall.mode=normal fleetfall.architecture=user", settings{"normal", "user", "port"}, true, ""},
 		{"", settings{"normal", "none", "port"}, false, ""},
-		{"fleetfall.architecture=cloud", settings{"normal", "none", "port"}, false, "fleetfall.architecture=cloud: want one of ebpf, hybrid, kernel, none, safe, user"},
+		{"fleetfall.architecture=cloud", settings{"normal", "none", "port"}, false, "fleetfall.architecture=cloud: want one of " + strings.Join(architecture.Names(), ", ")},
 		{"fleetfall.mode", settings{"normal", "none", "port"}, false, "fleetfall.mode: want normal"},
 	} {
 		var console strings.Builder
@@ -28,6 +32,17 @@ func TestParseSettings(t *testing.T) {
 		}
 		if !strings.Contains(console.String(), c.logs) || c.logs == "" && console.Len() > 0 {
 			t.Errorf("%q: logged %q, want %q", c.line, console.String(), c.logs)
+		}
+	}
+}
+
+func TestEachArchitectureIsStarted(t *testing.T) {
+	if started := slices.Sorted(maps.Keys(partsOf())); !slices.Equal(started, architecture.Names()) {
+		t.Errorf("started are %q, and the architectures are %q", started, architecture.Names())
+	}
+	for name, p := range partsOf() {
+		if starts := p.module != "" || p.daemon != nil; starts != (name != architecture.None) {
+			t.Errorf("%s: a boot starts a module %q and a daemon %q", name, p.module, p.daemon)
 		}
 	}
 }

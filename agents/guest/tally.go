@@ -14,7 +14,7 @@ const (
 	maxThreats  = 128
 	maxExits    = 64
 	maxRefusals = 16
-	maxDone     = 8
+	maxDone     = protocol.MaxOrders
 	maxText     = 160 // bytes of a text in a beat, before JSON escapes it
 )
 
@@ -105,7 +105,7 @@ func (t *tally) exit(x protocol.Exit) {
 func (t *tally) done(x protocol.Done) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	x.Order, x.Error = cut(x.Order), cut(x.Error)
+	x.Error = cut(x.Error)
 	note(&t.beat.Done, x, maxDone, &t.dropped)
 	select {
 	case t.prompt <- struct{}{}:

@@ -55,7 +55,7 @@ func TestLargestBeatFits(t *testing.T) {
 		tally.threat(protocol.Threat{ID: 1 << 63, What: "exec", Latency: protocol.MaxTime})
 		tally.refusal(protocol.Refusal{Version: 1 << 63, Reason: worst})
 		tally.exit(protocol.Exit{Signal: protocol.MaxSignal, Code: protocol.MaxCode, Restart: protocol.MaxTime})
-		tally.done(protocol.Done{Order: worst, Error: worst})
+		tally.done(protocol.Done{ID: 1 << 63, Error: worst})
 	}
 	b, dropped := tally.take()
 	b.Available, b.Killed, b.RunDelay = protocol.MaxBytes, protocol.MaxCount, protocol.MaxTime
@@ -75,8 +75,8 @@ func TestLargestBeatFits(t *testing.T) {
 
 func TestPromptIsAnsweredByTheBeatThatHoldsIt(t *testing.T) {
 	tally := newTally()
-	tally.done(protocol.Done{Order: "one"})
-	tally.done(protocol.Done{Order: "two"})
+	tally.done(protocol.Done{ID: 1})
+	tally.done(protocol.Done{ID: 2})
 	if len(tally.prompt) != 1 {
 		t.Error("no beat is asked for")
 	}

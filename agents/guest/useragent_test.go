@@ -195,8 +195,8 @@ func TestUserAgentThatBlocksItsUpdater(t *testing.T) {
 	loaded(2)
 	offer = signed(t, 3)
 	polled(2, 1)
-	if err := (&orders{disk: u.disk, agent: u.agent, tally: tally}).one(removeContent); err != nil {
-		t.Error(err)
+	if done := newOrders(u.disk, u.agent, tally).one(protocol.Order{ID: 1, Kind: removeContent}); done.Error != "" {
+		t.Error(done.Error)
 	}
 	loaded(1)
 	polled(3, 0)

@@ -16,10 +16,15 @@ import (
 )
 
 const (
+	// Version is raised when a guest or a host of before would misread what is said now. A guest says its own in Hello. One that
+	// says another than the host's is refused: it is as old, or as new, as its image.
+	Version = 2
 	// MaxLine bounds a request, in bytes: the host reads no further.
 	MaxLine = 64 << 10
 	// MaxReply bounds a reply, in bytes; it holds a channel file of at most 1 MiB in base64.
 	MaxReply = 2 << 20
+	// MaxOrders is how many orders a guest has at a time that it has not answered.
+	MaxOrders = 8
 	// Patience is how long an act of the guest's may take before it counts as one that hangs: an execution, or something done to a
 	// file. Each further stretch of it counts again, so that a beat tells of the hang for as long as it lasts.
 	Patience = 10 * time.Second
@@ -61,6 +66,7 @@ type Identify struct {
 
 // Hello is the second request of a boot.
 type Hello struct {
+	Protocol       int    `json:"protocol"`        // Version; the first had none
 	Mode           string `json:"mode"`            // "normal" or "safe"
 	Architecture   string `json:"architecture"`    // of the agent
 	ContentVersion uint64 `json:"content_version"` // on the disk
@@ -128,8 +134,8 @@ type Exit struct {
 
 // Done answers an order.
 type Done struct {
-	Order string `json:"order"`
-	Error string `json:"error,omitempty"`
+	ID    uint64 `json:"id"`
+	Error string `json:"error,omitempty"` // why it could not be done
 }
 
 // Fetch is a poll of the updater: is there content other than Have?
@@ -144,12 +150,19 @@ type Log struct {
 
 // A Reply answers the request of the same ID and boot; a guest drops any other.
 type Reply struct {
-	ID      uint64   `json:"id"`
-	Boot    string   `json:"boot"`
-	Config  *Config  `json:"config,omitempty"`  // to Identify
-	Content []byte   `json:"content,omitempty"` // to Fetch: a channel file; absent when there is none but Fetch.Have
-	Orders  []string `json:"orders,omitempty"`  // carried out once each, answered by Beat.Done
-	Error   string   `json:"error,omitempty"`   // the request was not understood
+	ID      uint64  `json:"id"`
+	Boot    string  `json:"boot"`
+	Config  *Config `json:"config,omitempty"`  // to Identify
+	Content []byte  `json:"content,omitempty"` // to Fetch: a channel file; absent when there is none but Fetch.Have
+	Orders  []Order `json:"orders,omitempty"`  // carried out once each, answered by Beat.Done
+	Error   string  `json:"error,omitempty"`   // the request was not understood
+}
+
+// Order is something that the guest is to do. It does an ID once a boot, however often it is told, and answers each time.
+type Order struct {
+	ID   uint64            `json:"id"`
+	Kind string            `json:"kind"`
+	Args map[string]string `json:"args,omitempty"`
 }
 
 // Config is all that is particular to one host.
@@ -215,7 +228,7 @@ func Rehearse() error {
 	if _, err := AppendLine(nil, request); err != nil {
 		return err
 	}
-	line, err := AppendLine(nil, Reply{Config: &Config{Entropy: []byte{0}}, Content: []byte{0}, Orders: []string{""}, Error: "none"})
+	line, err := AppendLine(nil, Reply{Config: &Config{Entropy: []byte{0}}, Content: []byte{0}, Orders: []Order{{Args: map[string]string{"": ""}}}, Error: "none"})
 	if err != nil {
 		return err
 	}
@@ -244,6 +257,9 @@ func ParseRequest(line []byte) (Request, error) {
 		return Request{}, fmt.Errorf("request %d has a boot ID of %d characters, want 36", r.ID, len(r.Boot))
 	case !within(MaxTime, r.Uptime), r.Identify != nil && !within(MaxTime, r.Identify.LogTime):
 		return Request{}, fmt.Errorf("request %d has an impossible uptime", r.ID)
+	}
+	if r.Hello != nil && !within(MaxCount, r.Hello.Protocol) {
+		return Request{}, fmt.Errorf("request %d: a hello with version %d of the protocol", r.ID, r.Hello.Protocol)
 	}
 	if r.Beat != nil {
 		if err := r.Beat.check(); err != nil {

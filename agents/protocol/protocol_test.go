@@ -71,7 +71,7 @@ func (endless) Read(p []byte) (int, error) {
 
 func TestParseRequest(t *testing.T) {
 	good := []Request{
-		{ID: 1, Boot: boot, Uptime: time.Second, Hello: &Hello{Mode: "normal", Architecture: "kernel", ContentVersion: 1}},
+		{ID: 1, Boot: boot, Uptime: time.Second, Hello: &Hello{Protocol: Version, Mode: "normal", Architecture: "kernel", ContentVersion: 1}},
 		{ID: 2, Boot: boot, Beat: &Beat{WorkUnits: 2, WorkFailed: 1, WorkTotal: 5, WorkMax: 3, Threats: []Threat{{ID: 1, Blocked: true}}}},
 		{ID: 3, Boot: boot, Fetch: &Fetch{Have: 1}},
 		{ID: 4, Boot: boot, Log: &Log{Text: "x"}},
@@ -106,6 +106,8 @@ func TestParseRequest(t *testing.T) {
 		head + `"uptime_ns":31536000000000001,"log":{}}`:                           "impossible uptime",
 		`{"id":7,"identify":{"log_time_ns":-1}}`:                                   "impossible uptime",
 		`{"id":7,"identify":{"log_time_ns":31536000000000001}}`:                    "impossible uptime",
+		head + `"hello":{"protocol":-1}}`:                                          "version -1 of the protocol",
+		head + `"hello":{"protocol":1073741825}}`:                                  "version 1073741825 of the protocol",
 		head + `"beat":{"work_units":-1}}`:                                         "impossible counts",
 		head + `"beat":{"work_units":1,"work_failed":2}}`:                          "impossible counts",
 		head + `"beat":{"work_units":1,"work_max_ns":2,"work_total_ns":1}}`:        "impossible counts",
@@ -158,7 +160,7 @@ func TestBoundsOfABeat(t *testing.T) {
 }
 
 func TestParseReply(t *testing.T) {
-	want := Reply{ID: 3, Boot: boot, Content: []byte{0, 255, 10}, Orders: []string{"remove_content"}, Config: &Config{Hostname: "a", Beat: time.Second}}
+	want := Reply{ID: 3, Boot: boot, Content: []byte{0, 255, 10}, Orders: []Order{{1, "remove_content", map[string]string{"a": "b"}}}, Config: &Config{Hostname: "a", Beat: time.Second}}
 	line, err := AppendLine(nil, want)
 	if err != nil {
 		t.Fatal(err)
@@ -167,7 +169,7 @@ func TestParseReply(t *testing.T) {
 		t.Errorf("%q is not one line", line)
 	}
 	got, err := ParseReply(bytes.TrimSpace(line))
-	if err != nil || !bytes.Equal(got.Content, want.Content) || got.Config.Beat != time.Second {
+	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if _, err := ParseReply([]byte("{")); err == nil {
@@ -184,7 +186,7 @@ func TestLargestContentFits(t *testing.T) {
 }
 
 func FuzzParseRequest(f *testing.F) {
-	f.Add([]byte(`{"id":1,"boot":"` + boot + `","hello":{"mode":"normal"}}`))
+	f.Add([]byte(`{"id":1,"boot":"` + boot + `","hello":{"protocol":2,"mode":"normal"}}`))
 	f.Add([]byte(`{"id":1,"boot":"` + boot + `","beat":{"work_units":2,"work_total_ns":9,"work_max_ns":5,"threats":[{"id":1,"latency_ns":-1}],` +
 		`"exits":[{"restart_in_ns":1}],"loads":[{"units":1}]}}`))
 	f.Add([]byte(`{"id":1,"identify":{"log_time_ns":1}}`))

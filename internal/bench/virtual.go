@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/fleetfall/fleetfall/agents/content"
@@ -205,7 +206,7 @@ func outage(ctx context.Context, t *testbed) (_ row, err error) {
 	policy, err := recovery.New(scenarios.Recovery{
 		Name: "technicians", Strategy: "safe_mode", Technicians: 2, Notice: scenarios.Duration(5 * time.Minute), Restart: scenarios.Duration(loopRestart),
 		HandsOn: scenarios.Distribution{Kind: "lognormal", A: scenarios.Duration(10 * time.Minute), P: 0.3},
-	}, 1)
+	}, recovery.Fleet{Hosts: outageHosts, Chance: func(host, n uint32) *rand.Rand { return rand.New(rand.NewPCG(uint64(host), uint64(n))) }})
 	if err != nil {
 		return row{}, err
 	}
@@ -215,10 +216,8 @@ func outage(ctx context.Context, t *testbed) (_ row, err error) {
 		return row{}, err
 	}
 	defer func() { err = errors.Join(err, closing(ctx, w.Close)) }()
-	states := map[string]*health.Host{}
-	for _, name := range w.names {
-		states[name] = health.NewHost(name, health.Limits{Liveness: time.Minute, Latency: time.Minute})
-	}
+	hosts := health.NewFleet(w.names, health.Limits{Liveness: time.Minute, Latency: time.Minute})
+	timers := map[string]recovery.Timer{}
 	if err := w.serve(ctx, w.names[:outageHosts/2], 2, "field_count"); err != nil {
 		return row{}, err
 	}
@@ -243,14 +242,27 @@ func outage(ctx context.Context, t *testbed) (_ row, err error) {
 				}
 			}
 		}
-		var changes []health.Change
-		if h := states[e.Host]; h != nil {
-			changes = h.Observe(e)
+		acts := policy.Observe(hosts.Observe(e))
+		if fired, ok := e.What.(fleet.TimerFired); ok {
+			if t, ok := timers[fired.Tag]; ok {
+				acts = append(acts, policy.Fired(t)...)
+			}
 		}
-		for _, s := range policy.Observe(e, changes) {
-			if s.Action == nil {
-				w.After(s.Wait, s.Tag)
-			} else if err := w.Do(ctx, s.Action); err != nil {
+		for _, a := range acts {
+			name := hosts.Name(a.Host)
+			switch a.Do {
+			case recovery.Wait:
+				timers[a.Timer.Tag(name)] = a.Timer
+				w.After(a.Wait, a.Timer.Tag(name))
+				continue
+			case recovery.Boot:
+				err = w.Do(ctx, fleet.Boot{Host: name, Mode: a.Mode})
+			case recovery.Reset:
+				err = w.Do(ctx, fleet.Reset{Host: name})
+			case recovery.Tell:
+				err = w.Do(ctx, fleet.Tell{Host: name, Order: a.Order})
+			}
+			if err != nil {
 				return row{}, err
 			}
 		}

@@ -8,7 +8,8 @@
 // may know. Until then all of them may run, on as many CPUs as there are, and what comes out does not depend on which of
 // them was quicker.
 //
-// The package is a data structure: it starts nothing and waits for nothing, and it imports nothing of ours.
+// The package is a data structure: it starts nothing and waits for nothing, and it imports nothing of ours. A call costs
+// the logarithm of the number of hosts; Waited, what it lists.
 package cosim
 
 import (
@@ -18,8 +19,8 @@ import (
 	"time"
 )
 
-// Never is later than any time.
-const Never = time.Duration(math.MaxInt64)
+// never is later than any time.
+const never = time.Duration(math.MaxInt64)
 
 // An Item is something that happens at a time, of a host or, with an empty name, of none.
 type Item[T any] struct {
@@ -35,20 +36,16 @@ type Item[T any] struct {
 type Coordinator[T any] struct {
 	lookahead time.Duration
 	now       time.Duration
-	clocks    map[string]clock // of the hosts whose time goes on
+	clocks    map[string]*clock // of the hosts whose time goes on
+	running   clocks            // those of them that run
+	asking    clocks            // those that stand still until they are answered
 	items     items[T]
 	puts      int
 }
 
-// A clock is that of a host whose time goes on.
-type clock struct {
-	at     time.Duration // nothing new comes of the host before this
-	asking bool          // it stands still there
-}
-
 // New returns a Coordinator at time 0. The lookahead is above 0: with none, no two hosts could ever run at once.
 func New[T any](lookahead time.Duration) *Coordinator[T] {
-	return &Coordinator[T]{lookahead: lookahead, clocks: map[string]clock{}}
+	return &Coordinator[T]{lookahead: lookahead, clocks: map[string]*clock{}}
 }
 
 // Now is the time of the item that was taken last.
@@ -59,26 +56,42 @@ func (c *Coordinator[T]) Visible() time.Duration { return c.now + c.lookahead }
 
 // Runs tells that a host runs, from this time on.
 func (c *Coordinator[T]) Runs(host string, from time.Duration) {
-	c.clocks[host] = clock{at: from}
+	c.clockOf(host).moveTo(&c.running, from)
 }
 
 // Reached tells that the clock of a host that runs was seen at this time, and the host has not asked for anything.
 func (c *Coordinator[T]) Reached(host string, at time.Duration) {
-	if k, ok := c.clocks[host]; ok && !k.asking {
-		c.clocks[host] = clock{at: max(k.at, at)}
+	if k := c.clocks[host]; k != nil && k.heap == &c.running && at > k.at {
+		k.moveTo(&c.running, at)
 	}
 }
 
 // Asks tells that a host stands still at this time until it is answered, which Runs tells. The time is returned: it is no
 // earlier than any that the host is known to have reached, whatever it says itself.
 func (c *Coordinator[T]) Asks(host string, at time.Duration) time.Duration {
-	at = max(at, c.clocks[host].at, c.now)
-	c.clocks[host] = clock{at: at, asking: true}
+	k := c.clockOf(host)
+	at = max(at, k.at, c.now)
+	k.moveTo(&c.asking, at)
 	return at
 }
 
 // Stops tells that nothing more comes of a host by itself.
-func (c *Coordinator[T]) Stops(host string) { delete(c.clocks, host) }
+func (c *Coordinator[T]) Stops(host string) {
+	if k := c.clocks[host]; k != nil {
+		k.remove()
+		delete(c.clocks, host)
+	}
+}
+
+// clockOf is the host's clock, a new one if its time did not go on until now.
+func (c *Coordinator[T]) clockOf(host string) *clock {
+	k := c.clocks[host]
+	if k == nil {
+		k = &clock{host: host}
+		c.clocks[host] = k
+	}
+	return k
+}
 
 // Put adds an item; at a time that has passed it happens now.
 func (c *Coordinator[T]) Put(at time.Duration, host string, what T) {
@@ -103,16 +116,11 @@ func (c *Coordinator[T]) Answerable() (host string, at time.Duration, ok bool) {
 	if c.due() {
 		return "", 0, false
 	}
-	at = Never
-	for h, k := range c.clocks {
-		if k.asking && (k.at < at || k.at == at && h < host) {
-			host, at = h, k.at
-		}
-	}
-	if frontier, _ := c.frontier(); host == "" || at-c.lookahead >= frontier {
+	first := c.asking.first()
+	if frontier, _ := c.frontier(); first == nil || first.at-c.lookahead >= frontier {
 		return "", 0, false
 	}
-	return host, at, true
+	return first.host, first.at, true
 }
 
 // due tells whether an item can be taken. At the frontier's own time the order of hosts decides: an answer that the first
@@ -128,34 +136,27 @@ func (c *Coordinator[T]) due() bool {
 
 // frontier is the time up to which everything that happens is known, and the first of the hosts that are no further.
 func (c *Coordinator[T]) frontier() (at time.Duration, host string) {
-	at = Never
-	for h, k := range c.clocks {
-		if k.at < at || k.at == at && h < host {
-			at, host = k.at, h
-		}
+	first, asks := c.running.first(), c.asking.first()
+	if first == nil || asks != nil && asks.compare(first) < 0 {
+		first = asks
 	}
-	return at, host
+	if first == nil {
+		return never, ""
+	}
+	return first.at, first.host
 }
 
 // Waited lists the hosts that run, and that somebody waits for: the next item cannot be taken, or nobody who asks be answered,
 // before their clocks are seen further on. The order is any.
 func (c *Coordinator[T]) Waited() []string {
-	next, first := Never, Never
-	if len(c.items) > 0 {
-		next = c.items[0].At
+	limit := time.Duration(math.MinInt64) // of the clocks that are waited for
+	if len(c.items) > 0 && c.items[0].At < never {
+		limit = c.items[0].At
 	}
-	for _, k := range c.clocks {
-		if k.asking {
-			first = min(first, k.at)
-		}
+	if first := c.asking.first(); first != nil {
+		limit = max(limit, first.at-c.lookahead)
 	}
-	var hosts []string
-	for h, k := range c.clocks {
-		if !k.asking && (k.at <= next && next < Never || k.at <= first-c.lookahead && first < Never) {
-			hosts = append(hosts, h)
-		}
-	}
-	return hosts
+	return c.running.hostsUpTo(limit, 0, nil)
 }
 
 // items is a heap, the earliest first.

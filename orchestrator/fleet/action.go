@@ -22,11 +22,17 @@ const (
 )
 
 // An Order is something a host's guest program is asked to do, delivered with the reply to its next request.
-type Order string
+type Order struct {
+	// ID is the order's own within its trial, and counts from 1. An order that is told twice is done once; a boot that ends
+	// before it was answered has the next boot do it. Journals of before there were IDs have none.
+	ID   uint64            `json:"id,omitempty"`
+	Kind string            `json:"order"`          // what is to be done, as RemoveContent
+	Args map[string]string `json:"args,omitempty"` // what there is to say besides, by the kind's own names
+}
 
-// RemoveContent deletes the agent's newest content from the persistent disk, as the published remedies of July 2024 did;
+// RemoveContent is the kind of order that deletes the agent's newest content from the persistent disk, as the published remedies of July 2024 did;
 // the agent then starts from the content its image was shipped with.
-const RemoveContent Order = "remove_content"
+const RemoveContent = "remove_content"
 
 type (
 	// Boot starts a host that is off, or power-cycles one that is not, into Mode. Outcome: [Booting], then [Hello], or
@@ -52,8 +58,8 @@ type (
 	}
 	// Tell gives the guest program an order with the reply to its next request. Outcome: [OrderDone].
 	Tell struct {
-		Host  string `json:"host"`
-		Order Order  `json:"order"`
+		Host string `json:"host"`
+		Order
 	}
 )
 

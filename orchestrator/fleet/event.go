@@ -31,13 +31,14 @@ type (
 	}
 	// Hello is a guest program's first request after a boot.
 	Hello struct {
-		BootID         string        `json:"boot_id"`         // of the guest's kernel: another one means that it booted
-		Mode           BootMode      `json:"mode"`            // as the guest understood it
-		Architecture   string        `json:"architecture"`    // as the guest understood it
-		ContentVersion uint64        `json:"content_version"` // on its disk; 0 for none
-		AgentState     string        `json:"agent_state"`     // see Beat.AgentState
-		Uptime         time.Duration `json:"uptime_ns"`       // of the guest's kernel
-		Kernel         string        `json:"kernel"`          // the guest's kernel release
+		BootID         string        `json:"boot_id"`            // of the guest's kernel: another one means that it booted
+		Mode           BootMode      `json:"mode"`               // as the guest understood it
+		Architecture   string        `json:"architecture"`       // as the guest understood it
+		ContentVersion uint64        `json:"content_version"`    // on its disk; 0 for none
+		AgentState     string        `json:"agent_state"`        // see Beat.AgentState
+		Uptime         time.Duration `json:"uptime_ns"`          // of the guest's kernel
+		Kernel         string        `json:"kernel"`             // the guest's kernel release
+		Protocol       int           `json:"protocol,omitempty"` // version that the guest program speaks; 0 in journals of before it said so
 	}
 	// Beat is a sign of life with what the guest saw since the last.
 	Beat struct {
@@ -89,7 +90,8 @@ type (
 	}
 	// OrderDone: the guest carried an order out.
 	OrderDone struct {
-		Order Order  `json:"order"`
+		ID    uint64 `json:"id,omitempty"`    // the order's; 0 in journals of before there were IDs
+		Order string `json:"order"`           // the order's kind
 		Error string `json:"error,omitempty"` // why it could not
 	}
 	// Panic: the host's kernel panicked, by the hypervisor's panic device or by the console.

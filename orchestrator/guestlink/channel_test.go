@@ -20,6 +20,9 @@ const (
 	bootB = "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb"
 )
 
+// removal is an order.
+var removal = fleet.Order{ID: 7, Kind: fleet.RemoveContent}
+
 // A line is the guest's end of a channel, over a real socket.
 type line struct {
 	t       *testing.T
@@ -37,7 +40,7 @@ func talk(t *testing.T) *line { return talkTo(t, false) }
 func talkTo(t *testing.T, copied bool) *line {
 	t.Helper()
 	ours, guest := connected(t)
-	spec := fleet.HostSpec{Name: "h1", Tempo: fleet.Tempo{Beat: 1, Poll: 2, Work: 3, Threat: 4}}
+	spec := fleet.HostSpec{Name: "h1", Image: "tiny", Tempo: fleet.Tempo{Beat: 1, Poll: 2, Work: 3, Threat: 4}}
 	l := &line{t: t,
 		events: make(chan fleet.Happening, 1000), hellos: make(chan bool, 100)}
 	l.channel = &Channel{Conn: ours, Conversation: Conversation{Service: &Service{Spec: spec}, Copied: copied,
@@ -121,7 +124,7 @@ func (l *line) reply() protocol.Reply {
 
 func (l *line) hello(boot string) protocol.Reply {
 	l.t.Helper()
-	l.send(protocol.Request{ID: 1, Boot: boot, Hello: &protocol.Hello{Mode: "normal", Architecture: "kernel"}})
+	l.send(protocol.Request{ID: 1, Boot: boot, Hello: &protocol.Hello{Protocol: protocol.Version, Mode: "normal", Architecture: "kernel"}})
 	return l.reply()
 }
 
@@ -152,7 +155,7 @@ func TestChannelConversation(t *testing.T) {
 		t.Error("who asks again is answered, with other entropy")
 	}
 	l.hello(bootA)
-	if h, ok := l.event().(fleet.Hello); !ok || h.BootID != bootA || h.Mode != fleet.Normal {
+	if h, ok := l.event().(fleet.Hello); !ok || h.BootID != bootA || h.Mode != fleet.Normal || h.Protocol != protocol.Version {
 		t.Errorf("hello %+v", h)
 	}
 	l.hello(bootA) // said again it is answered again, and is no event
@@ -171,11 +174,11 @@ func TestChannelConversation(t *testing.T) {
 	if r := l.reply(); len(r.Content) != 0 {
 		t.Error("content that the guest has was sent again")
 	}
-	if err := l.channel.Service.Tell(fleet.Tell{Host: "h1", Order: fleet.RemoveContent}); err != nil {
+	if err := l.channel.Service.Tell(fleet.Tell{Host: "h1", Order: removal}); err != nil {
 		t.Fatal(err)
 	}
 	l.send(protocol.Request{ID: 4, Boot: bootA, Log: &protocol.Log{Text: "a\x1b[31mb\x00"}})
-	if r := l.reply(); !slices.Equal(r.Orders, []string{"remove_content"}) {
+	if r := l.reply(); !reflect.DeepEqual(r.Orders, []protocol.Order{{ID: 7, Kind: "remove_content"}}) {
 		t.Errorf("orders %v", r.Orders)
 	}
 	if e := l.event(); e != (fleet.GuestLog{Text: "a?[31mb?"}) {
@@ -186,7 +189,7 @@ func TestChannelConversation(t *testing.T) {
 		WorkUnits: 9, WorkFailed: 4, WorkTotal: 8, WorkMax: 7, WorkHung: 3, PollsFailed: 2, Available: 1 << 20, Killed: 1, RunDelay: 6,
 		Loads:    append([]protocol.Load{{What: "open\x00", Units: 5, Total: 4}}, make([]protocol.Load, 99)...),
 		Refusals: []protocol.Refusal{{Version: 5, Reason: "no"}}, Exits: []protocol.Exit{{Signal: 11}},
-		Done: []protocol.Done{{Order: "remove_content"}, {Order: "remove_content"}, {Order: "made up"}},
+		Done: []protocol.Done{{ID: 7}, {ID: 7}, {ID: 8}},
 	}})
 	if r := l.reply(); len(r.Orders) != 0 {
 		t.Errorf("an order was given twice: %v", r.Orders)
@@ -198,10 +201,39 @@ func TestChannelConversation(t *testing.T) {
 	}
 	for _, want := range []fleet.Happening{
 		fleet.Threat{ID: 9, What: "exec", Blocked: true, Inherited: true}, fleet.ContentRefused{Version: 5, Reason: "no"},
-		fleet.AgentExit{Signal: 11}, beat, fleet.OrderDone{Order: fleet.RemoveContent},
+		fleet.AgentExit{Signal: 11}, beat, fleet.OrderDone{ID: 7, Order: fleet.RemoveContent},
 	} {
 		if got := l.event(); !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+}
+
+// A guest of another version is told what to do, each time that it says hello, and the host once; nothing else of it is heard.
+func TestGuestOfAnotherVersion(t *testing.T) {
+	for line, want := range map[string]string{
+		`{"mode":"normal"}`: "version 1 of the protocol, this fleetfall version 2: build the image again with `fleetfall image build tiny`",
+		`{"protocol":3}`:    "version 3 of the protocol, this fleetfall version 2: ",
+	} {
+		l := talk(t)
+		if err := l.channel.Service.Tell(fleet.Tell{Host: "h1", Order: removal}); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			l.raw(`{"id":1,"boot":"` + bootA + `","hello":` + line + "}\n")
+			if r := l.reply(); !strings.Contains(r.Error, want) || len(r.Orders) > 0 {
+				t.Errorf("reply %+v, want an error with %q", r, want)
+			}
+		}
+		l.send(protocol.Request{ID: 2, Boot: bootA, Log: &protocol.Log{Text: "unheard"}})
+		if r := l.reply(); r.Error == "" {
+			t.Errorf("reply %+v", r)
+		}
+		if f, ok := l.event().(fleet.InfraFailed); !ok || f.Op != "speak with guest" || !strings.Contains(f.Reason, want) {
+			t.Errorf("%+v, want a failure of the testbed for %q", f, want)
+		}
+		if e, ok := l.event().(fleet.Garbage); !ok || len(l.events) > 0 || len(l.hellos) > 0 || l.channel.Booted() {
+			t.Errorf("%+v, and %d events more, %d hellos", e, len(l.events), len(l.hellos))
 		}
 	}
 }
@@ -218,7 +250,7 @@ func TestChannelAcrossBoots(t *testing.T) {
 	l := talk(t)
 	l.hello(bootA)
 	l.event()
-	if err := l.channel.Service.Tell(fleet.Tell{Host: "h1", Order: fleet.RemoveContent}); err != nil {
+	if err := l.channel.Service.Tell(fleet.Tell{Host: "h1", Order: removal}); err != nil {
 		t.Fatal(err)
 	}
 	l.send(protocol.Request{ID: 2, Boot: bootA, Log: &protocol.Log{}})
@@ -316,7 +348,7 @@ func TestThrottle(t *testing.T) {
 }
 
 func FuzzRequest(f *testing.F) {
-	for _, seed := range []string{"{}\n", `{"id":1,"boot":"` + bootA + `","hello":{}}` + "\n", "\n\n\x00", `{"beat":{}}` + "\n"} {
+	for _, seed := range []string{"{}\n", `{"id":1,"boot":"` + bootA + `","hello":{"protocol":2}}` + "\n", "\n\n\x00", `{"beat":{}}` + "\n"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -343,7 +375,7 @@ func TestChannelIsCut(t *testing.T) {
 	l := talk(t)
 	l.hello(bootA)
 	l.event() // its hello
-	if err := l.channel.Service.Tell(fleet.Tell{Host: "h1", Order: fleet.RemoveContent}); err != nil {
+	if err := l.channel.Service.Tell(fleet.Tell{Host: "h1", Order: removal}); err != nil {
 		t.Fatal(err)
 	}
 	beat := &protocol.Beat{WorkUnits: 1, WorkTotal: 5, WorkMax: 5, Exits: []protocol.Exit{{Signal: 11}}}
@@ -356,7 +388,7 @@ func TestChannelIsCut(t *testing.T) {
 	if r := l.reply(); r.ID != 3 || len(r.Orders) != 1 {
 		t.Errorf("the order is lost with the answer: %+v", r)
 	}
-	l.send(protocol.Request{ID: 4, Boot: bootA, Uptime: 4, Beat: &protocol.Beat{Done: []protocol.Done{{Order: string(fleet.RemoveContent)}}}})
+	l.send(protocol.Request{ID: 4, Boot: bootA, Uptime: 4, Beat: &protocol.Beat{Done: []protocol.Done{{ID: removal.ID}}}})
 	l.reply()
 	l.cut()
 	// The beat of before did come through: this one only looks like it.

@@ -1,6 +1,7 @@
 package guestlink
 
 import (
+	"fmt"
 	"reflect"
 	"sync"
 	"sync/atomic"
@@ -24,6 +25,7 @@ type Conversation struct {
 	expired string // ID of the boot before, of a guest that restarted itself: what is left of it is not answered
 	last    protocol.Request
 	unsure  bool // the answer to last may not have come through
+	refused bool // the guest was, and that was told
 }
 
 // Missed says that the guest may never get the latest answer. It then makes its request again, under another ID, and
@@ -58,6 +60,9 @@ func (c *Conversation) Booted() bool {
 // Take turns a request into events. It returns the making of its answer, with the event of the answer's being sent if
 // there is one; nil where none is due. wrong says what is not as it should be.
 func (c *Conversation) Take(r protocol.Request) (answer func() (protocol.Reply, fleet.Happening), wrong string) {
+	if r.Hello != nil && r.Hello.Protocol != protocol.Version {
+		return c.refuse(r), ""
+	}
 	c.mu.Lock()
 	stale, fresh, known := r.Boot == c.expired, false, r.Boot == c.boot
 	if r.Hello != nil && !stale && !known {
@@ -91,6 +96,23 @@ func (c *Conversation) Take(r protocol.Request) (answer func() (protocol.Reply, 
 	return func() (protocol.Reply, fleet.Happening) { return c.Service.Answer(r) }, ""
 }
 
+// refuse makes the answer to a guest that speaks another version of the protocol, of which it tells once: nothing that such a guest
+// says is to be relied on, and its image is not the subject's doing.
+func (c *Conversation) refuse(r protocol.Request) (answer func() (protocol.Reply, fleet.Happening)) {
+	why := fmt.Sprintf("the image's guest speaks version %d of the protocol, this fleetfall version %d: "+
+		"build the image again with `fleetfall image build %s`", max(1, r.Hello.Protocol), protocol.Version, c.Service.Spec.Image)
+	c.mu.Lock()
+	again := c.refused
+	c.refused = true
+	c.mu.Unlock()
+	if !again {
+		c.Emit(fleet.InfraFailed{Op: "speak with guest", Reason: why})
+	}
+	return func() (protocol.Reply, fleet.Happening) {
+		return protocol.Reply{ID: r.ID, Boot: r.Boot, Error: why}, nil
+	}
+}
+
 // tell turns a request into events.
 func (c *Conversation) tell(r protocol.Request, fresh bool) {
 	switch {
@@ -99,6 +121,7 @@ func (c *Conversation) tell(r protocol.Request, fresh bool) {
 		c.Emit(fleet.Hello{
 			BootID: Clip(r.Boot, MaxText), Mode: fleet.BootMode(Clip(h.Mode, 16)), Architecture: Clip(h.Architecture, 32),
 			ContentVersion: h.ContentVersion, AgentState: Clip(h.AgentState, 32), Uptime: r.Uptime, Kernel: Clip(h.Kernel, 128),
+			Protocol: h.Protocol,
 		})
 		c.Hello()
 	case r.Beat != nil:
@@ -120,8 +143,8 @@ func (c *Conversation) tell(r protocol.Request, fresh bool) {
 			Available: b.Available, Killed: b.Killed, RunDelay: b.RunDelay,
 		})
 		for _, d := range b.Done {
-			if c.Service.done(fleet.Order(d.Order)) { // else made up, or told twice
-				c.Emit(fleet.OrderDone{Order: fleet.Order(d.Order), Error: Clip(d.Error, MaxText)})
+			if order, open := c.Service.done(d.ID); open { // else made up, or told twice
+				c.Emit(fleet.OrderDone{ID: order.ID, Order: order.Kind, Error: Clip(d.Error, MaxText)})
 			}
 		}
 	case r.Log != nil:

@@ -12,7 +12,6 @@ import (
 
 const (
 	maxContent = 1 << 20 // bytes; what protocol.MaxReply leaves room for
-	maxOrders  = 64      // that may wait for one host
 )
 
 // A Service is what a host's guest is given when it asks: it outlives the host's boots.
@@ -23,8 +22,7 @@ type Service struct {
 	mu      sync.Mutex
 	version uint64
 	content []byte
-	waiting []fleet.Order // to go with the next reply
-	given   []fleet.Order // sent, and not yet answered
+	orders  orders
 }
 
 // CheckServe refuses what no updater could be given: its error wraps fleet.ErrUnsupported.
@@ -46,36 +44,26 @@ func (s *Service) Serve(a fleet.Serve) error {
 	return nil
 }
 
-// Tell has an order go with the next reply. Its error wraps fleet.ErrUnsupported, where too many wait.
+// Tell has an order go with the next reply, unless it was told before. Its error is one of [CheckTell], or says that too many
+// wait.
 func (s *Service) Tell(a fleet.Tell) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.waiting)+len(s.given) >= maxOrders {
-		return fmt.Errorf("tell %s to %s: %d orders wait already: %w", a.Host, a.Order, maxOrders, fleet.ErrUnsupported)
-	}
-	s.waiting = append(s.waiting, a.Order)
-	return nil
+	return s.orders.tell(a)
 }
 
-// recall makes orders wait again that were given and not answered: to an earlier boot, or in an answer that may be
-// lost. A guest that does one twice is none the worse for it, and the second answer is not told.
+// recall makes orders wait again that were given and not answered.
 func (s *Service) recall() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.waiting, s.given = append(s.given, s.waiting...), nil
+	s.orders.recall()
 }
 
-// done forgets an order that was answered; false when none was given.
-func (s *Service) done(order fleet.Order) bool {
+// done takes the answer to an order; false when no such order is open.
+func (s *Service) done(id uint64) (fleet.Order, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, o := range s.given {
-		if o == order {
-			s.given = append(s.given[:i], s.given[i+1:]...)
-			return true
-		}
-	}
-	return false
+	return s.orders.done(id)
 }
 
 // Answer makes the reply to a request, with the orders that wait. fetched is the event of its being sent, if content is
@@ -91,10 +79,7 @@ func (s *Service) Answer(r protocol.Request) (reply protocol.Reply, fetched flee
 	if r.Fetch != nil && s.content != nil && r.Fetch.Have != s.version {
 		reply.Content, fetched = s.content, fleet.Fetched{Version: s.version}
 	}
-	for _, o := range s.waiting {
-		reply.Orders = append(reply.Orders, string(o))
-	}
-	s.given, s.waiting = append(s.given, s.waiting...), nil
+	reply.Orders = s.orders.give()
 	return reply, fetched
 }
 

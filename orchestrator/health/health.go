@@ -8,6 +8,7 @@ package health
 import (
 	"time"
 
+	"github.com/fleetfall/fleetfall/agents/architecture"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 )
 
@@ -31,8 +32,8 @@ func States() []State { return []State{Protected, Unprotected, Degraded, Hung, R
 func (s State) Available() bool { return s == Protected || s == Unprotected }
 
 // Steady is the state of a host of this architecture that has no trouble: without an agent nothing detects threats.
-func Steady(architecture string) State {
-	if architecture == "none" {
+func Steady(of string) State {
+	if of == architecture.None {
 		return Unprotected
 	}
 	return Protected
@@ -52,14 +53,13 @@ type Span struct {
 
 // A Change is a host's passage from one state to another.
 type Change struct {
-	Host     string
-	At       time.Duration
+	At       time.Duration // from when on it can be known; of a host that fell silent, the end of its liveness window
+	Since    time.Duration // the host's last sign of life before it, which nobody but who measures may look at
 	From, To State
 }
 
 // A Host is the state of one host, and its history. The zero value is not usable; see NewHost.
 type Host struct {
-	name   string
 	limits Limits
 
 	state    State
@@ -81,8 +81,8 @@ type Host struct {
 }
 
 // NewHost is a host that is off at time zero.
-func NewHost(name string, limits Limits) *Host {
-	return &Host{name: name, limits: limits, state: Off, mode: fleet.Normal, probes: map[string]bool{}}
+func NewHost(limits Limits) *Host {
+	return &Host{limits: limits, state: Off, mode: fleet.Normal, probes: map[string]bool{}}
 }
 
 // State is the state as of the last event or Advance.
@@ -163,11 +163,16 @@ func (h *Host) Observe(e fleet.Event) []Change {
 
 // Advance tells that time has come to now with nothing else seen. The change to hung is dated when the window ended.
 func (h *Host) Advance(now time.Duration) []Change {
-	if h.speaking && now-h.lastSign > h.limits.Liveness {
+	if at, speaks := h.deadline(); speaks && now > at {
 		h.silent()
-		return h.to(nil, h.lastSign+h.limits.Liveness, Hung)
+		return h.to(nil, at, Hung)
 	}
 	return nil
+}
+
+// deadline is the end of the liveness window of a host that speaks.
+func (h *Host) deadline() (at time.Duration, speaks bool) {
+	return h.lastSign + h.limits.Liveness, h.speaking
 }
 
 // sign notes that the host lives. One that was found hung in safe mode serves its repair again.
@@ -213,17 +218,16 @@ func (h *Host) to(changes []Change, at time.Duration, s State) []Change {
 	if s == h.state {
 		return changes
 	}
+	changes = append(changes, Change{at, h.lastSign, h.state, s})
 	if at > h.since {
 		h.spans = append(h.spans, Span{h.state, h.since, at})
 	}
 	// A state left at the instant it was entered leaves no span; the one before may be entered again.
 	if n := len(h.spans); n > 0 && h.spans[n-1].State == s && h.spans[n-1].To == at {
-		changes = append(changes, Change{h.name, at, h.state, s})
 		h.state, h.since = s, h.spans[n-1].From
 		h.spans = h.spans[:n-1]
 		return changes
 	}
-	changes = append(changes, Change{h.name, at, h.state, s})
 	h.state, h.since = s, at
 	return changes
 }

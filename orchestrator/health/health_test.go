@@ -123,7 +123,7 @@ func TestSpans(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			h := health.NewHost("a", limits)
+			h := health.NewHost(limits)
 			var changes []health.Change
 			for _, e := range c.events {
 				changes = append(changes, h.Observe(fleet.Event{At: e.at, Host: "a", What: e.what})...)
@@ -150,7 +150,7 @@ func TestSpans(t *testing.T) {
 }
 
 func TestInfrastructureFailureInvalidates(t *testing.T) {
-	h := health.NewHost("a", limits)
+	h := health.NewHost(limits)
 	h.Observe(fleet.Event{At: s, Host: "a", What: fleet.InfraFailed{Op: "create domain", Reason: "no memory"}})
 	if h.Invalid != "create domain: no memory" || h.State() != health.Off {
 		t.Errorf("invalid %q, state %s", h.Invalid, h.State())
@@ -158,7 +158,7 @@ func TestInfrastructureFailureInvalidates(t *testing.T) {
 }
 
 func TestBootAfterInfrastructureFailureIsARetry(t *testing.T) {
-	h := health.NewHost("a", limits)
+	h := health.NewHost(limits)
 	see := func(at time.Duration, what fleet.Happening) {
 		h.Observe(fleet.Event{At: at, Host: "a", What: what})
 	}

@@ -12,9 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fleetfall/fleetfall/internal/capability"
+	"github.com/fleetfall/fleetfall/orchestrator/backend"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemontest"
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/prerequisite"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -109,7 +109,7 @@ func TestFleetConfigErrors(t *testing.T) {
 		if err := os.Chmod(file, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		var missing *prerequisite.Error
+		var missing *backend.PrerequisiteError
 		if err := check(Machines{{account: daemontest.Stranger()}}, good()); !errors.As(err, &missing) {
 			t.Errorf("a file that QEMU's user may not read: %v", err)
 		}
@@ -129,7 +129,7 @@ func TestOpenErrors(t *testing.T) {
 		}
 	}
 	capability.Tools(t, "qemu-img", "qemu-utils")
-	var missing *prerequisite.Error
+	var missing *backend.PrerequisiteError
 	_, err := Open(t.Context(), Config{RunID: "abcdef", URI: "qemu:///system?socket=/nonexistent", WorkRoot: shortDir(t)})
 	if !errors.As(err, &missing) || !strings.Contains(err.Error(), "/nonexistent") {
 		t.Errorf("a daemon that is not there: %v", err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/fleetfall/fleetfall/agents/architecture"
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
@@ -45,9 +46,6 @@ const (
 )
 
 var validHost = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`)
-
-// architectures that a guest of the tiny image can run, and fleets that consist of VMs.
-var architectures = []string{"ebpf", "hybrid", "kernel", "none", "safe", "user"}
 
 // A vmFleet is a fleet.Fleet of VMs on the wall clock.
 type vmFleet struct {
@@ -209,8 +207,8 @@ func check(machines Machines, cfg FleetConfig) error {
 			return fmt.Errorf("host %d: name %s is taken", i, s.Name)
 		case h == nil:
 			return fmt.Errorf("host %s: no machine is named %q", s.Name, s.Node)
-		case !slices.Contains(architectures, s.Architecture):
-			return fmt.Errorf("host %s: architecture %q: VMs run %v", s.Name, s.Architecture, architectures)
+		case !slices.Contains(architecture.Names(), s.Architecture):
+			return fmt.Errorf("host %s: architecture %q: VMs run %v", s.Name, s.Architecture, architecture.Names())
 		case s.Oops != "" && s.Oops != fleet.OopsPanic && s.Oops != fleet.OopsKill:
 			return fmt.Errorf("host %s: oops %q: want %q or %q", s.Name, s.Oops, fleet.OopsPanic, fleet.OopsKill)
 		case !known:
@@ -236,10 +234,7 @@ func check(machines Machines, cfg FleetConfig) error {
 
 // Caps implements fleet.Fleet.
 func (f *vmFleet) Caps() fleet.Caps {
-	return fleet.Caps{
-		Backend: "libvirt", Accelerator: f.accelerator, Clock: fleet.WallClock,
-		Architectures: slices.Clone(architectures), Actions: fleet.ActionKinds(),
-	}
+	return capsOf(f.machines, fleet.WallClock, f.accelerator)
 }
 
 // Do implements fleet.Fleet. It never waits for a VM. Reset of a host that is off boots it in the mode it was in last.

@@ -24,12 +24,12 @@ import (
 	"github.com/fleetfall/fleetfall/internal/daemonuri"
 	"github.com/fleetfall/fleetfall/internal/tool"
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
+	"github.com/fleetfall/fleetfall/orchestrator/backend"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemon"
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/prerequisite"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
@@ -65,9 +65,6 @@ type Facts struct {
 	CommandLine []string    `json:"command_line,omitempty"` // of the first QEMU that ran
 }
 
-// A PrerequisiteError says what the machine lacks to run VMs, and how to get it.
-type PrerequisiteError = prerequisite.Error
-
 // A Hypervisor is a machine on which fleets' VMs run. Its methods may be called from any goroutine.
 type Hypervisor struct {
 	cfg     Config
@@ -94,7 +91,7 @@ type Hypervisor struct {
 }
 
 // Open connects to the daemon, after starting it when it is to be private. What is missing on the machine is reported
-// as a *PrerequisiteError.
+// as a *backend.PrerequisiteError.
 func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 	if !workdir.ValidRunID(cfg.RunID) {
 		return nil, fmt.Errorf("open hypervisor: run ID %q: want 6 to 16 lower-case letters and digits", cfg.RunID)
@@ -201,7 +198,7 @@ func (h *Hypervisor) connect(ctx context.Context) (*connect.Connection, error) {
 		if h.daemon != nil {
 			err = fmt.Errorf("%w\n%s", err, h.daemon.LastWords())
 		}
-		return nil, &prerequisite.Error{
+		return nil, &backend.PrerequisiteError{
 			What: "no connection to the libvirt daemon at " + uri, Err: err,
 			How: "check that libvirtd runs there and that this user may use it, or leave the URI empty for a private one",
 		}
@@ -282,7 +279,7 @@ func needTools(private, remote bool) error {
 	}
 	for _, t := range tools {
 		if _, err := tool.Find(t.name); err != nil {
-			return &prerequisite.Error{What: t.name + " is not installed", How: "apt-get install " + t.pkg, Err: err}
+			return &backend.PrerequisiteError{What: t.name + " is not installed", How: "apt-get install " + t.pkg, Err: err}
 		}
 	}
 	return nil

@@ -59,7 +59,7 @@ func TestTwoMachines(t *testing.T) {
 	}
 	await[fleet.Panic](r, "host-0")
 	expectDump(t, r, "host-0", p)
-	r.do(fleet.Serve{Host: "host-0", Version: 3, Content: channelFile(t, 3, "none")}, fleet.Tell{Host: "host-0", Order: fleet.RemoveContent},
+	r.do(fleet.Serve{Host: "host-0", Version: 3, Content: channelFile(t, 3, "none")}, fleet.Tell{Host: "host-0", Order: fleet.Order{ID: 1, Kind: fleet.RemoveContent}},
 		fleet.Boot{Host: "host-0", Mode: fleet.Safe})
 	if h := await[fleet.Hello](r, "host-0"); h.Mode != fleet.Safe || h.BootID == hello["host-0"].BootID {
 		t.Errorf("%+v", h)
@@ -169,7 +169,7 @@ func TestDaemonRestartUnderFleet(t *testing.T) {
 	for _, host := range []string{"host-0", "host-1"} {
 		r.do(fleet.Serve{Host: host, Version: 2, Content: channelFile(t, 2, "none")})
 		await(r, host, func(b fleet.Beat) bool { return b.ContentVersion == 2 })
-		r.do(fleet.Tell{Host: host, Order: fleet.RemoveContent})
+		r.do(fleet.Tell{Host: host, Order: fleet.Order{ID: 2, Kind: fleet.RemoveContent}})
 		await[fleet.OrderDone](r, host)
 	}
 	r.do(fleet.Serve{Host: "host-0", Version: 3, Content: channelFile(t, 3, "field_count")})

@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/fleetfall/fleetfall/agents/architecture"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
@@ -117,7 +118,7 @@ func (h *Hypervisor) attempt(ctx context.Context, image vmimages.Image, accelera
 	f, err := newFleet(Machines{h}, FleetConfig{
 		Cell: "probe", Images: map[string]vmimages.Image{image.Name: image}, HelloTimeout: 2 * tryoutLimit, FirstByte: 2 * tryoutLimit,
 		Hosts: []fleet.HostSpec{{
-			Name: "probe", Architecture: "none", Image: image.Name, MemoryBytes: 128 << 20,
+			Name: "probe", Architecture: architecture.None, Image: image.Name, MemoryBytes: 128 << 20,
 			Tempo: fleet.Tempo{Beat: time.Minute, Poll: time.Minute, Work: time.Minute, Threat: time.Minute},
 		}},
 	}, accelerator)

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -126,10 +125,7 @@ func (f *virtualFleet) domainOf(host string) string { return f.hosts[host].domai
 
 // Caps implements fleet.Fleet.
 func (f *virtualFleet) Caps() fleet.Caps {
-	return fleet.Caps{
-		Backend: "libvirt", Accelerator: f.accelerator, Clock: fleet.VirtualClock,
-		Architectures: slices.Clone(architectures), Actions: fleet.ActionKinds(),
-	}
+	return capsOf(Machines{f.hypervisor}, fleet.VirtualClock, f.accelerator)
 }
 
 // Do implements fleet.Fleet. What it asks for reaches the host after the lookahead.
@@ -166,6 +162,9 @@ func (f *virtualFleet) Do(ctx context.Context, a fleet.Action) error {
 		}
 		h.change(at, func() { _ = h.service.Serve(a) })
 	case fleet.Tell:
+		if err := guestlink.CheckTell(a); err != nil {
+			return err
+		}
 		h.change(at, func() {
 			if err := h.service.Tell(a); err != nil {
 				f.log.Warn().Err(err).Str("host", a.Host).Msg("an order is not given")

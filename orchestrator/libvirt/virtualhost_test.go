@@ -113,7 +113,7 @@ func (d *desk) told() (told []string) {
 	return told
 }
 
-var hello = protocol.Request{Hello: &protocol.Hello{Mode: "normal"}}
+var hello = protocol.Request{Hello: &protocol.Hello{Protocol: protocol.Version, Mode: "normal"}}
 
 // A guest that ends itself does so after all that it has said, whatever the fleet's clock showed when libvirt told of it.
 func TestGuestEndsAfterItsWords(t *testing.T) {

@@ -2,6 +2,7 @@ package recovery_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -16,35 +17,51 @@ import (
 
 const s = time.Second
 
-// A script drives a policy by hand and writes down what it answers.
+// A script drives a policy by hand and writes down what it answers. Hosts are named a, b, c, …
 type script struct {
 	t      *testing.T
 	policy recovery.Policy
-	tags   map[string]string // timers that were asked for, by the beginning of their tag: "restart/a"
+	timers map[string]recovery.Timer // that were asked for, by the beginning of their tag: "restart/a"
 }
+
+// hosts of a script's fleet.
+const hosts = 3
 
 func newScript(t *testing.T, r scenarios.Recovery) *script {
 	t.Helper()
-	p, err := recovery.New(r, 1)
+	p, err := recovery.New(r, recovery.Fleet{Hosts: hosts, Chance: func(host, n uint32) *rand.Rand {
+		return rand.New(rand.NewPCG(uint64(host), uint64(n)))
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &script{t, p, map[string]string{}}
+	return &script{t, p, map[string]recovery.Timer{}}
 }
 
-func (c *script) tell(e fleet.Event, changes ...health.Change) []string {
+func name(host uint32) string { return string(rune('a' + host)) }
+
+func number(name string) uint32 { return uint32(name[0] - 'a') }
+
+func (c *script) say(acts []recovery.Act) []string {
 	said := []string{}
-	for _, step := range c.policy.Observe(e, changes) {
-		if step.Action != nil {
-			said = append(said, fmt.Sprintf("%s %+v", step.Action.Kind(), step.Action))
-			continue
+	for _, a := range acts {
+		host := name(a.Host)
+		switch a.Do {
+		case recovery.Wait:
+			tag := a.Timer.Tag(host)
+			kind := tag[:strings.LastIndex(tag, "/")]
+			if c.timers[kind] == a.Timer {
+				c.t.Errorf("the timer %q is asked for twice", tag)
+			}
+			c.timers[kind] = a.Timer
+			said = append(said, fmt.Sprintf("wait %s for %s", a.Wait, kind))
+		case recovery.Boot:
+			said = append(said, fmt.Sprintf("boot %s %s", host, a.Mode))
+		case recovery.Reset:
+			said = append(said, "reset "+host)
+		case recovery.Tell:
+			said = append(said, fmt.Sprintf("tell %s %s", host, a.Order.Kind))
 		}
-		name := step.Tag[:strings.LastIndex(step.Tag, "/")]
-		if c.tags[name] == step.Tag {
-			c.t.Errorf("the tag %q is used twice", step.Tag)
-		}
-		c.tags[name] = step.Tag
-		said = append(said, fmt.Sprintf("wait %s for %s", step.Wait, name))
 	}
 	return said
 }
@@ -59,24 +76,21 @@ func (c *script) expect(got []string, want ...string) {
 	}
 }
 
-func (c *script) host(name string, what fleet.Happening, changes ...health.Change) []string {
-	return c.tell(fleet.Event{Host: name, What: what}, changes...)
+func (c *script) host(name string, kinds ...health.EdgeKind) []string {
+	var edges []health.Edge
+	for _, k := range kinds {
+		edges = append(edges, health.Edge{Host: number(name), Kind: k})
+	}
+	return c.say(c.policy.Observe(edges))
 }
 
 func (c *script) fire(name string) []string {
-	tag, ok := c.tags[name]
+	c.t.Helper()
+	timer, ok := c.timers[name]
 	if !ok {
 		c.t.Fatalf("no timer %q was asked for", name)
 	}
-	return c.tell(fleet.Event{What: fleet.TimerFired{Tag: tag}})
-}
-
-func up(host string) health.Change {
-	return health.Change{Host: host, From: health.Down, To: health.Unprotected}
-}
-
-func hung(host string) health.Change {
-	return health.Change{Host: host, From: health.Protected, To: health.Hung}
+	return c.say(c.policy.Fired(timer))
 }
 
 func technicians(n int) scenarios.Recovery {
@@ -89,104 +103,104 @@ func technicians(n int) scenarios.Recovery {
 func TestNoneRestartsAfterEachPanic(t *testing.T) {
 	c := newScript(t, scenarios.Recovery{Name: "none", Strategy: "none", Restart: scenarios.Duration(3 * s)})
 	for range 3 {
-		c.expect(c.host("a", fleet.Panic{}), "wait 3s for restart/a")
-		c.expect(c.fire("restart/a"), "reset {Host:a}")
+		c.expect(c.host("a", health.EdgeCrashed), "wait 3s for restart/a")
+		c.expect(c.fire("restart/a"), "reset a")
 	}
-	c.expect(c.host("a", fleet.Panic{}), "wait 3s for restart/a")
-	c.host("a", fleet.Booting{})
+	c.expect(c.host("a", health.EdgeCrashed), "wait 3s for restart/a")
+	c.host("a", health.EdgeStarting)
 	c.expect(c.fire("restart/a")) // somebody else has booted it
 }
 
 func TestSafeMode(t *testing.T) {
 	c := newScript(t, technicians(1))
-	c.expect(c.host("a", fleet.Panic{}), "wait 1s for restart/a")
-	c.expect(c.fire("restart/a"), "reset {Host:a}")
-	c.expect(c.host("a", fleet.Panic{}), "wait 2s for notice/a", "wait 1s for restart/a")
-	c.expect(c.fire("restart/a"), "reset {Host:a}")
-	c.host("b", fleet.Panic{})
-	c.expect(c.host("b", fleet.Panic{}), "wait 2s for notice/b", "wait 1s for restart/b")
+	c.expect(c.host("a", health.EdgeCrashed), "wait 1s for restart/a")
+	c.expect(c.fire("restart/a"), "reset a")
+	c.expect(c.host("a", health.EdgeCrashed), "wait 2s for notice/a", "wait 1s for restart/a")
+	c.expect(c.fire("restart/a"), "reset a")
+	c.host("b", health.EdgeCrashed)
+	c.expect(c.host("b", health.EdgeCrashed), "wait 2s for notice/b", "wait 1s for restart/b")
 
-	c.expect(c.fire("notice/a"), "boot {Host:a Mode:safe}")
+	c.expect(c.fire("notice/a"), "boot a safe")
 	c.expect(c.fire("notice/b")) // the one technician is busy
-	c.expect(c.host("a", fleet.Booting{Mode: fleet.Safe}))
-	c.expect(c.host("a", fleet.Hello{Mode: fleet.Safe}), "tell {Host:a Order:remove_content}")
-	c.expect(c.host("a", fleet.OrderDone{Order: fleet.RemoveContent}), "wait 4s for hands-on/a")
-	c.expect(c.fire("hands-on/a"), "boot {Host:a Mode:normal}", "boot {Host:b Mode:safe}")
+	c.expect(c.host("a", health.EdgeRepairing))
+	c.expect(c.host("a", health.EdgeAnswering), "tell a remove_content")
+	c.expect(c.host("a", health.EdgeDone), "wait 4s for hands-on/a")
+	c.expect(c.fire("hands-on/a"), "boot a normal", "boot b safe")
 
 	// A host that crashes again after its repair is looped anew before it is noticed.
-	c.expect(c.host("a", fleet.Panic{}), "wait 1s for restart/a")
-	c.expect(c.host("a", fleet.Panic{}), "wait 2s for notice/a", "wait 1s for restart/a")
+	c.expect(c.host("a", health.EdgeCrashed), "wait 1s for restart/a")
+	c.expect(c.host("a", health.EdgeCrashed), "wait 2s for notice/a", "wait 1s for restart/a")
 }
 
 func TestHostThatComesBackByItselfNeedsNobody(t *testing.T) {
 	c := newScript(t, technicians(1))
-	c.host("a", fleet.Panic{})
-	c.host("a", fleet.Panic{})
-	c.expect(c.host("a", fleet.Beat{}, up("a")))
+	c.host("a", health.EdgeCrashed)
+	c.host("a", health.EdgeCrashed)
+	c.expect(c.host("a", health.EdgeUp))
 	c.expect(c.fire("notice/a"))
 }
 
 func TestQueuedHostThatComesBackIsPassedOver(t *testing.T) {
 	c := newScript(t, technicians(1))
 	for _, h := range []string{"a", "b", "c"} {
-		c.host(h, fleet.Panic{})
-		c.host(h, fleet.Panic{})
+		c.host(h, health.EdgeCrashed)
+		c.host(h, health.EdgeCrashed)
 	}
-	c.expect(c.fire("notice/a"), "boot {Host:a Mode:safe}")
+	c.expect(c.fire("notice/a"), "boot a safe")
 	c.expect(c.fire("notice/b"))
 	c.expect(c.fire("notice/c"))
-	c.host("b", fleet.Beat{}, up("b"))
-	c.host("a", fleet.Hello{Mode: fleet.Safe})
-	c.host("a", fleet.OrderDone{Order: fleet.RemoveContent})
-	c.expect(c.fire("hands-on/a"), "boot {Host:a Mode:normal}", "boot {Host:c Mode:safe}")
+	c.host("b", health.EdgeUp)
+	c.host("a", health.EdgeAnswering)
+	c.host("a", health.EdgeDone)
+	c.expect(c.fire("hands-on/a"), "boot a normal", "boot c safe")
 }
 
 func TestHungHostIsRepaired(t *testing.T) {
 	c := newScript(t, technicians(2))
-	c.expect(c.tell(fleet.Event{What: fleet.TimerFired{Tag: "tick"}}, hung("a")), "wait 2s for notice/a")
-	c.expect(c.fire("notice/a"), "boot {Host:a Mode:safe}")
+	c.expect(c.host("a", health.EdgeSilent), "wait 2s for notice/a")
+	c.expect(c.fire("notice/a"), "boot a safe")
 }
 
 // TestPanicOnTheWayToSafeMode: a host goes on with its loop until its boot into safe mode begins, and the technician stays.
 func TestPanicOnTheWayToSafeMode(t *testing.T) {
 	c := newScript(t, technicians(1))
-	c.host("a", fleet.Panic{})
-	c.host("a", fleet.Panic{})
-	c.expect(c.fire("notice/a"), "boot {Host:a Mode:safe}")
-	c.expect(c.host("a", fleet.Booting{Mode: fleet.Normal}))
-	c.expect(c.host("a", fleet.Panic{}))
-	c.expect(c.host("a", fleet.Booting{Mode: fleet.Safe}))
-	c.expect(c.host("a", fleet.Hello{Mode: fleet.Safe}), "tell {Host:a Order:remove_content}")
+	c.host("a", health.EdgeCrashed)
+	c.host("a", health.EdgeCrashed)
+	c.expect(c.fire("notice/a"), "boot a safe")
+	c.expect(c.host("a", health.EdgeStarting))
+	c.expect(c.host("a", health.EdgeCrashed))
+	c.expect(c.host("a", health.EdgeRepairing))
+	c.expect(c.host("a", health.EdgeAnswering), "tell a remove_content")
 }
 
 func TestRepairThatFailsIsTriedAgain(t *testing.T) {
 	for name, fail := range map[string]func(c *script) []string{
 		"safe mode panics": func(c *script) []string {
-			return c.host("a", fleet.Panic{})
+			return c.host("a", health.EdgeCrashed)
 		},
 		"safe mode does not boot": func(c *script) []string {
-			return c.host("a", fleet.BootFailed{}, hung("a"))
+			return c.host("a", health.EdgeSilent)
 		},
 		"safe mode falls silent": func(c *script) []string {
-			c.host("a", fleet.Hello{Mode: fleet.Safe})
-			return c.tell(fleet.Event{What: fleet.TimerFired{Tag: "tick"}}, hung("a"))
+			c.host("a", health.EdgeAnswering)
+			return c.host("a", health.EdgeSilent)
 		},
 		"content cannot be removed": func(c *script) []string {
-			c.host("a", fleet.Hello{Mode: fleet.Safe})
-			return c.host("a", fleet.OrderDone{Order: fleet.RemoveContent, Error: "read-only file system"})
+			c.host("a", health.EdgeAnswering)
+			return c.host("a", health.EdgeFailed)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newScript(t, technicians(1))
-			c.host("a", fleet.Panic{})
-			c.host("a", fleet.Panic{})
-			c.host("b", fleet.Panic{})
-			c.host("b", fleet.Panic{})
+			c.host("a", health.EdgeCrashed)
+			c.host("a", health.EdgeCrashed)
+			c.host("b", health.EdgeCrashed)
+			c.host("b", health.EdgeCrashed)
 			c.fire("notice/a")
 			c.fire("notice/b")
-			c.host("a", fleet.Booting{Mode: fleet.Safe})
+			c.host("a", health.EdgeRepairing)
 			got := fail(c)
-			if len(got) < 2 || got[0] != "wait 2s for notice/a" || got[1] != "boot {Host:b Mode:safe}" {
+			if len(got) < 2 || got[0] != "wait 2s for notice/a" || got[1] != "boot b safe" {
 				t.Fatalf("steps %q: want a noticed again and the technician at b", got)
 			}
 		})
@@ -196,29 +210,26 @@ func TestRepairThatFailsIsTriedAgain(t *testing.T) {
 func TestLostHostFreesItsTechnician(t *testing.T) {
 	c := newScript(t, technicians(1))
 	for _, h := range []string{"a", "b"} {
-		c.host(h, fleet.Panic{})
-		c.host(h, fleet.Panic{})
+		c.host(h, health.EdgeCrashed)
+		c.host(h, health.EdgeCrashed)
 		c.fire("notice/" + h)
 	}
-	c.expect(c.host("a", fleet.InfraFailed{}), "boot {Host:b Mode:safe}")
+	c.expect(c.host("a", health.EdgeLost), "boot b safe")
 }
 
-// TestLostHostIsLeftAlone, whatever still comes from it, until somebody else boots it.
+// TestLostHostIsLeftAlone until somebody else boots it; until then health tells nothing of it.
 func TestLostHostIsLeftAlone(t *testing.T) {
 	for _, r := range []scenarios.Recovery{technicians(1), {Name: "none", Strategy: "none", Restart: scenarios.Duration(s)}} {
 		c := newScript(t, r)
-		c.host("a", fleet.Panic{})
-		c.host("a", fleet.Panic{})
-		c.host("a", fleet.InfraFailed{})
-		for name := range c.tags {
+		c.host("a", health.EdgeCrashed)
+		c.host("a", health.EdgeCrashed)
+		c.host("a", health.EdgeLost)
+		for name := range c.timers {
 			c.expect(c.fire(name)) // what was due before
 		}
-		c.expect(c.host("a", fleet.Panic{}))
-		c.expect(c.host("a", fleet.Panic{}))
-		c.expect(c.host("a", fleet.BootFailed{}, hung("a")))
-		c.expect(c.host("a", fleet.InfraFailed{}))
-		c.expect(c.host("a", fleet.Booting{}))
-		c.expect(c.host("a", fleet.Panic{}), "wait 1s for restart/a")
+		c.expect(c.host("a", health.EdgeLost))
+		c.expect(c.host("a", health.EdgeStarting))
+		c.expect(c.host("a", health.EdgeCrashed), "wait 1s for restart/a")
 	}
 }
 
@@ -229,11 +240,11 @@ func TestHandsOnDependsOnTheSeedAlone(t *testing.T) {
 		c := newScript(t, r)
 		waits := map[string]string{}
 		for _, h := range order {
-			c.host(h, fleet.Panic{})
-			c.host(h, fleet.Panic{})
+			c.host(h, health.EdgeCrashed)
+			c.host(h, health.EdgeCrashed)
 			c.fire("notice/" + h)
-			c.host(h, fleet.Hello{Mode: fleet.Safe})
-			waits[h] = c.host(h, fleet.OrderDone{Order: fleet.RemoveContent})[0]
+			c.host(h, health.EdgeAnswering)
+			waits[h] = c.host(h, health.EdgeDone)[0]
 		}
 		return waits
 	}
@@ -248,8 +259,50 @@ func TestHandsOnDependsOnTheSeedAlone(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	for _, r := range []scenarios.Recovery{{Name: "x", Strategy: "prayer"}, {Name: "x", Strategy: "safe_mode"}} {
-		if _, err := recovery.New(r, 1); err == nil {
+		if _, err := recovery.New(r, recovery.Fleet{Hosts: 1}); err == nil {
 			t.Errorf("%+v was accepted", r)
 		}
+	}
+}
+
+// TestSlowHostIsRepaired: its users see that its work fails.
+func TestSlowHostIsRepaired(t *testing.T) {
+	c := newScript(t, technicians(1))
+	c.expect(c.host("a", health.EdgeSlow), "wait 2s for notice/a")
+	c.expect(c.host("a", health.EdgeSlow)) // noticed already
+}
+
+// TestStaffInOrder: hosts are seen to in the order in which they were reported, one that left and came again at the end.
+func TestStaffInOrder(t *testing.T) {
+	c := newScript(t, technicians(1))
+	for _, h := range []string{"a", "b", "c"} {
+		c.host(h, health.EdgeSilent)
+	}
+	c.expect(c.fire("notice/a"), "boot a safe")
+	c.expect(c.fire("notice/b"))
+	c.expect(c.host("b", health.EdgeLost))
+	c.expect(c.fire("notice/c"))
+	c.host("b", health.EdgeStarting)
+	c.expect(c.host("b", health.EdgeSilent), "wait 2s for notice/b")
+	c.expect(c.fire("notice/b"))
+	c.expect(c.host("a", health.EdgeLost), "boot c safe")
+	c.expect(c.host("c", health.EdgeLost), "boot b safe")
+}
+
+// TestEveryWay that the language knows is one that New makes, and its needs are named.
+func TestEveryWay(t *testing.T) {
+	for _, name := range scenarios.Strategies() {
+		r := technicians(1)
+		r.Strategy = name
+		if _, err := recovery.New(r, recovery.Fleet{Hosts: 1}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	want := []fleet.Capability{"action boot", "action reset", "action tell", "mode normal", "mode safe", "order remove_content"}
+	if diff := cmp.Diff(want, recovery.Needs(technicians(1))); diff != "" {
+		t.Errorf("needs (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]fleet.Capability{"action reset"}, recovery.Needs(scenarios.Recovery{Strategy: "none"})); diff != "" {
+		t.Errorf("needs of none (-want +got):\n%s", diff)
 	}
 }

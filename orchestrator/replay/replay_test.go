@@ -48,7 +48,7 @@ func TestConformance(t *testing.T) {
 		Patience: time.Minute,
 		New: func(t *testing.T, specs []fleet.HostSpec) fleet.Fleet {
 			fake := fleettest.NewFake(specs, fleettest.FakeOptions{Deadly: []uint64{2}})
-			tapes[name(t)] = &tape{Fleet: fake, rec: &replay.Recording{Clock: fleet.VirtualClock, Hosts: specs, Broken: true}}
+			tapes[name(t)] = &tape{Fleet: fake, rec: &replay.Recording{Clock: fleet.VirtualClock, Has: fake.Caps().Has, Hosts: specs, Broken: true}}
 			return tapes[name(t)]
 		},
 	}
@@ -182,6 +182,37 @@ func TestDivergence(t *testing.T) {
 				t.Errorf("it says\n%s\nwant\n%s", d, c.want)
 			}
 		})
+	}
+}
+
+// TestOfOldJournals: what a recording does not say, because it is of a time when nobody did, is nothing to compare; all else is.
+func TestOfOldJournals(t *testing.T) {
+	tell := func(id uint64, kind string, args map[string]string) fleet.Action {
+		return fleet.Tell{Host: "a", Order: fleet.Order{ID: id, Kind: kind, Args: args}}
+	}
+	for name, c := range map[string]struct {
+		recorded, now fleet.Action
+		same          bool
+	}{
+		"an order without a number":       {tell(0, "remove", nil), tell(3, "remove", nil), true},
+		"an order of another kind":        {tell(0, "remove", nil), tell(3, "restore", nil), false},
+		"an order with something to say":  {tell(0, "remove", nil), tell(3, "remove", map[string]string{"a": "b"}), false},
+		"an order of another number":      {tell(2, "remove", nil), tell(3, "remove", nil), false},
+		"an order that has no number now": {tell(2, "remove", nil), tell(0, "remove", nil), false},
+		"another action":                  {tell(0, "remove", nil), reset, false},
+	} {
+		rec := recorded()
+		rec.Steps[4].Action = c.recorded
+		d := play(t, rec, func(f *fleetOf, events int) {
+			if events == 2 {
+				f.do(c.now)
+				return
+			}
+			asRecorded(f, events)
+		})
+		if (d == nil) != c.same {
+			t.Errorf("%s: %v", name, d)
+		}
 	}
 }
 

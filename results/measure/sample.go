@@ -69,7 +69,10 @@ func (c *cell) read(t *results.TrialRecord) (results.Trial, []sample) {
 	served := lastServed(t)
 	hosts := map[string]*reader{}
 	for _, h := range t.Hosts {
-		hosts[h.Name] = &reader{Host: health.NewHost(h.Name, c.limits), injected: injected, sample: newSample(h.Name, h.Node, t.Repeat, t.Wave)}
+		hosts[h.Name] = &reader{
+			Host: health.NewHost(c.limits), steady: health.Steady(h.Architecture), injected: injected,
+			sample: newSample(h.Name, h.Node, t.Repeat, t.Wave),
+		}
 	}
 	for _, e := range t.Events {
 		if h := hosts[e.Host]; h != nil {
@@ -81,7 +84,7 @@ func (c *cell) read(t *results.TrialRecord) (results.Trial, []sample) {
 		h := hosts[name]
 		h.sample.detail.Retried = h.Retried
 		h.sample.unfinished = t.Status == results.StatusInterrupted
-		h.finish(t.End, time.Duration(c.plan.StableFor), c.steady())
+		h.finish(t.End, time.Duration(c.plan.StableFor))
 		h.sample.served = served[name]
 		h.sample.stranded = h.Content != served[name] && (reverted || h.refused < served[name])
 		switch {
@@ -99,11 +102,13 @@ func (c *cell) read(t *results.TrialRecord) (results.Trial, []sample) {
 	return trial, samples
 }
 
+// steady is the state of the cell's hosts that have no trouble.
 func (c *cell) steady() health.State { return health.Steady(c.cell.Fleet.Architecture) }
 
 // A reader follows one host through its events.
 type reader struct {
 	*health.Host
+	steady   health.State // in which this host has no trouble
 	sample   sample
 	injected time.Duration
 	refused  uint64        // the newest content version that its agent would not load
@@ -165,7 +170,7 @@ func (h *reader) event(e fleet.Event) {
 }
 
 // finish closes the history at end and takes from it what the metrics rest on.
-func (h *reader) finish(end, stableFor time.Duration, steady health.State) {
+func (h *reader) finish(end, stableFor time.Duration) {
 	h.Advance(end)
 	s := &h.sample
 	s.end = end - h.injected
@@ -175,7 +180,7 @@ func (h *reader) finish(end, stableFor time.Duration, steady health.State) {
 		span.From -= h.injected
 		span.To -= h.injected
 		s.detail.Spans = append(s.detail.Spans, results.Span{State: string(span.State), From: span.From.Seconds(), To: span.To.Seconds()})
-		if span.To == s.end && span.State == steady {
+		if span.To == s.end && span.State == h.steady {
 			s.quiet = max(span.From, 0)
 		}
 		if span.To <= 0 {

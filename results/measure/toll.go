@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/fleetfall/fleetfall/agents/architecture"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/results"
 	"github.com/fleetfall/fleetfall/scenarios"
@@ -113,7 +114,7 @@ func (c *cell) loads() []results.Load {
 func bareWork(p *scenarios.Plan, cells map[string]*cell) map[string]work {
 	var samples []sample
 	for _, c := range p.Cells {
-		if c.Fleet.Architecture == "none" {
+		if c.Fleet.Architecture == architecture.None {
 			samples = append(samples, cells[c.ID].valid()...)
 		}
 	}

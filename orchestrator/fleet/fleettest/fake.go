@@ -17,6 +17,8 @@ type FakeOptions struct {
 	Refused []uint64      // content versions that an agent will not load
 	Boot    time.Duration // from power to hello; 2 s if zero
 	Lost    []string      // hosts whose first boot is an infrastructure failure
+
+	Lacks []fleet.Capability // of those that a fake can have; what needs them is refused
 }
 
 // A Fake is a fleet of the simplest hosts that keep the contract, on a clock of its own that jumps from event to event.
@@ -24,6 +26,7 @@ type FakeOptions struct {
 // report ever comes from it.
 type Fake struct {
 	opts  FakeOptions
+	has   []fleet.Capability
 	hosts map[string]*fakeHost
 
 	mu     sync.Mutex // closed may be set from another goroutine
@@ -47,6 +50,7 @@ type fakeHost struct {
 	exits   int  // of the agent since it was last well
 	threats uint64
 	orders  []fleet.Order
+	told    map[uint64]bool // orders, by ID
 }
 
 // NewFake makes a fleet of these hosts, all off.
@@ -54,19 +58,26 @@ func NewFake(specs []fleet.HostSpec, opts FakeOptions) *Fake {
 	if opts.Boot == 0 {
 		opts.Boot = 2 * time.Second
 	}
-	f := &Fake{opts: opts, hosts: map[string]*fakeHost{}, wake: make(chan struct{})}
+	f := &Fake{opts: opts, has: opts.has(), hosts: map[string]*fakeHost{}, wake: make(chan struct{})}
 	for _, s := range specs {
-		f.hosts[s.Name] = &fakeHost{spec: s, disk: 1, served: 1}
+		f.hosts[s.Name] = &fakeHost{spec: s, disk: 1, served: 1, told: map[uint64]bool{}}
 	}
 	return f
 }
 
+// has lists what a fake can do.
+func (o FakeOptions) has() []fleet.Capability {
+	return fleet.Missing(o.Lacks, []fleet.Capability{
+		fleet.CanDo("boot"), fleet.CanDo("reset"), fleet.CanDo("power_off"), fleet.CanDo("serve"), fleet.CanDo("tell"),
+		fleet.CanBoot(fleet.Normal), fleet.CanBoot(fleet.Safe), fleet.CanOrder(fleet.RemoveContent),
+		fleet.CanRun("kernel"), fleet.CanRun("none"), fleet.CanRun("user"), fleet.CanTakeOops(fleet.OopsPanic),
+		fleet.CanKeepTime(fleet.VirtualClock),
+	})
+}
+
 // Caps implements fleet.Fleet.
 func (f *Fake) Caps() fleet.Caps {
-	return fleet.Caps{
-		Backend: "fake", Accelerator: "none", Clock: fleet.VirtualClock,
-		Architectures: []string{"kernel", "none", "user"}, Actions: fleet.ActionKinds(),
-	}
+	return fleet.Caps{Backend: "fake", Accelerator: "none", Clock: fleet.VirtualClock, Has: f.has}
 }
 
 // Do implements fleet.Fleet.
@@ -77,6 +88,9 @@ func (f *Fake) Do(_ context.Context, a fleet.Action) error {
 	h := f.hosts[a.Target()]
 	if h == nil {
 		return fmt.Errorf("%s %s: %w", a.Kind(), a.Target(), fleet.ErrUnknownHost)
+	}
+	if missing := fleet.Missing(f.has, fleet.Needed(a)); len(missing) > 0 {
+		return fmt.Errorf("cannot %s: %w", missing[0].Words(), fleet.ErrUnsupported)
 	}
 	switch a := a.(type) {
 	case fleet.Boot:
@@ -93,9 +107,10 @@ func (f *Fake) Do(_ context.Context, a fleet.Action) error {
 	case fleet.Serve:
 		h.served = a.Version
 	case fleet.Tell:
-		h.orders = append(h.orders, a.Order)
-	default:
-		return fmt.Errorf("%s: %w", a.Kind(), fleet.ErrUnsupported)
+		if !h.told[a.ID] {
+			h.told[a.ID] = true
+			h.orders = append(h.orders, a.Order)
+		}
 	}
 	return nil
 }
@@ -149,7 +164,7 @@ func (f *Fake) isClosed() bool {
 
 func (f *Fake) power(h *fakeHost, mode fleet.BootMode) {
 	h.boot++
-	h.on, h.mode, h.agent, h.exits, h.orders = true, mode, false, 0, nil
+	h.on, h.mode, h.agent, h.exits = true, mode, false, 0
 	if slices.Contains(f.opts.Lost, h.spec.Name) && h.boot == 1 {
 		h.on = false
 		f.post(0, h, fleet.InfraFailed{Op: "create domain", Reason: "asked for by FakeOptions.Lost"})
@@ -183,10 +198,13 @@ func (f *Fake) hello(h *fakeHost) *fleet.Event {
 func (f *Fake) beat(h *fakeHost) *fleet.Event {
 	f.later(h.spec.Tempo.Beat, h, func() *fleet.Event { return f.beat(h) })
 	for _, o := range h.orders {
-		if o == fleet.RemoveContent {
+		done := fleet.OrderDone{ID: o.ID, Order: o.Kind}
+		if o.Kind == fleet.RemoveContent {
 			h.disk = 1
+		} else {
+			done.Error = "no such order"
 		}
-		f.post(0, h, fleet.OrderDone{Order: o})
+		f.post(0, h, done)
 	}
 	h.orders = nil
 	return &fleet.Event{At: f.now, Host: h.spec.Name, What: fleet.Beat{

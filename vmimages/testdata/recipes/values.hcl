@@ -4,6 +4,7 @@ image "other" {
   kernel {
     package = "linux-image-amd64"
     modules = { port = ["virtio_blk"], modem = ["virtio_net"] }
+    needs   = { kernal = { CONFIG_MODULES = "modules" } }
   }
   initramfs {
     directories = ["proc", "../etc"]

@@ -140,7 +140,7 @@ func (g *guest) live() error {
 	if err != nil {
 		return err
 	}
-	hello := protocol.Hello{AgentState: protocol.AgentAbsent, Kernel: release()}
+	hello := protocol.Hello{Protocol: protocol.Version, AgentState: protocol.AgentAbsent, Kernel: release()}
 	for _, word := range strings.Fields(string(cmdline)) {
 		if v, ok := strings.CutPrefix(word, "fleetfall.mode="); ok {
 			hello.Mode = v
@@ -169,7 +169,7 @@ func (g *guest) live() error {
 	for range time.Tick(config.Beat) {
 		beat := protocol.Beat{AgentState: protocol.AgentAbsent, ContentVersion: g.content}
 		for _, order := range orders {
-			beat.Done = append(beat.Done, protocol.Done{Order: order})
+			beat.Done = append(beat.Done, protocol.Done{ID: order.ID})
 		}
 		reply, err := g.ask(protocol.Request{Beat: &beat})
 		if err != nil {
