@@ -216,7 +216,7 @@ func TestCloseWhileCreating(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := domain{name: name, title: name, accelerator: TCG, image: hostile, architecture: "none", mode: fleet.Normal, memory: 96 << 20, disk: disk}
+	d := guest{hostile, "none", 96 << 20, "", fleet.Normal, fleet.WallClock, TCG}.domain(name, name, disk)
 	closed, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := h.createMachine(closed, d, nil, listener{inbox: inbox.New[any]()}); !errors.Is(err, context.Canceled) {

@@ -220,24 +220,22 @@ func (h *host) create(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d := domain{
-		name: h.domainName, title: h.fleet.cfg.Cell + " " + h.spec.Name, accelerator: h.accelerator,
-		image: image, architecture: h.spec.Architecture, oops: h.spec.Oops, mode: h.mode, memory: h.spec.MemoryBytes, disk: h.disk,
-	}
 	var t *template.Template
 	note := "power on, mode " + string(h.mode)
 	if h.disk == "" {
 		format, base := "raw", image.Disk
 		if h.mode == fleet.Normal && h.template != nil {
-			t = h.template
+			t, note = h.template, "a copy of a host that has booted"
 			format, base = "qcow2", t.Disk
-			d.ram, d.copied = t.RAM, true
-			note = "a copy of a host that has booted"
 		}
-		if d.disk, err = v.files.Overlay(ctx, h.domainName+template.DiskSuffix, format, base, image.DiskSize); err != nil {
+		if h.disk, err = v.files.Overlay(ctx, h.domainName+template.DiskSuffix, format, base, image.DiskSize); err != nil {
+			h.disk = ""
 			return fmt.Errorf("create disk: %w", err)
 		}
-		h.disk = d.disk
+	}
+	d := guestOf(h.spec, image, h.mode, fleet.WallClock, h.accelerator).domain(h.domainName, h.fleet.cfg.Cell+" "+h.spec.Name, h.disk)
+	if t != nil {
+		d = copyOf(d, t)
 	}
 	if err := h.log.Restart(note); err != nil {
 		return err

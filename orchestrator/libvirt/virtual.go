@@ -24,11 +24,6 @@ import (
 // side, and it is short against all that people and updaters do.
 const Lookahead = 100 * time.Millisecond
 
-// virtualEpoch is what the clocks of guests show at the start of a fleet on the virtual clock: the time at which channel
-// file 291 was released, so that a repeated run's logs are the same. The hardware clock of each machine shows it when it is switched
-// on; guests are told the fleet's time when they ask who they are.
-var virtualEpoch = time.Date(2024, time.July, 19, 4, 9, 0, 0, time.UTC)
-
 // lookEvery is how often, on the wall clock, the clocks of hosts are looked at that others have waited for all the while. A look
 // costs QEMU as much as a dozen questions, and those who do not ask are few: they hang, or boot cold. Meanwhile they run on.
 const lookEvery = 500 * time.Millisecond

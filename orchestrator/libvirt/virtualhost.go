@@ -271,14 +271,10 @@ func (h *virtualHost) create(ctx context.Context, boot int, mode fleet.BootMode,
 	if err := h.log.Restart("power on, mode " + string(mode)); err != nil {
 		return false, err
 	}
-	d := domain{
-		name: h.domainName, title: f.cfg.Cell + " " + h.spec.Name, accelerator: f.accelerator, image: image,
-		architecture: h.spec.Architecture, oops: h.spec.Oops, mode: mode, memory: h.spec.MemoryBytes, disk: h.disk,
-		virtual: &virtualParts{diskSize: image.DiskSize},
-	}
+	d := guestOf(h.spec, image, mode, fleet.VirtualClock, f.accelerator).domain(h.domainName, f.cfg.Cell+" "+h.spec.Name, h.disk)
 	holds := doorHolds
 	if t != nil {
-		d.ram, d.copied, holds = t.RAM, true, t.Kept.Door.Holds
+		d, holds = copyOf(d, t), t.Kept.Door.Holds
 	}
 	m, err := f.hypervisor.createMachine(ctx, d, t, listener{inbox: f.inbox, log: h.log, rung: func(m *machine) {
 		if !m.held(&holds) {

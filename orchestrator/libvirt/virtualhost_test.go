@@ -63,7 +63,7 @@ func newDesk(t *testing.T, hosts ...string) *desk {
 		f.hosts[name] = h
 		h.boot(0, fleet.Normal)
 		f.slots <- struct{}{}
-		box, _, err := mailbox.New(files, account.Account{}, name, files.Path(name+".tty"), nil)
+		box, _, err := mailbox.New(files, account.Account{}, name, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

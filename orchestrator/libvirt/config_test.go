@@ -2,14 +2,11 @@ package libvirt
 
 import (
 	"errors"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/fleetfall/fleetfall/internal/capability"
 	"github.com/fleetfall/fleetfall/orchestrator/backend"
@@ -17,56 +14,6 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemontest"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
-
-var update = flag.Bool("update", false, "rewrite golden files")
-
-// TestDomainXML holds what libvirt is told, to the byte: templates are kept under keys that depend on it.
-func TestDomainXML(t *testing.T) {
-	base := domain{
-		name: "ff-run001-1-web-1", title: "kernel/u/r/r web-1", uuid: [16]byte{1, 2, 3, 4, 5, 6, 0x47, 8, 0x89}, accelerator: TCG,
-		image:        vmimages.Image{Kernel: "/images/kernel", Initrd: "/images/initramfs", Cmdline: []string{"console=ttyS0", "panic=0"}},
-		architecture: "kernel", mode: fleet.Safe, memory: 96 << 20,
-		disk: "/w/disks/a.qcow2", serial: "/w/sockets/a.tty", guest: "/w/sockets/a.vsp",
-	}
-	virtual := func(d *domain) {
-		d.guest, d.disk, d.virtual = "", "/w/disks/a,1", &virtualParts{mailbox: "/w/a.mailbox", bell: "/w/a.bell", diskSize: 16 << 20}
-	}
-	for name, change := range map[string]func(*domain){
-		"tcg":              func(*domain) {},
-		"kvm":              func(d *domain) { d.accelerator = KVM },
-		"kill":             func(d *domain) { d.oops = fleet.OopsKill },
-		"remote":           func(d *domain) { d.serial, d.guest = "", "" },
-		"template":         func(d *domain) { d.ram, d.share = "/w/ram,2", true },
-		"copy":             func(d *domain) { d.ram, d.copied = "/w/ram,2", true },
-		"virtual":          virtual,
-		"virtual-template": func(d *domain) { virtual(d); d.ram, d.share = "/w/ram,2", true },
-		"virtual-copy":     func(d *domain) { virtual(d); d.ram, d.copied = "/w/ram,2", true },
-	} {
-		d := base
-		change(&d)
-		got, err := d.xml()
-		if err != nil {
-			t.Fatal(err)
-		}
-		golden := filepath.Join("testdata", "domain-"+name+".xml")
-		if *update {
-			if err := os.WriteFile(golden, []byte(got+"\n"), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(golden)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(want), got+"\n"); diff != "" {
-			t.Errorf("%s: -want +got:\n%s", name, diff)
-		}
-		d.image.Cmdline = []string{strings.Repeat("x", maxCmdline)}
-		if _, err := d.xml(); err == nil {
-			t.Error("a command line that the kernel would cut was accepted")
-		}
-	}
-}
 
 func TestFleetConfigErrors(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "f")
