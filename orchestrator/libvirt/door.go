@@ -10,6 +10,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/agents/protocol"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 )
 
@@ -33,7 +34,7 @@ var doorPaces = []time.Duration{50 * time.Millisecond, 200 * time.Millisecond, 8
 var errDoor = errors.New("the guest could not be stopped while it waited")
 
 // stopAtDoor lets a machine run up to the door, and stops it there. inbox is its listener's, pace one of doorPaces.
-func (h *Hypervisor) stopAtDoor(ctx context.Context, m *machine, inbox *inbox[any], pace time.Duration, begin time.Time, b *template.Boot) (template.Door, error) {
+func (h *Hypervisor) stopAtDoor(ctx context.Context, m *machine, inbox *inbox.Inbox[any], pace time.Duration, begin time.Time, b *template.Boot) (template.Door, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, templateTime, fmt.Errorf("the guest did not come to the door within %v", templateTime))
 	defer cancel()
 	type stopped struct{ err error }
@@ -43,9 +44,9 @@ func (h *Hypervisor) stopAtDoor(ctx context.Context, m *machine, inbox *inbox[an
 		select {
 		case <-ctx.Done():
 			return d, context.Cause(ctx)
-		case <-inbox.ready:
+		case <-inbox.Ready:
 		}
-		for message, ok := inbox.take(); ok; message, ok = inbox.take() {
+		for message, ok := inbox.Take(); ok; message, ok = inbox.Take() {
 			switch heard := message.(type) {
 			case rang:
 				switch {
@@ -63,13 +64,13 @@ func (h *Hypervisor) stopAtDoor(ctx context.Context, m *machine, inbox *inbox[an
 					}
 					b.Asked, d.Asked = time.Since(begin), time.Duration(min(r.TSC, 1<<60))
 					go func() {
-						inbox.put(stopped{h.line.Call(ctx, "stop at the door", connect.CreateTime, func(l *golibvirt.Libvirt) error {
+						inbox.Put(stopped{h.line.Call(ctx, "stop at the door", connect.CreateTime, func(l *golibvirt.Libvirt) error {
 							return l.DomainSuspend(m.domain)
 						})})
 					}()
 				}
 				d.Holds--
-				time.AfterFunc(pace, func() { inbox.put(answer{}) })
+				time.AfterFunc(pace, func() { inbox.Put(answer{}) })
 			case answer:
 				if err := m.mailbox.Hold(doorTicks); err != nil {
 					return d, err

@@ -18,6 +18,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet/fleettest"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 	"github.com/fleetfall/fleetfall/vmimages"
@@ -215,10 +216,10 @@ func TestCloseWhileCreating(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := domain{name: name, title: name, accelerator: TCG, image: hostile, architecture: "none", mode: fleet.Normal, memory: 96 << 20, disk: disk}
+	d := guest{hostile, "none", 96 << 20, "", fleet.Normal, fleet.WallClock, TCG}.domain(name, name, disk)
 	closed, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := h.createMachine(closed, d, nil, listener{inbox: newInbox[any]()}); !errors.Is(err, context.Canceled) {
+	if _, err := h.createMachine(closed, d, nil, listener{inbox: inbox.New[any]()}); !errors.Is(err, context.Canceled) {
 		t.Errorf("it is made: %v", err)
 	}
 	err = h.line.Call(t.Context(), "look for it", connect.CallTime, func(l *golibvirt.Libvirt) error {

@@ -10,11 +10,10 @@ import (
 	"strings"
 	"syscall"
 
-	golibvirt "github.com/digitalocean/go-libvirt"
-
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemon"
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/mailbox"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/domain"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 	"github.com/fleetfall/fleetfall/vmimages"
@@ -25,17 +24,21 @@ import (
 type place interface {
 	// image returns an image with paths that QEMU can open, after shipping it when need be.
 	image(ctx context.Context, image vmimages.Image) (vmimages.Image, error)
-	// lines says in a domain how its console and channel are to be reached.
-	lines(d *domain)
-	// console and channel reach them, once the domain is there.
-	console(ctx context.Context, d domain, created golibvirt.Domain) (io.ReadCloser, error)
-	channel(ctx context.Context, d domain, created golibvirt.Domain) (net.Conn, error)
+	// lines says in a domain how its console and channel are to be reached, and returns how they are, once it is there.
+	lines(d *domain.Domain) lines
 	// privateMemory is how many bytes of memory the QEMU of a domain has that it shares with nobody.
 	privateMemory(domain string) (int64, error)
 	// machine describes the machine as it is now.
 	machine(ctx context.Context) (admission.Machine, error)
 	// close removes what the run has made there.
 	close(ctx context.Context) error
+}
+
+// Lines are how a domain's console and channel are opened.
+type lines struct {
+	console func(context.Context) (io.ReadCloser, error)
+	channel func(context.Context) (net.Conn, error) // nil on the virtual clock
+	daemon  *connect.Lifeline                       // whose streams they are, and end with; nil for those that end with their VM only
 }
 
 // here is this machine: files lie in the run's work directory, and lines are unix sockets in it.
@@ -47,31 +50,25 @@ func (p *here) image(_ context.Context, image vmimages.Image) (vmimages.Image, e
 	return image, nil
 }
 
-func (p *here) lines(d *domain) {
-	if d.virtual != nil { // a pipe, which is ours to make
-		d.serial = p.work.Ours(d.name + ".tty")
-		return
+func (p *here) lines(d *domain.Domain) lines {
+	console, channel := p.work.Made(d.Name+".tty"), p.work.Made(d.Name+".vsp")
+	d.Console, d.Link = domain.Socket{Path: console}, domain.Channel{Path: channel}
+	return lines{
+		console: func(ctx context.Context) (io.ReadCloser, error) {
+			conn, err := new(net.Dialer).DialContext(ctx, "unix", console)
+			if err != nil {
+				return nil, fmt.Errorf("connect to console: %w", err)
+			}
+			return conn, nil
+		},
+		channel: func(ctx context.Context) (net.Conn, error) {
+			conn, err := new(net.Dialer).DialContext(ctx, "unix", channel)
+			if err != nil {
+				return nil, fmt.Errorf("connect to channel: %w", err)
+			}
+			return conn, nil
+		},
 	}
-	d.serial, d.guest = p.work.Made(d.name+".tty"), p.work.Made(d.name+".vsp")
-}
-
-func (p *here) console(ctx context.Context, d domain, _ golibvirt.Domain) (io.ReadCloser, error) {
-	if d.virtual != nil {
-		return mailbox.OpenPipe(d.serial)
-	}
-	conn, err := new(net.Dialer).DialContext(ctx, "unix", d.serial)
-	if err != nil {
-		return nil, fmt.Errorf("connect to console: %w", err)
-	}
-	return conn, nil
-}
-
-func (p *here) channel(ctx context.Context, d domain, _ golibvirt.Domain) (net.Conn, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, "unix", d.guest)
-	if err != nil {
-		return nil, fmt.Errorf("connect to channel: %w", err)
-	}
-	return conn, nil
 }
 
 func (p *here) privateMemory(domain string) (int64, error) { return qemu.PrivateMemory(domain) }

@@ -16,6 +16,8 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/domain"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 	"github.com/fleetfall/fleetfall/vmimages"
@@ -111,7 +113,7 @@ func (h *Hypervisor) prepareTemplate(ctx context.Context, image vmimages.Image, 
 	if err != nil {
 		return nil, err
 	}
-	t, err := h.shelf.Find(ctx, key, h.templateDomain(image, kind).name, kind.clock != fleet.VirtualClock)
+	t, err := h.shelf.Find(ctx, key, h.templateName(kind), kind.clock != fleet.VirtualClock)
 	if err == nil && t != nil {
 		if err = h.tryCopy(ctx, image, kind, t); err == nil {
 			return t, nil
@@ -136,7 +138,7 @@ func (h *Hypervisor) prepareTemplate(ctx context.Context, image vmimages.Image, 
 	}
 	if err != nil {
 		// Hosts that boot instead may need the room. What cannot be removed, or was never there, goes with the run.
-		name := h.shelf.Name(key, h.templateDomain(image, kind).name)
+		name := h.shelf.Name(key, h.templateName(kind))
 		_ = h.files.Remove(context.WithoutCancel(ctx), name+template.RAMSuffix)
 		_ = h.files.Remove(context.WithoutCancel(ctx), name+template.DiskSuffix)
 		return t, err
@@ -159,33 +161,33 @@ func (h *Hypervisor) templateFor(s fleet.HostSpec, clock fleet.Clock, mode fleet
 	return h.templates[kindOf(s, clock, mode)]
 }
 
-// templateDomain is the VM that is to become a template, without its files.
-func (h *Hypervisor) templateDomain(image vmimages.Image, kind templateKind) domain {
-	d := domain{
-		name:  fmt.Sprintf("%st-%s-%s-%s-%d", qemu.DomainPrefix(h.cfg.RunID), kind.image, kind.architecture, cmp.Or(kind.oops, fleet.OopsPanic), kind.memory>>20),
-		title: "template", accelerator: h.Facts().Accelerator.Name,
-		image: image, architecture: kind.architecture, oops: kind.oops, mode: kind.mode, memory: kind.memory, share: true,
-	}
+// guest is what a template of a kind runs.
+func (k templateKind) guest(image vmimages.Image, accelerator string) guest {
+	return guest{image, k.architecture, k.memory, k.oops, k.mode, k.clock, accelerator}
+}
+
+// templateName is the name of the VM that is to become a template.
+func (h *Hypervisor) templateName(kind templateKind) string {
+	name := fmt.Sprintf("%st-%s-%s-%s-%d",
+		qemu.DomainPrefix(h.cfg.RunID), kind.image, kind.architecture, cmp.Or(kind.oops, fleet.OopsPanic), kind.memory>>20)
 	if kind.clock == fleet.VirtualClock {
-		d.name += "-" + string(kind.mode)
-		d.virtual = &virtualParts{diskSize: image.DiskSize}
+		name += "-" + string(kind.mode)
 	}
-	return d
+	return name
 }
 
 // templateKey names a template by all that it depends on. It changes with the domain's own description, and so with
 // every change of this package to it.
 func (h *Hypervisor) templateKey(image vmimages.Image, kind templateKind) (string, error) {
 	f := h.Facts()
-	d := h.templateDomain(image, kind)
-	h.place.lines(&d)
-	d.name, d.disk, d.serial, d.guest, d.ram = "t", "/disk", "/serial", "/guest", "/ram"
+	d := kind.guest(image, f.Accelerator.Name).domain("t", "template", "/disk")
+	d.Console, d.Link, d.RAM = domain.Socket{Path: "/serial"}, domain.Channel{Path: "/guest"}, domain.File{Path: "/ram", Share: true}
 	door := ""
-	if d.virtual != nil {
-		d.virtual.mailbox, d.virtual.bell = "/mailbox", "/bell"
+	if d.Virtual() {
+		d.Console, d.Link = domain.Pipe{Path: "/serial"}, domain.Mailbox{Memory: "/mailbox", Bell: "/bell"}
 		door = fmt.Sprintf("door %d %d", doorHolds, doorTicks)
 	}
-	xml, err := d.xml()
+	xml, err := d.XML()
 	if err != nil {
 		return "", err
 	}
@@ -204,34 +206,38 @@ func (h *Hypervisor) templateKey(image vmimages.Image, kind templateKind) (strin
 func (h *Hypervisor) makeTemplate(
 	ctx context.Context, image vmimages.Image, kind templateKind, key string, pace time.Duration,
 ) (t *template.Template, err error) {
-	d := h.templateDomain(image, kind)
-	files := h.shelf.Name(key, d.name)
+	name := h.templateName(kind)
+	files := h.shelf.Name(key, name)
 	t = &template.Template{From: "booted for this run"}
-	if d.virtual == nil {
-		d.disk, err = h.files.Overlay(ctx, files+template.DiskSuffix, "raw", image.Disk, image.DiskSize)
-		t.Disk = d.disk
+	var disk string
+	if kind.clock != fleet.VirtualClock {
+		disk, err = h.files.Overlay(ctx, files+template.DiskSuffix, "raw", image.Disk, image.DiskSize)
+		t.Disk = disk
 	} else { // a disk of which nothing is kept
-		d.disk, err = h.local.CopyDisk(files+template.DiskSuffix, image.Disk)
+		disk, err = h.local.CopyDisk(files+template.DiskSuffix, image.Disk)
 		defer func() { err = errors.Join(err, h.files.Remove(context.WithoutCancel(ctx), files+template.DiskSuffix)) }()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("make template: %w", err)
 	}
-	if d.ram, err = h.files.Blank(ctx, files+template.RAMSuffix, kind.memory); err != nil {
+	ram, err := h.files.Blank(ctx, files+template.RAMSuffix, kind.memory)
+	if err != nil {
 		return nil, fmt.Errorf("make template: %w", err)
 	}
-	log, err := guestlink.OpenConsoleLog("", d.name)
+	d := kind.guest(image, h.Facts().Accelerator.Name).domain(name, "template", disk)
+	d.RAM = domain.File{Path: ram, Share: true}
+	log, err := guestlink.OpenConsoleLog("", name)
 	if err != nil {
 		return nil, err
 	}
 	asked := make(chan protocol.Request, 1)
-	l := listener{inbox: newInbox[any](), log: log, service: &guestlink.Service{}, emit: func(fleet.Happening) {}, ask: func(r protocol.Request) {
+	l := listener{inbox: inbox.New[any](), log: log, service: &guestlink.Service{}, emit: func(fleet.Happening) {}, ask: func(r protocol.Request) {
 		select {
 		case asked <- r:
 		default:
 		}
 	}}
-	l.rung = func(m *machine) { l.inbox.put(m.heardRing()) }
+	l.rung = func(m *machine) { l.inbox.Put(m.heardRing()) }
 	m, err := h.createMachine(ctx, d, nil, l)
 	if err != nil {
 		return nil, fmt.Errorf("make template: %w", err)
@@ -241,8 +247,8 @@ func (h *Hypervisor) makeTemplate(
 	if err := m.resume(ctx); err != nil {
 		return nil, fmt.Errorf("make template: %w", err)
 	}
-	t.RAM = d.ram
-	if d.virtual == nil {
+	t.RAM = ram
+	if kind.clock != fleet.VirtualClock {
 		var question protocol.Request
 		question, err = awaitQuestion(ctx, l.inbox, asked, begin, &t.Kept.Boot)
 		t.Kept.Question = question.ID
@@ -252,7 +258,7 @@ func (h *Hypervisor) makeTemplate(
 	if err != nil {
 		return t, fmt.Errorf("make template: %w\n%s", err, log.End())
 	}
-	if t.Kept.Overhead, err = h.place.privateMemory(d.name); err != nil {
+	if t.Kept.Overhead, err = h.place.privateMemory(name); err != nil {
 		h.log.Debug().Err(err).Msg("QEMU's own memory is not known")
 	}
 	if t.State, err = h.save(ctx, m); err != nil {
@@ -262,7 +268,7 @@ func (h *Hypervisor) makeTemplate(
 }
 
 // awaitQuestion waits until the guest asks who it is, and notes what that took.
-func awaitQuestion(ctx context.Context, heard *inbox[any], asked <-chan protocol.Request, begin time.Time, b *template.Boot) (protocol.Request, error) {
+func awaitQuestion(ctx context.Context, heard *inbox.Inbox[any], asked <-chan protocol.Request, begin time.Time, b *template.Boot) (protocol.Request, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, templateTime, fmt.Errorf("the guest asked nothing within %v", templateTime))
 	defer cancel()
 	for {
@@ -272,8 +278,8 @@ func awaitQuestion(ctx context.Context, heard *inbox[any], asked <-chan protocol
 			return r, nil
 		case <-ctx.Done():
 			return protocol.Request{}, context.Cause(ctx)
-		case <-heard.ready:
-			for message, ok := heard.take(); ok; message, ok = heard.take() {
+		case <-heard.Ready:
+			for message, ok := heard.Take(); ok; message, ok = heard.Take() {
 				if err := hears(b, message, begin); err != nil {
 					return protocol.Request{}, err
 				}
@@ -331,8 +337,8 @@ func (h *Hypervisor) save(ctx context.Context, m *machine) ([]byte, error) {
 }
 
 // restore has libvirt start a domain as a copy of a template, which then stands still.
-func (h *Hypervisor) restore(ctx context.Context, d domain, xml string, t *template.Template) (err error) {
-	name := d.name + saveSuffix
+func (h *Hypervisor) restore(ctx context.Context, d domain.Domain, xml string, t *template.Template) (err error) {
+	name := d.Name + saveSuffix
 	path, err := h.files.Write(ctx, name, template.AppendSaveImage(nil, xml, t.State))
 	if err != nil {
 		return fmt.Errorf("start as a copy: %w", err)

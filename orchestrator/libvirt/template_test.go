@@ -219,7 +219,7 @@ func TestNoCopies(t *testing.T) {
 
 	// What is to be the memory of the template cannot be made.
 	const architecture = "user"
-	inTheWay := h.local.Path(h.templateDomain(tiny, templateKind{tiny.Name, architecture, 96 << 20, "", fleet.WallClock, fleet.Normal}).name + template.RAMSuffix)
+	inTheWay := h.local.Path(h.templateName(templateKind{tiny.Name, architecture, 96 << 20, "", fleet.WallClock, fleet.Normal}) + template.RAMSuffix)
 	if err := os.MkdirAll(filepath.Join(inTheWay, "something"), 0o700); err != nil {
 		t.Fatal(err)
 	}

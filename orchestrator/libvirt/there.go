@@ -14,6 +14,7 @@ import (
 	"github.com/fleetfall/fleetfall/agents/protocol"
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/domain"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
@@ -46,22 +47,26 @@ func (p *there) image(ctx context.Context, image vmimages.Image) (vmimages.Image
 }
 
 // lines leaves it to libvirt where sockets lie; it opens consoles only of terminals.
-func (p *there) lines(d *domain) { d.serial, d.guest = "", "" }
-
-func (p *there) console(ctx context.Context, _ domain, created golibvirt.Domain) (io.ReadCloser, error) {
-	conn, err := p.line.Connection(ctx)
-	if err != nil {
-		return nil, err
+func (p *there) lines(d *domain.Domain) lines {
+	d.Console, d.Link = domain.Terminal{}, domain.Channel{}
+	created := golibvirt.Domain{Name: d.Name, UUID: d.UUID}
+	return lines{
+		daemon: p.line,
+		console: func(ctx context.Context) (io.ReadCloser, error) {
+			conn, err := p.line.Connection(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return conn.OpenConsole(ctx, created)
+		},
+		channel: func(ctx context.Context) (net.Conn, error) {
+			conn, err := p.line.Connection(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return conn.OpenChannel(ctx, created, protocol.PortName)
+		},
 	}
-	return conn.OpenConsole(ctx, created)
-}
-
-func (p *there) channel(ctx context.Context, _ domain, created golibvirt.Domain) (net.Conn, error) {
-	conn, err := p.line.Connection(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return conn.OpenChannel(ctx, created, protocol.PortName)
 }
 
 func (p *there) privateMemory(string) (int64, error) {

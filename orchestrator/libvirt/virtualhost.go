@@ -16,6 +16,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 )
 
@@ -27,7 +28,7 @@ type virtualHost struct {
 	domainName string
 	log        *guestlink.ConsoleLog
 	service    *guestlink.Service
-	jobs       *inbox[func(context.Context)]
+	jobs       *inbox.Inbox[func(context.Context)]
 
 	disk    string   // of work: path of the file, empty before there is one
 	current *machine // of work: to be ended
@@ -115,7 +116,7 @@ func newVirtualHost(f *virtualFleet, spec fleet.HostSpec, domainName string) (*v
 	}
 	h := &virtualHost{
 		fleet: f, spec: spec, domainName: domainName, log: log, service: &guestlink.Service{Spec: spec}, mode: fleet.Normal,
-		jobs: newInbox[func(context.Context)](),
+		jobs: inbox.New[func(context.Context)](),
 	}
 	h.service.Self = func() (time.Time, []byte) {
 		return virtualEpoch.Add(h.last), f.entropy(spec.Name, h.boots)
@@ -128,8 +129,8 @@ func (h *virtualHost) work(ctx context.Context) {
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-		case <-h.jobs.ready:
-			for job, ok := h.jobs.take(); ok && ctx.Err() == nil; job, ok = h.jobs.take() {
+		case <-h.jobs.Ready:
+			for job, ok := h.jobs.Take(); ok && ctx.Err() == nil; job, ok = h.jobs.Take() {
 				job(ctx)
 			}
 		}
@@ -153,7 +154,7 @@ func (h *virtualHost) keepMemory(ctx context.Context) {
 	if what.Error != "" {
 		h.fleet.log.Warn().Str("host", h.spec.Name).Str("error", what.Error).Msg("crash dump")
 	}
-	h.fleet.inbox.put(kept{h, what})
+	h.fleet.inbox.Put(kept{h, what})
 }
 
 // destroy ends the VM, if there is one, after dumping its memory when that is to be done.
@@ -213,9 +214,9 @@ func (h *virtualHost) ends(then func(at time.Duration)) {
 // end has the VM destroyed, if there is one.
 func (h *virtualHost) end(op string) {
 	boot := h.boots
-	h.jobs.put(func(ctx context.Context) {
+	h.jobs.Put(func(ctx context.Context) {
 		if err := h.destroy(context.WithoutCancel(ctx)); err != nil {
-			h.fleet.inbox.put(broke{h, boot, op, err})
+			h.fleet.inbox.Put(broke{h, boot, op, err})
 		}
 	})
 }
@@ -238,7 +239,7 @@ func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 			h.put(at+h.fleet.limit, fleet.BootFailed{Reason: fmt.Sprintf("no hello within %v", h.fleet.limit), Excerpt: h.log.End()})
 		}
 	}})
-	h.jobs.put(func(ctx context.Context) {
+	h.jobs.Put(func(ctx context.Context) {
 		select {
 		case h.fleet.slots <- struct{}{}:
 		case <-ctx.Done():
@@ -250,7 +251,7 @@ func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 		}
 		if err != nil && ctx.Err() == nil {
 			// The VM, if there is one, may run and ask: it is taken away by a job, once nobody answers it any more.
-			h.fleet.inbox.put(broke{h, boot, "boot host", h.fleet.hypervisor.onFullDisk(err)})
+			h.fleet.inbox.Put(broke{h, boot, "boot host", h.fleet.hypervisor.onFullDisk(err)})
 		}
 	})
 }
@@ -270,25 +271,21 @@ func (h *virtualHost) create(ctx context.Context, boot int, mode fleet.BootMode,
 	if err := h.log.Restart("power on, mode " + string(mode)); err != nil {
 		return false, err
 	}
-	d := domain{
-		name: h.domainName, title: f.cfg.Cell + " " + h.spec.Name, accelerator: f.accelerator, image: image,
-		architecture: h.spec.Architecture, oops: h.spec.Oops, mode: mode, memory: h.spec.MemoryBytes, disk: h.disk,
-		virtual: &virtualParts{diskSize: image.DiskSize},
-	}
+	d := guestOf(h.spec, image, mode, fleet.VirtualClock, f.accelerator).domain(h.domainName, f.cfg.Cell+" "+h.spec.Name, h.disk)
 	holds := doorHolds
 	if t != nil {
-		d.ram, d.copied, holds = t.RAM, true, t.Kept.Door.Holds
+		d, holds = copyOf(d, t), t.Kept.Door.Holds
 	}
 	m, err := f.hypervisor.createMachine(ctx, d, t, listener{inbox: f.inbox, log: h.log, rung: func(m *machine) {
 		if !m.held(&holds) {
-			f.inbox.put(m.heardRing())
+			f.inbox.Put(m.heardRing())
 		}
 	}})
 	if err != nil {
 		return false, err
 	}
 	h.current = m
-	f.inbox.put(created{h, boot, m})
+	f.inbox.Put(created{h, boot, m})
 	if err := m.resume(ctx); err != nil {
 		return true, err
 	}
@@ -380,7 +377,7 @@ func (h *virtualHost) domainEvent(e connect.Event) {
 		h.fleet.date(h.machine)
 		if h.cause == nil { // it cause may still be on its way through the console's socket
 			what := due{h.spec.Name, h.boots}
-			time.AfterFunc(consoleSettle, func() { h.fleet.inbox.put(what) })
+			time.AfterFunc(consoleSettle, func() { h.fleet.inbox.Put(what) })
 		}
 	case e.Kind == golibvirt.DomainEventShutdown:
 		h.told = e.ToldToEnd()
@@ -415,7 +412,7 @@ const traceTime = time.Second
 func (f *virtualFleet) readLast(m *machine) {
 	f.alive.Go(func() {
 		t, err := m.lastTime(f.ctx)
-		f.inbox.put(stoodAt{m, t, err})
+		f.inbox.Put(stoodAt{m, t, err})
 	})
 }
 
@@ -490,6 +487,6 @@ func (h *virtualHost) look() {
 	m, f := h.machine, h.fleet
 	f.alive.Go(func() {
 		t, err := m.virtualTime(f.ctx)
-		f.inbox.put(sighted{m, t, err})
+		f.inbox.Put(sighted{m, t, err})
 	})
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/mailbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
@@ -36,10 +37,10 @@ const stoodStillAt = 2 * time.Second
 func newDesk(t *testing.T, hosts ...string) *desk {
 	t.Helper()
 	f := &virtualFleet{
-		hypervisor: &Hypervisor{}, hosts: map[string]*virtualHost{}, inbox: newInbox[any](), clock: cosim.New[happening](Lookahead),
+		hypervisor: &Hypervisor{}, hosts: map[string]*virtualHost{}, inbox: inbox.New[any](), clock: cosim.New[happening](Lookahead),
 		ctx: t.Context(), limit: defaultHello, slots: make(chan struct{}, len(hosts)),
 	}
-	f.date = func(m *machine) { f.inbox.put(stoodAt{m, stoodStillAt, nil}) }
+	f.date = func(m *machine) { f.inbox.Put(stoodAt{m, stoodStillAt, nil}) }
 	root, err := os.MkdirTemp("/var/tmp", "fft-")
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +63,7 @@ func newDesk(t *testing.T, hosts ...string) *desk {
 		f.hosts[name] = h
 		h.boot(0, fleet.Normal)
 		f.slots <- struct{}{}
-		box, _, err := mailbox.New(files, account.Account{}, name, files.Path(name+".tty"), nil)
+		box, _, err := mailbox.New(files, account.Account{}, name, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

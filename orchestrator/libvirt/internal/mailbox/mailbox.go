@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"sync/atomic"
 
@@ -26,14 +27,16 @@ type Mailbox struct {
 
 // Paths are where QEMU finds what it shares with us.
 type Paths struct {
-	Memory string // of the size of protocol.MailboxSize
-	Bell   string // the socket that serves the guest's floppy drive
+	Memory  string // of the size of protocol.MailboxSize
+	Bell    string // the socket that serves the guest's floppy drive
+	Console string // a pipe
 }
 
-// New makes what a domain of this name shares with us, and its console, a pipe at this path. A copy of a template finds the
+// New makes what a domain of this name shares with us, for a QEMU that runs as this account. A copy of a template finds the
 // template's letters in it; nil for none.
-func New(files *storage.Local, a account.Account, domain, console string, letters []byte) (_ *Mailbox, at Paths, err error) {
-	m := &Mailbox{files: files, name: domain + suffix, console: console}
+func New(files *storage.Local, a account.Account, domain string, letters []byte) (_ *Mailbox, at Paths, err error) {
+	m := &Mailbox{files: files, name: domain + suffix, console: files.Path(domain + ".tty")}
+	at.Console = m.console
 	if err := makePipe(m.console, a); err != nil {
 		return nil, at, err
 	}
@@ -69,6 +72,9 @@ func New(files *storage.Local, a account.Account, domain, console string, letter
 }
 
 const suffix = ".mailbox"
+
+// OpenConsole opens our end of the console, of a QEMU that has opened its own.
+func (m *Mailbox) OpenConsole() (io.ReadCloser, error) { return openPipe(m.console) }
 
 // Listen has rung called whenever the guest stands still and wants an answer. It must not block.
 func (m *Mailbox) Listen(rung func()) { m.rung.Store(rung) }

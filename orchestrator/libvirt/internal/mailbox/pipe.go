@@ -32,8 +32,8 @@ func makePipe(path string, a account.Account) error {
 
 func pipeEnds(path string) []string { return []string{path + ".in", path + ".out"} }
 
-// OpenPipe opens the end that a QEMU, which has opened it, writes to.
-func OpenPipe(path string) (io.ReadCloser, error) {
+// openPipe opens the end that a QEMU, which has opened it, writes to.
+func openPipe(path string) (io.ReadCloser, error) {
 	file, err := os.OpenFile(path+".out", os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open console: %w", err)

@@ -1,4 +1,4 @@
-package libvirt
+package timers
 
 import (
 	"slices"
@@ -8,17 +8,17 @@ import (
 )
 
 func TestTimersRunInOrder(t *testing.T) {
-	timers := newTimers()
+	timers := New()
 	done := make(chan struct{})
 	fired := make(chan int, 100)
 	var want []int
-	timers.after(time.Hour, func() { fired <- -1 })
+	timers.After(time.Hour, func() { fired <- -1 })
 	now := time.Now()
 	for i := range 50 { // in pairs of which the second is due first, each at the time of half of all
 		timers.at(now.Add(-time.Duration(i%2)), func() { fired <- i })
 	}
 	var runner sync.WaitGroup
-	runner.Go(func() { timers.run(done) })
+	runner.Go(func() { timers.Run(done) })
 	for i := range 50 {
 		want = append(want, i)
 	}
@@ -28,7 +28,7 @@ func TestTimersRunInOrder(t *testing.T) {
 		got = append(got, <-fired)
 	}
 	// One that is asked for while it waits for the next wakes it.
-	timers.after(0, func() { fired <- 50 })
+	timers.After(0, func() { fired <- 50 })
 	want, got = append(want, 50), append(got, <-fired)
 	close(done)
 	runner.Wait()

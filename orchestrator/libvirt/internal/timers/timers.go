@@ -1,4 +1,5 @@
-package libvirt
+// Package timers has functions called at times of the wall clock, in order.
+package timers
 
 import (
 	"slices"
@@ -6,9 +7,9 @@ import (
 	"time"
 )
 
-// timers are the timers of one fleet. They run in the order of their time and, for the same time, in the order in which
+// Timers are the timers of one fleet. They run in the order of their time and, for the same time, in the order in which
 // they were asked for, one after the other.
-type timers struct {
+type Timers struct {
 	mu      sync.Mutex
 	pending []timer // sorted by due, then by when they were asked for
 	wake    chan struct{}
@@ -19,13 +20,13 @@ type timer struct {
 	f   func()
 }
 
-func newTimers() *timers { return &timers{wake: make(chan struct{}, 1)} }
+func New() *Timers { return &Timers{wake: make(chan struct{}, 1)} }
 
-// after calls f, which must not block, once d has passed while run runs.
-func (t *timers) after(d time.Duration, f func()) { t.at(time.Now().Add(d), f) }
+// After calls f, which must not block, once d has passed while run runs.
+func (t *Timers) After(d time.Duration, f func()) { t.at(time.Now().Add(d), f) }
 
 // at calls f as after does, at a time.
-func (t *timers) at(due time.Time, f func()) {
+func (t *Timers) at(due time.Time, f func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	place, _ := slices.BinarySearchFunc(t.pending, due, func(p timer, due time.Time) int {
@@ -43,8 +44,8 @@ func (t *timers) at(due time.Time, f func()) {
 	}
 }
 
-// run runs the timers until done is closed.
-func (t *timers) run(done <-chan struct{}) {
+// Run runs the timers until done is closed.
+func (t *Timers) Run(done <-chan struct{}) {
 	next := time.NewTimer(time.Hour)
 	defer next.Stop()
 	for {
@@ -59,7 +60,7 @@ func (t *timers) run(done <-chan struct{}) {
 }
 
 // fire calls every timer that is due and returns how long it is to the next.
-func (t *timers) fire() time.Duration {
+func (t *Timers) fire() time.Duration {
 	for {
 		t.mu.Lock()
 		if len(t.pending) == 0 {
