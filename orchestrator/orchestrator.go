@@ -7,7 +7,6 @@ package orchestrator
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
@@ -60,7 +59,7 @@ func (t Trial) Run(ctx context.Context, f fleet.Fleet, rec Recorder, watch func(
 	if err != nil {
 		return Outcome{Status: Invalid, Reason: err.Error()}, err
 	}
-	if err := t.check(f.Caps()); err != nil {
+	if err := t.Fits(f.Caps().Backend, f.Caps().Has); err != nil { // before anything boots
 		return Outcome{Status: Invalid, Reason: err.Error()}, err
 	}
 	if watch == nil {
@@ -109,21 +108,6 @@ func (t Trial) Run(ctx context.Context, f fleet.Fleet, rec Recorder, watch func(
 		}
 		decisions = m.handle(e)
 	}
-}
-
-// check refuses, before anything boots, what the fleet cannot do.
-func (t Trial) check(c fleet.Caps) error {
-	for _, kind := range fleet.ActionKinds() {
-		if !c.Supports(kind) {
-			return fmt.Errorf("cell %s: backend %s cannot %s a host", t.Cell.ID, c.Backend, kind)
-		}
-	}
-	for _, a := range c.Architectures {
-		if a == t.Cell.Fleet.Architecture {
-			return nil
-		}
-	}
-	return fmt.Errorf("cell %s: backend %s cannot run architecture %q, it runs %v", t.Cell.ID, c.Backend, t.Cell.Fleet.Architecture, c.Architectures)
 }
 
 // carryOut does one decision and records it.

@@ -39,8 +39,8 @@ const (
 
 // Versions of a journal.
 const (
-	// JournalSchema is what is written.
-	JournalSchema = 2
+	// journalSchema is what is written.
+	journalSchema = 2
 	// journalWithoutSums is the one before, whose entries carry no checksums. It is read, and a run that began with it
 	// goes on with it.
 	journalWithoutSums = 1

@@ -27,7 +27,7 @@ func withoutSums(t testing.TB, path string) string {
 // anew is a journal with the sums that its lines ought to have: what somebody would write who means to deceive.
 func anew(t testing.TB, lines ...string) string {
 	t.Helper()
-	c := newChains(JournalSchema)
+	c := newChains(journalSchema)
 	var b strings.Builder
 	for _, line := range lines {
 		line = strings.TrimSuffix(line, "\n")
@@ -202,7 +202,7 @@ func BenchmarkAppend(b *testing.B) {
 	beat := fleet.Beat{BootID: "1c1b6e0e-3f4a-4c53-9df0-3f8f3a0f3a51", AgentState: "running", ContentVersion: 11, WorkUnits: 3,
 		WorkMax: 4 * time.Millisecond, WorkTotal: 9 * time.Millisecond, Uptime: time.Minute, Available: 51 << 20, RunDelay: time.Millisecond,
 		Loads: []fleet.Load{{What: "exec", Units: 1, Total: 3e6}, {What: "open", Units: 1, Total: 1e6}, {What: "read", Units: 1, Total: 5e6}}}
-	for name, schema := range map[string]int{"sums": JournalSchema, "none": journalWithoutSums} {
+	for name, schema := range map[string]int{"sums": journalSchema, "none": journalWithoutSums} {
 		b.Run(name, func(b *testing.B) {
 			w := newWriter("nowhere", nowhere{}, newChains(schema))
 			trial, err := w.Trial(1, TrialHeader{})

@@ -33,8 +33,8 @@ func (j *Journal) begin(data []byte) error {
 	if err := json.Unmarshal(data, &j.Header); err != nil {
 		return fmt.Errorf("header: %w", err)
 	}
-	if j.Schema != JournalSchema && j.Schema != journalWithoutSums {
-		return fmt.Errorf("journal schema %d, this fleetfall reads %d and %d", j.Schema, journalWithoutSums, JournalSchema)
+	if j.Schema != journalSchema && j.Schema != journalWithoutSums {
+		return fmt.Errorf("journal schema %d, this fleetfall reads %d and %d", j.Schema, journalWithoutSums, journalSchema)
 	}
 	j.Unchecked = j.Schema == journalWithoutSums
 	if j.Plan == nil {

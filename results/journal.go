@@ -131,7 +131,7 @@ func Create(path string, header Header) (*Writer, error) {
 	if err := lock(f); err != nil {
 		return nil, errors.Join(&JournalError{path, err}, f.Close())
 	}
-	header.Schema = JournalSchema
+	header.Schema = journalSchema
 	w := newWriter(path, f, newChains(header.Schema))
 	if err := w.Append(Entry{Kind: KindRun}, header); err != nil {
 		return nil, errors.Join(err, w.Close())

@@ -84,7 +84,7 @@ func TestJournalRoundTrip(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := header()
-	want.Schema = JournalSchema
+	want.Schema = journalSchema
 	if diff := cmp.Diff(want, j.Header); diff != "" {
 		t.Errorf("header (-want +got):\n%s", diff)
 	}
@@ -181,7 +181,7 @@ func TestDiskFull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWriter("/dev/full", f, newChains(JournalSchema))
+	w := newWriter("/dev/full", f, newChains(journalSchema))
 	_, err = w.Trial(1, TrialHeader{})
 	for err == nil {
 		err = w.Append(Entry{Kind: KindEvent, Trial: 1, What: "beat"}, fleet.Beat{})

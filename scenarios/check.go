@@ -8,8 +8,8 @@ import (
 )
 
 // Check tells what makes p no plan: a field that is computed with, or that names files, is not what a scenario could
-// have made of it. A plan from [Load] passes; one that was read from elsewhere may not. Names of metrics, faults and
-// images are not checked: another fleetfall may have others.
+// have made of it. A plan from [Load] passes; one that was read from elsewhere may not. Names of metrics, faults,
+// images and backends are not checked: another fleetfall may have others.
 func (p *Plan) Check() error {
 	within := func(name string, d Duration, least time.Duration) error {
 		if time.Duration(d) < least || time.Duration(d) > maxDuration {
@@ -36,6 +36,9 @@ func (p *Plan) Check() error {
 		p.checkHosts(),
 	); err != nil {
 		return err
+	}
+	if p.Backend != "" && !validName(p.Backend) {
+		return fmt.Errorf("the backend's name is %.60q: %s", p.Backend, nameRule)
 	}
 	if p.Clock != "" && !slices.Contains(clocks, p.Clock) {
 		return fmt.Errorf("unknown clock %.60q; the clocks are %s", p.Clock, andList(clocks))
@@ -75,24 +78,14 @@ func (p *Plan) Check() error {
 	return nil
 }
 
-// checkHosts bounds the hosts of each fleet by what its machines can have, and those of all trials by what can be
-// listed.
+// checkHosts bounds the hosts of each fleet and of all trials by what can be listed. What the backend can hold it knows
+// itself.
 func (p *Plan) checkHosts() error {
-	var each int64
-	for backend, most := range maxHosts {
-		if p.Backend == "" || p.Backend == backend {
-			each = max(each, most)
-		}
-	}
-	if each == 0 {
-		return fmt.Errorf("unknown backend %.60q", p.Backend)
-	}
-	most := each * int64(max(1, len(p.Nodes)))
 	all := int64(0)
 	for _, c := range p.Cells {
 		n := int64(c.Fleet.Hosts)
-		if n < 1 || n > most {
-			return fmt.Errorf("cell %.200q has %d hosts, and must have between 1 and %d", c.ID, n, most)
+		if n < 1 || n > maxFleet {
+			return fmt.Errorf("cell %.200q has %d hosts, and must have between 1 and %d", c.ID, n, maxFleet)
 		}
 		if all += n * int64(p.Repeat); all > maxFleet {
 			return fmt.Errorf("all trials together have more than %d hosts", maxFleet)

@@ -13,9 +13,10 @@ import (
 
 // A script is a scenario's blocks, read and checked one by one but not yet multiplied.
 type script struct {
-	head       *section // the scenario block; where there is none, a stand-in at the file's end
-	plan       Plan     // what comes from the scenario and guest blocks
-	nodes      []Node
+	head       *section   // the scenario block; where there is none, a stand-in at the file's end
+	plan       Plan       // what comes from the scenario and guest blocks
+	clockFrom  *hcl.Range // where the clock was asked for from outside; nil when it was not
+	nodes      []declared[Node]
 	daemons    map[string]*section // of the nodes, by daemonuri.URI.Daemon
 	fleets     []declared[Fleet]
 	updates    []declared[Update]
@@ -115,7 +116,7 @@ func (s *script) scenario(sec *section) {
 	s.plan.Seed = uint64(sec.integer("seed", 0, maxSeed, 1))
 	s.plan.Deadline = sec.duration("deadline", time.Second, maxDuration, maxDuration)
 	s.plan.Repeat = int(sec.integer("repeat", 1, maxRepeat, 1))
-	s.plan.Backend = sec.choice("backend", "libvirt", "backends", backends())
+	s.backend(sec)
 	s.plan.Clock = sec.choice("clock", "", "clocks", clocks)
 	s.plan.StableFor = sec.duration("stable_for", time.Millisecond, maxDuration, 30*time.Second)
 	s.plan.Liveness = sec.duration("liveness", time.Millisecond, maxDuration, 30*time.Second)
@@ -128,20 +129,14 @@ func (s *script) overrideClock(l *loader) {
 	switch {
 	case from.text == "":
 	case slices.Contains(clocks, from.text):
-		s.plan.Clock = from.text
+		l.show(from.origin, from.text)
+		at := from.start()
+		s.plan.Clock, s.clockFrom = from.text, &at
 	default:
 		l.show(from.origin, from.text)
 		from.text = shorten(from.text)
 		l.errorf(from.start(), "Unknown clock", "There is no clock %q.%s", from.text, hint(from.text, "clocks", clocks))
 	}
-}
-
-func backends() []string {
-	var names []string
-	for name := range maxHosts {
-		names = append(names, name)
-	}
-	return sorted(names)
 }
 
 func (s *script) guest(sec *section) {

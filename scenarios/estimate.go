@@ -147,7 +147,7 @@ func (p *Plan) outage(c Cell, a Assumptions) outage {
 	looping := func(hosts int, from, to float64) float64 {
 		return float64(hosts) * max(0, min(to, deadline)-from) / turn
 	}
-	if r.Technicians < 1 { // nobody comes
+	if r.Strategy == noStrategy || r.Technicians < 1 { // nobody comes
 		return outage{lasts: deadline, boots: looping(hosts, float64(p.Tempo.Poll), deadline)}
 	}
 	second := float64(p.Tempo.Poll) + 2*float64(r.Restart) + float64(a.turns(hosts)*a.Boot)

@@ -17,6 +17,7 @@ func (s *script) expand(l *loader) *Plan {
 			Name: noStrategy, Strategy: noStrategy, HandsOn: Distribution{Kind: fixed}, Restart: Duration(defaultRestart),
 		}, s.head}}
 	}
+	s.checkBackend(l)
 	s.addControl()
 	s.checkTimes()
 	if !s.checkSize(l) {
@@ -46,7 +47,10 @@ func (s *script) expand(l *loader) *Plan {
 		e.where.checkMatches(l, fmt.Sprintf("Expectation %q: ", shorten(e.value.Name)), cells)
 		s.plan.Expect = append(s.plan.Expect, e.value)
 	}
-	s.plan.Cells, s.plan.Nodes = cells, s.nodes
+	s.plan.Cells = cells
+	for _, n := range s.nodes {
+		s.plan.Nodes = append(s.plan.Nodes, n.value)
+	}
 	if l.diags.HasErrors() {
 		return nil
 	}
@@ -126,14 +130,18 @@ func (s *script) checkTimes() {
 
 // checkSize reports fleets and products that no run could hold; it tells whether it is safe to multiply.
 func (s *script) checkSize(l *loader) bool {
-	each := maxHosts[s.plan.Backend] // none of a backend that nobody has said or that there is not, which is reported
-	limit := each * int64(max(1, len(s.nodes)))
+	on, known := s.onBackend(l) // of one that there is not, it is reported
+	limit := on.MaxHosts * int64(max(1, len(s.nodes)))
+	fewer := "give it fewer hosts"
+	if len(on.lacks(Node{})) == 0 {
+		fewer = "spread the fleet over several with host blocks, or " + fewer
+	}
 	for _, f := range s.fleets {
 		// Of an incomplete scenario the host blocks that are missing may make the room.
-		if int64(f.value.Hosts) > limit && each > 0 && !(s.incomplete && len(s.nodes) > 0) {
+		if known && int64(f.value.Hosts) > limit && !(s.incomplete && len(s.nodes) > 0) {
 			f.from.fail("hosts", "Too many hosts",
-				"A fleet may have %d hosts on the backend %q, not %d. A machine holds %d: spread the fleet over several "+
-					"with host blocks, or give it fewer hosts.", limit, s.plan.Backend, f.value.Hosts, each)
+				"A fleet may have %d hosts on the backend %q, not %d. A machine holds %d: %s.",
+				limit, on.Name, f.value.Hosts, on.MaxHosts, fewer)
 		}
 	}
 	if n := len(s.fleets) * len(s.updates) * len(s.rollouts) * len(s.recoveries); n > maxCells {

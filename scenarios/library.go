@@ -22,9 +22,9 @@ func Library() []string {
 	return names
 }
 
-// Read returns the source of the scenario file at this path or, when name has neither a slash nor the ending .hcl, of
+// readSource returns the source of the scenario file at this path or, when name has neither a slash nor the ending .hcl, of
 // the library's scenario of this name; and what diagnostics should call it.
-func Read(name string) (filename string, src []byte, err error) {
+func readSource(name string) (filename string, src []byte, err error) {
 	if strings.ContainsAny(name, `/\`) || strings.HasSuffix(name, ".hcl") {
 		src, err = readBounded(name)
 		return name, src, err

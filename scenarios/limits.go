@@ -24,7 +24,7 @@ const (
 
 	maxName    = 40 // characters of a block's name
 	maxText    = 400
-	maxFleet   = 10_000_000 // hosts; see maxHosts for what a backend can hold
+	maxFleet   = 10_000_000 // hosts; what a backend can hold it says itself, see Backend
 	maxCells   = 256
 	maxSamples = 10_000 // cells times repeats
 	maxRepeat  = 1000
@@ -35,11 +35,6 @@ const (
 	// maxDuration bounds every duration in a scenario, and every sample of a distribution.
 	maxDuration = 365 * 24 * time.Hour
 )
-
-// maxHosts is how many hosts of a fleet each machine can have, by backend; its keys are the backends there are.
-var maxHosts = map[string]int64{
-	"libvirt": 500, // real VMs
-}
 
 const (
 	minMemory = 32 << 20 // bytes; less does not hold a stock kernel and its initramfs

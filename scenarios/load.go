@@ -29,6 +29,7 @@ type Options struct {
 	Environ  []string          // as os.Environ: FLEETFALL_VAR_name=value; VarFiles win over it
 	Clock    string            // ClockVirtual or ClockWall, from --clock: wins over the scenario's; empty says nothing
 	Images   []string          // names of the images there are recipes for; nil leaves it to who runs the plan to know them
+	Backends []Backend         // that a scenario can name; nil leaves it to who runs the plan to know them, and their limits
 
 	// Files, when not nil, is given every source that was read, by the name that ranges call it: what Render needs.
 	Files map[string]*hcl.File
@@ -80,7 +81,7 @@ func (l *loader) expand(body *hclsyntax.Body) hcl.Body {
 // LoadFile is Load for the file at this path or, when name has neither a slash nor the ending .hcl, for the library's
 // scenario of this name.
 func LoadFile(ctx context.Context, name string, opts Options) (*Plan, hcl.Diagnostics) {
-	filename, src, err := Read(name)
+	filename, src, err := readSource(name)
 	if err != nil {
 		return nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Scenario not found", Detail: sentence(err)}}
 	}

@@ -37,9 +37,9 @@ func golden(t *testing.T, path string, got []byte) {
 }
 
 // options reads the options that a test scenario asks for in its first lines: "# --var a=b", "# --var-file path",
-// "# --clock name", "# --image name" and "# --env NAME=value".
+// "# --clock name", "# --image name", "# --backend paper" and "# --env NAME=value".
 func options(src []byte) Options {
-	opts := Options{Vars: map[string]string{}, Files: map[string]*hcl.File{}}
+	opts := Options{Vars: map[string]string{}, Files: map[string]*hcl.File{}, Backends: []Backend{{Name: "libvirt", MaxHosts: 500}}}
 	for line := range strings.Lines(string(src)) {
 		flag, value, ok := strings.Cut(strings.TrimSpace(strings.TrimPrefix(line, "#")), " ")
 		switch {
@@ -54,12 +54,38 @@ func options(src []byte) Options {
 			opts.Clock = value
 		case flag == "--image":
 			opts.Images = append(opts.Images, value)
+		case flag == "--backend" && value == paper.Name:
+			opts.Backends = append(opts.Backends, paper)
 		case flag == "--env":
 			opts.Environ = append(opts.Environ, value)
 		}
 	}
 	return opts
 }
+
+// paper is a backend that can do little.
+var paper = Backend{Name: "paper", MaxHosts: 3, Lacks: func(p Part) (lacks []Lack) {
+	switch p := p.(type) {
+	case *Plan:
+		if p.Clock == ClockVirtual {
+			lacks = append(lacks, Lack{"clock", "keep the virtual clock"})
+		}
+	case Node:
+		lacks = append(lacks, Lack{"", "put hosts on machines that host blocks name"})
+	case Fleet:
+		if p.Architecture == "ebpf" {
+			lacks = append(lacks, Lack{"architecture", `run hosts of the architecture "ebpf"`})
+		}
+		if p.CrashDump {
+			lacks = append(lacks, Lack{"crash_dump", "keep a host's memory at its first panic"})
+		}
+	case Recovery:
+		if p.Strategy == safeMode {
+			lacks = append(lacks, Lack{"", `boot a host into the mode "safe"`})
+		}
+	}
+	return lacks
+}}
 
 func load(t *testing.T, path string) (*Plan, string) {
 	t.Helper()

@@ -19,7 +19,7 @@ func (s *script) node(sec *section) {
 		URI:  sec.text("uri", ""),
 		At:   fmt.Sprintf("%s:%d,%d", sec.def.Filename, sec.def.Start.Line, sec.def.Start.Column),
 	}
-	s.nodes = append(s.nodes, n)
+	s.nodes = append(s.nodes, declared[Node]{n, sec})
 	if !sec.has("uri") || !sec.settled("uri") || len(sec.l.diags) > before {
 		return
 	}

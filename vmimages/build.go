@@ -103,7 +103,7 @@ func (b *builder) dir() string { return filepath.Join(b.cache, imagesDir, b.reci
 // built returns the image of this plan when it is in the cache and whole, and marks it as used last.
 func (b *builder) built(p plan) (Image, error) {
 	if p.digest == "" {
-		return Image{}, ErrNotBuilt
+		return Image{}, errNotBuilt
 	}
 	dir := filepath.Join(b.dir(), p.digest[:digestLetter])
 	img, err := open(dir)
@@ -113,7 +113,7 @@ func (b *builder) built(p plan) (Image, error) {
 	if img.Digest != p.digest {
 		return Image{}, fmt.Errorf("%s holds another build", dir)
 	}
-	if err := Verify(img); err != nil {
+	if err := verify(img); err != nil {
 		return Image{}, err
 	}
 	now := time.Now()

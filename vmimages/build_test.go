@@ -76,7 +76,7 @@ func TestBuild(t *testing.T) {
 			t.Errorf("error %v, want %v", err, stop)
 		}
 		nothingHalfMade(t)
-		if _, err := Find(cache, "tiny"); !errors.Is(err, ErrNotBuilt) {
+		if _, err := Find(cache, "tiny"); !errors.Is(err, errNotBuilt) {
 			t.Errorf("find: %v", err)
 		}
 	})
@@ -112,7 +112,7 @@ func TestBuild(t *testing.T) {
 		if left, _ := filepath.Glob(filepath.Join(cache, "images", "tiny", tempPrefix+"*")); len(left) != 1 {
 			t.Errorf("a killed build left %q, want its temporary directory", left)
 		}
-		if _, err := Find(cache, "tiny"); !errors.Is(err, ErrNotBuilt) {
+		if _, err := Find(cache, "tiny"); !errors.Is(err, errNotBuilt) {
 			t.Errorf("find: %v", err)
 		}
 	})
@@ -124,7 +124,7 @@ func TestBuild(t *testing.T) {
 	}
 	took := time.Since(start)
 	nothingHalfMade(t)
-	if err := Verify(first); err != nil {
+	if err := verify(first); err != nil {
 		t.Error(err)
 	}
 	const limit = 40e6
@@ -160,7 +160,7 @@ func TestBuild(t *testing.T) {
 			t.Fatal(err)
 		}
 		f.Close()
-		if err := Verify(first); err == nil || !strings.Contains(err.Error(), first.Initrd) {
+		if err := verify(first); err == nil || !strings.Contains(err.Error(), first.Initrd) {
 			t.Errorf("verify: %v", err)
 		}
 		img, steps, err := build(t.Context(), cache)

@@ -41,13 +41,13 @@ func fakeBuild(t *testing.T, cache, name, input string, used time.Time) string {
 
 func TestFindAndList(t *testing.T) {
 	cache := t.TempDir()
-	if _, err := Find(cache, "tiny"); !errors.Is(err, ErrNotBuilt) || !strings.Contains(err.Error(), "run `fleetfall image build tiny`") {
+	if _, err := Find(cache, "tiny"); !errors.Is(err, errNotBuilt) || !strings.Contains(err.Error(), "run `fleetfall image build tiny`") {
 		t.Errorf("empty cache: error %v", err)
 	}
 	if images, err := List(filepath.Join(cache, "none")); err != nil || len(images) != 0 {
 		t.Errorf("no cache: %v, %v", images, err)
 	}
-	if _, err := Find(cache, "../tiny"); err == nil || errors.Is(err, ErrNotBuilt) {
+	if _, err := Find(cache, "../tiny"); err == nil || errors.Is(err, errNotBuilt) {
 		t.Errorf("a path as a name: error %v", err)
 	}
 	at := time.Unix(1e9, 0)
@@ -124,7 +124,7 @@ func TestDamageIsDetected(t *testing.T) {
 			if err != nil {
 				return
 			}
-			if err := Verify(img); (err == nil) != (tt.name == "none") {
+			if err := verify(img); (err == nil) != (tt.name == "none") {
 				t.Errorf("verify: error %v", err)
 			}
 		})

@@ -46,8 +46,8 @@ type Options struct {
 	Sources fs.FS
 }
 
-// ErrNotBuilt is wrapped by Find's error when there is no whole build of an image.
-var ErrNotBuilt = errors.New("image is not built")
+// errNotBuilt is wrapped by Find's error when there is no whole build of an image.
+var errNotBuilt = errors.New("image is not built")
 
 // DefaultCache is where images are kept: /var/cache/fleetfall for root, whose hypervisor runs as another user and must
 // be able to read them, else fleetfall in the user's cache directory.
@@ -77,14 +77,14 @@ func Build(ctx context.Context, name string, o Options) (Image, error) {
 }
 
 // Find returns the newest whole build of an image: that which Build returned last. It looks at the files' sizes, not
-// at their content: see Verify. Its error wraps ErrNotBuilt when there is none.
+// at their content: see verify. Its error wraps errNotBuilt when there is none.
 func Find(cache, name string) (Image, error) {
 	images, err := builds(cache, name)
 	if err != nil {
 		return Image{}, err
 	}
 	if len(images) == 0 {
-		return Image{}, fmt.Errorf("%w: %s is not in %s; run `fleetfall image build %s`", ErrNotBuilt, name, cache, name)
+		return Image{}, fmt.Errorf("%w: %s is not in %s; run `fleetfall image build %s`", errNotBuilt, name, cache, name)
 	}
 	return images[0], nil
 }
@@ -112,8 +112,8 @@ func List(cache string) ([]Image, error) {
 	return all, nil
 }
 
-// Verify reads all of an image's files and reports the first that is not what the lock file says.
-func Verify(img Image) error {
+// verify reads all of an image's files and reports the first that is not what the lock file says.
+func verify(img Image) error {
 	if digest := digestOf(img.Lock.Inputs); digest != img.Lock.Digest {
 		return fmt.Errorf("image %s: %s: its inputs have digest %.12s, not %.12s", img.Name, lockFile, digest, img.Lock.Digest)
 	}

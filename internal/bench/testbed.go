@@ -194,7 +194,7 @@ func await(ctx context.Context, f fleet.Fleet, want func(fleet.Event) bool) erro
 		case fleet.InfraFailed:
 			return &fleet.InfraError{Host: e.Host, Op: w.Op, Err: errors.New(w.Reason)}
 		case fleet.BootFailed:
-			return &fleet.BootError{Host: e.Host, Reason: w.Reason, Output: []byte(w.Excerpt)}
+			return fmt.Errorf("host %s did not boot: %s", e.Host, w.Reason)
 		case fleet.Panic:
 			return fmt.Errorf("host %s panicked: %s", e.Host, w.Title)
 		}

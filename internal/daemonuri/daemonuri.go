@@ -61,8 +61,8 @@ func (d URI) Daemon() string {
 	return strings.Join([]string{strings.ToLower(d.Host), cmp.Or(d.Port, ports[d.Transport]), d.Driver, d.Socket}, " ")
 }
 
-// SystemSocket is where a system's daemon listens on its own machine.
-const SystemSocket = "/var/run/libvirt/libvirt-sock"
+// systemSocket is where a system's daemon listens on its own machine.
+const systemSocket = "/var/run/libvirt/libvirt-sock"
 
 // sshPath is a path that means itself to ssh, which expands and splits some of what it is given.
 var sshPath = regexp.MustCompile(`^/[A-Za-z0-9/._+@,=-]*$`)
@@ -138,7 +138,7 @@ func read(u *url.URL) (URI, error) {
 	case d.Socket == "" && u.Path == "/session" && d.Transport == SSH:
 		return d, errors.New("where a session's socket is there is not known here: add ?socket=/path/of/libvirt-sock")
 	case d.Socket == "" && u.Path == "/system":
-		d.Socket = SystemSocket
+		d.Socket = systemSocket
 	}
 	return d, nil
 }

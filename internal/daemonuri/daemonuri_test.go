@@ -13,16 +13,16 @@ func TestParse(t *testing.T) {
 		text string
 		want URI
 	}{
-		{"qemu:///system", URI{Driver: "qemu:///system", Transport: "unix", Socket: SystemSocket}},
+		{"qemu:///system", URI{Driver: "qemu:///system", Transport: "unix", Socket: systemSocket}},
 		{"qemu:///session", URI{Driver: "qemu:///session", Transport: "unix"}},
 		{"qemu:///session?socket=/r/libvirt-sock", URI{Driver: "qemu:///session", Transport: "unix", Socket: "/r/libvirt-sock"}},
 		{"qemu+unix:///system?socket=%2Fa%20b", URI{Driver: "qemu:///system", Transport: "unix", Socket: "/a b"}},
-		{"qemu+tcp://m/system", URI{Driver: "qemu:///system", Transport: "tcp", Remote: true, Host: "m", Socket: SystemSocket}},
+		{"qemu+tcp://m/system", URI{Driver: "qemu:///system", Transport: "tcp", Remote: true, Host: "m", Socket: systemSocket}},
 		{"qemu+tcp://[::1]:7/session", URI{Driver: "qemu:///session", Transport: "tcp", Remote: true, Host: "::1", Port: "7"}},
-		{"qemu://m/system", URI{Driver: "qemu:///system", Transport: "tls", Remote: true, Host: "m", Socket: SystemSocket}},
+		{"qemu://m/system", URI{Driver: "qemu:///system", Transport: "tls", Remote: true, Host: "m", Socket: systemSocket}},
 		{"qemu+tls://m:7/system?pkipath=/p&no_verify=1", URI{Driver: "qemu:///system", Transport: "tls", Remote: true, Host: "m", Port: "7",
-			Socket: SystemSocket, PKI: "/p", NoVerify: true}},
-		{"qemu+ssh://m/system", URI{Driver: "qemu:///system", Transport: "ssh", Remote: true, Host: "m", Socket: SystemSocket}},
+			Socket: systemSocket, PKI: "/p", NoVerify: true}},
+		{"qemu+ssh://m/system", URI{Driver: "qemu:///system", Transport: "ssh", Remote: true, Host: "m", Socket: systemSocket}},
 		{"qemu+ssh://u@m:22/session?socket=/s&keyfile=/k&known_hosts=/h&no_verify=0", URI{Driver: "qemu:///session", Transport: "ssh", Remote: true,
 			User: "u", Host: "m", Port: "22", Socket: "/s", KeyFile: "/k", KnownHosts: "/h"}},
 	} {

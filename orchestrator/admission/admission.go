@@ -187,7 +187,7 @@ func hostsWithin(files, base, each int64) int {
 func (m Machine) free() int64 {
 	free := down(m.Available) - up(m.Reserved)
 	for _, p := range m.Promised {
-		free -= up(p.Unused())
+		free -= up(p.unused())
 	}
 	return free
 }

@@ -26,8 +26,8 @@ type Promise struct {
 	Used    int64      `json:"-"` // bytes of it that the run's processes have now
 }
 
-// Unused is what the run has not yet taken, in bytes.
-func (p Promise) Unused() int64 { return max(0, p.Bytes-p.Used) }
+// unused is what the run has not yet taken, in bytes.
+func (p Promise) unused() int64 { return max(0, p.Bytes-p.Used) }
 
 // A Ledger is a directory with the promises of one user's runs on this machine, one file each. A run has the lock while it
 // looks at what others have promised, decides, and promises itself. A promise ends with the process that made it.

@@ -53,7 +53,7 @@ func TestPromiseOfAnotherProcess(t *testing.T) {
 	if len(seen) != 1 || seen[0].Run != "other123" || seen[0].Process.PID != cmd.Process.Pid || seen[0].Bytes != childBytes {
 		t.Fatalf("seen %+v", seen)
 	}
-	if used, unused := seen[0].Used, seen[0].Unused(); used < childTakes || used > childBytes || unused != childBytes-used {
+	if used, unused := seen[0].Used, seen[0].unused(); used < childTakes || used > childBytes || unused != childBytes-used {
 		t.Errorf("%d MiB used, %d MiB unused, of which %d MiB were taken", used/mega, unused/mega, childTakes/mega)
 	}
 	if err := l.Reserve(t.Context(), "other123", promise(1)); err == nil || !strings.Contains(err.Error(), "already") {
@@ -266,7 +266,7 @@ func FuzzParsePromise(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if !validRun.MatchString(p.Run) || p.Process.PID <= 0 || p.Bytes < 0 || p.Unused() < 0 {
+		if !validRun.MatchString(p.Run) || p.Process.PID <= 0 || p.Bytes < 0 || p.unused() < 0 {
 			t.Errorf("%q gave %+v", text, p)
 		}
 		again, err := json.Marshal(p)

@@ -81,7 +81,7 @@ func (f *floor) arithmetic(i int, n Need) (lines []string) {
 	} else {
 		text := fmt.Sprintf("%s: %s available, less %s kept for the machine", m.title(), mib(down(m.Available)), mib(up(m.Reserved)))
 		for _, p := range m.Promised {
-			text += fmt.Sprintf(", less %s promised to run %s", mib(up(p.Unused())), p.Run)
+			text += fmt.Sprintf(", less %s promised to run %s", mib(up(p.unused())), p.Run)
 		}
 		lines = append(lines, fmt.Sprintf("%s = %s: fits %s", text, mib(m.free()), hosts(int(max(0, m.free())/n.each()))))
 	}

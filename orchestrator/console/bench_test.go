@@ -30,7 +30,7 @@ func BenchmarkParse(b *testing.B) {
 			data := []byte(text)
 			b.SetBytes(int64(len(data)))
 			for b.Loop() {
-				Parse(data)
+				parse(data)
 			}
 		})
 	}

@@ -73,7 +73,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		data := []byte(told(script, text, after, all))
-		whole := Parse(data)
+		whole := parse(data)
 		var p Parser
 		var chunked []Report
 		rnd := rand.New(rand.NewPCG(uint64(len(data)), uint64(after)))
@@ -125,7 +125,7 @@ func TestScriptsSayWhatFixturesSay(t *testing.T) {
 		if len(s) > maxScript {
 			t.Errorf("%s: %d bytes", file, len(s))
 		}
-		if header(Parse([]byte(told(s, "", 0, all)))) == header(Parse([]byte(f.console))) {
+		if header(parse([]byte(told(s, "", 0, all)))) == header(parse([]byte(f.console))) {
 			same++
 		}
 	}

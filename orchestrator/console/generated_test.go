@@ -370,7 +370,7 @@ func TestGenerated(t *testing.T) {
 					w := &writer{Rand: rand.New(rand.NewPCG(seed, 1)), dialect: d}
 					write(w)
 					console := strings.Join(disturb(w, w.stamped()), "\n") + "\n"
-					reports := Parse([]byte(console))
+					reports := parse([]byte(console))
 					if len(reports) != 1 || !reports[0].Panicked {
 						t.Fatalf("%s, Linux %s, noise %s, seed %d: %d reports: %+v of\n%s", kind, d.name, noise, seed, len(reports), reports, console)
 					}

@@ -81,12 +81,6 @@ func (p *Parser) Flush() []Report {
 // Flush when nothing more comes.
 func (p *Parser) Panicking() bool { return p.open != nil && p.open.panicked }
 
-// Parse reads a whole console.
-func Parse(console []byte) []Report {
-	var p Parser
-	return append(p.Write(console), p.Flush()...)
-}
-
 // take reads one line; of a line that is cut, the end is missing.
 func (p *Parser) take(line []byte, cut bool, done []Report) []Report {
 	r, ok := readMessage(line)

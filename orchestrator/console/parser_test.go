@@ -58,10 +58,16 @@ func header(reports []Report) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
+// parse reads a whole console.
+func parse(console []byte) []Report {
+	var p Parser
+	return append(p.Write(console), p.Flush()...)
+}
+
 func TestFixtures(t *testing.T) {
 	for file, f := range fixtures(t) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			got := header(Parse([]byte(f.console)))
+			got := header(parse([]byte(f.console)))
 			if *update {
 				if err := os.WriteFile(file, []byte(got+"\n\n"+f.console), 0o644); err != nil {
 					t.Fatal(err)
@@ -79,7 +85,7 @@ func TestFixtures(t *testing.T) {
 func TestQuietFixturesAreQuiet(t *testing.T) {
 	for file, f := range fixtures(t) {
 		quiet := strings.HasPrefix(filepath.Base(file), "quiet-")
-		if got := len(Parse([]byte(f.console))); quiet != (got == 0) {
+		if got := len(parse([]byte(f.console))); quiet != (got == 0) {
 			t.Errorf("%s: %d reports", file, got)
 		}
 	}
@@ -89,7 +95,7 @@ func TestQuietFixturesAreQuiet(t *testing.T) {
 func TestChunksDoNotMatter(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for file, f := range fixtures(t) {
-		want := Parse([]byte(f.console))
+		want := parse([]byte(f.console))
 		for _, console := range []string{f.console, strings.ReplaceAll(f.console, "\n", "\r\n")} {
 			var p Parser
 			var got []Report
@@ -111,7 +117,7 @@ func TestCutsSayLess(t *testing.T) {
 		if strings.Contains(file, "replay") { // a line that is cut and not yet repeated says something else
 			continue
 		}
-		whole := Parse([]byte(f.console))
+		whole := parse([]byte(f.console))
 		var p Parser
 		var done []Report
 		for i := range len(f.console) {
@@ -208,11 +214,11 @@ func TestMemoryIsBounded(t *testing.T) {
 // TestStamp: a crash is stamped when it went wrong, not when all of it was printed.
 func TestStamp(t *testing.T) {
 	text := "[    1.000001] BUG: unable to handle page fault for address: 0000000000000008\n[   10.900000] Kernel panic - not syncing: Fatal exception\n"
-	reports := Parse([]byte(text))
+	reports := parse([]byte(text))
 	if len(reports) != 1 || !reports[0].Panicked || reports[0].At != time.Second+time.Microsecond {
 		t.Errorf("%+v", reports)
 	}
-	if reports := Parse([]byte("[99999999999999.000001] Kernel panic - not syncing: x\n")); len(reports) != 1 || reports[0].At != 0 {
+	if reports := parse([]byte("[99999999999999.000001] Kernel panic - not syncing: x\n")); len(reports) != 1 || reports[0].At != 0 {
 		t.Errorf("a stamp that no kernel makes: %+v", reports)
 	}
 }

@@ -42,7 +42,7 @@ type clocks []*clock
 
 // first is the earliest clock, nil when there is none that will ever come anywhere.
 func (q clocks) first() *clock {
-	if len(q) == 0 || q[0].at == Never {
+	if len(q) == 0 || q[0].at == never {
 		return nil
 	}
 	return q[0]

@@ -19,8 +19,8 @@ import (
 	"time"
 )
 
-// Never is later than any time.
-const Never = time.Duration(math.MaxInt64)
+// never is later than any time.
+const never = time.Duration(math.MaxInt64)
 
 // An Item is something that happens at a time, of a host or, with an empty name, of none.
 type Item[T any] struct {
@@ -141,7 +141,7 @@ func (c *Coordinator[T]) frontier() (at time.Duration, host string) {
 		first = asks
 	}
 	if first == nil {
-		return Never, ""
+		return never, ""
 	}
 	return first.at, first.host
 }
@@ -150,7 +150,7 @@ func (c *Coordinator[T]) frontier() (at time.Duration, host string) {
 // before their clocks are seen further on. The order is any.
 func (c *Coordinator[T]) Waited() []string {
 	limit := time.Duration(math.MinInt64) // of the clocks that are waited for
-	if len(c.items) > 0 && c.items[0].At < Never {
+	if len(c.items) > 0 && c.items[0].At < never {
 		limit = c.items[0].At
 	}
 	if first := c.asking.first(); first != nil {

@@ -80,7 +80,7 @@ func (c *scanning) Answerable() (host string, at time.Duration, ok bool) {
 	if c.next() >= 0 {
 		return "", 0, false
 	}
-	at = Never
+	at = never
 	for h, k := range c.clocks {
 		if k.asking && (k.at < at || k.at == at && h < host) {
 			host, at = h, k.at
@@ -93,7 +93,7 @@ func (c *scanning) Answerable() (host string, at time.Duration, ok bool) {
 }
 
 func (c *scanning) frontier() (at time.Duration, host string) {
-	at = Never
+	at = never
 	for h, k := range c.clocks {
 		if k.at < at || k.at == at && h < host {
 			at, host = k.at, h
@@ -103,7 +103,7 @@ func (c *scanning) frontier() (at time.Duration, host string) {
 }
 
 func (c *scanning) Waited() []string {
-	next, first := Never, Never
+	next, first := never, never
 	if i := c.earliest(); i >= 0 {
 		next = c.items[i].At
 	}
@@ -114,7 +114,7 @@ func (c *scanning) Waited() []string {
 	}
 	var hosts []string
 	for h, k := range c.clocks {
-		if !k.asking && (k.at <= next && next < Never || k.at <= first-c.lookahead && first < Never) {
+		if !k.asking && (k.at <= next && next < never || k.at <= first-c.lookahead && first < never) {
 			hosts = append(hosts, h)
 		}
 	}
@@ -133,7 +133,7 @@ func TestTheSameAsByScanning(t *testing.T) {
 			host := fmt.Sprintf("h%02d", choose.IntN(hosts))
 			at := c.Now() + time.Duration(choose.IntN(12)-3)*tick
 			if choose.IntN(50) == 0 {
-				at = Never
+				at = never
 			}
 			switch choose.IntN(6) {
 			case 0:
@@ -150,7 +150,7 @@ func TestTheSameAsByScanning(t *testing.T) {
 					t.Fatalf("seed %d, call %d: %s is %v, by scanning %v", seed, n, call, got, want)
 				}
 			case 4:
-				if choose.IntN(4) == 0 && at < Never { // what is of none is taken whenever it is, and with it all time would end
+				if choose.IntN(4) == 0 && at < never { // what is of none is taken whenever it is, and with it all time would end
 					host = ""
 				}
 				call = fmt.Sprintf("Put(%v, %q)", at, host)

@@ -130,6 +130,7 @@ func (r *Replayed) trial(ctx context.Context, j *results.Journal, t *results.Tri
 	if err != nil {
 		return err
 	}
+	recording.Has = trial.Capabilities()
 	within, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	f := replay.New(recording, func(reason string) { stop(errors.New(reason)) })

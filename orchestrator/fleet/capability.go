@@ -1,20 +1,24 @@
 package fleet
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // A Capability is one thing that a backend can do and that a scenario may need: a kind and a name, as in
 // "action serve" or "architecture kernel". A backend states all that it has, and a policy, a cell or a scenario states
 // what it needs; what is missing is refused before anything boots.
 type Capability string
 
-// Capabilities that have no name besides their kind.
+// Capabilities that have no name besides their kind. To start hosts as copies is none: whoever cannot boots them, which
+// takes longer and comes to the same.
 const (
 	CanDumpMemory Capability = "crash dump"    // a host's memory is kept at its first panic: HostSpec.CrashDump
-	CanUseNodes   Capability = "several nodes" // a fleet's hosts can be on more than one machine: HostSpec.Node
-	CanClone      Capability = "clone"         // a host's first boot can be a copy of one that has booted
+	CanUseNodes   Capability = "several nodes" // hosts are on the machines that their specs name: HostSpec.Node
 )
 
-// CanDo is the capability to carry out actions of this kind.
+// CanDo is the capability to carry out actions of this kind, one of ActionKinds.
 func CanDo(kind string) Capability { return Capability("action " + kind) }
 
 // CanBoot is the capability to boot a host into this mode.
@@ -31,6 +35,44 @@ func CanTakeOops(o Oops) Capability { return Capability("oops " + string(o)) }
 
 // CanKeepTime is the capability to stamp events with this clock.
 func CanKeepTime(c Clock) Capability { return Capability("clock " + string(c)) }
+
+// Words tell people what the capability is to do; they follow "can" or "cannot".
+func (c Capability) Words() string {
+	switch c {
+	case CanDumpMemory:
+		return "keep a host's memory at its first panic"
+	case CanUseNodes:
+		return "put hosts on machines that host blocks name"
+	}
+	kind, name, _ := strings.Cut(string(c), " ")
+	switch kind {
+	case "action":
+		return fmt.Sprintf("carry out the action %q", name)
+	case "mode":
+		return fmt.Sprintf("boot a host into the mode %q", name)
+	case "architecture":
+		return fmt.Sprintf("run hosts of the architecture %q", name)
+	case "order":
+		return fmt.Sprintf("give a guest the order %q", name)
+	case "oops":
+		return fmt.Sprintf("run hosts whose kernel takes a fault of its own by %q", name)
+	case "clock":
+		return fmt.Sprintf("keep the %s clock", name)
+	}
+	return string(c)
+}
+
+// Needed lists what a fleet needs to carry an action out.
+func Needed(a Action) []Capability {
+	needs := []Capability{CanDo(a.Kind())}
+	switch a := a.(type) {
+	case Boot:
+		needs = append(needs, CanBoot(a.Mode))
+	case Tell:
+		needs = append(needs, CanOrder(a.Order.Kind))
+	}
+	return needs
+}
 
 // Missing lists what is needed and not there, sorted, each once.
 func Missing(has, needs []Capability) []Capability {

@@ -1,6 +1,7 @@
 // Package fleet is the contract between the orchestrator and whatever runs its hosts: real VMs, containers, a
-// simulation or a recorded run. It holds the whole interface of a backend: [Fleet], the closed sets of [Action] and
-// [Event], and the two kinds of failure that must never be mixed up, [BootError] and [InfraError].
+// simulation or a recorded run. It holds all that fleets do: [Fleet], the closed sets of [Action] and [Event], and the
+// two kinds of failure that must never be mixed up: the subject's, as [BootFailed] and [Panic], is data, the testbed's
+// is an [InfraFailed] or an [InfraError].
 //
 // It imports nothing of ours but content, so that a new backend depends on this page alone.
 package fleet
@@ -19,7 +20,7 @@ import (
 // All methods but Close are called from one goroutine. Close may be called from any, once the others have returned or
 // while Next blocks (Next then returns [ErrClosed]).
 type Fleet interface {
-	// Caps tells what Do accepts and what the hosts can run. It does not change.
+	// Caps tells what Do accepts and what the hosts can be. It does not change.
 	Caps() Caps
 	// Do starts an action on a host; its outcome arrives as an Event. It returns an error, wrapping [ErrUnsupported] or
 	// [ErrUnknownHost], only for an action that can never work here; a failure to carry one out is an [InfraFailed] event.
@@ -40,17 +41,18 @@ const (
 	VirtualClock Clock = "virtual" // time is computed; it does not depend on the machine's speed
 )
 
-// Caps is what a backend can do, asked for before anything boots.
+// Caps is what a fleet can do, and how its time goes.
 type Caps struct {
-	Backend       string   `json:"backend"`       // "libvirt", "fake", …
-	Accelerator   string   `json:"accelerator"`   // "kvm", "tcg" or "none"
-	Clock         Clock    `json:"clock"`         // the clock that events are stamped with
-	Architectures []string `json:"architectures"` // agent architectures that the hosts can run
-	Actions       []string `json:"actions"`       // kinds of Action that Do accepts, as in ActionKinds
+	Backend     string        // "libvirt", "fake", …
+	Accelerator string        // "kvm", "tcg" or "none"
+	Clock       Clock         // the clock that events are stamped with
+	Lookahead   time.Duration // what one host does at t reaches others from t + Lookahead on; 0 on the wall clock
+	Tolerance   time.Duration // by so much may times differ in two runs of one seed; only on the virtual clock
+	Has         []Capability  // all that there is; what is not among them, the fleet refuses
 }
 
-// Supports tells whether Do accepts actions of this kind.
-func (c Caps) Supports(kind string) bool { return slices.Contains(c.Actions, kind) }
+// Can tells whether a capability is there.
+func (c Caps) Can(what Capability) bool { return slices.Contains(c.Has, what) }
 
 // A HostSpec describes one host to the backend that makes it. It is inert: making a fleet of specs boots nothing.
 type HostSpec struct {
@@ -69,8 +71,8 @@ type HostSpec struct {
 type Oops string
 
 const (
-	// OopsPanic stops the machine, as Windows does for any fault in kernel mode, and for a CPU that does not come back from
-	// kernel mode for 20 s.
+	// OopsPanic stops the machine, as Windows does for any fault in kernel mode, and for a CPU that does not come back
+	// from kernel mode for 20 s.
 	OopsPanic Oops = "panic"
 	// OopsKill is the default of Linux: it kills the task, if there is one to kill, and goes on.
 	OopsKill Oops = "kill"
@@ -92,15 +94,6 @@ var (
 	// ErrUnknownHost is wrapped by Do's error for a host that the fleet does not have.
 	ErrUnknownHost = errors.New("no such host in the fleet")
 )
-
-// A BootError is the subject's failure: the guest was started and did not come up. It is data.
-type BootError struct {
-	Host   string
-	Reason string // e.g. "no hello within 30s"
-	Output []byte // the console, as far as it came
-}
-
-func (e *BootError) Error() string { return fmt.Sprintf("host %s did not boot: %s", e.Host, e.Reason) }
 
 // An InfraError is the testbed's failure: the hypervisor, the disk or the machine let us down. It invalidates the
 // sample, is counted and shown, and is never scored.

@@ -11,6 +11,8 @@ import (
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
 	"github.com/fleetfall/fleetfall/orchestrator/vmcore"
 )
 
@@ -27,7 +29,7 @@ const (
 )
 
 // DumpTime bounds the dump of one host's memory, from when it is its turn. While a fleet closes, dumps that are due are made.
-const DumpTime = 2 * createTime
+const DumpTime = 2 * connect.CreateTime
 
 // dumps tells whether the memory of a host that panics is to be dumped: the first time, where there is a directory for it.
 func (c *FleetConfig) dumps(spec fleet.HostSpec, dumped bool) bool {
@@ -59,9 +61,9 @@ func (m *machine) dumpMemory(ctx context.Context, dir string, memory int64) erro
 	}
 	ctx, cancel := context.WithTimeout(ctx, DumpTime)
 	defer cancel()
-	place, name := m.hypervisor.place, m.domain.Name+dumpSuffix
-	err := m.hypervisor.call(ctx, "dump memory", createTime, func(l *golibvirt.Libvirt) error {
-		return l.DomainCoreDumpWithFormat(m.domain, place.output(name), uint32(golibvirt.DomainCoreDumpFormatRaw), golibvirt.DumpMemoryOnly)
+	files, name := m.hypervisor.files, m.domain.Name+dumpSuffix
+	err := m.hypervisor.line.Call(ctx, "dump memory", connect.CreateTime, func(l *golibvirt.Libvirt) error {
+		return l.DomainCoreDumpWithFormat(m.domain, files.Output(name), uint32(golibvirt.DomainCoreDumpFormatRaw), golibvirt.DumpMemoryOnly)
 	})
 	if err != nil {
 		// libvirt removes what it has begun, and the run what libvirt could not.
@@ -69,11 +71,11 @@ func (m *machine) dumpMemory(ctx context.Context, dir string, memory int64) erro
 	}
 	core, err := os.OpenFile(filepath.Join(dir, dumpFile), os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o644)
 	if err != nil {
-		return errors.Join(fmt.Errorf("dump memory: %w", err), place.remove(ctx, name))
+		return errors.Join(fmt.Errorf("dump memory: %w", err), files.Remove(ctx, name))
 	}
-	sparse := &sparseWriter{file: core}
-	err = place.fetch(ctx, name, sparse, memory+dumpRoom)
-	if err = errors.Join(err, core.Truncate(sparse.size), place.remove(ctx, name), core.Close()); err != nil {
+	to := storage.Sparse(core)
+	err = files.Fetch(ctx, name, to, memory+dumpRoom)
+	if err = errors.Join(err, to.End(), files.Remove(ctx, name), core.Close()); err != nil {
 		return errors.Join(fmt.Errorf("dump memory: %w", err), os.Remove(core.Name()))
 	}
 	return nil

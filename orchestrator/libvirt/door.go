@@ -9,6 +9,9 @@ import (
 	golibvirt "github.com/digitalocean/go-libvirt"
 
 	"github.com/fleetfall/fleetfall/agents/protocol"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 )
 
 // Machines on the virtual clock are copied at a door: a boot's first request, in which a guest asks who it is before it has mounted
@@ -30,29 +33,20 @@ var doorPaces = []time.Duration{50 * time.Millisecond, 200 * time.Millisecond, 8
 
 var errDoor = errors.New("the guest could not be stopped while it waited")
 
-// A door is what a machine that stands there knows, and its copies need to know.
-type door struct {
-	Asked time.Duration `json:"asked_ns"` // what its clock showed when it first asked
-	Holds int           `json:"holds"`    // times that its copies are still to be held
-
-	// Mailbox is a snapshot of its mailbox: it may have been stopped before it read that it is held, or while it was about to ask again.
-	Mailbox []byte `json:"mailbox"`
-}
-
 // stopAtDoor lets a machine run up to the door, and stops it there. inbox is its listener's, pace one of doorPaces.
-func (h *Hypervisor) stopAtDoor(ctx context.Context, m *machine, inbox *inbox[any], pace time.Duration, begin time.Time, b *Boot) (door, error) {
+func (h *Hypervisor) stopAtDoor(ctx context.Context, m *machine, inbox *inbox.Inbox[any], pace time.Duration, begin time.Time, b *template.Boot) (template.Door, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, templateTime, fmt.Errorf("the guest did not come to the door within %v", templateTime))
 	defer cancel()
 	type stopped struct{ err error }
 	type answer struct{}
-	d := door{Holds: doorHolds}
+	d := template.Door{Holds: doorHolds}
 	for {
 		select {
 		case <-ctx.Done():
 			return d, context.Cause(ctx)
-		case <-inbox.ready:
+		case <-inbox.Ready:
 		}
-		for message, ok := inbox.take(); ok; message, ok = inbox.take() {
+		for message, ok := inbox.Take(); ok; message, ok = inbox.Take() {
 			switch heard := message.(type) {
 			case rang:
 				switch {
@@ -70,23 +64,23 @@ func (h *Hypervisor) stopAtDoor(ctx context.Context, m *machine, inbox *inbox[an
 					}
 					b.Asked, d.Asked = time.Since(begin), time.Duration(min(r.TSC, 1<<60))
 					go func() {
-						inbox.put(stopped{h.call(ctx, "stop at the door", createTime, func(l *golibvirt.Libvirt) error {
+						inbox.Put(stopped{h.line.Call(ctx, "stop at the door", connect.CreateTime, func(l *golibvirt.Libvirt) error {
 							return l.DomainSuspend(m.domain)
 						})})
 					}()
 				}
 				d.Holds--
-				time.AfterFunc(pace, func() { inbox.put(answer{}) })
+				time.AfterFunc(pace, func() { inbox.Put(answer{}) })
 			case answer:
-				if err := m.mailbox.hold(); err != nil {
+				if err := m.mailbox.Hold(doorTicks); err != nil {
 					return d, err
 				}
 			case stopped:
 				var err error
-				d.Mailbox, err = m.mailbox.memory.snapshot()
+				d.Mailbox, err = m.mailbox.Letters()
 				return d, errors.Join(heard.err, err)
 			default:
-				if err := b.note(message, begin); err != nil {
+				if err := hears(b, message, begin); err != nil {
 					return d, err
 				}
 			}
@@ -95,18 +89,10 @@ func (h *Hypervisor) stopAtDoor(ctx context.Context, m *machine, inbox *inbox[an
 }
 
 // held has a guest that rings held at the door for as many times as are left, and tells whether it was.
-func (m *mailbox) held(left *int) bool {
+func (m *machine) held(left *int) bool {
 	if *left == 0 {
 		return false
 	}
 	*left--
-	return m.hold() == nil // else QEMU has ended, and libvirt will say more
-}
-
-// hold holds a guest that rings at the door once. It is an error when nobody rings any more.
-func (m *mailbox) hold() error {
-	if err := m.memory.hold(doorTicks); err != nil {
-		return err
-	}
-	return m.bell.answer()
+	return m.mailbox.Hold(doorTicks) == nil // else QEMU has ended, and libvirt will say more
 }

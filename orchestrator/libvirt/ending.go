@@ -20,11 +20,6 @@ type ending struct {
 	oomKills int  // of this machine's kernel when the fleet was made
 }
 
-// toldToEnd tells of a shutdown event whether QEMU was told to end, by a signal: it then ends as if its guest had.
-func (e domainEvent) toldToEnd() bool {
-	return golibvirt.DomainEventShutdownDetailType(e.detail) == golibvirt.DomainEventShutdownHost
-}
-
 // ended is what happened to the host of a VM that has ended: its guest switched it off, which is data, or the testbed failed it.
 func (h *Hypervisor) ended(e ending) fleet.Happening {
 	var err error

@@ -17,7 +17,10 @@ import (
 	"github.com/fleetfall/fleetfall/agents/content"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet/fleettest"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -209,21 +212,21 @@ func TestCloseWhileCreating(t *testing.T) {
 	_, hostile := images(t)
 	h := open(t)
 	name := qemu.DomainPrefix(h.cfg.RunID) + "1-host-0"
-	disk, err := h.place.overlay(t.Context(), name+diskSuffix, "raw", hostile.Disk, hostile.DiskSize)
+	disk, err := h.files.Overlay(t.Context(), name+template.DiskSuffix, "raw", hostile.Disk, hostile.DiskSize)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := domain{name: name, title: name, accelerator: TCG, image: hostile, architecture: "none", mode: fleet.Normal, memory: 96 << 20, disk: disk}
+	d := guest{hostile, "none", 96 << 20, "", fleet.Normal, fleet.WallClock, TCG}.domain(name, name, disk)
 	closed, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := h.createMachine(closed, d, nil, listener{inbox: newInbox[any]()}); !errors.Is(err, context.Canceled) {
+	if _, err := h.createMachine(closed, d, nil, listener{inbox: inbox.New[any]()}); !errors.Is(err, context.Canceled) {
 		t.Errorf("it is made: %v", err)
 	}
-	err = h.call(t.Context(), "look for it", callTime, func(l *golibvirt.Libvirt) error {
+	err = h.line.Call(t.Context(), "look for it", connect.CallTime, func(l *golibvirt.Libvirt) error {
 		_, err := l.DomainLookupByName(name)
 		return err
 	})
-	if !isGone(err) {
+	if !connect.IsGone(err) {
 		t.Errorf("it is left: %v", err)
 	}
 	words, err := os.ReadFile(filepath.Join(h.work.Path, "h/libvirt/qemu/log", name+".log"))
@@ -241,7 +244,7 @@ func TestDaemonRestarts(t *testing.T) {
 		r.do(fleet.Boot{Host: fmt.Sprintf("host-%d", i), Mode: fleet.Normal})
 		await[fleet.Hello](r, fmt.Sprintf("host-%d", i))
 	}
-	if err := unix.Kill(h.daemon.process.PID, unix.SIGKILL); err != nil {
+	if err := unix.Kill(h.daemon.Process.PID, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	r.do(fleet.Offer(7, []byte("panic")).To("host-0"))
@@ -266,7 +269,7 @@ func TestDaemonLost(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(h.work.Path, "c")); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Kill(h.daemon.process.PID, unix.SIGKILL); err != nil {
+	if err := unix.Kill(h.daemon.Process.PID, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	if failed := await[fleet.InfraFailed](r, ""); failed.Op != "watch domains" || !strings.Contains(failed.Reason, "did not come back") {

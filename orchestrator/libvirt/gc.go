@@ -14,7 +14,11 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/fleetfall/fleetfall/internal/daemonuri"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/cache"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemon"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 )
 
@@ -50,7 +54,7 @@ func collect(ctx context.Context, l Leftover, log zerolog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	if l.RunID != "" {
-		private := daemonURI(l.Dir)
+		private := daemon.URI(l.Dir)
 		uris := []string{private}
 		switch {
 		case l.URI != "":
@@ -60,7 +64,7 @@ func collect(ctx context.Context, l Leftover, log zerolog.Logger) error {
 		}
 		for _, uri := range uris {
 			// A daemon that is gone has no domain; a QEMU that outlived it is found by its command line.
-			err := collectAt(ctx, uri, l.Store, l.RunID)
+			err := connect.Visit(ctx, uri, func(c *connect.Connection) error { return collectAt(ctx, c, l.Store, l.RunID) })
 			if to, e := daemonuri.Parse(uri); err != nil && e == nil && to.Remote {
 				// Only that daemon reaches what is left there: it stays to be found.
 				return fmt.Errorf("%w; collect again once %s can be reached", err, uri)
@@ -77,23 +81,9 @@ func collect(ctx context.Context, l Leftover, log zerolog.Logger) error {
 }
 
 // collectAt destroys every domain of a run that a daemon has and, where its machine is another one, removes the run's files.
-func collectAt(ctx context.Context, uri, store, runID string) (err error) {
-	c, err := connect(ctx, uri, "", nil)
-	if err != nil {
-		return err
-	}
-	drained := make(chan struct{})
-	go func() {
-		defer close(drained)
-		for range c.events {
-		}
-	}()
-	defer func() {
-		err = errors.Join(err, c.close(ctx))
-		<-drained
-	}()
+func collectAt(ctx context.Context, c *connect.Connection, store, runID string) error {
 	var domains []golibvirt.Domain
-	err = c.call(ctx, "list domains", callTime, func(l *golibvirt.Libvirt) (err error) {
+	err := c.Call(ctx, "list domains", connect.CallTime, func(l *golibvirt.Libvirt) (err error) {
 		domains, _, err = l.ConnectListAllDomains(1, golibvirt.ConnectListDomainsActive)
 		return err
 	})
@@ -105,17 +95,24 @@ func collectAt(ctx context.Context, uri, store, runID string) (err error) {
 		if !strings.HasPrefix(d.Name, qemu.DomainPrefix(runID)) {
 			continue
 		}
-		err := c.call(ctx, "destroy domain "+d.Name, createTime, func(l *golibvirt.Libvirt) error { return l.DomainDestroy(d) })
-		if err != nil && !isGone(err) {
+		err := c.Call(ctx, "destroy domain "+d.Name, connect.CreateTime, func(l *golibvirt.Libvirt) error { return l.DomainDestroy(d) })
+		if err != nil && !connect.IsGone(err) {
 			errs = append(errs, err)
 		}
 	}
-	if c.endpoint.uri.Remote {
-		s, err := openStore(ctx, c, store)
+	if c.URI().Remote {
+		s, err := storage.OpenStore(ctx, c, store)
 		if err == nil {
-			err = removeFilesOf(ctx, s, runID, nil)
+			err = s.RemoveAll(ctx, func(name string) bool { return ofRun(name, runID) })
 		}
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
+
+// CacheLeftovers lists what killed runs left in the cache (Config.Cache), sorted: templates and verdicts that are not
+// whole. It changes nothing. While a run writes to the cache it lists nothing.
+func CacheLeftovers(dir string) ([]string, error) { return cache.Leftovers(dir) }
+
+// RemoveCacheLeftovers removes what CacheLeftovers lists, and returns what it has removed.
+func RemoveCacheLeftovers(dir string) ([]string, error) { return cache.RemoveLeftovers(dir) }

@@ -13,6 +13,9 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/console"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -36,11 +39,11 @@ type host struct {
 	image       vmimages.Image
 	domainName  string
 	accelerator string
-	inbox       *inbox[any]
+	inbox       *inbox.Inbox[any]
 	service     *guestlink.Service
 	log         *guestlink.ConsoleLog
-	template    *template    // of which its first boot is a copy; nil when that is a real boot too
-	lastSign    atomic.Int64 // when it gave its last sign of life, in ns on the fleet's clock
+	template    *template.Template // of which its first boot is a copy; nil when that is a real boot too
+	lastSign    atomic.Int64       // when it gave its last sign of life, in ns on the fleet's clock
 
 	// ------
 	state   state
@@ -76,8 +79,8 @@ func (h *host) run(ctx context.Context) {
 		case slots <- struct{}{}:
 			h.slot = true
 			h.start(ctx)
-		case <-h.inbox.ready:
-			for message, ok := h.inbox.take(); ok && ctx.Err() == nil; message, ok = h.inbox.take() {
+		case <-h.inbox.Ready:
+			for message, ok := h.inbox.Take(); ok && ctx.Err() == nil; message, ok = h.inbox.Take() {
 				h.handle(ctx, message)
 			}
 		}
@@ -86,7 +89,7 @@ func (h *host) run(ctx context.Context) {
 
 // end takes the VM down when the fleet is closed.
 func (h *host) end() {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(h.fleet.ctx), createTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(h.fleet.ctx), connect.CreateTime)
 	defer cancel()
 	h.powerOff(ctx)
 	h.freeSlot()
@@ -99,8 +102,8 @@ func (h *host) handle(ctx context.Context, message any) {
 	switch m := message.(type) {
 	case power:
 		h.power(ctx, m.action)
-	case domainEvent:
-		if h.machine != nil && m.uuid == h.machine.domain.UUID {
+	case connect.Event:
+		if h.machine != nil && m.UUID == h.machine.domain.UUID {
 			h.domainEvent(ctx, m)
 		}
 	case saidHello:
@@ -147,7 +150,7 @@ func (h *host) handle(ctx context.Context, message any) {
 
 func (h *host) power(ctx context.Context, action fleet.Action) {
 	if h.lost {
-		h.infra("reach its machine", h.hypervisor.line.reason())
+		h.infra("reach its machine", h.hypervisor.line.Reason())
 		return
 	}
 	switch a := action.(type) {
@@ -217,24 +220,22 @@ func (h *host) create(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d := domain{
-		name: h.domainName, title: h.fleet.cfg.Cell + " " + h.spec.Name, accelerator: h.accelerator,
-		image: image, architecture: h.spec.Architecture, oops: h.spec.Oops, mode: h.mode, memory: h.spec.MemoryBytes, disk: h.disk,
-	}
-	var t *template
+	var t *template.Template
 	note := "power on, mode " + string(h.mode)
 	if h.disk == "" {
 		format, base := "raw", image.Disk
 		if h.mode == fleet.Normal && h.template != nil {
-			t = h.template
-			format, base = "qcow2", t.disk
-			d.ram, d.copied = t.ram, true
-			note = "a copy of a host that has booted"
+			t, note = h.template, "a copy of a host that has booted"
+			format, base = "qcow2", t.Disk
 		}
-		if d.disk, err = v.place.overlay(ctx, h.domainName+diskSuffix, format, base, image.DiskSize); err != nil {
+		if h.disk, err = v.files.Overlay(ctx, h.domainName+template.DiskSuffix, format, base, image.DiskSize); err != nil {
+			h.disk = ""
 			return fmt.Errorf("create disk: %w", err)
 		}
-		h.disk = d.disk
+	}
+	d := guestOf(h.spec, image, h.mode, fleet.WallClock, h.accelerator).domain(h.domainName, h.fleet.cfg.Cell+" "+h.spec.Name, h.disk)
+	if t != nil {
+		d = copyOf(d, t)
 	}
 	if err := h.log.Restart(note); err != nil {
 		return err
@@ -266,19 +267,19 @@ func (h *host) begin(cloned bool) {
 }
 
 // domainEvent takes an event of this host's present domain.
-func (h *host) domainEvent(ctx context.Context, e domainEvent) {
+func (h *host) domainEvent(ctx context.Context, e connect.Event) {
 	switch {
-	case e.reboot: // by the guest
+	case e.Reboot: // by the guest
 		h.reset(ctx)
-	case e.kind == golibvirt.DomainEventCrashed && (h.state == booting || h.state == up):
+	case e.Kind == golibvirt.DomainEventCrashed && (h.state == booting || h.state == up):
 		h.devicePanic()
-	case e.diskFailed():
+	case e.DiskFailed():
 		h.powerOff(ctx)
-		h.infra("write to disk", errDiskFailed)
-	case e.kind == golibvirt.DomainEventShutdown:
-		h.told = e.toldToEnd()
-	case e.kind == golibvirt.DomainEventStopped:
-		h.stopped(ctx, golibvirt.DomainEventStoppedDetailType(e.detail))
+		h.infra("write to disk", connect.ErrDiskFailed)
+	case e.Kind == golibvirt.DomainEventShutdown:
+		h.told = e.ToldToEnd()
+	case e.Kind == golibvirt.DomainEventStopped:
+		h.stopped(ctx, golibvirt.DomainEventStoppedDetailType(e.Detail))
 	}
 }
 
@@ -420,7 +421,7 @@ func (h *host) emitGuest(what fleet.Happening) {
 // remind sends the host a message after d, unless another boot or the end comes first.
 func (h *host) remind(d time.Duration, what string) {
 	boot := h.boot
-	h.fleet.timers.after(d, func() { h.inbox.put(due{what, boot}) })
+	h.fleet.timers.After(d, func() { h.inbox.Put(due{what, boot}) })
 }
 
 func (h *host) freeSlot() {

@@ -24,11 +24,15 @@ import (
 	"github.com/fleetfall/fleetfall/internal/daemonuri"
 	"github.com/fleetfall/fleetfall/internal/tool"
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
+	"github.com/fleetfall/fleetfall/orchestrator/backend"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/prerequisite"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemon"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
@@ -61,25 +65,24 @@ type Facts struct {
 	CommandLine []string    `json:"command_line,omitempty"` // of the first QEMU that ran
 }
 
-// A PrerequisiteError says what the machine lacks to run VMs, and how to get it.
-type PrerequisiteError = prerequisite.Error
-
 // A Hypervisor is a machine on which fleets' VMs run. Its methods may be called from any goroutine.
 type Hypervisor struct {
 	cfg     Config
 	uri     daemonuri.URI
 	work    *workdir.Dir
-	daemon  *daemon         // nil when the daemon is not ours
+	daemon  *daemon.Daemon  // nil when the daemon is not ours
 	account account.Account // under which QEMU runs, where that is known
 	place   place
+	files   storage.Files
+	local   *storage.Local // files; nil when they are another machine's
+	shelf   template.Shelf
 	log     zerolog.Logger
-	line    *lifeline
+	line    *connect.Lifeline
 	dumps   chan struct{} // holds one item while a VM's memory is dumped
 
 	mu        sync.Mutex
-	routes    map[golibvirt.UUID]*inbox[any] // who hears of a domain
 	fleets    map[fleet.Fleet]bool
-	templates map[templateKind]*template
+	templates map[templateKind]*template.Template
 	images    map[string]vmimages.Image // as QEMU finds them, by digest
 	made      int                       // fleets so far; a part of their domains' names
 	facts     Facts
@@ -88,14 +91,14 @@ type Hypervisor struct {
 }
 
 // Open connects to the daemon, after starting it when it is to be private. What is missing on the machine is reported
-// as a *PrerequisiteError.
+// as a *backend.PrerequisiteError.
 func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 	if !workdir.ValidRunID(cfg.RunID) {
 		return nil, fmt.Errorf("open hypervisor: run ID %q: want 6 to 16 lower-case letters and digits", cfg.RunID)
 	}
 	h = &Hypervisor{
-		cfg: cfg, log: cfg.Log, routes: make(map[golibvirt.UUID]*inbox[any]), fleets: make(map[fleet.Fleet]bool),
-		templates: make(map[templateKind]*template), images: make(map[string]vmimages.Image),
+		cfg: cfg, log: cfg.Log, fleets: make(map[fleet.Fleet]bool),
+		templates: make(map[templateKind]*template.Template), images: make(map[string]vmimages.Image),
 		dumps: make(chan struct{}, 1),
 	}
 	if cfg.URI != "" {
@@ -128,18 +131,22 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 	if err != nil {
 		return h, err
 	}
-	h.line = newLifeline(h, conn)
+	h.line = connect.NewLifeline(conn, h.connect, cfg.Reconnect, h.log.With().Str("node", cfg.Node).Logger())
 	if h.remote() {
-		if h.place, err = openThere(ctx, h); err != nil {
+		files, err := storage.OpenRemote(ctx, h.line, cfg.Store)
+		if err != nil {
 			return h, err
 		}
+		shelf := template.NewNotes(files, cfg.RunID)
+		h.files, h.shelf, h.place = files, shelf, &there{files, shelf, h.line, cfg.RunID}
 	} else {
 		if h.daemon == nil {
 			if err = h.serve(ctx, conn); err != nil {
 				return h, err
 			}
 		}
-		h.place = &here{work: h.work, account: h.account, cache: cfg.Cache, overlays: map[string][]byte{}}
+		h.local = storage.NewLocal(h.work, h.account)
+		h.files, h.shelf, h.place = h.local, template.NewCache(cfg.Cache, h.local), &here{h.work}
 	}
 	return h, h.learnFacts(ctx)
 }
@@ -148,14 +155,14 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 func (cfg Config) work() workdir.Options {
 	o := workdir.Options{Root: cfg.WorkRoot, RunID: cfg.RunID, RunDir: cfg.RunDir, URI: cfg.URI, Store: cfg.Store}
 	if cfg.URI == "" {
-		o.Dirs, o.Files = daemonDirs, daemonFiles
+		o.Dirs, o.Files = daemon.Dirs, daemon.Files
 	}
 	return o
 }
 
 // serve lets in whom a daemon that is not ours runs QEMU as.
-func (h *Hypervisor) serve(ctx context.Context, conn *connection) (err error) {
-	if h.account, err = conn.account(ctx); err != nil {
+func (h *Hypervisor) serve(ctx context.Context, conn *connect.Connection) (err error) {
+	if h.account, err = conn.Account(ctx); err != nil {
 		return fmt.Errorf("open hypervisor: whose daemon is it: %w", err)
 	}
 	if err := h.work.Admit(h.account); err != nil {
@@ -174,38 +181,29 @@ func (h *Hypervisor) CPUs() int { return h.cpus }
 func (h *Hypervisor) remote() bool { return h.uri.Remote }
 
 // connect connects to the daemon, after starting it when it is private and does not run.
-func (h *Hypervisor) connect(ctx context.Context) (*connection, error) {
+func (h *Hypervisor) connect(ctx context.Context) (*connect.Connection, error) {
 	uri := h.cfg.URI
 	if uri == "" {
-		if h.daemon == nil || h.daemon.ended() {
-			d, err := startDaemon(ctx, h.work.Path, h.work.Users(), h.account)
+		if h.daemon == nil || h.daemon.Ended() {
+			d, err := daemon.Start(ctx, h.work.Path, h.work.Users(), h.account)
 			if err != nil {
 				return nil, err
 			}
 			h.daemon = d
 		}
-		uri = h.daemon.uri()
+		uri = h.daemon.URI()
 	}
-	conn, err := connect(ctx, uri, h.work.Ours(""), h.daemonGone())
+	conn, err := connect.Open(ctx, uri, h.work.Ours(""), h.daemonGone())
 	if err != nil {
 		if h.daemon != nil {
-			err = fmt.Errorf("%w\n%s", err, h.daemon.lastWords())
+			err = fmt.Errorf("%w\n%s", err, h.daemon.LastWords())
 		}
-		return nil, &prerequisite.Error{
+		return nil, &backend.PrerequisiteError{
 			What: "no connection to the libvirt daemon at " + uri, Err: err,
 			How: "check that libvirtd runs there and that this user may use it, or leave the URI empty for a private one",
 		}
 	}
 	return conn, nil
-}
-
-// call makes one request of the daemon, once there is a connection.
-func (h *Hypervisor) call(ctx context.Context, op string, limit time.Duration, f func(*golibvirt.Libvirt) error) error {
-	conn, err := h.line.connection(ctx)
-	if err != nil {
-		return fmt.Errorf("%s: %w", op, err)
-	}
-	return conn.call(ctx, op, limit, f)
 }
 
 // image is an image with paths that this hypervisor's QEMU can open.
@@ -237,7 +235,7 @@ func (h *Hypervisor) Machine(ctx context.Context) (admission.Machine, error) {
 		m.Files = 0 // only a daemon of our own is known to have our limit on open files
 	}
 	// The daemon knows its machine by the hardware's UUID, however it is reached.
-	err = h.call(ctx, "ask for the machine's UUID", callTime, func(l *golibvirt.Libvirt) error {
+	err = h.line.Call(ctx, "ask for the machine's UUID", connect.CallTime, func(l *golibvirt.Libvirt) error {
 		text, err := l.ConnectGetCapabilities()
 		if err != nil {
 			return err
@@ -250,17 +248,6 @@ func (h *Hypervisor) Machine(ctx context.Context) (admission.Machine, error) {
 		return nil
 	})
 	return m, err
-}
-
-// route says who hears of a domain from now on; nil for nobody.
-func (h *Hypervisor) route(uuid golibvirt.UUID, to *inbox[any]) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if to == nil {
-		delete(h.routes, uuid)
-	} else {
-		h.routes[uuid] = to
-	}
 }
 
 func (h *Hypervisor) forget(f fleet.Fleet) {
@@ -292,7 +279,7 @@ func needTools(private, remote bool) error {
 	}
 	for _, t := range tools {
 		if _, err := tool.Find(t.name); err != nil {
-			return &prerequisite.Error{What: t.name + " is not installed", How: "apt-get install " + t.pkg, Err: err}
+			return &backend.PrerequisiteError{What: t.name + " is not installed", How: "apt-get install " + t.pkg, Err: err}
 		}
 	}
 	return nil
@@ -302,14 +289,14 @@ func (h *Hypervisor) daemonGone() <-chan struct{} {
 	if h.daemon == nil {
 		return nil
 	}
-	return h.daemon.exited
+	return h.daemon.Exited
 }
 
 func (h *Hypervisor) learnFacts(ctx context.Context) error {
 	var library, hypervisor uint64
 	var cpus int32
 	// The first question of all: a daemon that has just started asks QEMU itself what it can do before it answers.
-	err := h.call(ctx, "ask for versions", createTime, func(l *golibvirt.Libvirt) (err error) {
+	err := h.line.Call(ctx, "ask for versions", connect.CreateTime, func(l *golibvirt.Libvirt) (err error) {
 		if library, err = l.ConnectGetLibVersion(); err == nil {
 			hypervisor, err = l.ConnectGetVersion()
 		}
@@ -328,7 +315,7 @@ func (h *Hypervisor) learnFacts(ctx context.Context) error {
 	}
 	uri, whom := h.cfg.URI, h.account.String()
 	if h.daemon != nil {
-		uri = h.daemon.uri()
+		uri = h.daemon.URI()
 	}
 	if h.remote() {
 		whom = "as that machine's daemon has it"
@@ -380,7 +367,7 @@ func (h *Hypervisor) qemuLastWords(domain string) string {
 	if h.daemon == nil {
 		return "its log is with a libvirt daemon that is not ours"
 	}
-	text, err := h.work.ReadMade(domainLog(domain), h.account, maxQEMULog)
+	text, err := h.work.ReadMade(daemon.LogFile(domain), h.account, maxQEMULog)
 	if err != nil {
 		return "it left no word"
 	}
@@ -408,7 +395,7 @@ func (h *Hypervisor) Close(ctx context.Context) error {
 // release gives back everything but fleets, in the reverse order of Open.
 func (h *Hypervisor) release(ctx context.Context) error {
 	var errs []error
-	abandoned := h.remote() && h.line != nil && h.line.reason() != nil
+	abandoned := h.remote() && h.line != nil && h.line.Reason() != nil
 	if h.place != nil && !abandoned {
 		if err := h.place.close(ctx); err != nil {
 			errs = append(errs, err)
@@ -417,10 +404,10 @@ func (h *Hypervisor) release(ctx context.Context) error {
 		}
 	}
 	if h.line != nil {
-		errs = append(errs, h.line.close(ctx))
+		errs = append(errs, h.line.Close(ctx))
 	}
 	if h.daemon != nil {
-		errs = append(errs, h.daemon.stop(ctx))
+		errs = append(errs, h.daemon.Stop(ctx))
 	}
 	if abandoned {
 		// The work directory stays, and says where to look: fleetfall gc does so once this process has ended.

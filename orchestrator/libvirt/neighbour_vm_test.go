@@ -15,6 +15,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemontest"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 )
@@ -72,7 +73,7 @@ func TestAnotherAccount(t *testing.T) {
 		!slices.ContainsFunc(there, func(p string) bool { return strings.HasSuffix(p, ".vsp") }) {
 		t.Fatalf("%d files, %v: %q", len(there), err, there)
 	}
-	for name, a := range map[string]account.Account{"nobody": stranger(), "another run's QEMU": other.account} {
+	for name, a := range map[string]account.Account{"nobody": daemontest.Stranger(), "another run's QEMU": other.account} {
 		for _, path := range there {
 			// To come by anything is refused, or the directory that it is in.
 			said, err := as(t, a, path, `for use in "[ -e $W ]" "[ -r $W ]" "[ -w $W ]"; do if eval "$use" && [ ! -d "$W" ]; then echo "$use"; fi; done
@@ -121,7 +122,7 @@ func TestOutOfTheGuest(t *testing.T) {
 	}
 
 	// What it leaves where the daemon makes files is not followed, not waited for, and not believed.
-	place := h.place.(*here)
+	files := h.local
 	for name, script := range map[string]string{
 		"link to a file of root": "ln -s " + secret + " $W/made/%s",
 		"link to a file":         "echo x > $W/made/real; ln -s real $W/made/%s && chmod 0666 $W/made/real",
@@ -132,11 +133,11 @@ func TestOutOfTheGuest(t *testing.T) {
 		if said, err := as(t, h.account, h.work.Path, fmt.Sprintf(script, file)); err != nil {
 			t.Fatalf("%s: %v\n%s", name, err, said)
 		}
-		data, err := place.read(t.Context(), file, 100)
+		data, err := files.Read(t.Context(), file, 100)
 		if name != "link to a file" && err == nil || strings.Contains(string(data), "root's") {
 			t.Errorf("%s: read %q, %v", name, data, err)
 		}
-		if err := place.remove(t.Context(), file); err != nil {
+		if err := files.Remove(t.Context(), file); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -168,7 +169,7 @@ func TestOutOfTheGuest(t *testing.T) {
 
 	// A mailbox that it cuts short is one host's failure. Who has the guest's file open is the guest's QEMU, which
 	// ends as well.
-	said, err := as(t, h.account, h.work.Path, "truncate -s 0 $W/files/"+domain+mailboxSuffix)
+	said, err := as(t, h.account, h.work.Path, "truncate -s 0 $W/files/"+domain+".mailbox")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, said)
 	}
@@ -236,7 +237,7 @@ func TestAccessControlLists(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	one, two := account.Account{UID: 64055, GID: 64055, Other: true, Listed: true}, stranger()
+	one, two := account.Account{UID: 64055, GID: 64055, Other: true, Listed: true}, daemontest.Stranger()
 	top, err := os.Open(dir)
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemontest"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 )
 
@@ -21,8 +22,8 @@ func far(t *testing.T, node, uri, store string) *Hypervisor {
 // lost, the others go on as if nothing had happened.
 func TestTwoMachines(t *testing.T) {
 	tiny, _ := images(t)
-	one, two := listen(t), listen(t)
-	machines := Machines{far(t, "one", one.tcp, one.dir+"/h/store"), far(t, "two", two.tls, two.dir+"/h/store")}
+	one, two := daemontest.Listen(t), daemontest.Listen(t)
+	machines := Machines{far(t, "one", one.TCP, one.Dir+"/h/store"), far(t, "two", two.TLS, two.Dir+"/h/store")}
 	for _, h := range machines {
 		p := prepare(t, h, tiny, "kernel")
 		if !p.Copies {
@@ -65,7 +66,7 @@ func TestTwoMachines(t *testing.T) {
 	}
 	await[fleet.OrderDone](r, "host-0")
 
-	two.kill()
+	two.Kill()
 	lost := map[string]bool{}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -89,7 +90,7 @@ func TestTwoMachines(t *testing.T) {
 	r.close()
 
 	// What could not be removed when its machine was away is when that is back.
-	two.start(t)
+	two.Start(t)
 	h := machines[1]
 	if err := h.Close(t.Context()); err != nil {
 		t.Error(err)
@@ -98,21 +99,21 @@ func TestTwoMachines(t *testing.T) {
 		t.Errorf("nothing tells gc of the machine that was given up: %v", err)
 	}
 	left := Leftover{RunID: h.cfg.RunID, Dir: h.work.Path, Known: true, URI: h.cfg.URI, Store: h.cfg.Store}
-	two.kill()
+	two.Kill()
 	if err := collect(t.Context(), left, h.log); err == nil {
 		t.Error("what is left on a machine that is away was collected")
 	}
 	if _, err := workdir.ReadOwner(h.work.Path); err != nil {
 		t.Errorf("nothing tells gc of it any more: %v", err)
 	}
-	two.start(t)
+	two.Start(t)
 	if err := collect(t.Context(), left, h.log); err != nil {
 		t.Error(err)
 	}
 	if err := h.work.Remove(); err != nil {
 		t.Error(err)
 	}
-	files, err := filepath.Glob(two.dir + "/h/store/*" + h.cfg.RunID + "*")
+	files, err := filepath.Glob(two.Dir + "/h/store/*" + h.cfg.RunID + "*")
 	if err != nil || len(files) > 0 {
 		t.Errorf("left on the machine: %q, %v", files, err)
 	}
@@ -122,7 +123,7 @@ func TestTwoMachines(t *testing.T) {
 // given to its user.
 func TestDaemonOfAnother(t *testing.T) {
 	tiny, _ := images(t)
-	h := open(t, func(c *Config) { c.URI = listen(t).unix })
+	h := open(t, func(c *Config) { c.URI = daemontest.Listen(t).Unix })
 	if m, err := h.Machine(t.Context()); err != nil || m.Files != 0 {
 		t.Errorf("machine %+v, %v: how many files another's daemon may open is not known", m, err)
 	}
@@ -147,8 +148,8 @@ func TestDaemonOfAnother(t *testing.T) {
 // lost to infrastructure, and none counts as hung.
 func TestDaemonRestartUnderFleet(t *testing.T) {
 	tiny, _ := images(t)
-	d := listen(t)
-	h := open(t, func(c *Config) { c.Node, c.URI, c.Store = "far", d.tcp, d.dir+"/h/store" })
+	d := daemontest.Listen(t)
+	h := open(t, func(c *Config) { c.Node, c.URI, c.Store = "far", d.TCP, d.Dir+"/h/store" })
 	if p := prepare(t, h, tiny, "kernel"); !p.Copies {
 		t.Fatal(p.Reason)
 	}
@@ -163,8 +164,8 @@ func TestDaemonRestartUnderFleet(t *testing.T) {
 	}
 	r := fleetOf(0)
 	r.bootAll(hosts)
-	d.kill()
-	d.start(t)
+	d.Kill()
+	d.Start(t)
 	for _, host := range []string{"host-0", "host-1"} {
 		r.do(fleet.Offer(2, channelFile(t, 2, "none")).To(host))
 		await(r, host, func(b fleet.Beat) bool { return b.ContentVersion == 2 })
@@ -177,8 +178,8 @@ func TestDaemonRestartUnderFleet(t *testing.T) {
 	}
 	r.do(fleet.PowerOff{Host: "host-0"}, fleet.Boot{Host: "host-1", Mode: fleet.Safe})
 	r.awaitFirmware("host-1")
-	d.kill() // in the middle of a boot
-	d.start(t)
+	d.Kill() // in the middle of a boot
+	d.Start(t)
 	await[fleet.Hello](r, "host-1")
 	r.expectNoSilence(defaultLiveness)
 	r.close()
@@ -188,7 +189,7 @@ func TestDaemonRestartUnderFleet(t *testing.T) {
 	r.bootAll(hosts)
 	r.do(fleet.Boot{Host: "host-1", Mode: fleet.Safe})
 	r.awaitFirmware("host-1")
-	d.kill()
+	d.Kill()
 	lost := map[string]bool{}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -205,7 +206,7 @@ func TestDaemonRestartUnderFleet(t *testing.T) {
 			}
 		}
 	}
-	d.start(t)
+	d.Start(t)
 	r.expectNoSilence(liveness)
 	r.close()
 	if err := h.Close(t.Context()); err != nil { // while there is a daemon

@@ -10,6 +10,7 @@ import (
 	golibvirt "github.com/digitalocean/go-libvirt"
 
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 )
 
@@ -120,21 +121,21 @@ func (h *host) askMonitor(since, limit time.Duration) {
 	m, v := h.machine, h.hypervisor
 	h.fleet.alive.Go(func() {
 		var status string
-		err := v.call(h.fleet.ctx, "ask QEMU", limit, func(l *golibvirt.Libvirt) (err error) {
+		err := v.line.Call(h.fleet.ctx, "ask QEMU", limit, func(l *golibvirt.Libvirt) (err error) {
 			status, err = l.QEMUDomainMonitorCommand(m.domain, `{"execute":"query-status"}`, 0)
 			return err
 		})
 		switch {
 		case err == nil && !runs(status):
 			err = fmt.Errorf("QEMU says of its guest: %s", guestlink.Clip(status, 200))
-		case isLost(err) && !v.remote():
+		case connect.IsLost(err) && !v.remote():
 			err = nil // the daemon was away, which tells nothing of the VM
 		case err != nil && limit < leastAnswer:
 			err = nil
 		case errors.Is(err, context.DeadlineExceeded):
 			err = errUnanswered
 		}
-		h.inbox.put(monitored{m, since, err})
+		h.inbox.Put(monitored{m, since, err})
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 )
 
 // A host that is silent because its VM was kept from running is the testbed's failure, before anybody could take it
@@ -31,7 +32,7 @@ func TestWhoseSilence(t *testing.T) {
 	}
 	stop("host-0")
 	domain := golibvirt.Domain{Name: r.Fleet.(vms).domainOf("host-1"), UUID: r.Fleet.(*vmFleet).hosts["host-1"].machine.domain.UUID}
-	err := h.call(t.Context(), "pause", callTime, func(l *golibvirt.Libvirt) error { return l.DomainSuspend(domain) })
+	err := h.line.Call(t.Context(), "pause", connect.CallTime, func(l *golibvirt.Libvirt) error { return l.DomainSuspend(domain) })
 	if err != nil {
 		t.Fatal(err)
 	}

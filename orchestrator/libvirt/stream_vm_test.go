@@ -20,6 +20,8 @@ import (
 	"github.com/fleetfall/fleetfall/agents/protocol"
 	"github.com/fleetfall/fleetfall/internal/capability"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemontest"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -36,7 +38,7 @@ type remoteGuest struct {
 }
 
 // createRemote creates a domain that has not run an instruction.
-func createRemote(t *testing.T, c *connection, image vmimages.Image) *remoteGuest {
+func createRemote(t *testing.T, c *connect.Connection, image vmimages.Image) *remoteGuest {
 	t.Helper()
 	g := &remoteGuest{t: t}
 	rand.Read(g.domain.UUID[:])
@@ -50,7 +52,7 @@ func createRemote(t *testing.T, c *connection, image vmimages.Image) *remoteGues
 <serial type='pty'/>
 <channel type='unix'><target type='virtio' name='%s'/></channel><memballoon model='none'/></devices></domain>`,
 		g.domain.Name, u[0:4], u[4:6], u[6:8], u[8:10], u[10:16], image.Kernel, image.Initrd, strings.Join(image.Cmdline, " "), protocol.PortName)
-	if err := c.call(t.Context(), "create", createTime, func(l *golibvirt.Libvirt) error {
+	if err := c.Call(t.Context(), "create", connect.CreateTime, func(l *golibvirt.Libvirt) error {
 		_, err := l.DomainCreateXML(xml, golibvirt.DomainStartPaused)
 		return err
 	}); err != nil {
@@ -60,13 +62,13 @@ func createRemote(t *testing.T, c *connection, image vmimages.Image) *remoteGues
 }
 
 // open opens its console and channel.
-func (g *remoteGuest) open(c *connection) {
+func (g *remoteGuest) open(c *connect.Connection) {
 	g.t.Helper()
 	var err error
-	if g.console, err = c.openConsole(g.t.Context(), g.domain); err != nil {
+	if g.console, err = c.OpenConsole(g.t.Context(), g.domain); err != nil {
 		g.t.Fatal(err)
 	}
-	if g.channel, err = c.openChannel(g.t.Context(), g.domain, protocol.PortName); err != nil {
+	if g.channel, err = c.OpenChannel(g.t.Context(), g.domain, protocol.PortName); err != nil {
 		g.t.Fatal(err)
 	}
 	for _, s := range []net.Conn{g.console, g.channel} {
@@ -78,16 +80,16 @@ func (g *remoteGuest) open(c *connection) {
 	g.lines = protocol.NewLineReader(g.channel, protocol.MaxLine)
 }
 
-func (g *remoteGuest) resume(c *connection) {
+func (g *remoteGuest) resume(c *connect.Connection) {
 	g.t.Helper()
-	if err := c.call(g.t.Context(), "resume", callTime, func(l *golibvirt.Libvirt) error { return l.DomainResume(g.domain) }); err != nil {
+	if err := c.Call(g.t.Context(), "resume", connect.CallTime, func(l *golibvirt.Libvirt) error { return l.DomainResume(g.domain) }); err != nil {
 		g.t.Fatal(err)
 	}
 }
 
-func (g *remoteGuest) destroy(c *connection) {
+func (g *remoteGuest) destroy(c *connect.Connection) {
 	g.t.Helper()
-	if err := c.call(g.t.Context(), "destroy", createTime, func(l *golibvirt.Libvirt) error { return l.DomainDestroy(g.domain) }); err != nil {
+	if err := c.Call(g.t.Context(), "destroy", connect.CreateTime, func(l *golibvirt.Libvirt) error { return l.DomainDestroy(g.domain) }); err != nil {
 		g.t.Error(err)
 	}
 }
@@ -161,16 +163,16 @@ func (g *remoteGuest) readConsole() string {
 func TestStreams(t *testing.T) {
 	_, image := images(t)
 	capability.Tools(t, "ssh", "openssh-client")
-	d := listen(t)
-	server := serveSSH(t)
-	ssh := server.uri(filepath.Join(d.dir, "r/libvirt/libvirt-sock"), server.knownHosts)
-	for name, uri := range map[string]string{"tcp": d.tcp, "tls": d.tls, "ssh": ssh} {
+	d := daemontest.Listen(t)
+	server := daemontest.ServeSSH(t)
+	ssh := server.URI(filepath.Join(d.Dir, "r/libvirt/libvirt-sock"), server.KnownHosts)
+	for name, uri := range map[string]string{"tcp": d.TCP, "tls": d.TLS, "ssh": ssh} {
 		t.Run(name, func(t *testing.T) {
-			c, err := connect(t.Context(), uri, "", nil)
+			c, err := connect.Open(t.Context(), uri, "", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer end(t, c)
+			defer daemontest.End(t, c.Close)
 			g := createRemote(t, c, image)
 			g.open(c)
 
@@ -197,16 +199,16 @@ func TestStreams(t *testing.T) {
 
 			// What does not exist is named.
 			var answer golibvirt.Error
-			if s, err := c.openChannel(t.Context(), g.domain, "org.fleetfall.none"); err == nil || !errors.As(err, &answer) || isLost(err) {
+			if s, err := c.OpenChannel(t.Context(), g.domain, "org.fleetfall.none"); err == nil || !errors.As(err, &answer) || connect.IsLost(err) {
 				t.Errorf("a channel that does not exist: %v, %v", s, err)
 			}
-			if s, err := c.openConsole(t.Context(), golibvirt.Domain{Name: "none"}); !isGone(err) {
+			if s, err := c.OpenConsole(t.Context(), golibvirt.Domain{Name: "none"}); !connect.IsGone(err) {
 				t.Errorf("a domain that does not exist: %v, %v", s, err)
 			}
 
 			// Whoever opens it again has it.
 			old := g.channel
-			if g.channel, err = c.openChannel(t.Context(), g.domain, protocol.PortName); err != nil {
+			if g.channel, err = c.OpenChannel(t.Context(), g.domain, protocol.PortName); err != nil {
 				t.Fatal(err)
 			}
 			defer g.channel.Close()
@@ -228,15 +230,15 @@ func TestStreams(t *testing.T) {
 // TestLockedConsole has a killed daemon's lock on the console's terminal, whose number another process has got.
 func TestLockedConsole(t *testing.T) {
 	_, image := images(t)
-	d := listen(t)
-	c, err := connect(t.Context(), d.tcp, "", nil)
+	d := daemontest.Listen(t)
+	c, err := connect.Open(t.Context(), d.TCP, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer end(t, c)
+	defer daemontest.End(t, c.Close)
 	g := createRemote(t, c, image)
 	var xml string
-	if err := c.call(t.Context(), "look at the domain", callTime, func(l *golibvirt.Libvirt) (err error) {
+	if err := c.Call(t.Context(), "look at the domain", connect.CallTime, func(l *golibvirt.Libvirt) (err error) {
 		xml, err = l.DomainGetXMLDesc(g.domain, 0)
 		return err
 	}); err != nil {
@@ -246,14 +248,14 @@ func TestLockedConsole(t *testing.T) {
 	if terminal == nil {
 		t.Fatalf("no terminal in %s", xml)
 	}
-	lock := filepath.Join(locksDir, "LCK.._pts_"+terminal[1])
+	lock := filepath.Join(daemontest.LocksDir, "LCK.._pts_"+terminal[1])
 	// The number counts as taken where the daemon may end that process, such as itself; a file that it may not remove always does.
-	for name, account := range map[string]account.Account{"this user's": d.account, "another user's": {}} {
-		if err := os.WriteFile(lock, fmt.Appendf(nil, "%10d\n", d.cmd.Process.Pid), 0o644); err != nil {
+	for name, account := range map[string]account.Account{"this user's": d.Account, "another user's": {}} {
+		if err := os.WriteFile(lock, fmt.Appendf(nil, "%10d\n", d.Cmd.Process.Pid), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		own(t, account, lock)
-		_, err := c.openConsole(t.Context(), g.domain)
+		daemontest.Own(t, account, lock)
+		_, err := c.OpenConsole(t.Context(), g.domain)
 		if err == nil || !strings.Contains(err.Error(), "remove it on that machine") || !strings.Contains(err.Error(), lock) {
 			t.Errorf("%s lock: %v", name, err)
 		}
@@ -268,8 +270,8 @@ func TestLockedConsole(t *testing.T) {
 // TestDaemonRestart has the daemon die: everything that was open says so, and the VM is found and spoken with again.
 func TestDaemonRestart(t *testing.T) {
 	_, image := images(t)
-	d := listen(t)
-	c, err := connect(t.Context(), d.tcp, "", nil)
+	d := daemontest.Listen(t)
+	c, err := connect.Open(t.Context(), d.TCP, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,29 +281,29 @@ func TestDaemonRestart(t *testing.T) {
 	g.serve("nothing")
 	asked := g.hear()
 
-	d.kill()
-	<-c.lost()
-	for range c.events { // closed, or the test hangs
+	d.Kill()
+	<-c.Lost()
+	for range c.Events { // closed, or the test hangs
 	}
 	for name, s := range map[string]net.Conn{"console": g.console, "channel": g.channel} {
-		if _, err := io.Copy(io.Discard, s); !isLost(err) {
+		if _, err := io.Copy(io.Discard, s); !connect.IsLost(err) {
 			t.Errorf("read %s after the daemon died: %v", name, err)
 		}
 	}
-	err = c.call(t.Context(), "ask", callTime, func(l *golibvirt.Libvirt) error { _, err := l.ConnectGetLibVersion(); return err })
-	if !isLost(err) {
+	err = c.Call(t.Context(), "ask", connect.CallTime, func(l *golibvirt.Libvirt) error { _, err := l.ConnectGetLibVersion(); return err })
+	if !connect.IsLost(err) {
 		t.Errorf("a call after the daemon died: %v", err)
 	}
-	if _, err := c.openConsole(t.Context(), g.domain); !isLost(err) {
+	if _, err := c.OpenConsole(t.Context(), g.domain); !connect.IsLost(err) {
 		t.Errorf("open a console after the daemon died: %v", err)
 	}
-	end(t, c)
+	daemontest.End(t, c.Close)
 
-	d.start(t)
-	if c, err = connect(t.Context(), d.tcp, "", nil); err != nil {
+	d.Start(t)
+	if c, err = connect.Open(t.Context(), d.TCP, "", nil); err != nil {
 		t.Fatal(err)
 	}
-	defer end(t, c)
+	defer daemontest.End(t, c.Close)
 	g.open(c)
 	g.answer(asked, "nothing")
 

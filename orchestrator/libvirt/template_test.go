@@ -3,6 +3,7 @@ package libvirt
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -15,6 +16,8 @@ import (
 	golibvirt "github.com/digitalocean/go-libvirt"
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -67,7 +70,7 @@ func (r *run) guestMemory(host string) []byte {
 	var memory []byte
 	for size := uint64(h.spec.MemoryBytes); uint64(len(memory)) < size; {
 		const atMost = 2 << 20 // of libvirt's 4 MiB in one answer
-		err := h.hypervisor.call(r.t.Context(), "read the guest's memory", createTime, func(l *golibvirt.Libvirt) error {
+		err := h.hypervisor.line.Call(r.t.Context(), "read the guest's memory", connect.CreateTime, func(l *golibvirt.Libvirt) error {
 			domain, err := l.DomainLookupByName(h.domainName)
 			if err != nil {
 				return err
@@ -117,7 +120,7 @@ func TestCopies(t *testing.T) {
 			t.Fatalf("%+v", p)
 		}
 		template := h.templates[templateKind{tiny.Name, architecture, 96 << 20, "", fleet.WallClock, fleet.Normal}]
-		memory, err := os.ReadFile(template.ram)
+		memory, err := os.ReadFile(template.RAM)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,7 +157,7 @@ func TestCopies(t *testing.T) {
 			t.Errorf("%d boot IDs of %d hosts: %v", len(ids), hosts, ids)
 		}
 		r.close()
-		after, err := os.ReadFile(template.ram)
+		after, err := os.ReadFile(template.RAM)
 		if err != nil || !bytes.Equal(memory, after) {
 			t.Errorf("the template's memory has changed under its copies (%v)", err)
 		}
@@ -216,7 +219,7 @@ func TestNoCopies(t *testing.T) {
 
 	// What is to be the memory of the template cannot be made.
 	const architecture = "user"
-	inTheWay := h.place.(*here).work.Ours(h.templateDomain(tiny, templateKind{tiny.Name, architecture, 96 << 20, "", fleet.WallClock, fleet.Normal}).name + ramSuffix)
+	inTheWay := h.local.Path(h.templateName(templateKind{tiny.Name, architecture, 96 << 20, "", fleet.WallClock, fleet.Normal}) + template.RAMSuffix)
 	if err := os.MkdirAll(filepath.Join(inTheWay, "something"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +250,7 @@ func TestKeptTemplate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		dir = h.place.(*here).templateDir(key)
+		dir = h.shelf.(*template.Cache).Dir(key)
 		if !p.Copies || p.Reason != want+dir || p.Boot.Asked == 0 {
 			t.Fatalf("%+v, want one that is %s%s", p, want, dir)
 		}
@@ -263,38 +266,76 @@ func TestKeptTemplate(t *testing.T) {
 	const made, kept = "booted for this run, and kept in ", "kept in "
 	t.Run("first", func(t *testing.T) { next(t, made) })
 	t.Run("second", func(t *testing.T) { next(t, kept) })
-	for _, d := range damages {
-		if slices.Contains([]string{"memory cut short", "a flipped bit in the state", "no memory", "a description cut short",
-			"a description of another template"}, d.name) {
-			t.Run(d.name, func(t *testing.T) {
-				d.damage(t, dir)
-				next(t, made)
-			})
-		}
-	}
-	// Its seals are right, and QEMU refuses it.
-	for name, change := range map[string]func([]byte) []byte{
-		"of another QEMU": func(state []byte) []byte { return bytes.Replace(state, []byte("pc-q35-"), []byte("pc-q53-"), 1) },
-		"no stream":       func([]byte) []byte { return []byte("no stream") },
-		"half a stream":   func(state []byte) []byte { return state[:len(state)/2] },
+	half := func(data []byte) []byte { return data[:len(data)/2] }
+	for name, damage := range map[string]struct {
+		file   string
+		change func([]byte) []byte
+	}{
+		"memory cut short":        {template.RAMFile, half},
+		"no memory":               {template.RAMFile, func([]byte) []byte { return nil }},
+		"a description cut short": {template.File, half},
+		"a flipped bit in the state": {template.StateFile, func(data []byte) []byte {
+			data[len(data)/3] ^= 0x80
+			return data
+		}},
+		"a description of another template": {template.File, func(data []byte) []byte {
+			return bytes.Replace(data, []byte(`"key": "`), []byte(`"key": "another-`), 1)
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(dir, stateFile)
-			state, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			changed := change(bytes.Clone(state))
-			if bytes.Equal(state, changed) {
-				t.Fatal("a state without the machine's type")
-			}
-			if err := os.WriteFile(path, changed, 0o644); err != nil {
-				t.Fatal(err)
-			}
-			rewrite(t, dir, func(k *keptTemplate) { k.Files[stateFile] = sealOf(changed) })
+			alterFile(t, filepath.Join(dir, damage.file), damage.change)
+			next(t, made)
+		})
+	}
+	// Its seals are right, and QEMU refuses it.
+	for name, alter := range map[string]func([]byte) []byte{
+		"of another QEMU": func(state []byte) []byte { return bytes.Replace(state, []byte("pc-q35-"), []byte("pc-q53-"), 1) },
+		"no stream":       func([]byte) []byte { return []byte("no stream") },
+		"half a stream":   half,
+	} {
+		t.Run(name, func(t *testing.T) {
+			var changed []byte
+			alterFile(t, filepath.Join(dir, template.StateFile), func(state []byte) []byte {
+				changed = alter(bytes.Clone(state))
+				if bytes.Equal(state, changed) {
+					t.Fatal("a state without the machine's type")
+				}
+				return changed
+			})
+			alterFile(t, filepath.Join(dir, template.File), func(text []byte) []byte {
+				var k template.Kept
+				err := json.Unmarshal(text, &k)
+				k.Files[template.StateFile] = template.SealOf(changed)
+				if err == nil {
+					text, err = json.Marshal(k)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				return text
+			})
 			next(t, made)
 		})
 	}
 	t.Run("last", func(t *testing.T) { next(t, kept) })
-	checkKept(t, cache, filepath.Base(dir))
+	if kept, err := os.ReadDir(filepath.Dir(dir)); err != nil || len(kept) != 1 {
+		t.Errorf("kept: %v, %v, want %s alone", kept, err, filepath.Base(dir))
+	}
+}
+
+// alterFile changes what is in a file; nil takes it away.
+func alterFile(t *testing.T, path string, alter func([]byte) []byte) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if data = alter(data); data == nil {
+		err = os.Remove(path)
+	} else {
+		err = os.WriteFile(path, data, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
+
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 )
 
 // virtualTime reads how long a machine has run on its virtual clock, from outside and whatever its guest does: the hardware
@@ -15,7 +17,7 @@ import (
 // errStopped is returned.
 func (m *machine) virtualTime(ctx context.Context) (time.Duration, error) {
 	var t time.Duration
-	err := m.hypervisor.call(ctx, "read the virtual clock", callTime, func(l *golibvirt.Libvirt) error {
+	err := m.hypervisor.line.Call(ctx, "read the virtual clock", connect.CallTime, func(l *golibvirt.Libvirt) error {
 		now, err := hardwareClock(l, m.domain)
 		if err != nil {
 			return err
@@ -41,7 +43,7 @@ func (m *machine) virtualTime(ctx context.Context) (time.Duration, error) {
 // whole seconds, and may have leapt as the machine stopped. A guest may have set it, of which libvirt tells before.
 func (m *machine) lastTime(ctx context.Context) (time.Duration, error) {
 	var t time.Duration
-	err := m.hypervisor.call(ctx, "read the clock of a machine that has panicked", callTime, func(l *golibvirt.Libvirt) error {
+	err := m.hypervisor.line.Call(ctx, "read the clock of a machine that has panicked", connect.CallTime, func(l *golibvirt.Libvirt) error {
 		now, err := hardwareClock(l, m.domain)
 		t = now.Sub(virtualEpoch) + time.Second
 		return err

@@ -21,7 +21,8 @@ import (
 
 // A Recording is one trial as its journal has it.
 type Recording struct {
-	Clock  fleet.Clock // that its times are of
+	Clock  fleet.Clock        // that its times are of
+	Has    []fleet.Capability // what the trial needs: its fleet had that
 	Hosts  []fleet.HostSpec
 	Steps  []Step        // in order
 	End    time.Duration // when the trial ended
@@ -88,15 +89,7 @@ func New(rec Recording, over func(reason string)) *Fleet {
 
 // Caps implements fleet.Fleet: whatever hosts of the recording did can be replayed.
 func (f *Fleet) Caps() fleet.Caps {
-	var architectures []string
-	for _, h := range f.rec.Hosts {
-		architectures = append(architectures, h.Architecture)
-	}
-	slices.Sort(architectures)
-	return fleet.Caps{
-		Backend: "replay", Accelerator: "none", Clock: f.rec.Clock, Architectures: slices.Compact(architectures),
-		Actions: fleet.ActionKinds(),
-	}
+	return fleet.Caps{Backend: "replay", Accelerator: "none", Clock: f.rec.Clock, Has: f.rec.Has}
 }
 
 // Do implements fleet.Fleet: a is to be the action that was recorded at this place. It fails as it failed then.
@@ -110,6 +103,8 @@ func (f *Fleet) Do(ctx context.Context, a fleet.Action) error {
 		return fmt.Errorf("%s %q: %w", a.Kind(), a.Target(), fleet.ErrUnknownHost)
 	case f.diverged != nil:
 		return f.diverged
+	case f.Over() != nil && len(fleet.Missing(f.rec.Has, fleet.Needed(a))) > 0: // before that, it diverges
+		return fmt.Errorf("%s %q: %w", a.Kind(), a.Target(), fleet.ErrUnsupported)
 	case f.Over() != nil:
 		return ctx.Err()
 	}

@@ -48,7 +48,7 @@ func TestConformance(t *testing.T) {
 		Patience: time.Minute,
 		New: func(t *testing.T, specs []fleet.HostSpec) fleet.Fleet {
 			fake := fleettest.NewFake(specs, fleettest.FakeOptions{Deadly: []uint64{2}})
-			tapes[name(t)] = &tape{Fleet: fake, rec: &replay.Recording{Clock: fleet.VirtualClock, Hosts: specs, Broken: true}}
+			tapes[name(t)] = &tape{Fleet: fake, rec: &replay.Recording{Clock: fleet.VirtualClock, Has: fake.Caps().Has, Hosts: specs, Broken: true}}
 			return tapes[name(t)]
 		},
 	}

@@ -6,14 +6,14 @@ import (
 	"slices"
 )
 
-// DefaultResamples is what Resampling uses when it is not told: enough for the limits of a 95 % percentile interval to
+// defaultResamples is what Resampling uses when it is not told: enough for the limits of a 95 % percentile interval to
 // move by little from seed to seed (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, section 14.5, ask
 // for 1000 at least).
-const DefaultResamples = 4000
+const defaultResamples = 4000
 
 // Resampling says how a bootstrap draws.
 type Resampling struct {
-	Resamples int    // DefaultResamples when 0 or less
+	Resamples int    // defaultResamples when 0 or less
 	Seed      uint64 // of the PCG generator: the same seed and data give the same interval
 }
 
@@ -50,7 +50,7 @@ func Bootstrap[T any](clusters [][]T, statistic func([]T) float64, o Resampling)
 		return Interval{}, false
 	}
 	if o.Resamples <= 0 {
-		o.Resamples = DefaultResamples
+		o.Resamples = defaultResamples
 	}
 	rng := rand.New(rand.NewPCG(o.Seed, 0x9e3779b97f4a7c15))
 	values := make([]float64, o.Resamples)
@@ -70,7 +70,7 @@ func Bootstrap[T any](clusters [][]T, statistic func([]T) float64, o Resampling)
 		values[i] = v
 	}
 	slices.Sort(values)
-	return Interval{quantile(values, (1-Level)/2), quantile(values, (1+Level)/2)}, true
+	return Interval{quantile(values, (1-level)/2), quantile(values, (1+level)/2)}, true
 }
 
 // quantile interpolates linearly between the order statistics at (n-1)p: definition 7 of R. J. Hyndman and Y. Fan,

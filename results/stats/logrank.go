@@ -61,7 +61,7 @@ func LogRank(groups ...[]Observation) (LogRankTest, error) {
 		atRisk := make([]float64, k)
 		n, d := 0.0, 0.0
 		for i, c := range curves {
-			atRisk[i] = float64(c.AtRisk(t))
+			atRisk[i] = float64(c.atRisk(t))
 			n += atRisk[i]
 			e := float64(c.eventsAt(t))
 			test.Observed[i] += e

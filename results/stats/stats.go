@@ -11,10 +11,10 @@ import (
 	"math"
 )
 
-// Level is the coverage that every interval of this package aims at.
-const Level = 0.95
+// level is the coverage that every interval of this package aims at.
+const level = 0.95
 
-// z is the standard normal quantile of (1+Level)/2.
+// z is the standard normal quantile of (1+level)/2.
 const z = 1.959963984540054
 
 // An Interval is a 95 % interval, in the unit of what it belongs to.

