@@ -33,59 +33,82 @@ var doorPaces = []time.Duration{50 * time.Millisecond, 200 * time.Millisecond, 8
 
 var errDoor = errors.New("the guest could not be stopped while it waited")
 
-// stopAtDoor lets a machine run up to the door, and stops it there. inbox is its listener's, pace one of doorPaces.
-func (h *Hypervisor) stopAtDoor(ctx context.Context, m *machine, inbox *inbox.Inbox[any], pace time.Duration, begin time.Time, b *template.Boot) (template.Door, error) {
+// A doorkeeper stops a machine at the door that becomes a template.
+type doorkeeper struct {
+	m        *machine
+	messages *inbox.Inbox[makerMessage]
+	pace     time.Duration // one of doorPaces
+	begin    time.Time     // of its boot
+	boot     *template.Boot
+	door     template.Door
+}
+
+// Messages of a doorkeeper's own.
+type (
+	stood     struct{}            // the pace is over
+	suspended struct{ err error } // the machine was stopped, or could not be
+)
+
+func (stood) toMaker()     {}
+func (suspended) toMaker() {}
+
+// stop lets the machine run up to the door, and stops it there.
+func (k *doorkeeper) stop(ctx context.Context) (template.Door, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, templateTime, fmt.Errorf("the guest did not come to the door within %v", templateTime))
 	defer cancel()
-	type stopped struct{ err error }
-	type answer struct{}
-	d := template.Door{Holds: doorHolds}
+	k.door = template.Door{Holds: doorHolds}
 	for {
 		select {
 		case <-ctx.Done():
-			return d, context.Cause(ctx)
-		case <-inbox.Ready:
+			return k.door, context.Cause(ctx)
+		case <-k.messages.Ready:
 		}
-		for message, ok := inbox.Take(); ok; message, ok = inbox.Take() {
-			switch heard := message.(type) {
-			case rang:
-				switch {
-				case heard.err != nil:
-					return d, heard.err
-				case d.Holds == 0:
-					return d, errDoor
-				case d.Holds == doorHolds:
-					r, err := protocol.ParseRequest(heard.line)
-					if err != nil {
-						return d, err
-					}
-					if r.Identify == nil {
-						return d, errors.New("its first request was not who it is")
-					}
-					b.Asked, d.Asked = time.Since(begin), time.Duration(min(r.TSC, 1<<60))
-					go func() {
-						inbox.Put(stopped{h.line.Call(ctx, "stop at the door", connect.CreateTime, func(l *golibvirt.Libvirt) error {
-							return l.DomainSuspend(m.domain)
-						})})
-					}()
-				}
-				d.Holds--
-				time.AfterFunc(pace, func() { inbox.Put(answer{}) })
-			case answer:
-				if err := m.mailbox.Hold(doorTicks); err != nil {
-					return d, err
-				}
-			case stopped:
-				var err error
-				d.Mailbox, err = m.mailbox.Letters()
-				return d, errors.Join(heard.err, err)
-			default:
-				if err := hears(b, message, begin); err != nil {
-					return d, err
-				}
+		for message, ok := k.messages.Take(); ok; message, ok = k.messages.Take() {
+			var err error
+			switch m := message.(type) {
+			case heard:
+				err = k.hear(ctx, m.what)
+			case stood:
+				err = k.m.mailbox.Hold(doorTicks)
+			case suspended:
+				k.door.Mailbox, err = k.m.mailbox.Letters()
+				return k.door, errors.Join(m.err, err)
+			}
+			if err != nil {
+				return k.door, err
 			}
 		}
 	}
+}
+
+func (k *doorkeeper) hear(ctx context.Context, what news) error {
+	ring, ok := what.(rang)
+	switch {
+	case !ok:
+		return hears(k.boot, what, k.begin)
+	case ring.err != nil:
+		return ring.err
+	case k.door.Holds == 0:
+		return errDoor
+	case k.door.Holds == doorHolds: // it is there
+		r, err := protocol.ParseRequest(ring.line)
+		if err != nil {
+			return err
+		}
+		if r.Identify == nil {
+			return errors.New("its first request was not who it is")
+		}
+		k.boot.Asked, k.door.Asked = time.Since(k.begin), time.Duration(min(r.TSC, 1<<60))
+		go func() {
+			err := k.m.hypervisor.line.Call(ctx, "stop at the door", connect.CreateTime, func(l *golibvirt.Libvirt) error {
+				return l.DomainSuspend(k.m.domain)
+			})
+			k.messages.Put(suspended{err})
+		}()
+	}
+	k.door.Holds--
+	time.AfterFunc(k.pace, func() { k.messages.Put(stood{}) })
+	return nil
 }
 
 // held has a guest that rings held at the door for as many times as are left, and tells whether it was.

@@ -20,7 +20,6 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/domain"
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/mailbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
@@ -43,7 +42,7 @@ type machine struct {
 
 // A listener hears what a machine does.
 type listener struct {
-	inbox   *inbox.Inbox[any] // of domainEvent and of what is below
+	hear    func(*machine, news) // must not block
 	log     *guestlink.ConsoleLog
 	service *guestlink.Service
 	emit    func(fleet.Happening)  // what the guest said
@@ -78,7 +77,7 @@ func (h *Hypervisor) createMachine(ctx context.Context, d domain.Domain, t *temp
 	if box != nil {
 		box.Listen(func() { l.rung(m) })
 	}
-	h.line.Route(d.UUID, func(e connect.Event) { l.inbox.Put(e) })
+	h.line.Route(d.UUID, func(e connect.Event) { l.hear(m, domainEvent{e}) })
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, m.destroy(context.WithoutCancel(ctx))) // maybe ctx is why it failed
@@ -99,7 +98,7 @@ func (h *Hypervisor) createMachine(ctx context.Context, d domain.Domain, t *temp
 	}
 	if m.guest != nil {
 		m.channel = &guestlink.Channel{Conn: m.guest.Conn, Ask: l.ask, Conversation: guestlink.Conversation{
-			Service: l.service, Copied: t != nil, Emit: l.emit, Hello: func() { l.inbox.Put(saidHello{m}) },
+			Service: l.service, Copied: t != nil, Emit: l.emit, Hello: func() { l.hear(m, saidHello{}) },
 		}}
 		if t != nil {
 			m.channel.Answer(t.Question(), 0)
@@ -112,12 +111,12 @@ func (h *Hypervisor) createMachine(ctx context.Context, d domain.Domain, t *temp
 		m.console.Attend(reading, func(console io.ReadCloser) error {
 			return guestlink.ReadConsole(console, func(chunk []byte) {
 				if m.spoke.CompareAndSwap(false, true) {
-					l.inbox.Put(spoke{m})
+					l.hear(m, spoke{})
 				}
 				reports, begun, err := l.log.Take(chunk)
 				m.showed(l, reports, err)
 				if begun {
-					l.inbox.Put(crashing{m})
+					l.hear(m, crashing{})
 				}
 			})
 		})
@@ -130,11 +129,11 @@ func (m *machine) connect(ctx context.Context, open lines, l listener) error {
 	m.console = &connect.Wire[io.ReadCloser]{
 		Daemon: open.daemon,
 		Open:   open.console,
-		Cut:    func(why error) { l.inbox.Put(cut{m, "console", why}) },
+		Cut:    func(why error) { l.hear(m, cut{"console", why}) },
 		Restored: func() {
 			reports, err := l.log.Gap()
 			m.showed(l, reports, err)
-			l.inbox.Put(restored{m, "console"})
+			l.hear(m, restored{"console"})
 		},
 	}
 	if err := m.console.Connect(ctx); err != nil || open.channel == nil {
@@ -143,8 +142,8 @@ func (m *machine) connect(ctx context.Context, open lines, l listener) error {
 	m.guest = &connect.Wire[net.Conn]{
 		Daemon:   open.daemon,
 		Open:     open.channel,
-		Cut:      func(why error) { l.inbox.Put(cut{m, "channel", why}) },
-		Restored: func() { l.inbox.Put(restored{m, "channel"}) },
+		Cut:      func(why error) { l.hear(m, cut{"channel", why}) },
+		Restored: func() { l.hear(m, restored{"channel"}) },
 	}
 	return m.guest.Connect(ctx)
 }
@@ -152,17 +151,17 @@ func (m *machine) connect(ctx context.Context, open lines, l listener) error {
 // showed tells of crashes on the console, and of what came in the way of keeping it.
 func (m *machine) showed(l listener, reports []console.Report, err error) {
 	for _, r := range reports {
-		l.inbox.Put(crashed{m, r})
+		l.hear(m, crashed{r})
 	}
 	if err != nil {
-		l.inbox.Put(failed{m, "keep console", err})
+		l.hear(m, failed{"keep console", err})
 	}
 }
 
 // heardRing is what a machine's guest wants that has rung.
 func (m *machine) heardRing() rang {
 	number, line, err := m.mailbox.Request()
-	return rang{m, number, line, err}
+	return rang{number, line, err}
 }
 
 // startAgain has libvirt start a domain, new or as a copy. libvirt tells that a VM has ended before it gives up the
@@ -244,44 +243,3 @@ func (m *machine) destroy(ctx context.Context) error {
 	}
 	return err
 }
-
-// Messages to a host, besides domainEvent.
-type (
-	saidHello struct{ m *machine }
-	spoke     struct{ m *machine } // the console's first byte
-	crashing  struct{ m *machine } // a panic on the console, whose trace is still to come
-	crashed   struct {
-		m      *machine
-		report console.Report
-	}
-	abandoned struct{ err error } // the host's machine was given up
-	cut       struct {            // a wire of the machine's was cut, or could not be opened again yet
-		m    *machine
-		wire string
-		why  error
-	}
-	restored struct { // it was opened again
-		m    *machine
-		wire string
-	}
-	failed struct {
-		m   *machine
-		op  string
-		err error
-	}
-	power struct{ action fleet.Action } // Boot, Reset or PowerOff
-	due   struct {                      // a host's own timer
-		what string
-		boot int
-	}
-)
-
-// How long a host waits, on the wall clock, for what should come in a moment.
-const (
-	// From the panic device's event to the console's cause, which was printed before it.
-	consoleSettle = 2 * time.Second
-	// From a panic on the console to the end of its trace.
-	traceSettle = time.Second
-	// From a panic on the console to the device's event, where the guest never said hello in this boot.
-	deviceSettle = time.Second
-)

@@ -39,6 +39,8 @@ type monitored struct {
 	err   error
 }
 
+func (monitored) toHost() {}
+
 // patience is how long the host may be silent before somebody makes something of it.
 func (h *host) patience() time.Duration {
 	if h.state == booting {
@@ -54,7 +56,7 @@ func (h *host) watchOver() {
 }
 
 // lookIn has the host looked at after d, or sooner: once it has booted, its patience is another.
-func (h *host) lookIn(d time.Duration) { h.remind(min(d, h.fleet.liveness/2), "silence") }
+func (h *host) lookIn(d time.Duration) { h.remind(min(d, h.fleet.liveness/2), silenceDue) }
 
 // lastSpoke is when the host was heard of last, or began to boot.
 func (h *host) lastSpoke() time.Duration {

@@ -231,13 +231,14 @@ func (h *Hypervisor) makeTemplate(
 		return nil, err
 	}
 	asked := make(chan protocol.Request, 1)
-	l := listener{inbox: inbox.New[any](), log: log, service: &guestlink.Service{}, emit: func(fleet.Happening) {}, ask: func(r protocol.Request) {
+	messages := inbox.New[makerMessage]()
+	l := listener{hear: func(m *machine, n news) { messages.Put(heard{m, n}) }, log: log, service: &guestlink.Service{}, emit: func(fleet.Happening) {}, ask: func(r protocol.Request) {
 		select {
 		case asked <- r:
 		default:
 		}
 	}}
-	l.rung = func(m *machine) { l.inbox.Put(m.heardRing()) }
+	l.rung = func(m *machine) { messages.Put(heard{m, m.heardRing()}) }
 	m, err := h.createMachine(ctx, d, nil, l)
 	if err != nil {
 		return nil, fmt.Errorf("make template: %w", err)
@@ -250,10 +251,11 @@ func (h *Hypervisor) makeTemplate(
 	t.RAM = ram
 	if kind.clock != fleet.VirtualClock {
 		var question protocol.Request
-		question, err = awaitQuestion(ctx, l.inbox, asked, begin, &t.Kept.Boot)
+		question, err = awaitQuestion(ctx, messages, asked, begin, &t.Kept.Boot)
 		t.Kept.Question = question.ID
 	} else {
-		t.Kept.Door, err = h.stopAtDoor(ctx, m, l.inbox, pace, begin, &t.Kept.Boot)
+		keeper := doorkeeper{m: m, messages: messages, pace: pace, begin: begin, boot: &t.Kept.Boot}
+		t.Kept.Door, err = keeper.stop(ctx)
 	}
 	if err != nil {
 		return t, fmt.Errorf("make template: %w\n%s", err, log.End())
@@ -267,8 +269,11 @@ func (h *Hypervisor) makeTemplate(
 	return t, nil
 }
 
+// A makerMessage is what who makes a template takes from the inbox: news of its VM and, on the virtual clock, what it does at the door.
+type makerMessage interface{ toMaker() }
+
 // awaitQuestion waits until the guest asks who it is, and notes what that took.
-func awaitQuestion(ctx context.Context, heard *inbox.Inbox[any], asked <-chan protocol.Request, begin time.Time, b *template.Boot) (protocol.Request, error) {
+func awaitQuestion(ctx context.Context, messages *inbox.Inbox[makerMessage], asked <-chan protocol.Request, begin time.Time, b *template.Boot) (protocol.Request, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, templateTime, fmt.Errorf("the guest asked nothing within %v", templateTime))
 	defer cancel()
 	for {
@@ -278,10 +283,12 @@ func awaitQuestion(ctx context.Context, heard *inbox.Inbox[any], asked <-chan pr
 			return r, nil
 		case <-ctx.Done():
 			return protocol.Request{}, context.Cause(ctx)
-		case <-heard.Ready:
-			for message, ok := heard.Take(); ok; message, ok = heard.Take() {
-				if err := hears(b, message, begin); err != nil {
-					return protocol.Request{}, err
+		case <-messages.Ready:
+			for message, ok := messages.Take(); ok; message, ok = messages.Take() {
+				if h, ok := message.(heard); ok {
+					if err := hears(b, h.what, begin); err != nil {
+						return protocol.Request{}, err
+					}
 				}
 			}
 		}
@@ -289,17 +296,17 @@ func awaitQuestion(ctx context.Context, heard *inbox.Inbox[any], asked <-chan pr
 }
 
 // hears takes what is heard of a template's boot beside its question; an error is why nothing will come of it.
-func hears(b *template.Boot, message any, begin time.Time) error {
-	switch m := message.(type) {
+func hears(b *template.Boot, what news, begin time.Time) error {
+	switch n := what.(type) {
 	case spoke:
 		b.FirstByte = time.Since(begin)
 	case crashed:
-		return fmt.Errorf("the guest crashed: %s", m.report.Title)
-	case connect.Event:
-		if m.Kind == golibvirt.DomainEventStopped || m.Kind == golibvirt.DomainEventCrashed {
+		return fmt.Errorf("the guest crashed: %s", n.report.Title)
+	case domainEvent:
+		if n.Kind == golibvirt.DomainEventStopped || n.Kind == golibvirt.DomainEventCrashed {
 			return errors.New("its VM ended")
 		}
-		if m.DiskFailed() {
+		if n.DiskFailed() {
 			return connect.ErrDiskFailed
 		}
 	}

@@ -37,8 +37,9 @@ type virtualFleet struct {
 	limit       time.Duration // for a hello, see FleetConfig.HelloTimeout
 	log         zerolog.Logger
 	hosts       map[string]*virtualHost
-	slots       chan struct{} // one item for each host that boots: wall time only, which no event depends on
-	inbox       *inbox.Inbox[any]
+	running     map[*machine]*virtualHost // whose present machine it is
+	slots       chan struct{}             // one item for each host that boots: wall time only, which no event depends on
+	inbox       *inbox.Inbox[fleetMessage]
 	looks       *time.Ticker // when to look, see lookEvery
 	oomKills    int          // of this machine's kernel when the fleet was made
 
@@ -88,7 +89,7 @@ func newVirtualFleet(h *Hypervisor, cfg FleetConfig) (_ *virtualFleet, err error
 	f := &virtualFleet{
 		hypervisor: h, cfg: cfg, accelerator: cmp.Or(h.Facts().Accelerator.Name, TCG),
 		limit: cmp.Or(cfg.HelloTimeout, defaultHello), log: h.log.With().Str("cell", cfg.Cell).Logger(),
-		hosts: map[string]*virtualHost{}, inbox: inbox.New[any](), clock: cosim.New[happening](Lookahead), ended: make(chan struct{}),
+		hosts: map[string]*virtualHost{}, running: map[*machine]*virtualHost{}, inbox: inbox.New[fleetMessage](), clock: cosim.New[happening](Lookahead), ended: make(chan struct{}),
 		looks: time.NewTicker(lookEvery), oomKills: qemu.OOMKills(),
 		slots: make(chan struct{}, cmp.Or(cfg.MaxBoots, admission.BootsAtOnce(admission.Machine{CPUs: h.cpus}))),
 	}

@@ -48,7 +48,7 @@ func TestEntropy(t *testing.T) {
 
 // A guest's memory is given back from when a fleet is closed on: nobody is answered any more.
 func TestNothingHappensToAClosedFleet(t *testing.T) {
-	f := &virtualFleet{inbox: inbox.New[any](), clock: cosim.New[happening](Lookahead)}
+	f := &virtualFleet{inbox: inbox.New[fleetMessage](), clock: cosim.New[happening](Lookahead)}
 	f.ctx, f.cancel = context.WithCancel(t.Context())
 	f.After(0, "a")
 	f.After(0, "b")

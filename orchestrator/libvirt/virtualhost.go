@@ -74,7 +74,9 @@ type change struct {
 	do func()
 }
 
-// Messages to whoever has the fleet's turn, besides domainEvent and those to a host.
+// A fleetMessage is what whoever has the fleet's turn takes from its inbox: of these types, and no other.
+type fleetMessage interface{ toFleet() }
+
 type (
 	created struct { // the VM of a boot is there, and about to run
 		h    *virtualHost
@@ -91,11 +93,9 @@ type (
 		h    *virtualHost
 		what fleet.Dumped
 	}
-	rang struct { // a guest stands still
-		m      *machine
-		number uint64
-		line   []byte
-		err    error
+	unexplained struct { // the cause of a panic has not come in time
+		h    *virtualHost
+		boot int
 	}
 	stoodAt struct { // the clock of a machine that has panicked was read: the time since it was switched on
 		m    *machine
@@ -108,6 +108,13 @@ type (
 		err  error
 	}
 )
+
+func (created) toFleet()     {}
+func (broke) toFleet()       {}
+func (kept) toFleet()        {}
+func (unexplained) toFleet() {}
+func (stoodAt) toFleet()     {}
+func (sighted) toFleet()     {}
 
 func newVirtualHost(f *virtualFleet, spec fleet.HostSpec, domainName string) (*virtualHost, error) {
 	log, err := guestlink.OpenConsoleLog(f.cfg.ConsoleDir, spec.Name)
@@ -197,6 +204,7 @@ func (h *virtualHost) powerOff() {
 // gone has the VM of the present boot, if there is one, taken away: nothing more is heard of it. What it has said still happens.
 func (h *virtualHost) gone(op string) {
 	h.fleet.clock.Stops(h.spec.Name)
+	delete(h.fleet.running, h.machine)
 	h.machine, h.talk, h.asked, h.cause, h.device, h.told = nil, nil, asked{}, nil, false, false
 	h.looking = false // what is still to be heard of that is another machine's
 	h.freeSlot()
@@ -276,11 +284,14 @@ func (h *virtualHost) create(ctx context.Context, boot int, mode fleet.BootMode,
 	if t != nil {
 		d, holds = copyOf(d, t), t.Kept.Door.Holds
 	}
-	m, err := f.hypervisor.createMachine(ctx, d, t, listener{inbox: f.inbox, log: h.log, rung: func(m *machine) {
-		if !m.held(&holds) {
-			f.inbox.Put(m.heardRing())
-		}
-	}})
+	m, err := f.hypervisor.createMachine(ctx, d, t, listener{
+		log: h.log, hear: func(m *machine, n news) { f.inbox.Put(heard{m, n}) },
+		rung: func(m *machine) {
+			if !m.held(&holds) {
+				f.inbox.Put(heard{m, m.heardRing()})
+			}
+		},
+	})
 	if err != nil {
 		return false, err
 	}
@@ -301,8 +312,8 @@ func (h *virtualHost) freeSlot() {
 	}
 }
 
-// hear takes in what a machine did.
-func (f *virtualFleet) hear(message any) {
+// hear takes in what happened to a machine, or became of what was asked for.
+func (f *virtualFleet) hear(message fleetMessage) {
 	switch m := message.(type) {
 	case created:
 		h := m.h
@@ -311,6 +322,7 @@ func (f *virtualFleet) hear(message any) {
 			return
 		}
 		h.machine, h.slot = m.m, true
+		f.running[m.m] = h
 		h.talk = &guestlink.Conversation{Service: h.service, Hello: func() { h.state = up }}
 	case broke:
 		if m.boot == m.h.boots {
@@ -321,52 +333,45 @@ func (f *virtualFleet) hear(message any) {
 			m.h.put(m.h.fell, m.what)
 			f.clock.Stops(m.h.spec.Name)
 		}
-	case rang:
-		if h := f.of(m.m); h != nil {
-			h.rang(m)
-		}
-	case sighted:
-		if h := f.of(m.m); h != nil {
-			h.sighted(m)
+	case unexplained:
+		if m.boot == m.h.boots && m.h.device {
+			m.h.settle()
 		}
 	case stoodAt:
-		if h := f.of(m.m); h != nil {
+		if h := f.running[m.m]; h != nil {
 			h.stoodAt(m)
 		}
+	case sighted:
+		if h := f.running[m.m]; h != nil {
+			h.sighted(m)
+		}
+	case heard:
+		if h := f.running[m.m]; h != nil { // else it is gone
+			h.hear(m.what)
+		}
+	}
+}
+
+// hear takes news of the host's present machine.
+func (h *virtualHost) hear(what news) {
+	switch n := what.(type) {
+	case domainEvent:
+		h.domainEvent(n)
+	case rang:
+		h.rang(n)
 	case crashed:
-		if h := f.of(m.m); h != nil && m.report.Panicked && h.state != stopped {
-			h.cause = &m.report
+		if n.report.Panicked && h.state != stopped {
+			h.cause = &n.report
 			h.panicked()
 		}
 	case failed:
-		if h := f.of(m.m); h != nil {
-			h.infra(m.op, m.err)
-		}
-	case connect.Event:
-		for _, h := range f.hosts {
-			if h.machine != nil && h.machine.domain.UUID == m.UUID {
-				h.domainEvent(m)
-			}
-		}
-	case due:
-		if h := f.hosts[m.what]; h != nil && m.boot == h.boots && h.device {
-			h.settle()
-		}
+		h.infra(n.op, n.err)
+	case saidHello, spoke, crashing, cut, restored: // of the wall clock
 	}
-}
-
-// of returns the host whose present machine this is; nil when it is none's any more.
-func (f *virtualFleet) of(m *machine) *virtualHost {
-	for _, h := range f.hosts {
-		if h.machine == m {
-			return h
-		}
-	}
-	return nil
 }
 
 // domainEvent takes an event of the host's present domain.
-func (h *virtualHost) domainEvent(e connect.Event) {
+func (h *virtualHost) domainEvent(e domainEvent) {
 	switch {
 	case e.Clock:
 		h.reset = true
@@ -376,8 +381,8 @@ func (h *virtualHost) domainEvent(e connect.Event) {
 		h.device = true
 		h.fleet.date(h.machine)
 		if h.cause == nil { // it cause may still be on its way through the console's socket
-			what := due{h.spec.Name, h.boots}
-			time.AfterFunc(consoleSettle, func() { h.fleet.inbox.Put(what) })
+			late := unexplained{h, h.boots}
+			time.AfterFunc(consoleSettle, func() { h.fleet.inbox.Put(late) })
 		}
 	case e.Kind == golibvirt.DomainEventShutdown:
 		h.told = e.ToldToEnd()
