@@ -29,8 +29,8 @@ func TestFleetConfigErrors(t *testing.T) {
 			}},
 		}
 	}
-	here := Machines{{}}
-	if err := check(here, good()); err != nil {
+	machines := Machines{{place: &here{}}}
+	if err := check(machines, good()); err != nil {
 		t.Fatal(err)
 	}
 	for want, change := range map[string]func(*FleetConfig){
@@ -48,7 +48,7 @@ func TestFleetConfigErrors(t *testing.T) {
 	} {
 		c := good()
 		change(&c)
-		if err := check(here, c); err == nil || !strings.Contains(err.Error(), want) {
+		if err := check(machines, c); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one with %q", err, want)
 		}
 	}
@@ -57,7 +57,7 @@ func TestFleetConfigErrors(t *testing.T) {
 			t.Fatal(err)
 		}
 		var missing *backend.PrerequisiteError
-		if err := check(Machines{{account: daemontest.Stranger()}}, good()); !errors.As(err, &missing) {
+		if err := check(Machines{{place: &here{account: daemontest.Stranger()}}}, good()); !errors.As(err, &missing) {
 			t.Errorf("a file that QEMU's user may not read: %v", err)
 		}
 	}

@@ -3,11 +3,15 @@ package libvirt
 import (
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"syscall"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemon"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 )
 
@@ -50,4 +54,38 @@ func (h *Hypervisor) lastOf(e ending) error {
 		return fmt.Errorf("QEMU was killed by signal %d (%v), and not by the kernel for memory", status.Signal(), status.Signal())
 	}
 	return fmt.Errorf("QEMU ended with exit code %d: %s", status.ExitStatus(), words)
+}
+
+// maxQEMULog is more than the bytes that QEMU and libvirt write about a domain: its command line, mostly.
+const maxQEMULog = 1 << 20
+
+// qemuLastWords is the end of what QEMU wrote about a domain, where the daemon is ours and keeps it.
+func (h *Hypervisor) qemuLastWords(domain string) string {
+	if h.daemon == nil {
+		return "its log is with a libvirt daemon that is not ours"
+	}
+	text, err := h.work.ReadMade(daemon.LogFile(domain), h.account, maxQEMULog)
+	if err != nil {
+		return "it left no word"
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return guestlink.Clip(lines[len(lines)-1], 500)
+}
+
+// pidOf is the process number of a domain's QEMU, from the file that a private daemon keeps it in; 0 when it is not
+// known. The file is that of whoever runs as the daemon's account, so the number is one of a process of that account,
+// or none.
+func (h *Hypervisor) pidOf(domain string) int {
+	if h.daemon == nil {
+		return 0
+	}
+	text, err := h.work.ReadMade(daemon.PIDFile(domain), h.account, 32)
+	if err != nil {
+		return 0
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || !h.account.Runs(pid) {
+		return 0
+	}
+	return pid
 }

@@ -196,7 +196,11 @@ func check(machines Machines, cfg FleetConfig) error {
 			cfg.MaxBoots, cfg.HelloTimeout, cfg.FirstByte, cfg.Liveness)
 	}
 	seen := make(map[string]bool)
-	readable := make(map[string]bool)
+	type opened struct {
+		at   *Hypervisor
+		path string
+	}
+	readable := make(map[opened]bool)
 	for i, s := range cfg.Hosts {
 		image, known := cfg.Images[s.Image]
 		h := machines.of(s.Node)
@@ -220,13 +224,13 @@ func check(machines Machines, cfg FleetConfig) error {
 		}
 		seen[s.Name] = true
 		for _, path := range []string{image.Kernel, image.Initrd, image.Disk} {
-			if h.remote() || readable[path] {
+			if readable[opened{h, path}] {
 				continue
 			}
-			if err := h.account.CanRead(path); err != nil {
+			if err := h.place.readable(path); err != nil {
 				return fmt.Errorf("image %s: %w", s.Image, err)
 			}
-			readable[path] = true
+			readable[opened{h, path}] = true
 		}
 	}
 	return nil

@@ -247,7 +247,7 @@ func (h *host) start(ctx context.Context) {
 	if err := h.create(ctx); err != nil {
 		h.powerOff(ctx)
 		if ctx.Err() == nil {
-			h.infra("boot host", h.hypervisor.onFullDisk(err))
+			h.infra("boot host", h.hypervisor.place.full(err))
 		}
 	}
 }

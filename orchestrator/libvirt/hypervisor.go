@@ -12,8 +12,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -22,11 +20,9 @@ import (
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/fleetfall/fleetfall/internal/daemonuri"
-	"github.com/fleetfall/fleetfall/internal/tool"
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/backend"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
-	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemon"
@@ -49,20 +45,6 @@ type Config struct {
 	Cache     string         // directory that keeps templates and the verdict of Probe; "" keeps none
 	Reconnect time.Duration  // how long the daemon may be away, as when it is restarted; 0 is 30 s
 	Log       zerolog.Logger // for people; the zero value drops everything
-}
-
-// Facts is what a run's provenance tells of the hypervisor.
-type Facts struct {
-	Node        string      `json:"node,omitempty"` // name of the machine; empty for the only one
-	URI         string      `json:"uri"`
-	Private     bool        `json:"private"` // the daemon was started by this run
-	Account     string      `json:"account"` // whom QEMU runs as, for people
-	Libvirt     string      `json:"libvirt"` // version
-	QEMU        string      `json:"qemu"`    // version
-	Kernel      string      `json:"kernel"`  // release of the machine's own kernel
-	CPU         string      `json:"cpu"`     // model name
-	Accelerator Accelerator `json:"accelerator"`
-	CommandLine []string    `json:"command_line,omitempty"` // of the first QEMU that ran
 }
 
 // A Hypervisor is a machine on which fleets' VMs run. Its methods may be called from any goroutine.
@@ -106,7 +88,7 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 			return nil, err
 		}
 	}
-	if err := needTools(cfg.URI == "", h.remote()); err != nil {
+	if err := needTools(cfg.URI == "", h.uri.Remote); err != nil {
 		return nil, err
 	}
 	// A failure on the way gives back what was had so far, also when ctx is why it failed.
@@ -132,7 +114,7 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 		return h, err
 	}
 	h.line = connect.NewLifeline(conn, h.connect, cfg.Reconnect, h.log.With().Str("node", cfg.Node).Logger())
-	if h.remote() {
+	if h.uri.Remote {
 		files, err := storage.OpenRemote(ctx, h.line, cfg.Store)
 		if err != nil {
 			return h, err
@@ -146,7 +128,7 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 			}
 		}
 		h.local = storage.NewLocal(h.work, h.account)
-		h.files, h.shelf, h.place = h.local, template.NewCache(cfg.Cache, h.local), &here{h.work}
+		h.files, h.shelf, h.place = h.local, template.NewCache(cfg.Cache, h.local), &here{h.work, h.account}
 	}
 	return h, h.learnFacts(ctx)
 }
@@ -172,13 +154,10 @@ func (h *Hypervisor) serve(ctx context.Context, conn *connect.Connection) (err e
 }
 
 // Local tells whether the VMs run on this machine.
-func (h *Hypervisor) Local() bool { return !h.remote() }
+func (h *Hypervisor) Local() bool { return h.local != nil }
 
 // CPUs is how many the machine has.
 func (h *Hypervisor) CPUs() int { return h.cpus }
-
-// remote tells whether the daemon's machine is another one.
-func (h *Hypervisor) remote() bool { return h.uri.Remote }
 
 // connect connects to the daemon, after starting it when it is private and does not run.
 func (h *Hypervisor) connect(ctx context.Context) (*connect.Connection, error) {
@@ -256,123 +235,11 @@ func (h *Hypervisor) forget(f fleet.Fleet) {
 	delete(h.fleets, f)
 }
 
-// recordCommandLine keeps the command line of the first QEMU that runs.
-func (h *Hypervisor) recordCommandLine(domain string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.facts.CommandLine == nil {
-		if qemu, err := qemu.OfDomain(domain); err == nil {
-			h.facts.CommandLine = qemu.Args
-		}
-	}
-}
-
-// needTools looks for the programs that this package runs.
-func needTools(private, remote bool) error {
-	var tools []struct{ name, pkg string }
-	if !remote {
-		tools = append(tools, struct{ name, pkg string }{"qemu-img", "qemu-utils"})
-	}
-	if private {
-		tools = append(tools, struct{ name, pkg string }{"libvirtd", "libvirt-daemon-system"},
-			struct{ name, pkg string }{"qemu-system-x86_64", "qemu-system-x86"})
-	}
-	for _, t := range tools {
-		if _, err := tool.Find(t.name); err != nil {
-			return &backend.PrerequisiteError{What: t.name + " is not installed", How: "apt-get install " + t.pkg, Err: err}
-		}
-	}
-	return nil
-}
-
 func (h *Hypervisor) daemonGone() <-chan struct{} {
 	if h.daemon == nil {
 		return nil
 	}
 	return h.daemon.Exited
-}
-
-func (h *Hypervisor) learnFacts(ctx context.Context) error {
-	var library, hypervisor uint64
-	var cpus int32
-	// The first question of all: a daemon that has just started asks QEMU itself what it can do before it answers.
-	err := h.line.Call(ctx, "ask for versions", connect.CreateTime, func(l *golibvirt.Libvirt) (err error) {
-		if library, err = l.ConnectGetLibVersion(); err == nil {
-			hypervisor, err = l.ConnectGetVersion()
-		}
-		if err == nil {
-			_, _, cpus, _, _, _, _, _, err = l.NodeGetInfo()
-		}
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("open hypervisor: %w", err)
-	}
-	h.cpus = max(1, int(cpus))
-	kernel, model := kernelRelease(), cpuModel()
-	if h.remote() {
-		kernel, model = "not known", "not known"
-	}
-	uri, whom := h.cfg.URI, h.account.String()
-	if h.daemon != nil {
-		uri = h.daemon.URI()
-	}
-	if h.remote() {
-		whom = "as that machine's daemon has it"
-	}
-	h.facts = Facts{
-		Node: h.cfg.Node, URI: uri, Account: whom, Private: h.daemon != nil, Libvirt: version(library), QEMU: version(hypervisor),
-		Kernel: kernel, CPU: model,
-		Accelerator: Accelerator{Name: TCG, Reason: "not probed"},
-	}
-	return nil
-}
-
-// version writes libvirt's number for a version, major*1,000,000 + minor*1,000 + release, as text.
-func version(n uint64) string { return fmt.Sprintf("%d.%d.%d", n/1e6, n/1e3%1e3, n%1e3) }
-
-func kernelRelease() string {
-	text, err := os.ReadFile("/proc/sys/kernel/osrelease")
-	if err != nil {
-		return "unknown"
-	}
-	return strings.TrimSpace(string(text))
-}
-
-func cpuModel() string {
-	text, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return "unknown"
-	}
-	for line := range strings.Lines(string(text)) {
-		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return "unknown"
-}
-
-// Facts tells what the VMs run on.
-func (h *Hypervisor) Facts() Facts {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.facts
-}
-
-// maxQEMULog is more than the bytes that QEMU and libvirt write about a domain: its command line, mostly.
-const maxQEMULog = 1 << 20
-
-// qemuLastWords is the end of what QEMU wrote about a domain, where the daemon is ours and keeps it.
-func (h *Hypervisor) qemuLastWords(domain string) string {
-	if h.daemon == nil {
-		return "its log is with a libvirt daemon that is not ours"
-	}
-	text, err := h.work.ReadMade(daemon.LogFile(domain), h.account, maxQEMULog)
-	if err != nil {
-		return "it left no word"
-	}
-	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	return guestlink.Clip(lines[len(lines)-1], 500)
 }
 
 // Close closes every fleet that is still open, ends the private daemon and removes the work directory. It is
@@ -395,7 +262,7 @@ func (h *Hypervisor) Close(ctx context.Context) error {
 // release gives back everything but fleets, in the reverse order of Open.
 func (h *Hypervisor) release(ctx context.Context) error {
 	var errs []error
-	abandoned := h.remote() && h.line != nil && h.line.Reason() != nil
+	abandoned := h.uri.Remote && h.line != nil && h.line.Reason() != nil
 	if h.place != nil && !abandoned {
 		if err := h.place.close(ctx); err != nil {
 			errs = append(errs, err)
@@ -420,7 +287,7 @@ func (h *Hypervisor) release(ctx context.Context) error {
 		// fleetfall gc finds what stays in spite of that.
 		err := qemu.EndAll(ctx, h.work.Path, h.cfg.RunID)
 		h.mu.Lock()
-		left := h.remote() && len(h.fleets) > 0
+		left := h.uri.Remote && len(h.fleets) > 0
 		h.mu.Unlock()
 		if err == nil && !left {
 			err = h.work.Remove()

@@ -104,18 +104,12 @@ func (h *host) silence(now time.Duration) {
 	}
 }
 
-// activity looks at the process of the host's QEMU, where that is on this machine.
+// activity looks at the process of the host's QEMU.
 func (h *host) activity() qemu.Activity {
-	if h.hypervisor.remote() || h.machine == nil {
+	if h.machine == nil {
 		return qemu.Activity{}
 	}
-	pid := h.machine.pid
-	if pid == 0 {
-		if qemu, err := qemu.OfDomain(h.domainName); err == nil {
-			pid = qemu.PID
-		}
-	}
-	return qemu.ActivityOf(pid)
+	return h.hypervisor.place.activity(h.domainName, h.machine.pid)
 }
 
 // askMonitor asks QEMU whether the guest runs, and gives it some time for an answer.
@@ -130,8 +124,8 @@ func (h *host) askMonitor(since, limit time.Duration) {
 		switch {
 		case err == nil && !runs(status):
 			err = fmt.Errorf("QEMU says of its guest: %s", guestlink.Clip(status, 200))
-		case connect.IsLost(err) && !v.remote():
-			err = nil // the daemon was away, which tells nothing of the VM
+		case connect.IsLost(err) && m.console.Daemon == nil:
+			err = nil // the daemon was away, which tells nothing of a VM that does without
 		case err != nil && limit < leastAnswer:
 			err = nil
 		case errors.Is(err, context.DeadlineExceeded):

@@ -6,13 +6,11 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
 
 	"github.com/fleetfall/fleetfall/agents/protocol"
-	"github.com/fleetfall/fleetfall/internal/tool"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
@@ -191,14 +189,8 @@ func (h *Hypervisor) templateKey(image vmimages.Image, kind templateKind) (strin
 	if err != nil {
 		return "", err
 	}
-	emulator := ""
-	if program, err := tool.Find("qemu-system-x86_64"); err == nil && !h.remote() {
-		if info, err := os.Stat(program); err == nil { // an update of the package keeps QEMU's version
-			emulator = fmt.Sprintf("%s %d %v", program, info.Size(), info.ModTime().UTC())
-		}
-	}
 	key := sha256.Sum256(fmt.Appendf(nil, "%d %q %q %q %q %q %q %q %q %q", template.Schema, image.Digest, image.Disk, xml, f.QEMU, f.Libvirt,
-		f.CPU, f.Accelerator.Name, emulator, door))
+		f.CPU, f.Accelerator.Name, h.place.facts().emulator, door))
 	return fmt.Sprintf("%s-%s-%x", kind.image, kind.architecture, key[:8]), nil
 }
 

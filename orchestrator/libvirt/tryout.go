@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/fleetfall/fleetfall/agents/architecture"
@@ -27,23 +26,6 @@ type attempt struct {
 	hello  bool
 	failed string // why not, by itself and not for want of time
 	err    error  // the daemon failed: nothing can be said of the accelerator
-}
-
-// tryKVM finds out whether the image boots under KVM. proven tells whether the answer is one that will stay.
-func (h *Hypervisor) tryKVM(ctx context.Context, image vmimages.Image) (_ Accelerator, proven bool, err error) {
-	if !h.remote() {
-		device, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
-		if err != nil {
-			return Accelerator{TCG, "no KVM: " + err.Error()}, false, nil
-		}
-		if err := device.Close(); err != nil {
-			return Accelerator{}, false, err
-		}
-		if err := h.account.CanUse("/dev/kvm"); err != nil {
-			return Accelerator{TCG, "no KVM: " + err.Error()}, false, nil
-		}
-	}
-	return h.tryout(ctx, image, KVM)
 }
 
 // tryout boots the image under an accelerator and, beside that, emulated. It waits until both VMs are gone.

@@ -70,7 +70,7 @@ func (h *Hypervisor) CanCount() error {
 	switch {
 	case h.Facts().Accelerator.Name == KVM:
 		return errors.New("the virtual clock counts the instructions of emulated CPUs, and here they are run by KVM")
-	case h.remote():
+	case !h.Local():
 		return errors.New("the virtual clock needs memory that is shared with the guests, and they are on another machine")
 	}
 	return nil

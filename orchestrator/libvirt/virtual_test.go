@@ -8,11 +8,12 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/cosim"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
 func TestCanCount(t *testing.T) {
-	h := &Hypervisor{}
+	h := &Hypervisor{local: &storage.Local{}}
 	if err := h.CanCount(); err != nil {
 		t.Errorf("emulated CPUs on this machine: %v", err)
 	}
@@ -25,7 +26,7 @@ func TestCanCount(t *testing.T) {
 	if err := h.CanCount(); err == nil || !strings.Contains(err.Error(), "KVM") {
 		t.Errorf("KVM: %v", err)
 	}
-	h.facts.Accelerator.Name, h.uri.Remote = TCG, true
+	h.facts.Accelerator.Name, h.local = TCG, nil
 	if err := h.CanCount(); err == nil || !strings.Contains(err.Error(), "another machine") {
 		t.Errorf("another machine: %v", err)
 	}

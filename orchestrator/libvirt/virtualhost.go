@@ -259,7 +259,7 @@ func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 		}
 		if err != nil && ctx.Err() == nil {
 			// The VM, if there is one, may run and ask: it is taken away by a job, once nobody answers it any more.
-			h.fleet.inbox.Put(broke{h, boot, "boot host", h.fleet.hypervisor.onFullDisk(err)})
+			h.fleet.inbox.Put(broke{h, boot, "boot host", h.fleet.hypervisor.place.full(err)})
 		}
 	})
 }
