@@ -1,6 +1,6 @@
 // Package backend is the contract between an experiment and whatever runs its hosts: how a backend is chosen, opened,
-// prepared and closed, what it takes of its machines, and what it has to tell a run's provenance. What one fleet of hosts
-// does is the contract of package fleet.
+// prepared and closed, what it takes of its machines, and what it has to tell a run's provenance. What one fleet of
+// hosts does is the contract of package fleet.
 //
 // A [Driver] is inert: it says what the backend can do and opens it. A [Backend] is one that is open, for one run.
 package backend
@@ -29,8 +29,8 @@ type Driver struct {
 	// *PrerequisiteError. With an error, nothing is left open.
 	Open func(context.Context, Config) (Backend, error)
 
-	// Machine describes this machine as it is before anything is opened, for plans that name no others; nil when hosts take
-	// nothing of it. Assume is what a host is taken to need there as long as nothing is measured.
+	// Machine describes this machine as it is before anything is opened, for plans that name no others; nil when hosts
+	// take nothing of it. Assume is what a host is taken to need there as long as nothing is measured.
 	Machine func() (admission.Machine, error)
 	Assume  func(Kind) Takes
 
@@ -60,27 +60,26 @@ type Node struct {
 	At   string // where in the scenario, "file.hcl:12,1"
 }
 
-// A Backend is open for one run. Its methods are called from one goroutine, NewFleet also while no other fleet is closed
-// yet.
+// A Backend is open for one run. Its methods are called from one goroutine.
 type Backend interface {
 	// Prepare readies the machines for hosts of these kinds, and returns what one of each takes. It decides the clock: one
 	// that was asked for and cannot be kept is a *ClockError. It is called once, before all that follows.
 	Prepare(ctx context.Context, kinds []Kind) ([]Takes, error)
 	// Caps tells what its fleets can do.
 	Caps() fleet.Caps
-	// Reserve tells admit of the machines as they are now, and promises this run the memory that it decides on. No other run
-	// can be promised any meanwhile. An error of admit's is returned as it is, and nothing is promised then. It is not called
-	// when hosts take nothing.
+	// Reserve tells admit of the machines as they are now, and promises this run the memory that it decides on. No other
+	// run can be promised any meanwhile. An error of admit's is returned as it is, and nothing is promised then. It is not
+	// called when hosts take nothing.
 	Reserve(ctx context.Context, admit func([]admission.Machine) (admission.Decision, error)) error
 	// NewFleet makes a fleet of hosts that are off.
 	NewFleet(ctx context.Context, cfg FleetConfig) (fleet.Fleet, error)
-	// Facts are what the run's provenance tells of the backend, in the order in which people read them: as known before the
-	// first trial.
+	// Facts are what the run's provenance tells of the backend, in the order in which people read them: as known before
+	// the first trial.
 	Facts() []Fact
 	// LateFacts are what became known only as fleets ran.
 	LateFacts() []Fact
-	// Close closes every fleet that is still open, gives back what was promised, and ends all that Open and Prepare began. It
-	// is idempotent.
+	// Close closes every fleet that is still open, gives back what was promised, and ends all that Open and Prepare began.
+	// It is idempotent.
 	Close(ctx context.Context) error
 }
 
@@ -117,7 +116,8 @@ func (k Kind) String() string {
 	return k.Architecture
 }
 
-// Takes is what one host takes of its machine, in bytes. A host of which it is all zero takes nothing, and is not counted.
+// Takes is what one host takes of its machine, in bytes. A host of which it is all zero takes nothing, and is not
+// counted.
 type Takes struct {
 	Memory   int64 // its guest's
 	Overhead int64 // besides that

@@ -9,9 +9,9 @@ import (
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
-// Admit decides whether a plan fits on this machine as it is now, with what its backend assumes of hosts; a plan that does not
-// is an *admission.Refusal. Of machines that a plan names itself, and of one that does not tell, nothing is known yet: such
-// a plan is given the benefit of the doubt, with an empty decision.
+// Admit decides whether a plan fits on this machine as it is now, with what its backend assumes of hosts; a plan that
+// does not is an *admission.Refusal. Of machines that a plan names itself, and of one that does not tell, nothing is
+// known yet: such a plan is given the benefit of the doubt, with an empty decision.
 func Admit(p *scenarios.Plan, drivers []backend.Driver) (admission.Decision, error) {
 	d, err := choose(drivers, p)
 	if err != nil || d.Machine == nil || len(p.Nodes) > 0 {
@@ -24,7 +24,8 @@ func Admit(p *scenarios.Plan, drivers []backend.Driver) (admission.Decision, err
 	return admission.Admit(needs(p, d.Assume), []admission.Machine{m}, m.Files)
 }
 
-// CanRun tells which of the plan's fleets an image cannot run, and what it lacks; of an image that is not given nothing is known.
+// CanRun tells which of the plan's fleets an image cannot run, and what it lacks; of an image that is not given nothing
+// is known.
 func CanRun(p *scenarios.Plan, images map[string]vmimages.Image) error {
 	for _, c := range p.Cells {
 		image, ok := images[c.Fleet.Image]
@@ -48,7 +49,8 @@ func needs(p *scenarios.Plan, takes func(backend.Kind) backend.Takes) []admissio
 			continue
 		}
 		all = append(all, admission.Need{
-			Cell: c.ID, Hosts: c.Fleet.Hosts, Guest: t.Memory, Overhead: t.Overhead, Disk: t.Disk, Measured: t.Measured, Waves: c.Fleet.Waves,
+			Cell: c.ID, Hosts: c.Fleet.Hosts, Waves: c.Fleet.Waves,
+			Guest: t.Memory, Overhead: t.Overhead, Disk: t.Disk, Measured: t.Measured,
 		})
 	}
 	return all

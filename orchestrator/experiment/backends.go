@@ -52,7 +52,8 @@ func choose(drivers []backend.Driver, p *scenarios.Plan) (backend.Driver, error)
 	most := d.MaxHosts * max(1, len(p.Nodes))
 	for _, c := range p.Cells {
 		if c.Fleet.Hosts > most {
-			return d, fmt.Errorf("scenario %s: cell %s: %d hosts; the backend %q can have %d", p.Scenario, c.ID, c.Fleet.Hosts, d.Name, most)
+			return d, fmt.Errorf("scenario %s: cell %s: %d hosts; the backend %q can have %d",
+				p.Scenario, c.ID, c.Fleet.Hosts, d.Name, most)
 		}
 		if err := (orchestrator.Trial{Plan: p, Cell: c}).Fits(d.Name, d.Has); err != nil {
 			return d, fmt.Errorf("scenario %s: %w", p.Scenario, err)

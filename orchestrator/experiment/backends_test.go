@@ -18,10 +18,12 @@ import (
 
 // fakes are the backends of a fleetfall with fakes that lack something.
 func fakes(lacks ...fleet.Capability) []backend.Driver {
-	return append(Backends(), fleettest.Driver(fleettest.FakeOptions{Deadly: []uint64{11}, Lacks: lacks})) // 11: each update's version
+	updates := []uint64{11} // the version of each
+	return append(Backends(), fleettest.Driver(fleettest.FakeOptions{Deadly: updates, Lacks: lacks}))
 }
 
-// onFakes is the demo on the backend "fake", as a user would write it. Edits are pairs of what is there and what is to be.
+// onFakes is the demo on the backend "fake", as a user would write it. Edits are pairs of what is there and what is to
+// be.
 func onFakes(t *testing.T, edits ...string) string {
 	t.Helper()
 	demo, diags := scenarios.LoadFile(t.Context(), "channel-file-291", scenarios.Options{})
@@ -93,7 +95,8 @@ func TestAScenarioChoosesItsBackend(t *testing.T) {
 	}
 }
 
-// TestWhatABackendLacksIsADiagnostic, with the place in the source and what can be done about it; nothing has booted then.
+// TestWhatABackendLacksIsADiagnostic, with the place in the source and what can be done about it; nothing has booted
+// then.
 func TestWhatABackendLacksIsADiagnostic(t *testing.T) {
 	order := fleet.CanOrder(string(fleet.RemoveContent))
 	for _, c := range []struct {

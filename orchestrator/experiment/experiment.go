@@ -1,5 +1,6 @@
-// Package experiment runs a whole plan: it makes the images, opens the backend that the plan names, runs trial after trial
-// into one journal, and computes the results from that journal. It is where the rooms meet; it decides nothing itself.
+// Package experiment runs a whole plan: it makes the images, opens the backend that the plan names, runs trial after
+// trial into one journal, and computes the results from that journal. It is where the rooms meet; it decides nothing
+// itself.
 package experiment
 
 import (
@@ -22,8 +23,8 @@ import (
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
-// closeWithin bounds the time that a fleet or backend has to close once nobody waits for it any more: longer than a libvirt
-// daemon may be away.
+// closeWithin bounds the time that a fleet or backend has to close once nobody waits for it any more: longer than a
+// libvirt daemon may be away.
 const closeWithin = time.Minute
 
 // Config says what to run, where, and who is told.
@@ -121,7 +122,8 @@ func (r *run) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	if r.before == nil && r.URI == "" {
-		// What cannot fit here is refused at once. Whether the rest does is known when the machines are, and what a host takes.
+		// What cannot fit here is refused at once. Whether the rest does is known when the machines are, and what a host
+		// takes.
 		if _, err := Admit(r.Plan, r.Backends); err != nil {
 			return err
 		}

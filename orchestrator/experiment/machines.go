@@ -15,7 +15,8 @@ import (
 // open opens the backend.
 func (r *run) open(ctx context.Context) (err error) {
 	cfg := backend.Config{
-		RunID: r.id, RunDir: r.dir, URI: r.URI, Clock: fleet.Clock(r.askedClock()), Images: r.images, Cache: r.Cache, Log: r.Log, Step: r.Step,
+		RunID: r.id, RunDir: r.dir, URI: r.URI, Clock: fleet.Clock(r.askedClock()), Images: r.images, Cache: r.Cache,
+		Log: r.Log, Step: r.Step,
 	}
 	for _, n := range r.Plan.Nodes {
 		cfg.Nodes = append(cfg.Nodes, backend.Node{Name: n.Name, URI: n.URI, At: n.At})
@@ -34,7 +35,9 @@ func (r *run) close(ctx context.Context) error {
 
 // kindOf is what hosts of a fleet are to the backend.
 func kindOf(f scenarios.Fleet) backend.Kind {
-	return backend.Kind{Image: f.Image, Architecture: f.Architecture, Oops: fleet.Oops(f.Oops), MemoryBytes: int64(f.Memory)}
+	return backend.Kind{
+		Image: f.Image, Architecture: f.Architecture, Oops: fleet.Oops(f.Oops), MemoryBytes: int64(f.Memory),
+	}
 }
 
 // getReady has the backend prepare every kind of host, in the order of the plan's cells, and decide the clock.
@@ -59,7 +62,8 @@ func (r *run) getReady(ctx context.Context) error {
 	}
 	caps := r.backend.Caps()
 	if asked := fleet.Clock(r.askedClock()); asked != "" && asked != caps.Clock {
-		return fmt.Errorf("the backend %q was asked for the %s clock, and keeps the %s clock", caps.Backend, asked, caps.Clock)
+		return fmt.Errorf("the backend %q was asked for the %s clock, and keeps the %s clock",
+			caps.Backend, asked, caps.Clock)
 	}
 	if r.verify != nil && r.before == nil {
 		r.verify.Tolerance = caps.Tolerance
@@ -67,8 +71,8 @@ func (r *run) getReady(ctx context.Context) error {
 	return nil
 }
 
-// askedClock is what the scenario asks for or, in a run that is resumed, what it began with; "" when nothing does. Only the
-// virtual clock can be verified.
+// askedClock is what the scenario asks for or, in a run that is resumed, what it began with; "" when nothing does. Only
+// the virtual clock can be verified.
 func (r *run) askedClock() string {
 	switch {
 	case r.verify != nil:

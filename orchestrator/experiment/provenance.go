@@ -26,7 +26,8 @@ func (r *run) provenance() results.Provenance {
 	}
 	caps := r.backend.Caps()
 	if ahead := caps.Lookahead; ahead > 0 {
-		facts = append(facts, results.Fact{Name: "lookahead", Value: fmt.Sprintf("%v: what one host does at t reaches others from t + %v on", ahead, ahead)})
+		reaches := fmt.Sprintf("%v: what one host does at t reaches others from t + %v on", ahead, ahead)
+		facts = append(facts, results.Fact{Name: "lookahead", Value: reaches})
 	}
 	for _, f := range r.backend.Facts() {
 		facts = append(facts, results.Fact(f))

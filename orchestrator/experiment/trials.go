@@ -62,8 +62,8 @@ func (r *run) attempts(ctx context.Context, from fleets, trial orchestrator.Tria
 	return out, err
 }
 
-// remaining lists the trials that a resumed run still has to run; those of a new one are all. One of which only the second
-// run is missing says so.
+// remaining lists the trials that a resumed run still has to run; those of a new one are all. One of which only the
+// second run is missing says so.
 func (r *run) remaining() []orchestrator.Trial {
 	left := orchestrator.Trials(r.Plan, r.waves)
 	for _, t := range left {
@@ -126,7 +126,8 @@ func (r *run) trial(ctx context.Context, from fleets, trial orchestrator.Trial) 
 	return trial.Run(ctx, f, rec, r.Watch)
 }
 
-// closeTime is what a fleet of these hosts has to close: before that, it dumps the memory of any host that has panicked by then.
+// closeTime is what a fleet of these hosts has to close: before that, it dumps the memory of any host that has panicked
+// by then.
 func (r *run) closeTime(hosts []fleet.HostSpec) time.Duration {
 	within := closeWithin
 	for _, h := range hosts {

@@ -22,12 +22,13 @@ const Name = "libvirt"
 const (
 	maxHosts = 500 // of a fleet, on each machine
 
-	// What a host takes, in bytes, where nothing is known of it yet: QEMU beside the guest's memory, on the safe side, and a
-	// disk like that of the tiny image.
+	// What a host takes, in bytes, where nothing is known of it yet: QEMU beside the guest's memory, on the safe side, and
+	// a disk like that of the tiny image.
 	assumedOverhead = 96 << 20
 	assumedDisk     = 16 << 20
 
-	// giveUp bounds the time that machines have to close of which not all could be opened: longer than a daemon may be away.
+	// giveUp bounds the time that machines have to close of which not all could be opened: longer than a daemon may be
+	// away.
 	giveUp = time.Minute
 )
 
@@ -145,8 +146,8 @@ func (t *testbed) Caps() fleet.Caps {
 	return capsOf(t.machines, t.clock, t.machines[0].Facts().Accelerator.Name)
 }
 
-// Prepare implements backend.Backend: it finds out, on each machine, how guests' instructions are executed, and prepares
-// every kind of host.
+// Prepare implements backend.Backend: it finds out, on each machine, how guests' instructions are executed, and
+// prepares every kind of host.
 func (t *testbed) Prepare(ctx context.Context, kinds []backend.Kind) ([]backend.Takes, error) {
 	t.kinds = kinds
 	for _, m := range t.machines {
@@ -176,8 +177,8 @@ func (t *testbed) Prepare(ctx context.Context, kinds []backend.Kind) ([]backend.
 	return all, nil
 }
 
-// chooseClock decides what the fleets' time is made of, now that it is known how guests' instructions are executed: what was
-// asked for, else the virtual clock where there can be one.
+// chooseClock decides what the fleets' time is made of, now that it is known how guests' instructions are executed:
+// what was asked for, else the virtual clock where there can be one.
 func (t *testbed) chooseClock() error {
 	t.clock = fleet.WallClock
 	if t.Clock == fleet.WallClock {
@@ -198,7 +199,8 @@ func (t *testbed) chooseClock() error {
 }
 
 func (t *testbed) prepare(ctx context.Context, m *Hypervisor, kind backend.Kind) error {
-	t.Step(of("preparing "+kind.String()+" hosts: one is booted to a point where it can be copied, unless one was before", m.Facts().Node))
+	what := "preparing " + kind.String() + " hosts: one is booted to a point where it can be copied, unless one was before"
+	t.Step(of(what, m.Facts().Node))
 	p, err := m.Prepare(ctx, t.Images[kind.Image], kind.Spec(), t.clock)
 	if err != nil {
 		return err
@@ -267,8 +269,8 @@ func (t *testbed) NewFleet(_ context.Context, cfg backend.FleetConfig) (fleet.Fl
 	})
 }
 
-// deadlines are how long boots of hosts may take on the slowest of the machines. On the virtual clock none depends on how fast
-// that is, and they are the fleet's.
+// deadlines are how long boots of hosts may take on the slowest of the machines. On the virtual clock none depends on
+// how fast that is, and they are the fleet's.
 func (t *testbed) deadlines(hosts []fleet.HostSpec) admission.Deadlines {
 	var slowest admission.Deadlines
 	if t.clock == fleet.VirtualClock {

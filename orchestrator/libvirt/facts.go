@@ -26,7 +26,8 @@ func (t *testbed) Facts() []backend.Fact {
 			boots = "boots"
 		}
 		for _, kind := range t.kinds {
-			facts = append(facts, backend.Fact{Name: of(boots+" of "+kind.String()+" hosts", f.Node), Value: t.ready[kind][i].boots(t.clock)})
+			name := of(boots+" of "+kind.String()+" hosts", f.Node)
+			facts = append(facts, backend.Fact{Name: name, Value: t.ready[kind][i].boots(t.clock)})
 		}
 	}
 	return facts
@@ -50,7 +51,8 @@ func (p Preparation) boots(clock fleet.Clock) string {
 	case !p.Copies:
 		text = "cold: " + p.Reason
 	case clock == fleet.VirtualClock:
-		text = "go on from a template that is about to mount its disk, unless a fleet is to boot cold: the same to the nanosecond"
+		text = "go on from a template that is about to mount its disk, unless a fleet is to boot cold: " +
+			"the same to the nanosecond"
 	}
 	if p.Boot.Asked > 0 {
 		text += fmt.Sprintf("; a cold boot took %.1f s to the guest's first request", p.Boot.Asked.Seconds())

@@ -56,7 +56,7 @@ func TestLifeOfAFleet(t *testing.T) {
 			t.Errorf("%d hosts boot at a time, want at most 2:\n%s", most, r.story())
 		}
 	}
-	r.do(fleet.Serve{Host: "host-1", Version: 7, Content: []byte("panic")})
+	r.do(fleet.Offer(7, []byte("panic")).To("host-1"))
 	if got := await[fleet.Fetched](r, "host-1"); got.Version != 7 {
 		t.Errorf("fetched %d", got.Version)
 	}
@@ -70,7 +70,7 @@ func TestLifeOfAFleet(t *testing.T) {
 		t.Error("the same boot ID after a reset")
 	}
 	await[fleet.Panic](r, "host-1") // it is still served the same
-	r.do(fleet.Serve{Host: "host-1", Version: 8, Content: []byte("nothing")}, fleet.Tell{Host: "host-1", Order: fleet.Order{ID: 1, Kind: fleet.RemoveContent}}, fleet.Boot{Host: "host-1", Mode: fleet.Safe})
+	r.do(fleet.Offer(8, []byte("nothing")).To("host-1"), fleet.Tell{Host: "host-1", Order: fleet.Order{ID: 1, Kind: fleet.RemoveContent}}, fleet.Boot{Host: "host-1", Mode: fleet.Safe})
 	if hello := await[fleet.Hello](r, "host-1"); hello.Mode != fleet.Safe {
 		t.Errorf("booted into %s", hello.Mode)
 	}
@@ -118,7 +118,7 @@ func TestHostileGuest(t *testing.T) {
 	version := uint64(0)
 	tell := func(what string) {
 		version++
-		r.do(fleet.Serve{Host: host, Version: 1000 + version, Content: []byte(what)})
+		r.do(fleet.Offer(1000+version, []byte(what)).To(host))
 	}
 	r.do(fleet.Boot{Host: host, Mode: fleet.Normal})
 	await[fleet.Hello](r, host)
@@ -246,7 +246,7 @@ func TestDaemonRestarts(t *testing.T) {
 	if err := unix.Kill(h.daemon.Process.PID, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	r.do(fleet.Serve{Host: "host-0", Version: 7, Content: []byte("panic")})
+	r.do(fleet.Offer(7, []byte("panic")).To("host-0"))
 	if p := await[fleet.Panic](r, "host-0"); p.Type != "sysrq" {
 		t.Errorf("%+v", p)
 	}
@@ -359,7 +359,7 @@ func TestTinyImage(t *testing.T) {
 		await(r, host, func(b fleet.Beat) bool { return b.AgentState == "running" && b.WorkUnits > 0 })
 	}
 	file := channelFile(t, 2, "field_count")
-	r.do(fleet.Serve{Host: "host-0", Version: 2, Content: file}, fleet.Serve{Host: "host-1", Version: 2, Content: file})
+	r.do(fleet.Offer(2, file).To("host-0"), fleet.Offer(2, file).To("host-1"))
 	p := await[fleet.Panic](r, "host-0")
 	if p.Source != "device" || p.Module != "agentk" || p.Function == "" {
 		t.Errorf("%+v", p)

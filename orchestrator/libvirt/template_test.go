@@ -174,7 +174,7 @@ func TestResetOfACopy(t *testing.T) {
 	r := start(t, h, tiny, 2, func(c *FleetConfig) { c.Hosts[0].Architecture, c.Hosts[1].Architecture = "user", "user" })
 	_, hello := r.bootAll(2)
 	const host = "host-0"
-	r.do(fleet.Serve{Host: host, Version: 2, Content: channelFile(t, 2, "none")})
+	r.do(fleet.Offer(2, channelFile(t, 2, "none")).To(host))
 	await(r, host, func(b fleet.Beat) bool { return b.ContentVersion == 2 })
 	r.do(fleet.Reset{Host: host})
 	if b := await[fleet.Booting](r, host); b.Cloned {
