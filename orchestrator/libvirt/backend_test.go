@@ -12,7 +12,7 @@ import (
 
 // TestChooseClock: what is asked for, and else what there can be.
 func TestChooseClock(t *testing.T) {
-	one, several := Machines{{local: &storage.Local{}}}, Machines{{}, {}}
+	one, several := Machines{{site: &site{local: &storage.Local{}}}}, Machines{{}, {}}
 	for _, c := range []struct {
 		name     string
 		asked    fleet.Clock

@@ -29,7 +29,7 @@ func TestFleetConfigErrors(t *testing.T) {
 			}},
 		}
 	}
-	machines := Machines{{place: &here{}}}
+	machines := sites{{place: &here{}}}
 	if err := check(machines, good()); err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestFleetConfigErrors(t *testing.T) {
 			t.Fatal(err)
 		}
 		var missing *backend.PrerequisiteError
-		if err := check(Machines{{place: &here{account: daemontest.Stranger()}}}, good()); !errors.As(err, &missing) {
+		if err := check(sites{{place: &here{account: daemontest.Stranger()}}}, good()); !errors.As(err, &missing) {
 			t.Errorf("a file that QEMU's user may not read: %v", err)
 		}
 	}

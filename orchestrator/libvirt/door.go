@@ -100,7 +100,7 @@ func (k *doorkeeper) hear(ctx context.Context, what news) error {
 		}
 		k.boot.Asked, k.door.Asked = time.Since(k.begin), time.Duration(min(r.TSC, 1<<60))
 		go func() {
-			err := k.m.hypervisor.line.Call(ctx, "stop at the door", connect.CreateTime, func(l *golibvirt.Libvirt) error {
+			err := k.m.site.line.Call(ctx, "stop at the door", connect.CreateTime, func(l *golibvirt.Libvirt) error {
 				return l.DomainSuspend(k.m.domain)
 			})
 			k.messages.Put(suspended{err})

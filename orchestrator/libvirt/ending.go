@@ -25,7 +25,7 @@ type ending struct {
 }
 
 // ended is what happened to the host of a VM that has ended: its guest switched it off, which is data, or the testbed failed it.
-func (h *Hypervisor) ended(e ending) fleet.Happening {
+func (s *site) ended(e ending) fleet.Happening {
 	var err error
 	switch {
 	case e.why == golibvirt.DomainEventStoppedShutdown && !e.told:
@@ -35,15 +35,15 @@ func (h *Hypervisor) ended(e ending) fleet.Happening {
 	case e.why == golibvirt.DomainEventStoppedDestroyed:
 		err = fmt.Errorf("somebody else destroyed domain %s", e.domain)
 	default:
-		err = h.lastOf(e)
+		err = s.lastOf(e)
 	}
 	return fleet.InfraFailed{Op: "run domain", Reason: err.Error()}
 }
 
 // lastOf says how a QEMU ended, as far as it is known: by a signal when somebody has killed it, or the kernel has, for memory; by
 // itself, with words in its log, when it failed.
-func (h *Hypervisor) lastOf(e ending) error {
-	words := h.qemuLastWords(e.domain)
+func (s *site) lastOf(e ending) error {
+	words := s.qemuLastWords(e.domain)
 	status, known := qemu.Orphans.How(e.pid)
 	switch killed := qemu.OOMKills() - e.oomKills; {
 	case !known:
@@ -60,11 +60,11 @@ func (h *Hypervisor) lastOf(e ending) error {
 const maxQEMULog = 1 << 20
 
 // qemuLastWords is the end of what QEMU wrote about a domain, where the daemon is ours and keeps it.
-func (h *Hypervisor) qemuLastWords(domain string) string {
-	if h.daemon == nil {
+func (s *site) qemuLastWords(domain string) string {
+	if !s.private {
 		return "its log is with a libvirt daemon that is not ours"
 	}
-	text, err := h.work.ReadMade(daemon.LogFile(domain), h.account, maxQEMULog)
+	text, err := s.work.ReadMade(daemon.LogFile(domain), s.account, maxQEMULog)
 	if err != nil {
 		return "it left no word"
 	}
@@ -75,16 +75,16 @@ func (h *Hypervisor) qemuLastWords(domain string) string {
 // pidOf is the process number of a domain's QEMU, from the file that a private daemon keeps it in; 0 when it is not
 // known. The file is that of whoever runs as the daemon's account, so the number is one of a process of that account,
 // or none.
-func (h *Hypervisor) pidOf(domain string) int {
-	if h.daemon == nil {
+func (s *site) pidOf(domain string) int {
+	if !s.private {
 		return 0
 	}
-	text, err := h.work.ReadMade(daemon.PIDFile(domain), h.account, 32)
+	text, err := s.work.ReadMade(daemon.PIDFile(domain), s.account, 32)
 	if err != nil {
 		return 0
 	}
 	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil || !h.account.Runs(pid) {
+	if err != nil || !s.account.Runs(pid) {
 		return 0
 	}
 	return pid

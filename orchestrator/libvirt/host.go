@@ -33,7 +33,7 @@ const (
 // into its inbox.
 type host struct {
 	fleet       *vmFleet
-	hypervisor  *Hypervisor // of its machine
+	site        *site // of its machine
 	slots       chan struct{}
 	spec        fleet.HostSpec
 	image       vmimages.Image
@@ -189,7 +189,7 @@ func (h *host) hear(ctx context.Context, what news) {
 
 func (h *host) power(ctx context.Context, action fleet.Action) {
 	if h.lost {
-		h.infra("reach its machine", h.hypervisor.line.Reason())
+		h.infra("reach its machine", h.site.line.Reason())
 		return
 	}
 	switch a := action.(type) {
@@ -247,14 +247,14 @@ func (h *host) start(ctx context.Context) {
 	if err := h.create(ctx); err != nil {
 		h.powerOff(ctx)
 		if ctx.Err() == nil {
-			h.infra("boot host", h.hypervisor.place.full(err))
+			h.infra("boot host", h.site.place.full(err))
 		}
 	}
 }
 
 // create makes the host's VM: a copy of its template when it has never run, else one that boots from its disk.
 func (h *host) create(ctx context.Context) error {
-	v := h.hypervisor
+	v := h.site
 	image, err := v.image(ctx, h.image)
 	if err != nil {
 		return err
@@ -326,7 +326,7 @@ func (h *host) domainEvent(ctx context.Context, e domainEvent) {
 
 // stopped: QEMU ended without our doing.
 func (h *host) stopped(ctx context.Context, why golibvirt.DomainEventStoppedDetailType) {
-	what := h.hypervisor.ended(ending{h.domainName, why, h.told, h.machine.pid, h.fleet.oomKills})
+	what := h.site.ended(ending{h.domainName, why, h.told, h.machine.pid, h.fleet.oomKills})
 	h.powerOff(ctx)
 	h.emit(what)
 }

@@ -22,15 +22,12 @@ import (
 	"github.com/fleetfall/fleetfall/internal/daemonuri"
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/backend"
-	"github.com/fleetfall/fleetfall/orchestrator/fleet"
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemon"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
-	"github.com/fleetfall/fleetfall/vmimages"
 )
 
 // Config says where and as whom VMs run.
@@ -49,27 +46,14 @@ type Config struct {
 
 // A Hypervisor is a machine on which fleets' VMs run. Its methods may be called from any goroutine.
 type Hypervisor struct {
-	cfg     Config
-	uri     daemonuri.URI
-	work    *workdir.Dir
-	daemon  *daemon.Daemon  // nil when the daemon is not ours
-	account account.Account // under which QEMU runs, where that is known
-	place   place
-	files   storage.Files
-	local   *storage.Local // files; nil when they are another machine's
-	shelf   template.Shelf
-	log     zerolog.Logger
-	line    *connect.Lifeline
-	dumps   chan struct{} // holds one item while a VM's memory is dumped
+	cfg    Config
+	uri    daemonuri.URI
+	daemon *daemon.Daemon // nil when the daemon is not ours
+	shelf  template.Shelf
+	site   *site
 
-	mu        sync.Mutex
-	fleets    map[fleet.Fleet]bool
-	templates map[templateKind]*template.Template
-	images    map[string]vmimages.Image // as QEMU finds them, by digest
-	made      int                       // fleets so far; a part of their domains' names
-	facts     Facts
-	cpus      int
-	closed    bool
+	mu    sync.Mutex
+	facts Facts
 }
 
 // Open connects to the daemon, after starting it when it is to be private. What is missing on the machine is reported
@@ -78,11 +62,7 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 	if !workdir.ValidRunID(cfg.RunID) {
 		return nil, fmt.Errorf("open hypervisor: run ID %q: want 6 to 16 lower-case letters and digits", cfg.RunID)
 	}
-	h = &Hypervisor{
-		cfg: cfg, log: cfg.Log, fleets: make(map[fleet.Fleet]bool),
-		templates: make(map[templateKind]*template.Template), images: make(map[string]vmimages.Image),
-		dumps: make(chan struct{}, 1),
-	}
+	h = &Hypervisor{cfg: cfg, site: newSite(cfg.Node, cfg.RunID, cfg.URI == "", cfg.Log)}
 	if cfg.URI != "" {
 		if h.uri, err = daemonuri.Parse(cfg.URI); err != nil {
 			return nil, err
@@ -102,33 +82,33 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 	}()
 	if cfg.URI == "" {
 		if err = qemu.Orphans.Adopt(); err != nil {
-			h.log.Warn().Err(err).Msg("how a QEMU ends will not be known")
+			h.site.log.Warn().Err(err).Msg("how a QEMU ends will not be known")
 		}
 	}
-	if h.work, err = workdir.Create(cfg.work()); err != nil {
+	if h.site.work, err = workdir.Create(cfg.work()); err != nil {
 		return h, err
 	}
-	h.account = h.work.Account
+	h.site.account = h.site.work.Account
 	conn, err := h.connect(ctx)
 	if err != nil {
 		return h, err
 	}
-	h.line = connect.NewLifeline(conn, h.connect, cfg.Reconnect, h.log.With().Str("node", cfg.Node).Logger())
+	h.site.line = connect.NewLifeline(conn, h.connect, cfg.Reconnect, h.site.log.With().Str("node", cfg.Node).Logger())
 	if h.uri.Remote {
-		files, err := storage.OpenRemote(ctx, h.line, cfg.Store)
+		files, err := storage.OpenRemote(ctx, h.site.line, cfg.Store)
 		if err != nil {
 			return h, err
 		}
 		shelf := template.NewNotes(files, cfg.RunID)
-		h.files, h.shelf, h.place = files, shelf, &there{files, shelf, h.line, cfg.RunID}
+		h.site.files, h.shelf, h.site.place = files, shelf, &there{files, shelf, h.site.line, cfg.RunID}
 	} else {
 		if h.daemon == nil {
 			if err = h.serve(ctx, conn); err != nil {
 				return h, err
 			}
 		}
-		h.local = storage.NewLocal(h.work, h.account)
-		h.files, h.shelf, h.place = h.local, template.NewCache(cfg.Cache, h.local), &here{h.work, h.account}
+		h.site.local = storage.NewLocal(h.site.work, h.site.account)
+		h.site.files, h.shelf, h.site.place = h.site.local, template.NewCache(cfg.Cache, h.site.local), &here{h.site.work, h.site.account}
 	}
 	return h, h.learnFacts(ctx)
 }
@@ -144,27 +124,27 @@ func (cfg Config) work() workdir.Options {
 
 // serve lets in whom a daemon that is not ours runs QEMU as.
 func (h *Hypervisor) serve(ctx context.Context, conn *connect.Connection) (err error) {
-	if h.account, err = conn.Account(ctx); err != nil {
+	if h.site.account, err = conn.Account(ctx); err != nil {
 		return fmt.Errorf("open hypervisor: whose daemon is it: %w", err)
 	}
-	if err := h.work.Admit(h.account); err != nil {
+	if err := h.site.work.Admit(h.site.account); err != nil {
 		return fmt.Errorf("open hypervisor: %w", err)
 	}
 	return nil
 }
 
 // Local tells whether the VMs run on this machine.
-func (h *Hypervisor) Local() bool { return h.local != nil }
+func (h *Hypervisor) Local() bool { return h.site.local != nil }
 
 // CPUs is how many the machine has.
-func (h *Hypervisor) CPUs() int { return h.cpus }
+func (h *Hypervisor) CPUs() int { return h.site.cpus }
 
 // connect connects to the daemon, after starting it when it is private and does not run.
 func (h *Hypervisor) connect(ctx context.Context) (*connect.Connection, error) {
 	uri := h.cfg.URI
 	if uri == "" {
 		if h.daemon == nil || h.daemon.Ended() {
-			d, err := daemon.Start(ctx, h.work.Path, h.work.Users(), h.account)
+			d, err := daemon.Start(ctx, h.site.work.Path, h.site.work.Users(), h.site.account)
 			if err != nil {
 				return nil, err
 			}
@@ -172,7 +152,7 @@ func (h *Hypervisor) connect(ctx context.Context) (*connect.Connection, error) {
 		}
 		uri = h.daemon.URI()
 	}
-	conn, err := connect.Open(ctx, uri, h.work.Ours(""), h.daemonGone())
+	conn, err := connect.Open(ctx, uri, h.site.work.Ours(""), h.daemonGone())
 	if err != nil {
 		if h.daemon != nil {
 			err = fmt.Errorf("%w\n%s", err, h.daemon.LastWords())
@@ -185,36 +165,18 @@ func (h *Hypervisor) connect(ctx context.Context) (*connect.Connection, error) {
 	return conn, nil
 }
 
-// image is an image with paths that this hypervisor's QEMU can open.
-func (h *Hypervisor) image(ctx context.Context, image vmimages.Image) (vmimages.Image, error) {
-	h.mu.Lock()
-	placed, ok := h.images[image.Digest]
-	h.mu.Unlock()
-	if ok {
-		return placed, nil
-	}
-	placed, err := h.place.image(ctx, image)
-	if err != nil {
-		return image, fmt.Errorf("image %s: %w", image.Name, err)
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.images[image.Digest] = placed
-	return placed, nil
-}
-
 // Machine describes the machine as it is now.
 func (h *Hypervisor) Machine(ctx context.Context) (admission.Machine, error) {
-	m, err := h.place.machine(ctx)
+	m, err := h.site.place.machine(ctx)
 	if err != nil {
 		return m, fmt.Errorf("look at machine %s: %w", h.cfg.Node, err)
 	}
-	m.Name, m.CPUs = h.cfg.Node, h.cpus
+	m.Name, m.CPUs = h.cfg.Node, h.site.cpus
 	if h.daemon == nil {
 		m.Files = 0 // only a daemon of our own is known to have our limit on open files
 	}
 	// The daemon knows its machine by the hardware's UUID, however it is reached.
-	err = h.line.Call(ctx, "ask for the machine's UUID", connect.CallTime, func(l *golibvirt.Libvirt) error {
+	err = h.site.line.Call(ctx, "ask for the machine's UUID", connect.CallTime, func(l *golibvirt.Libvirt) error {
 		text, err := l.ConnectGetCapabilities()
 		if err != nil {
 			return err
@@ -229,12 +191,6 @@ func (h *Hypervisor) Machine(ctx context.Context) (admission.Machine, error) {
 	return m, err
 }
 
-func (h *Hypervisor) forget(f fleet.Fleet) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.fleets, f)
-}
-
 func (h *Hypervisor) daemonGone() <-chan struct{} {
 	if h.daemon == nil {
 		return nil
@@ -245,15 +201,8 @@ func (h *Hypervisor) daemonGone() <-chan struct{} {
 // Close closes every fleet that is still open, ends the private daemon and removes the work directory. It is
 // idempotent; after an error because ctx ended, it can be called again to finish.
 func (h *Hypervisor) Close(ctx context.Context) error {
-	h.mu.Lock()
-	h.closed = true
-	open := make([]fleet.Fleet, 0, len(h.fleets))
-	for f := range h.fleets {
-		open = append(open, f)
-	}
-	h.mu.Unlock()
 	var errs []error
-	for _, f := range open {
+	for _, f := range h.site.close() {
 		errs = append(errs, f.Close(ctx))
 	}
 	return errors.Join(append(errs, h.release(ctx))...)
@@ -262,35 +211,33 @@ func (h *Hypervisor) Close(ctx context.Context) error {
 // release gives back everything but fleets, in the reverse order of Open.
 func (h *Hypervisor) release(ctx context.Context) error {
 	var errs []error
-	abandoned := h.uri.Remote && h.line != nil && h.line.Reason() != nil
-	if h.place != nil && !abandoned {
-		if err := h.place.close(ctx); err != nil {
+	abandoned := h.uri.Remote && h.site.line != nil && h.site.line.Reason() != nil
+	if h.site.place != nil && !abandoned {
+		if err := h.site.place.close(ctx); err != nil {
 			errs = append(errs, err)
 		} else {
-			h.place = nil // Close may be called again, when there is no connection any more
+			h.site.place = nil // Close may be called again, when there is no connection any more
 		}
 	}
-	if h.line != nil {
-		errs = append(errs, h.line.Close(ctx))
+	if h.site.line != nil {
+		errs = append(errs, h.site.line.Close(ctx))
 	}
 	if h.daemon != nil {
 		errs = append(errs, h.daemon.Stop(ctx))
 	}
 	if abandoned {
 		// The work directory stays, and says where to look: fleetfall gc does so once this process has ended.
-		h.log.Warn().Str("node", h.cfg.Node).Str("uri", h.cfg.URI).
+		h.site.log.Warn().Str("node", h.cfg.Node).Str("uri", h.cfg.URI).
 			Msg("the machine was given up with hosts on it; fleetfall gc removes them once it can be reached")
 		return errors.Join(errs...)
 	}
-	if h.work != nil {
+	if h.site.work != nil {
 		// No VM is left unless its end failed above: then this ends it the hard way, on this machine. By the work directory alone
 		// fleetfall gc finds what stays in spite of that.
-		err := qemu.EndAll(ctx, h.work.Path, h.cfg.RunID)
-		h.mu.Lock()
-		left := h.uri.Remote && len(h.fleets) > 0
-		h.mu.Unlock()
+		err := qemu.EndAll(ctx, h.site.work.Path, h.cfg.RunID)
+		left := h.uri.Remote && h.site.used()
 		if err == nil && !left {
-			err = h.work.Remove()
+			err = h.site.work.Remove()
 		}
 		errs = append(errs, err)
 	}

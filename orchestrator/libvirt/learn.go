@@ -7,7 +7,6 @@ import (
 	golibvirt "github.com/digitalocean/go-libvirt"
 
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 )
 
 // Facts is what a run's provenance tells of the hypervisor.
@@ -28,7 +27,7 @@ func (h *Hypervisor) learnFacts(ctx context.Context) error {
 	var library, hypervisor uint64
 	var cpus int32
 	// The first question of all: a daemon that has just started asks QEMU itself what it can do before it answers.
-	err := h.line.Call(ctx, "ask for versions", connect.CreateTime, func(l *golibvirt.Libvirt) (err error) {
+	err := h.site.line.Call(ctx, "ask for versions", connect.CreateTime, func(l *golibvirt.Libvirt) (err error) {
 		if library, err = l.ConnectGetLibVersion(); err == nil {
 			hypervisor, err = l.ConnectGetVersion()
 		}
@@ -40,12 +39,12 @@ func (h *Hypervisor) learnFacts(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open hypervisor: %w", err)
 	}
-	h.cpus = max(1, int(cpus))
+	h.site.cpus = max(1, int(cpus))
 	uri := h.cfg.URI
 	if h.daemon != nil {
 		uri = h.daemon.URI()
 	}
-	seen := h.place.facts()
+	seen := h.site.place.facts()
 	h.facts = Facts{
 		Node: h.cfg.Node, URI: uri, Account: seen.account, Private: h.daemon != nil, Libvirt: version(library), QEMU: version(hypervisor),
 		Kernel: seen.kernel, CPU: seen.cpu,
@@ -61,16 +60,7 @@ func version(n uint64) string { return fmt.Sprintf("%d.%d.%d", n/1e6, n/1e3%1e3,
 func (h *Hypervisor) Facts() Facts {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.facts
-}
-
-// recordCommandLine keeps the command line of the first QEMU that runs.
-func (h *Hypervisor) recordCommandLine(domain string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.facts.CommandLine == nil {
-		if qemu, err := qemu.OfDomain(domain); err == nil {
-			h.facts.CommandLine = qemu.Args
-		}
-	}
+	f := h.facts
+	f.CommandLine = h.site.ran()
+	return f
 }

@@ -109,12 +109,12 @@ func (h *host) activity() qemu.Activity {
 	if h.machine == nil {
 		return qemu.Activity{}
 	}
-	return h.hypervisor.place.activity(h.domainName, h.machine.pid)
+	return h.site.place.activity(h.domainName, h.machine.pid)
 }
 
 // askMonitor asks QEMU whether the guest runs, and gives it some time for an answer.
 func (h *host) askMonitor(since, limit time.Duration) {
-	m, v := h.machine, h.hypervisor
+	m, v := h.machine, h.site
 	h.fleet.alive.Go(func() {
 		var status string
 		err := v.line.Call(h.fleet.ctx, "ask QEMU", limit, func(l *golibvirt.Libvirt) (err error) {

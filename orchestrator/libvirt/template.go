@@ -24,21 +24,6 @@ import (
 // saveSuffix ends the name of a save image.
 const saveSuffix = ".save"
 
-// A templateKind is what hosts have in common that may be copies of one template.
-type templateKind struct {
-	image        string // name
-	architecture string
-	memory       int64 // bytes
-	oops         fleet.Oops
-	clock        fleet.Clock
-	mode         fleet.BootMode // of the boot
-}
-
-// kindOf is what hosts of a spec are copies of, when they boot into a mode on a clock.
-func kindOf(s fleet.HostSpec, clock fleet.Clock, mode fleet.BootMode) templateKind {
-	return templateKind{s.Image, s.Architecture, s.MemoryBytes, s.Oops, clock, mode}
-}
-
 // A Boot is what one boot took, from power-on, on this machine as busy as it was.
 type Boot = template.Boot
 
@@ -94,16 +79,9 @@ func (h *Hypervisor) prepareKind(ctx context.Context, image vmimages.Image, kind
 	return p, nil
 }
 
-// setTemplate makes hosts of a kind copies of a template; with nil, boot.
-func (h *Hypervisor) setTemplate(kind templateKind, t *template.Template) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.templates[kind] = t
-}
-
 // prepareTemplate returns a template of which a copy was tried. With an error, the template is what is known of the boot.
 func (h *Hypervisor) prepareTemplate(ctx context.Context, image vmimages.Image, kind templateKind) (*template.Template, error) {
-	image, err := h.image(ctx, image)
+	image, err := h.site.image(ctx, image)
 	if err != nil {
 		return nil, err
 	}
@@ -121,9 +99,9 @@ func (h *Hypervisor) prepareTemplate(ctx context.Context, image vmimages.Image, 
 		return t, ctx.Err()
 	}
 	if err != nil {
-		h.log.Warn().Err(err).Str("template", key).Msg("a kept template is of no use and is made again")
+		h.site.log.Warn().Err(err).Str("template", key).Msg("a kept template is of no use and is made again")
 		if err := h.shelf.Discard(ctx, key); err != nil {
-			h.log.Warn().Err(err).Str("template", key).Msg("it could not be removed")
+			h.site.log.Warn().Err(err).Str("template", key).Msg("it could not be removed")
 		}
 	}
 	for _, pace := range doorPaces {
@@ -137,31 +115,16 @@ func (h *Hypervisor) prepareTemplate(ctx context.Context, image vmimages.Image, 
 	if err != nil {
 		// Hosts that boot instead may need the room. What cannot be removed, or was never there, goes with the run.
 		name := h.shelf.Name(key, h.templateName(kind))
-		_ = h.files.Remove(context.WithoutCancel(ctx), name+template.RAMSuffix)
-		_ = h.files.Remove(context.WithoutCancel(ctx), name+template.DiskSuffix)
+		_ = h.site.files.Remove(context.WithoutCancel(ctx), name+template.RAMSuffix)
+		_ = h.site.files.Remove(context.WithoutCancel(ctx), name+template.DiskSuffix)
 		return t, err
 	}
 	if path, err := h.shelf.Keep(ctx, t, key); err != nil {
-		h.log.Warn().Err(err).Msg("the template is not kept for later runs")
+		h.site.log.Warn().Err(err).Msg("the template is not kept for later runs")
 	} else if path != "" {
 		t.From += ", and kept in " + path
 	}
 	return t, nil
-}
-
-// templateFor is the template that a boot of a host is a copy of: on the wall clock, its first. nil when it is a real boot.
-func (h *Hypervisor) templateFor(s fleet.HostSpec, clock fleet.Clock, mode fleet.BootMode) *template.Template {
-	if s.Cold {
-		return nil
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.templates[kindOf(s, clock, mode)]
-}
-
-// guest is what a template of a kind runs.
-func (k templateKind) guest(image vmimages.Image, accelerator string) guest {
-	return guest{image, k.architecture, k.memory, k.oops, k.mode, k.clock, accelerator}
 }
 
 // templateName is the name of the VM that is to become a template.
@@ -190,7 +153,7 @@ func (h *Hypervisor) templateKey(image vmimages.Image, kind templateKind) (strin
 		return "", err
 	}
 	key := sha256.Sum256(fmt.Appendf(nil, "%d %q %q %q %q %q %q %q %q %q", template.Schema, image.Digest, image.Disk, xml, f.QEMU, f.Libvirt,
-		f.CPU, f.Accelerator.Name, h.place.facts().emulator, door))
+		f.CPU, f.Accelerator.Name, h.site.place.facts().emulator, door))
 	return fmt.Sprintf("%s-%s-%x", kind.image, kind.architecture, key[:8]), nil
 }
 
@@ -203,16 +166,18 @@ func (h *Hypervisor) makeTemplate(
 	t = &template.Template{From: "booted for this run"}
 	var disk string
 	if kind.clock != fleet.VirtualClock {
-		disk, err = h.files.Overlay(ctx, files+template.DiskSuffix, "raw", image.Disk, image.DiskSize)
+		disk, err = h.site.files.Overlay(ctx, files+template.DiskSuffix, "raw", image.Disk, image.DiskSize)
 		t.Disk = disk
 	} else { // a disk of which nothing is kept
-		disk, err = h.local.CopyDisk(files+template.DiskSuffix, image.Disk)
-		defer func() { err = errors.Join(err, h.files.Remove(context.WithoutCancel(ctx), files+template.DiskSuffix)) }()
+		disk, err = h.site.local.CopyDisk(files+template.DiskSuffix, image.Disk)
+		defer func() {
+			err = errors.Join(err, h.site.files.Remove(context.WithoutCancel(ctx), files+template.DiskSuffix))
+		}()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("make template: %w", err)
 	}
-	ram, err := h.files.Blank(ctx, files+template.RAMSuffix, kind.memory)
+	ram, err := h.site.files.Blank(ctx, files+template.RAMSuffix, kind.memory)
 	if err != nil {
 		return nil, fmt.Errorf("make template: %w", err)
 	}
@@ -231,7 +196,7 @@ func (h *Hypervisor) makeTemplate(
 		}
 	}}
 	l.rung = func(m *machine) { messages.Put(heard{m, m.heardRing()}) }
-	m, err := h.createMachine(ctx, d, nil, l)
+	m, err := h.site.createMachine(ctx, d, nil, l)
 	if err != nil {
 		return nil, fmt.Errorf("make template: %w", err)
 	}
@@ -252,8 +217,8 @@ func (h *Hypervisor) makeTemplate(
 	if err != nil {
 		return t, fmt.Errorf("make template: %w\n%s", err, log.End())
 	}
-	if t.Kept.Overhead, err = h.place.privateMemory(name); err != nil {
-		h.log.Debug().Err(err).Msg("QEMU's own memory is not known")
+	if t.Kept.Overhead, err = h.site.place.privateMemory(name); err != nil {
+		h.site.log.Debug().Err(err).Msg("QEMU's own memory is not known")
 	}
 	if t.State, err = h.save(ctx, m); err != nil {
 		return t, fmt.Errorf("make template: %w", err)
@@ -311,7 +276,7 @@ const templateTime = 3 * time.Minute
 // save stops the VM, unless it stands still already, and returns the state of its devices. Its memory is a shared file. The VM is gone then.
 func (h *Hypervisor) save(ctx context.Context, m *machine) ([]byte, error) {
 	name := m.domain.Name + saveSuffix
-	err := h.line.Call(ctx, "save template", connect.CreateTime, func(l *golibvirt.Libvirt) error {
+	err := h.site.line.Call(ctx, "save template", connect.CreateTime, func(l *golibvirt.Libvirt) error {
 		if err := l.DomainSuspend(m.domain); err != nil {
 			return err
 		}
@@ -319,13 +284,13 @@ func (h *Hypervisor) save(ctx context.Context, m *machine) ([]byte, error) {
 		if _, err := l.QEMUDomainMonitorCommand(m.domain, leaveMemory, 0); err != nil {
 			return err
 		}
-		return l.DomainSaveFlags(m.domain, h.files.Output(name), nil, 0)
+		return l.DomainSaveFlags(m.domain, h.site.files.Output(name), nil, 0)
 	})
 	if err != nil {
 		return nil, err
 	}
-	image, err := h.files.Read(ctx, name, template.MaxState+template.MaxSaveXML)
-	if err = errors.Join(err, h.files.Remove(ctx, name)); err != nil {
+	image, err := h.site.files.Read(ctx, name, template.MaxState+template.MaxSaveXML)
+	if err = errors.Join(err, h.site.files.Remove(ctx, name)); err != nil {
 		return nil, err
 	}
 	state, err := template.SavedState(image)
@@ -335,19 +300,6 @@ func (h *Hypervisor) save(ctx context.Context, m *machine) ([]byte, error) {
 	return template.PrivateState(state)
 }
 
-// restore has libvirt start a domain as a copy of a template, which then stands still.
-func (h *Hypervisor) restore(ctx context.Context, d domain.Domain, xml string, t *template.Template) (err error) {
-	name := d.Name + saveSuffix
-	path, err := h.files.Write(ctx, name, template.AppendSaveImage(nil, xml, t.State))
-	if err != nil {
-		return fmt.Errorf("start as a copy: %w", err)
-	}
-	defer func() { err = errors.Join(err, h.files.Remove(ctx, name)) }()
-	return h.line.Call(ctx, "start as a copy", connect.CreateTime, func(l *golibvirt.Libvirt) error {
-		return l.DomainRestoreFlags(path, nil, uint32(golibvirt.DomainSavePaused))
-	})
-}
-
 // tryCopy starts one copy and waits until it says hello: that cloning works here is not to be believed before.
 func (h *Hypervisor) tryCopy(ctx context.Context, image vmimages.Image, kind templateKind, t *template.Template) (err error) {
 	spec := fleet.HostSpec{
@@ -355,10 +307,10 @@ func (h *Hypervisor) tryCopy(ctx context.Context, image vmimages.Image, kind tem
 		Tempo: fleet.Tempo{Beat: time.Minute, Poll: time.Minute, Work: time.Minute, Threat: time.Minute},
 	}
 	cfg := FleetConfig{Cell: "copy", Clock: kind.clock, Images: map[string]vmimages.Image{image.Name: image}, Hosts: []fleet.HostSpec{spec}, HelloTimeout: templateTime}
-	h.setTemplate(kind, t)
+	h.site.setTemplate(kind, t)
 	defer func() {
 		if err != nil {
-			h.setTemplate(kind, nil)
+			h.site.setTemplate(kind, nil)
 		}
 	}()
 	f, err := Machines{h}.newVMs(cfg)
@@ -380,8 +332,8 @@ func (h *Hypervisor) tryCopy(ctx context.Context, image vmimages.Image, kind tem
 		}
 		switch what := e.What.(type) {
 		case fleet.Beat: // it has said hello, and has done what every guest does at its start
-			if t.Kept.Own, err = h.place.privateMemory(f.domainOf(spec.Name)); err != nil {
-				h.log.Debug().Err(err).Msg("a copy's memory is not known")
+			if t.Kept.Own, err = h.site.place.privateMemory(f.domainOf(spec.Name)); err != nil {
+				h.site.log.Debug().Err(err).Msg("a copy's memory is not known")
 			}
 			return nil
 		case fleet.BootFailed:

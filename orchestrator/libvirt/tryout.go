@@ -97,7 +97,7 @@ func race(ctx context.Context, accelerator string, tried, emulated <-chan attemp
 
 // attempt boots the image once, and takes it down again. It waits for a hello as long as ctx lasts.
 func (h *Hypervisor) attempt(ctx context.Context, image vmimages.Image, accelerator string) (a attempt) {
-	f, err := newFleet(Machines{h}, FleetConfig{
+	f, err := Machines{h}.newFleet(FleetConfig{
 		Cell: "probe", Images: map[string]vmimages.Image{image.Name: image}, HelloTimeout: 2 * tryoutLimit, FirstByte: 2 * tryoutLimit,
 		Hosts: []fleet.HostSpec{{
 			Name: "probe", Architecture: architecture.None, Image: image.Name, MemoryBytes: 128 << 20,

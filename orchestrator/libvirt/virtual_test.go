@@ -13,20 +13,21 @@ import (
 )
 
 func TestCanCount(t *testing.T) {
-	h := &Hypervisor{local: &storage.Local{}}
+	h := &Hypervisor{site: &site{local: &storage.Local{}}}
 	if err := h.CanCount(); err != nil {
 		t.Errorf("emulated CPUs on this machine: %v", err)
 	}
 	h.cfg.Emulate = true
-	h.facts.Accelerator.Name = KVM
+	h.site.accelerate(KVM)
 	if a, err := h.Probe(t.Context(), vmimages.Image{}); err != nil || a.Name != TCG || h.CanCount() != nil {
 		t.Errorf("with emulation asked for: %v, %v, %v", a, err, h.CanCount())
 	}
-	h.facts.Accelerator.Name = KVM
+	h.site.accelerate(KVM)
 	if err := h.CanCount(); err == nil || !strings.Contains(err.Error(), "KVM") {
 		t.Errorf("KVM: %v", err)
 	}
-	h.facts.Accelerator.Name, h.local = TCG, nil
+	h.site.accelerate(TCG)
+	h.site.local = nil
 	if err := h.CanCount(); err == nil || !strings.Contains(err.Error(), "another machine") {
 		t.Errorf("another machine: %v", err)
 	}

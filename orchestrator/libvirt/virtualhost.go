@@ -234,7 +234,7 @@ func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 	h.powerOff()
 	h.state, h.mode, h.began, h.last, h.logLag = booting, mode, at, at, 0
 	h.seen, h.quota, h.dated, h.reset = 0, guestlink.Quota{}, false, false
-	t := h.fleet.hypervisor.templateFor(h.spec, fleet.VirtualClock, mode)
+	t := h.fleet.site.templateFor(h.spec, fleet.VirtualClock, mode)
 	h.put(at, fleet.Booting{Mode: mode, Cloned: t != nil})
 	h.fleet.clock.Runs(h.spec.Name, at)
 	if t != nil { // it goes on from there
@@ -259,7 +259,7 @@ func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 		}
 		if err != nil && ctx.Err() == nil {
 			// The VM, if there is one, may run and ask: it is taken away by a job, once nobody answers it any more.
-			h.fleet.inbox.Put(broke{h, boot, "boot host", h.fleet.hypervisor.place.full(err)})
+			h.fleet.inbox.Put(broke{h, boot, "boot host", h.fleet.site.place.full(err)})
 		}
 	})
 }
@@ -267,12 +267,12 @@ func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 // create makes the VM of a boot, a copy of the template if there is one, and lets it run. told says that whoever has the turn knows of the VM: the slot is theirs then.
 func (h *virtualHost) create(ctx context.Context, boot int, mode fleet.BootMode, t *template.Template) (told bool, err error) {
 	f := h.fleet
-	image, err := f.hypervisor.image(ctx, f.cfg.Images[h.spec.Image])
+	image, err := f.site.image(ctx, f.cfg.Images[h.spec.Image])
 	if err != nil {
 		return false, err
 	}
 	if h.disk == "" {
-		if h.disk, err = f.hypervisor.local.CopyDisk(h.domainName+".disk", image.Disk); err != nil {
+		if h.disk, err = f.site.local.CopyDisk(h.domainName+".disk", image.Disk); err != nil {
 			return false, fmt.Errorf("create disk: %w", err)
 		}
 	}
@@ -284,7 +284,7 @@ func (h *virtualHost) create(ctx context.Context, boot int, mode fleet.BootMode,
 	if t != nil {
 		d, holds = copyOf(d, t), t.Kept.Door.Holds
 	}
-	m, err := f.hypervisor.createMachine(ctx, d, t, listener{
+	m, err := f.site.createMachine(ctx, d, t, listener{
 		log: h.log, hear: func(m *machine, n news) { f.inbox.Put(heard{m, n}) },
 		rung: func(m *machine) {
 			if !m.held(&holds) {
@@ -300,7 +300,7 @@ func (h *virtualHost) create(ctx context.Context, boot int, mode fleet.BootMode,
 	if err := m.resume(ctx); err != nil {
 		return true, err
 	}
-	f.hypervisor.recordCommandLine(h.domainName)
+	f.site.recordCommandLine(h.domainName)
 	return true, nil
 }
 
@@ -388,7 +388,7 @@ func (h *virtualHost) domainEvent(e domainEvent) {
 		h.told = e.ToldToEnd()
 	case e.Kind == golibvirt.DomainEventStopped:
 		why := golibvirt.DomainEventStoppedDetailType(e.Detail)
-		what := h.fleet.hypervisor.ended(ending{h.domainName, why, h.told, h.machine.pid, h.fleet.oomKills})
+		what := h.fleet.site.ended(ending{h.domainName, why, h.told, h.machine.pid, h.fleet.oomKills})
 		h.ends(func(at time.Duration) {
 			h.powerOff()
 			h.put(at, what)

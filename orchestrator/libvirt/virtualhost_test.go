@@ -37,7 +37,7 @@ const stoodStillAt = 2 * time.Second
 func newDesk(t *testing.T, hosts ...string) *desk {
 	t.Helper()
 	f := &virtualFleet{
-		hypervisor: &Hypervisor{}, hosts: map[string]*virtualHost{}, running: map[*machine]*virtualHost{}, inbox: inbox.New[fleetMessage](), clock: cosim.New[happening](Lookahead),
+		site: &site{}, hosts: map[string]*virtualHost{}, running: map[*machine]*virtualHost{}, inbox: inbox.New[fleetMessage](), clock: cosim.New[happening](Lookahead),
 		ctx: t.Context(), limit: defaultHello, slots: make(chan struct{}, len(hosts)),
 	}
 	f.date = func(m *machine) { f.inbox.Put(stoodAt{m, stoodStillAt, nil}) }

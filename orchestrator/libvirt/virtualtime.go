@@ -17,7 +17,7 @@ import (
 // errStopped is returned.
 func (m *machine) virtualTime(ctx context.Context) (time.Duration, error) {
 	var t time.Duration
-	err := m.hypervisor.line.Call(ctx, "read the virtual clock", connect.CallTime, func(l *golibvirt.Libvirt) error {
+	err := m.site.line.Call(ctx, "read the virtual clock", connect.CallTime, func(l *golibvirt.Libvirt) error {
 		now, err := hardwareClock(l, m.domain)
 		if err != nil {
 			return err
@@ -43,7 +43,7 @@ func (m *machine) virtualTime(ctx context.Context) (time.Duration, error) {
 // whole seconds, and may have leapt as the machine stopped. A guest may have set it, of which libvirt tells before.
 func (m *machine) lastTime(ctx context.Context) (time.Duration, error) {
 	var t time.Duration
-	err := m.hypervisor.line.Call(ctx, "read the clock of a machine that has panicked", connect.CallTime, func(l *golibvirt.Libvirt) error {
+	err := m.site.line.Call(ctx, "read the clock of a machine that has panicked", connect.CallTime, func(l *golibvirt.Libvirt) error {
 		now, err := hardwareClock(l, m.domain)
 		t = now.Sub(virtualEpoch) + time.Second
 		return err
