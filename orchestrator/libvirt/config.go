@@ -30,7 +30,6 @@ const (
 	defaultHello     = 60 * time.Second
 	defaultFirstByte = 20 * time.Second
 	defaultLiveness  = 30 * time.Second
-	maxWaiting       = 4096     // events that may wait for Next before guests are kept waiting
 	minMemory        = 32 << 20 // bytes of a guest's memory
 	maxMemory        = 64 << 30
 )

@@ -17,15 +17,6 @@ import (
 // Machines on the virtual clock are copied at a door: a boot's first request, in which a guest asks who it is before it has mounted
 // its disk. Up to there all boots of an image are the same, whatever became of the host, so each boot of a host goes on from
 // a template that stands there; the machine's clock, which the template's state holds, says how long it has run.
-//
-// As long as a guest rings, QEMU can do nothing else, and be stopped just as little. So every boot, also one that is no copy
-// and one that becomes a template, is held at the door a number of times, each for a time in which the guest does nothing. In
-// or about one of these it is stopped; its copies are held for the times that are left. So the door takes the same time in
-// each of them, to the tick.
-const (
-	doorHolds = 8    // times that a boot is held
-	doorTicks = 4000 // ns of the virtual clock for which it is, each time
-)
 
 // doorPaces are how long, on the wall clock, a template is let stand at each ring: time for its being stopped to be asked for. One
 // that could not be stopped, which happens on a machine that is very busy, is made again at the next pace.
@@ -66,7 +57,7 @@ func (k *doorkeeper) stop(ctx context.Context) (template.Door, error) {
 		for message, ok := k.messages.Take(); ok; message, ok = k.messages.Take() {
 			var err error
 			switch m := message.(type) {
-			case heard:
+			case makerHeard:
 				err = k.hear(ctx, m.what)
 			case stood:
 				err = k.m.mailbox.Hold(doorTicks)
@@ -109,13 +100,4 @@ func (k *doorkeeper) hear(ctx context.Context, what news) error {
 	k.door.Holds--
 	time.AfterFunc(k.pace, func() { k.messages.Put(stood{}) })
 	return nil
-}
-
-// held has a guest that rings held at the door for as many times as are left, and tells whether it was.
-func (m *machine) held(left *int) bool {
-	if *left == 0 {
-		return false
-	}
-	*left--
-	return m.mailbox.Hold(doorTicks) == nil // else QEMU has ended, and libvirt will say more
 }

@@ -15,37 +15,30 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 )
 
-// An ending is what is known of a VM that has ended without our doing.
-type ending struct {
-	domain   string
-	why      golibvirt.DomainEventStoppedDetailType
-	told     bool // QEMU was told to end, and not by its guest: see toldToEnd
-	pid      int  // of QEMU; 0 when that is not known
-	oomKills int  // of this machine's kernel when the fleet was made
-}
-
-// ended is what happened to the host of a VM that has ended: its guest switched it off, which is data, or the testbed failed it.
-func (s *site) ended(e ending) fleet.Happening {
+// ended is what happened to the host of a VM that has ended without our doing: its guest switched it off, which is data, or the testbed
+// failed it. told says that QEMU was told to end, and not by its guest, see connect.Event; oomKills are those of this machine's kernel
+// when the fleet was made.
+func (m *machine) ended(why golibvirt.DomainEventStoppedDetailType, told bool, oomKills int) fleet.Happening {
 	var err error
 	switch {
-	case e.why == golibvirt.DomainEventStoppedShutdown && !e.told:
+	case why == golibvirt.DomainEventStoppedShutdown && !told:
 		return fleet.PoweredOff{Reason: "guest"}
-	case e.why == golibvirt.DomainEventStoppedShutdown:
+	case why == golibvirt.DomainEventStoppedShutdown:
 		err = errors.New("QEMU was told to end by a signal")
-	case e.why == golibvirt.DomainEventStoppedDestroyed:
-		err = fmt.Errorf("somebody else destroyed domain %s", e.domain)
+	case why == golibvirt.DomainEventStoppedDestroyed:
+		err = fmt.Errorf("somebody else destroyed domain %s", m.domain.Name)
 	default:
-		err = s.lastOf(e)
+		err = m.lastOf(oomKills)
 	}
 	return fleet.InfraFailed{Op: "run domain", Reason: err.Error()}
 }
 
-// lastOf says how a QEMU ended, as far as it is known: by a signal when somebody has killed it, or the kernel has, for memory; by
+// lastOf says how its QEMU ended, as far as it is known: by a signal when somebody has killed it, or the kernel has, for memory; by
 // itself, with words in its log, when it failed.
-func (s *site) lastOf(e ending) error {
-	words := s.qemuLastWords(e.domain)
-	status, known := qemu.Orphans.How(e.pid)
-	switch killed := qemu.OOMKills() - e.oomKills; {
+func (m *machine) lastOf(oomKills int) error {
+	words := m.site.qemuLastWords(m.domain.Name)
+	status, known := qemu.Orphans.How(m.pid)
+	switch killed := qemu.OOMKills() - oomKills; {
 	case !known:
 		return fmt.Errorf("QEMU ended: %s", words)
 	case status.Signaled() && status.Signal() == syscall.SIGKILL && killed > 0:

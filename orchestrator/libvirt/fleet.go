@@ -18,6 +18,9 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/timers"
 )
 
+// maxWaiting is how many events may wait for Next before guests are kept waiting.
+const maxWaiting = 4096
+
 // A vmFleet is a fleet.Fleet of VMs on the wall clock.
 type vmFleet struct {
 	sites        sites

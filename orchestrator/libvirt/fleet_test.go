@@ -215,7 +215,7 @@ func TestCloseWhileCreating(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := guest{hostile, "none", 96 << 20, "", fleet.Normal, fleet.WallClock, TCG}.domain(name, name, disk)
+	d := kindOf(likeness(hostile, "none"), fleet.WallClock, fleet.Normal).guest(hostile, TCG).domain(name, name, disk)
 	closed, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := h.site.createMachine(closed, d, nil, listener{hear: func(*machine, news) {}}); !errors.Is(err, context.Canceled) {

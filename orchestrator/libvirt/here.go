@@ -25,6 +25,8 @@ type here struct {
 	account account.Account // under which QEMU runs
 }
 
+func newHere(work *workdir.Dir, a account.Account) *here { return &here{work: work, account: a} }
+
 func (p *here) image(_ context.Context, image vmimages.Image) (vmimages.Image, error) {
 	return image, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -17,16 +16,6 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 	"github.com/fleetfall/fleetfall/vmimages"
-)
-
-// A state is what a host's VM does, as far as this package has to know.
-type state int
-
-const (
-	off     state = iota
-	booting       // started, no hello yet
-	up            // said hello
-	stopped       // panicked: it stands still until an action
 )
 
 // A host is one VM of a fleet over all of its boots. Its run method owns everything below the line; others put messages
@@ -110,6 +99,13 @@ type (
 	}
 )
 
+// heard is news of the host's machine, or of one that it had.
+type heard struct {
+	m    *machine
+	what news
+}
+
+func (heard) toHost()     {}
 func (power) toHost()     {}
 func (abandoned) toHost() {}
 func (due) toHost()       {}
@@ -130,8 +126,6 @@ const (
 
 // How long a host waits, on the wall clock, for what should come in a moment.
 const (
-	// From the panic device's event to the console's cause, which was printed before it.
-	consoleSettle = 2 * time.Second
 	// From a panic on the console to the end of its trace.
 	traceSettle = time.Second
 	// From a panic on the console to the device's event, where the guest never said hello in this boot.
@@ -326,7 +320,7 @@ func (h *host) domainEvent(ctx context.Context, e domainEvent) {
 
 // stopped: QEMU ended without our doing.
 func (h *host) stopped(ctx context.Context, why golibvirt.DomainEventStoppedDetailType) {
-	what := h.site.ended(ending{h.domainName, why, h.told, h.machine.pid, h.fleet.oomKills})
+	what := h.machine.ended(why, h.told, h.fleet.oomKills)
 	h.powerOff(ctx)
 	h.emit(what)
 }
@@ -428,17 +422,6 @@ func (h *host) emitPanic(source string, r console.Report) {
 	h.dumped = true
 	dir := filepath.Join(h.fleet.cfg.ConsoleDir, h.spec.Name)
 	h.emit(h.machine.keepMemory(context.WithoutCancel(h.fleet.ctx), dir, h.spec.MemoryBytes))
-}
-
-// livesOn says that somebody forged a panic on the console.
-var livesOn = fleet.GuestLog{Text: "the console shows a panic, but the guest lives on: not counted"}
-
-// panicOf is the event of a panic that was told by the source, with the cause that the console gave.
-func panicOf(source string, r console.Report) fleet.Panic {
-	return fleet.Panic{
-		Source: source, Title: r.Title, Type: r.Type, Module: r.Module, Function: r.Function, Offset: r.Offset,
-		Excerpt: strings.Join(r.Excerpt, "\n"), Caller: r.Caller,
-	}
 }
 
 func (h *host) infra(op string, err error) {

@@ -100,7 +100,7 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 			return h, err
 		}
 		shelf := template.NewNotes(files, cfg.RunID)
-		h.site.files, h.shelf, h.site.place = files, shelf, &there{files, shelf, h.site.line, cfg.RunID}
+		h.site.files, h.shelf, h.site.place = files, shelf, newThere(files, shelf, h.site.line, cfg.RunID)
 	} else {
 		if h.daemon == nil {
 			if err = h.serve(ctx, conn); err != nil {
@@ -108,7 +108,7 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 			}
 		}
 		h.site.local = storage.NewLocal(h.site.work, h.site.account)
-		h.site.files, h.shelf, h.site.place = h.site.local, template.NewCache(cfg.Cache, h.site.local), &here{h.site.work, h.site.account}
+		h.site.files, h.shelf, h.site.place = h.site.local, template.NewCache(cfg.Cache, h.site.local), newHere(h.site.work, h.site.account)
 	}
 	return h, h.learnFacts(ctx)
 }

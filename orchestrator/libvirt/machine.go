@@ -124,6 +124,9 @@ func (s *site) createMachine(ctx context.Context, d domain.Domain, t *template.T
 	return m, nil
 }
 
+// streamed tells whether its console and channel are streams of the daemon, and end with it.
+func (m *machine) streamed() bool { return m.console.Daemon != nil }
+
 // connect opens the machine's console and channel.
 func (m *machine) connect(ctx context.Context, open lines, l listener) error {
 	m.console = &connect.Wire[io.ReadCloser]{
@@ -256,3 +259,6 @@ func (s *site) restore(ctx context.Context, d domain.Domain, xml string, t *temp
 		return l.DomainRestoreFlags(path, nil, uint32(golibvirt.DomainSavePaused))
 	})
 }
+
+// saveSuffix ends the name of a save image.
+const saveSuffix = ".save"

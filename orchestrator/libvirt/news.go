@@ -39,13 +39,3 @@ func (cut) ofMachine()         {}
 func (restored) ofMachine()    {}
 func (failed) ofMachine()      {}
 func (rang) ofMachine()        {}
-
-// heard is news as a message to who has the machine: a host, a fleet on the virtual clock, or who makes a template.
-type heard struct {
-	m    *machine
-	what news
-}
-
-func (heard) toHost()  {}
-func (heard) toFleet() {}
-func (heard) toMaker() {}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
@@ -124,7 +123,7 @@ func (h *host) askMonitor(since, limit time.Duration) {
 		switch {
 		case err == nil && !runs(status):
 			err = fmt.Errorf("QEMU says of its guest: %s", guestlink.Clip(status, 200))
-		case connect.IsLost(err) && m.console.Daemon == nil:
+		case connect.IsLost(err) && !m.streamed():
 			err = nil // the daemon was away, which tells nothing of a VM that does without
 		case err != nil && limit < leastAnswer:
 			err = nil
@@ -133,9 +132,4 @@ func (h *host) askMonitor(since, limit time.Duration) {
 		}
 		h.inbox.Put(monitored{m, since, err})
 	})
-}
-
-// runs tells whether QEMU's answer to query-status is that the guest runs.
-func runs(status string) bool {
-	return strings.Contains(status, `"running":true`) || strings.Contains(status, `"running": true`)
 }

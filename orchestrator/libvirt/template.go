@@ -21,9 +21,6 @@ import (
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
-// saveSuffix ends the name of a save image.
-const saveSuffix = ".save"
-
 // A Boot is what one boot took, from power-on, on this machine as busy as it was.
 type Boot = template.Boot
 
@@ -189,13 +186,13 @@ func (h *Hypervisor) makeTemplate(
 	}
 	asked := make(chan protocol.Request, 1)
 	messages := inbox.New[makerMessage]()
-	l := listener{hear: func(m *machine, n news) { messages.Put(heard{m, n}) }, log: log, service: &guestlink.Service{}, emit: func(fleet.Happening) {}, ask: func(r protocol.Request) {
+	l := listener{hear: func(m *machine, n news) { messages.Put(makerHeard{m, n}) }, log: log, service: &guestlink.Service{}, emit: func(fleet.Happening) {}, ask: func(r protocol.Request) {
 		select {
 		case asked <- r:
 		default:
 		}
 	}}
-	l.rung = func(m *machine) { messages.Put(heard{m, m.heardRing()}) }
+	l.rung = func(m *machine) { messages.Put(makerHeard{m, m.heardRing()}) }
 	m, err := h.site.createMachine(ctx, d, nil, l)
 	if err != nil {
 		return nil, fmt.Errorf("make template: %w", err)
@@ -229,6 +226,13 @@ func (h *Hypervisor) makeTemplate(
 // A makerMessage is what who makes a template takes from the inbox: news of its VM and, on the virtual clock, what it does at the door.
 type makerMessage interface{ toMaker() }
 
+type makerHeard struct {
+	m    *machine
+	what news
+}
+
+func (makerHeard) toMaker() {}
+
 // awaitQuestion waits until the guest asks who it is, and notes what that took.
 func awaitQuestion(ctx context.Context, messages *inbox.Inbox[makerMessage], asked <-chan protocol.Request, begin time.Time, b *template.Boot) (protocol.Request, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, templateTime, fmt.Errorf("the guest asked nothing within %v", templateTime))
@@ -242,7 +246,7 @@ func awaitQuestion(ctx context.Context, messages *inbox.Inbox[makerMessage], ask
 			return protocol.Request{}, context.Cause(ctx)
 		case <-messages.Ready:
 			for message, ok := messages.Take(); ok; message, ok = messages.Take() {
-				if h, ok := message.(heard); ok {
+				if h, ok := message.(makerHeard); ok {
 					if err := hears(b, h.what, begin); err != nil {
 						return protocol.Request{}, err
 					}

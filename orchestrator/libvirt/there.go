@@ -31,6 +31,10 @@ type there struct {
 	runID string
 }
 
+func newThere(files *storage.Remote, shelf *template.Notes, line *connect.Lifeline, runID string) *there {
+	return &there{files, shelf, line, runID}
+}
+
 func (p *there) image(ctx context.Context, image vmimages.Image) (vmimages.Image, error) {
 	placed := image
 	for _, f := range []struct {

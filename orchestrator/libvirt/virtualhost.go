@@ -78,6 +78,10 @@ type change struct {
 type fleetMessage interface{ toFleet() }
 
 type (
+	heardOf struct { // news of a machine
+		m    *machine
+		what news
+	}
 	created struct { // the VM of a boot is there, and about to run
 		h    *virtualHost
 		boot int
@@ -109,6 +113,7 @@ type (
 	}
 )
 
+func (heardOf) toFleet()     {}
 func (created) toFleet()     {}
 func (broke) toFleet()       {}
 func (kept) toFleet()        {}
@@ -285,10 +290,10 @@ func (h *virtualHost) create(ctx context.Context, boot int, mode fleet.BootMode,
 		d, holds = copyOf(d, t), t.Kept.Door.Holds
 	}
 	m, err := f.site.createMachine(ctx, d, t, listener{
-		log: h.log, hear: func(m *machine, n news) { f.inbox.Put(heard{m, n}) },
+		log: h.log, hear: func(m *machine, n news) { f.inbox.Put(heardOf{m, n}) },
 		rung: func(m *machine) {
 			if !m.held(&holds) {
-				f.inbox.Put(heard{m, m.heardRing()})
+				f.inbox.Put(heardOf{m, m.heardRing()})
 			}
 		},
 	})
@@ -345,7 +350,7 @@ func (f *virtualFleet) hear(message fleetMessage) {
 		if h := f.running[m.m]; h != nil {
 			h.sighted(m)
 		}
-	case heard:
+	case heardOf:
 		if h := f.running[m.m]; h != nil { // else it is gone
 			h.hear(m.what)
 		}
@@ -388,7 +393,7 @@ func (h *virtualHost) domainEvent(e domainEvent) {
 		h.told = e.ToldToEnd()
 	case e.Kind == golibvirt.DomainEventStopped:
 		why := golibvirt.DomainEventStoppedDetailType(e.Detail)
-		what := h.fleet.site.ended(ending{h.domainName, why, h.told, h.machine.pid, h.fleet.oomKills})
+		what := h.machine.ended(why, h.told, h.fleet.oomKills)
 		h.ends(func(at time.Duration) {
 			h.powerOff()
 			h.put(at, what)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
@@ -77,4 +78,9 @@ func hardwareClock(l *golibvirt.Libvirt, d golibvirt.Domain) (time.Time, error) 
 	}
 	r := answer.Return
 	return time.Date(1900+r.Year, time.Month(1+r.Month), r.Day, r.Hour, r.Minute, r.Second, 0, time.UTC), nil
+}
+
+// runs tells whether QEMU's answer to query-status is that the guest runs.
+func runs(status string) bool {
+	return strings.Contains(status, `"running":true`) || strings.Contains(status, `"running": true`)
 }
