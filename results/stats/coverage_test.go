@@ -60,12 +60,12 @@ func covered(
 // lognormal is a time around 20 s with a sigma of 0.5.
 func lognormal(rng *rand.Rand) Trial { return Trial{Value: 20 * math.Exp(rng.NormFloat64()/2)} }
 
-// TestCoverage measures how often intervals hold what they are of, over simulated trials of which that is known, and writes
-// the table that documentation shows: testdata/coverage.txt.
+// TestCoverage measures how often intervals hold what they are of, over simulated trials of which that is known, and
+// writes the table that documentation shows: testdata/coverage.txt.
 func TestCoverage(t *testing.T) {
 	var table strings.Builder
-	fmt.Fprintf(&table, "How often an interval holds what it is of, in %%, by simulation (TestCoverage): %d draws of trials for means and\n"+
-		"medians, %d for shares.\n", meanDraws, shareDraws)
+	fmt.Fprintf(&table, "How often an interval holds what it is of, in %%, by simulation (TestCoverage):\n"+
+		"%d draws of trials for means and medians, %d for shares.\n", meanDraws, shareDraws)
 	coverageOfMeans(t, &table)
 	coverageOfShares(t, &table)
 	coverageOfMedians(t, &table)
@@ -125,8 +125,8 @@ func coverageOfMeans(t *testing.T, w *strings.Builder) {
 	}
 }
 
-// shares are trials of hosts of which each is hit with a probability of p, with the correlation between two of a trial:
-// the share of those that are hit, after Skellam's beta-binomial distribution.
+// shares are trials of hosts of which each is hit with a probability of p, with the correlation between two of a
+// trial: the share of those that are hit, after Skellam's beta-binomial distribution.
 func shares(hosts int, correlation, p float64) func(*rand.Rand) Trial {
 	return func(rng *rand.Rand) Trial {
 		theta := p
@@ -149,8 +149,8 @@ func shares(hosts int, correlation, p float64) func(*rand.Rand) Trial {
 	}
 }
 
-// remembered is Summarise of shares of so many hosts, which looks up what it has met before: trials with the same numbers of hosts
-// that are hit, in any order.
+// remembered is Summarise of shares of so many hosts, which looks up what it has met before: trials with the same
+// numbers of hosts that are hit, in any order.
 func remembered(hosts int) func([]Trial) Estimate {
 	met := map[string]Estimate{}
 	return func(trials []Trial) Estimate {
@@ -193,8 +193,8 @@ func coverageOfShares(t *testing.T, w *strings.Builder) {
 	}
 }
 
-// worstOfOneHost is the least coverage over p from 0.02 to 0.98 in steps of 0.001 where each trial is 0 or 1: a sum of binomial
-// probabilities.
+// worstOfOneHost is the least coverage over p from 0.02 to 0.98 in steps of 0.001 where each trial is 0 or 1: a sum
+// of binomial probabilities.
 func worstOfOneHost(n int) float64 {
 	estimates := make([]Estimate, n+1)
 	for k := range estimates {
@@ -247,7 +247,8 @@ func coverageOfMedians(t *testing.T, w *strings.Builder) {
 	row(t, w, "by its formula", nominal, 0.93, 0.99)
 }
 
-// TestCoverageOfRandomCensoring: where trials are cut at times of their own, the interval holds the median at least as often.
+// TestCoverageOfRandomCensoring: where trials are cut at times of their own, the interval holds the median at least
+// as often.
 func TestCoverageOfRandomCensoring(t *testing.T) {
 	for _, n := range medianRepeats {
 		_, nominal, _ := MedianRank(n)
@@ -261,7 +262,8 @@ func TestCoverageOfRandomCensoring(t *testing.T) {
 	}
 }
 
-// TestSignFlipsLevel: cells that fare alike come out under a P of 5 % in at most 5 % of cases, with censored trials too.
+// TestSignFlipsLevel: cells that fare alike come out under a P of 5 % in at most 5 % of cases, with censored trials
+// too.
 func TestSignFlipsLevel(t *testing.T) {
 	for _, censored := range []bool{false, true} {
 		rng := rand.New(rand.NewPCG(5, 6))

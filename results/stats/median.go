@@ -8,13 +8,13 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// MedianRank says which order statistics of n independent values hold the median of what they are drawn from: the r-th
-// smallest and the r-th largest do so with a probability of exactly
+// MedianRank says which order statistics of n independent values hold the median of what they are drawn from: the
+// r-th smallest and the r-th largest do so with a probability of exactly
 //
 //	1 − 2·P(B < r),  B binomial of n tries at 1/2
 //
-// for values without ties, and at least that with ties. r is the largest for which that is 95 % or more, and 1 where none
-// is: for five values, 93.8 %. ok is false for fewer than five, which have none worth the name.
+// for values without ties, and at least that with ties. r is the largest for which that is 95 % or more, and 1 where
+// none is: for five values, 93.8 %. ok is false for fewer than five, which have none worth the name.
 //
 // Source: H. A. David and H. N. Nagaraja, "Order Statistics", 3rd ed. 2003, section 7.1.
 func MedianRank(n int) (r int, level95 float64, ok bool) {

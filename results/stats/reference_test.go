@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// TestR holds the package against R: testdata/trials.txt is what testdata/trials.R prints, with the versions in its first line.
+// TestR holds the package against R: testdata/trials.txt is what testdata/trials.R prints, with the versions in its
+// first line.
 func TestR(t *testing.T) {
 	text, err := os.ReadFile("testdata/trials.txt")
 	if err != nil {
@@ -32,7 +33,8 @@ func TestR(t *testing.T) {
 			continue
 		}
 		for j := range want {
-			near(t, fmt.Sprintf("line %d: %s of %s: number %d", i+1, name, input, j+1), got[j], want[j], tolerance*math.Max(1, math.Abs(want[j])))
+			what := fmt.Sprintf("line %d: %s of %s: number %d", i+1, name, input, j+1)
+			near(t, what, got[j], want[j], tolerance*math.Max(1, math.Abs(want[j])))
 		}
 	}
 	for _, name := range []string{
@@ -110,7 +112,8 @@ func numbers(t *testing.T, s string) []float64 {
 	return x
 }
 
-// TestPublishedQuantiles: R. A. Fisher and F. Yates, "Statistical Tables", 6th ed. 1963, table III, as every textbook prints it.
+// TestPublishedQuantiles: R. A. Fisher and F. Yates, "Statistical Tables", 6th ed. 1963, table III, as every textbook
+// prints it.
 func TestPublishedQuantiles(t *testing.T) {
 	for _, tt := range []struct{ df, at975, at98, at995 float64 }{
 		{1, 12.706, 15.895, 63.657},

@@ -32,24 +32,26 @@ const exactPairs = 20
 // flipDraws is how many flips it draws above that; the standard error of a P of 0.05 is then 0.0007.
 const flipDraws = 100_000
 
-// SignFlips tests whether two cells fare alike, over trials paired by their seed. If they do, which one of a pair got which
-// outcome is a toss of a coin, and so is the sign of their difference: P is the share of all ways to choose the signs whose
-// sum of differences is at least as far from 0 as the one seen. Up to 20 pairs all are counted; above, 100,000 are drawn with the
-// seed and the one seen is counted among them, so that P is never 0.
+// SignFlips tests whether two cells fare alike, over trials paired by their seed. If they do, which one of a pair got
+// which outcome is a toss of a coin, and so is the sign of their difference: P is the share of all ways to choose the
+// signs whose sum of differences is at least as far from 0 as the one seen. Up to 20 pairs all are counted; above,
+// 100,000 are drawn with the seed and the one seen is counted among them, so that P is never 0.
 //
-// A censored trial's difference counts with what is known of it: if A was cut where it was no less than B, A is the larger, by A − B or
-// more, and A − B counts. If it was cut below B, or if both were cut, which one is larger is not known: the pair is undecided and counts as no
-// difference. This treats the two cells alike, so that the test keeps its level; it makes P larger, never more certain.
-// Pairs in which a trial has no value are left out.
+// A censored trial's difference counts with what is known of it: if A was cut where it was no less than B, A is the
+// larger, by A − B or more, and A − B counts. If it was cut below B, or if both were cut, which one is larger is not
+// known: the pair is undecided and counts as no difference. This treats the two cells alike, so that the test keeps
+// its level where both are cut by one rule, as by a deadline that they share. Pairs in which a trial has no value are
+// left out.
 //
-// The family is how many comparisons are made of one metric, 1 or more: it decides how many repeats Wants asks for, see [PairsToDecide].
-// Correct the family's P with [Holm].
+// The family is how many comparisons are made of one metric, 1 or more: it decides how many repeats Wants asks for,
+// see [PairsToDecide]. Correct the family's P with [Holm].
 //
 // It panics when a value is not finite.
 //
-// Sources: R. A. Fisher, "The Design of Experiments", 1935, section 21; E. S. Edgington and P. Onghena, "Randomization Tests",
-// 4th ed. 2007, chapter 6; B. Phipson and G. K. Smyth, "Permutation P-values should never be zero", Statistical Applications in
-// Genetics and Molecular Biology 9 (2010) article 39; E. A. Gehan, Biometrika 52 (1965) 203-223, for what is known of censored pairs.
+// Sources: R. A. Fisher, "The Design of Experiments", 1935, section 21; E. S. Edgington and P. Onghena,
+// "Randomization Tests", 4th ed. 2007, chapter 6; B. Phipson and G. K. Smyth, "Permutation P-values should never be
+// zero", Statistical Applications in Genetics and Molecular Biology 9 (2010) article 39; E. A. Gehan, Biometrika 52
+// (1965) 203-223, for what is known of censored pairs.
 func SignFlips(pairs []Pair, family int, seed uint64) SignFlipTest {
 	var test SignFlipTest
 	var differences []float64
@@ -72,7 +74,8 @@ func SignFlips(pairs []Pair, family int, seed uint64) SignFlipTest {
 		}
 		return test
 	} else if test.Pairs < decide {
-		test.Wants = fmt.Sprintf("%s cannot decide among %d comparisons; %d repeats would", count(test.Pairs, "pair"), family, decide)
+		test.Wants = fmt.Sprintf("%d pairs cannot decide among %d comparisons; %d repeats would",
+			test.Pairs, family, decide)
 	}
 	p := 0.0
 	if test.Exact = test.Pairs <= exactPairs; test.Exact {
@@ -97,7 +100,8 @@ func (p Pair) difference() (d float64, known bool) {
 	return d, true
 }
 
-// far says from which sum on one is as far from 0 as that of the differences: what rounding may take off is allowed for.
+// far says from which sum on one is as far from 0 as that of the differences: what rounding may take off is allowed
+// for.
 func far(differences []float64) float64 {
 	sum, all := 0.0, 0.0
 	for _, d := range differences {
@@ -149,8 +153,9 @@ func flipSome(differences []float64, seed uint64) float64 {
 	return float64(n) / (flipDraws + 1)
 }
 
-// PairsToDecide is the least number of pairs of which some outcome is significant at 5 % after the correction of Holm among so
-// many comparisons: the first with family · 2/2ⁿ < 0.05, 6 for one, 10 for fifteen. It panics unless the family is 1 or more.
+// PairsToDecide is the least number of pairs of which some outcome is significant at 5 % after the correction of Holm
+// among so many comparisons: the first with family · 2/2ⁿ < 0.05, 6 for one, 10 for fifteen. It panics unless the
+// family is 1 or more.
 func PairsToDecide(family int) int {
 	if family < 1 {
 		panic(fmt.Sprintf("stats: a family of %d comparisons", family))
@@ -162,12 +167,12 @@ func PairsToDecide(family int) int {
 	return n
 }
 
-// Holm corrects the P of a family of tests so that the chance of one or more that are below 0.05 without cause is at most 5 %: the
-// smallest of m counts m times, the next m − 1 times and at least as much as the smallest, and so on, up to 1. The result is in
-// the order of p. It panics when a P is not from 0 to 1.
+// Holm corrects the P of a family of tests so that the chance of one or more that are below 0.05 without cause is at
+// most 5 %: the smallest of m counts m times, the next m − 1 times and at least as much as the smallest, and so on,
+// up to 1. The result is in the order of p. It panics when a P is not from 0 to 1.
 //
-// Source: S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6 (1979) 65-70.
-// R: p.adjust(p, "holm").
+// Source: S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6
+// (1979) 65-70. R: p.adjust(p, "holm").
 func Holm(p []float64) []float64 {
 	order := make([]int, len(p))
 	for i, v := range p {

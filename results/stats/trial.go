@@ -10,7 +10,7 @@ import (
 type Trial struct {
 	Value     float64 // in the metric's unit
 	Censored  bool    // Value was not reached: what it stands for is at least that
-	Undefined bool    // there is no value, as of times of recovery where no host was hit; Value and Censored say nothing
+	Undefined bool    // there is no value, as of times of recovery where no host was hit; the rest says nothing
 }
 
 // A Kind says what the values of trials are, and so how they are summarised.
@@ -29,8 +29,8 @@ type Figure struct {
 	AtLeast bool // what it stands for was not reached, and is Value or more
 }
 
-// An Estimate is what trials say about trials: about the mean or the median of all those that could have been run with
-// other seeds.
+// An Estimate is what trials say about trials: about the mean or the median of all those that could have been run
+// with other seeds.
 type Estimate struct {
 	Value    *Figure // nil when no trial counts
 	Lo, Hi   *Figure // limits of its interval; nil where there is none: often both, with censored trials Hi alone
@@ -45,31 +45,31 @@ type Estimate struct {
 	Wants string // what would give an interval, in words; empty when there is one
 }
 
-// FewestForMean is the least number of trials whose mean gets an interval. Two would do for Student's t, with a factor of
-// 15.9 at 96 %: that says nothing, and looks as if it did.
+// FewestForMean is the least number of trials whose mean gets an interval. Two would do for Student's t, with a
+// factor of 15.9 at 96 %: that says nothing, and looks as if it did.
 const FewestForMean = 3
 
-// FewestForMedian is the least number of trials whose median gets an interval: of four, the least and the largest hold it
-// in 87.5 % only.
+// FewestForMedian is the least number of trials whose median gets an interval: of four, the least and the largest
+// hold it in 87.5 % only.
 const FewestForMedian = 5
 
 // Summarise estimates what trials of a kind come to, with an interval.
 //
-//   - Amounts and Differences: the mean, with the 96 % interval of Student's t, cut at 0 for Amounts; see [StudentT] for why
-//     96. If all values are equal, nothing tells how trials spread: there is no interval, and Over says how seldom another
-//     value comes at most.
-//   - Shares: the mean, with the 95 % interval of [BoundedMean], which takes nothing for granted but that shares lie from
-//     0 to 1. If all are 0 or all are 1, the limit is one-sided: all 0 in n trials give [0, 1 - 0.05^(1/n)].
-//   - Quantiles: the median, with the interval between two order statistics of [MedianRank], whose level is exact for its
-//     number of trials: 93.8 % for five, 96.9 % for six, at least 95 % for more.
+//   - Amounts and Differences: the mean, with the 96 % interval of Student's t, cut at 0 for Amounts; see [StudentT]
+//     for why 96. If all values are equal, nothing tells how trials spread: there is no interval, and Over says how
+//     seldom another value comes at most.
+//   - Shares: the mean, with the 95 % interval of [BoundedMean], which takes nothing for granted but that shares lie
+//     from 0 to 1. If all are 0 or all are 1, the limit is one-sided: all 0 in n trials give [0, 1 - 0.05^(1/n)].
+//   - Quantiles: the median, with the interval between two order statistics of [MedianRank], whose level is exact for
+//     its number of trials: 93.8 % for five, 96.9 % for six, at least 95 % for more.
 //
 // Trials without a value are left out and counted. Censored ones take part with what is known of them:
 //
-//   - In a mean they count with the value up to which they were followed. That mean is at most the one asked for, so it and
-//     its lower limit hold, the mean as "at least", and there is no upper limit.
-//   - In a median, each order statistic is a number if the censored trials cannot change it, wherever they would have ended,
-//     and "at least" the number that it would be if they had ended where they were cut, if they can. An upper limit that
-//     lies somewhere between two numbers is the larger one, which holds at least as often.
+//   - In a mean they count with the value up to which they were followed. That mean is at most the one asked for, so
+//     it and its lower limit hold, the mean as "at least", and there is no upper limit.
+//   - In a median, each order statistic is a number if the censored trials cannot change it, wherever they would have
+//     ended, and "at least" the number that it would be if they had ended where they were cut, if they can. An upper
+//     limit that lies somewhere between two numbers is the larger one, which holds at least as often.
 //
 // It panics when a value is not finite, a share is not from 0 to 1, or an amount or quantile is below 0.
 func Summarise(kind Kind, trials []Trial) Estimate {
@@ -80,7 +80,8 @@ func Summarise(kind Kind, trials []Trial) Estimate {
 			e.Undefined++
 			continue
 		}
-		if low, high := kind.bounds(); math.IsNaN(t.Value) || math.IsInf(t.Value, 0) || t.Value < low || t.Value > high {
+		low, high := kind.bounds()
+		if math.IsNaN(t.Value) || math.IsInf(t.Value, 0) || t.Value < low || t.Value > high {
 			panic(fmt.Sprintf("stats: a trial with a value of %v, which is not from %v to %v", t.Value, low, high))
 		}
 		if t.Censored {

@@ -53,14 +53,20 @@ func TestSummarise(t *testing.T) {
 		wants  string
 	}{
 		// 24 ± 2.9985 · 3.1623/√5.
-		{"mean", Amounts, "20 22 24 26 28", "24 [19.76, 28.24]", 0.96, "mean of 5 repeats, 96 % interval of Student's t", ""},
+		{"mean", Amounts, "20 22 24 26 28", "24 [19.76, 28.24]", 0.96,
+			"mean of 5 repeats, 96 % interval of Student's t", ""},
 		{"cut at 0", Amounts, "0 0 1", "0.3333 [0, 1.95]", 0.96, "mean of 3 repeats, 96 % interval of Student's t", ""},
-		{"not cut at 0", Differences, "0 0 1", "0.3333 [-1.283, 1.95]", 0.96, "mean of 3 repeats, 96 % interval of Student's t", ""},
-		{"below 0", Differences, "-3 -1 -2", "-2 [-4.799, 0.7994]", 0.96, "mean of 3 repeats, 96 % interval of Student's t", ""},
-		{"one", Amounts, "7", "7 [-, -]", 0, "mean of 1 repeat", "one repeat has no interval; 3 repeats would give one"},
-		{"two", Amounts, "7 9", "8 [-, -]", 0, "mean of 2 repeats", "2 repeats have no interval; 3 repeats would give one"},
+		{"not cut at 0", Differences, "0 0 1", "0.3333 [-1.283, 1.95]", 0.96,
+			"mean of 3 repeats, 96 % interval of Student's t", ""},
+		{"below 0", Differences, "-3 -1 -2", "-2 [-4.799, 0.7994]", 0.96,
+			"mean of 3 repeats, 96 % interval of Student's t", ""},
+		{"one", Amounts, "7", "7 [-, -]", 0,
+			"mean of 1 repeat", "one repeat has no interval; 3 repeats would give one"},
+		{"two", Amounts, "7 9", "8 [-, -]", 0,
+			"mean of 2 repeats", "2 repeats have no interval; 3 repeats would give one"},
 		{"none", Amounts, "", "- [-, -]", 0, "no repeat has a value", "repeats with a value would give one"},
-		{"none with a value", Quantiles, "- -", "- [-, -]", 0, "no repeat has a value", "repeats with a value would give one"},
+		{"none with a value", Quantiles, "- -", "- [-, -]", 0,
+			"no repeat has a value", "repeats with a value would give one"},
 		{"left out", Amounts, "- 20 22 24 - 26 28", "24 [19.76, 28.24]", 0.96,
 			"mean of 5 repeats (2 without a value left out), 96 % interval of Student's t", ""},
 		{"too few left", Amounts, "- 20 22", "21 [-, -]", 0, "mean of 2 repeats (1 without a value left out)",
@@ -71,21 +77,30 @@ func TestSummarise(t *testing.T) {
 			"mean of 5 repeats, the same in each: with 95 % confidence, at most 45.1 % of repeats give another value",
 			"repeats that are all the same have no interval; some that differ would give one"},
 
-		{"no fleet", Shares, "0 0 0 0 0", "0 [0, 0.4507]", 0.95, "mean of 5 repeats: 0 of 5 fleets, one-sided 95 % limit", ""},
-		{"every fleet", Shares, "1 1 1", "1 [0.3684, 1]", 0.95, "mean of 3 repeats: 3 of 3 fleets, one-sided 95 % limit", ""},
-		{"no fleet of two", Shares, "0 0", "0 [-, -]", 0, "mean of 2 repeats", "2 repeats have no interval; 3 repeats would give one"},
-		{"shares", Shares, "0.45 0.82 0.93", "0.7333 [0.2047, 0.9443]", 0.95, "mean of 3 repeats, 95 % interval for numbers from 0 to 1", ""},
+		{"no fleet", Shares, "0 0 0 0 0", "0 [0, 0.4507]", 0.95,
+			"mean of 5 repeats: 0 of 5 fleets, one-sided 95 % limit", ""},
+		{"every fleet", Shares, "1 1 1", "1 [0.3684, 1]", 0.95,
+			"mean of 3 repeats: 3 of 3 fleets, one-sided 95 % limit", ""},
+		{"no fleet of two", Shares, "0 0", "0 [-, -]", 0,
+			"mean of 2 repeats", "2 repeats have no interval; 3 repeats would give one"},
+		{"shares", Shares, "0.45 0.82 0.93", "0.7333 [0.2047, 0.9443]", 0.95,
+			"mean of 3 repeats, 95 % interval for numbers from 0 to 1", ""},
 		// 0.33 and what is between it and 1 times 1 − 0.025^(1/5), and so below.
 		{"equal shares", Shares, "0.33 0.33 0.33 0.33 0.33", "0.33 [0.1578, 0.6796]", 0.95,
 			"mean of 5 repeats, 95 % interval for numbers from 0 to 1", ""},
 		{"censored shares", Shares, "0.45 0.82+ 0.93", ">=0.7333 [0.2047, -]", 0.95,
 			"mean of 3 repeats (1 censored), 95 % interval for numbers from 0 to 1", ""},
 
-		{"median of one", Quantiles, "5", "5 [-, -]", 0, "median of 1 repeat", "one repeat has no interval; 5 repeats would give one"},
-		{"median of four", Quantiles, "5 1 9 2", "3.5 [-, -]", 0, "median of 4 repeats", "4 repeats have no interval; 5 repeats would give one"},
-		{"median of five", Quantiles, "5 1 9 2 7", "5 [1, 9]", 0.9375, "median of 5 repeats, 93.8 % interval of order statistics", ""},
-		{"median of six", Quantiles, "5 1 9 2 7 6", "5.5 [1, 9]", 0.96875, "median of 6 repeats, 96.9 % interval of order statistics", ""},
-		{"median of nine", Quantiles, "9 8 7 6 5 4 3 2 1", "5 [2, 8]", 0.9609375, "median of 9 repeats, 96.1 % interval of order statistics", ""},
+		{"median of one", Quantiles, "5", "5 [-, -]", 0,
+			"median of 1 repeat", "one repeat has no interval; 5 repeats would give one"},
+		{"median of four", Quantiles, "5 1 9 2", "3.5 [-, -]", 0,
+			"median of 4 repeats", "4 repeats have no interval; 5 repeats would give one"},
+		{"median of five", Quantiles, "5 1 9 2 7", "5 [1, 9]", 0.9375,
+			"median of 5 repeats, 93.8 % interval of order statistics", ""},
+		{"median of six", Quantiles, "5 1 9 2 7 6", "5.5 [1, 9]", 0.96875,
+			"median of 6 repeats, 96.9 % interval of order statistics", ""},
+		{"median of nine", Quantiles, "9 8 7 6 5 4 3 2 1", "5 [2, 8]", 0.9609375,
+			"median of 9 repeats, 96.1 % interval of order statistics", ""},
 		{"the slowest censored", Quantiles, "5 1 9+ 2 7", "5 [1, >=9]", 0.9375,
 			"median of 5 repeats (1 censored), 93.8 % interval of order statistics", ""},
 		{"most censored", Quantiles, "60+ 60+ 12 60+ 15 -", ">=60 [12, >=60]", 0.9375,
@@ -93,13 +108,15 @@ func TestSummarise(t *testing.T) {
 		{"all censored", Quantiles, "60+ 60+ 60+ 60+ 60+", ">=60 [>=60, >=60]", 0.9375,
 			"median of 5 repeats (5 censored), 93.8 % interval of order statistics", ""},
 		// The one cut at 2 may have been anything above: the median is from 3 to 4, the least from 1 on is 1.
-		{"censored early", Quantiles, "1 2+ 3 4 5", ">=3 [1, >=5]", 0.9375, "median of 5 repeats (1 censored), 93.8 % interval of order statistics", ""},
+		{"censored early", Quantiles, "1 2+ 3 4 5", ">=3 [1, >=5]", 0.9375,
+			"median of 5 repeats (1 censored), 93.8 % interval of order statistics", ""},
 		// The second largest of nine is 7 or 8, wherever the one that was cut at 1 would have ended.
 		{"an upper limit between two", Quantiles, "1+ 2 3 4 5 6 7 8 9", ">=5 [>=2, 9]", 0.9609375,
 			"median of 9 repeats (1 censored), 96.1 % interval of order statistics", ""},
 		{"half censored of four", Quantiles, "1 3 8+ 9+", ">=5.5 [-, -]", 0, "median of 4 repeats (2 censored)",
 			"4 repeats have no interval; 5 repeats would give one"},
-		{"median of equal ones", Quantiles, "4 4 4 4 4", "4 [4, 4]", 0.9375, "median of 5 repeats, 93.8 % interval of order statistics", ""},
+		{"median of equal ones", Quantiles, "4 4 4 4 4", "4 [4, 4]", 0.9375,
+			"median of 5 repeats, 93.8 % interval of order statistics", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			trials := trialsOf(tt.trials)
@@ -159,7 +176,8 @@ func TestSummariseRefuses(t *testing.T) {
 		})
 	}
 	// What a trial without a value says besides is not looked at.
-	if e := Summarise(Shares, []Trial{{Value: math.NaN(), Censored: true, Undefined: true}, {Value: 1}}); e.N != 1 || e.Censored != 0 {
+	trials := []Trial{{Value: math.NaN(), Censored: true, Undefined: true}, {Value: 1}}
+	if e := Summarise(Shares, trials); e.N != 1 || e.Censored != 0 {
 		t.Errorf("%d count, %d are censored, want 1 and 0", e.N, e.Censored)
 	}
 }

@@ -32,7 +32,8 @@ for (case in list(c(1, 3), c(2, 5), c(4, 5), c(3, 10), c(29, 30))) {
   line("bounded", given(x), binom.test(case[1], case[2])$conf.int)
 }
 
-# Shares that all differ: the sum of truncated powers, which is the probability of the weighted mean where no knots are equal.
+# Shares that all differ: the sum of truncated powers, which is the probability of the weighted mean where no knots
+# are equal.
 above <- function(t, z) sum(vapply(which(z > t), function(i) (z[i] - t)^(length(z) - 1) / prod(z[i] - z[-i]), 0))
 upper <- function(x) {
   z <- c(x, 1)
@@ -43,7 +44,8 @@ for (n in c(3, 4, 5, 6)) {
   line("bounded", given(x), c(1 - upper(1 - x), upper(x)))
 }
 
-# Order statistics: n, then the largest rank that holds the median in at least 95 % of cases (1 where none does), and the level.
+# Order statistics: n, then the largest rank that holds the median in at least 95 % of cases (1 where none does), and
+# the level.
 for (n in c(5:20, 30, 101)) {
   level <- 1 - 2 * pbinom(seq_len(n %/% 2) - 1, n, 0.5)
   r <- max(1, which(level >= 0.95))
@@ -60,15 +62,16 @@ for (n in c(6, 7, 10, 14)) {
   d <- round(rnorm(n, 0.7), 2)
   line("flips", given(d), flips(d))
 }
-for (d in list(1:6, c(0, 0, 1, 2, 3, 4), c(1, -1, 2, -2, 3, -3), rep(1, 8), rep(0, 6))) line("flips", given(d), flips(d))
+for (d in list(1:6, c(0, 0, 1, 2, 3, 4), c(1, -1, 2, -2, 3, -3), rep(1, 8), rep(0, 6)))
+  line("flips", given(d), flips(d))
 
 # Holm's correction.
 for (p in list(0.04, c(0.01, 0.04, 0.03), c(0.2, 0.001, 0.03, 0.03, 0.9), c(0.5, 0.6, 0.7))) {
   line("holm", given(p), p.adjust(p, "holm"))
 }
 
-# Curves, of times in remission (Freireich 1963): time, survival and its 95 % limits at each event; the log-rank test's chi-square,
-# its expected events and P; the mean restricted to 20 weeks with its standard error; the rank-sum test.
+# Curves, of times in remission (Freireich 1963): time, survival and its 95 % limits at each event; the log-rank test's
+# chi-square, its expected events and P; the mean restricted to 20 weeks with its standard error; the rank-sum test.
 mp <- c(6, 6, 6, 6, 7, 9, 10, 10, 11, 13, 16, 17, 19, 20, 22, 23, 25, 32, 32, 34, 35)
 mp.event <- c(1, 1, 1, 0, 1, 0, 1, 0, 0, 1, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0)
 placebo <- c(1, 1, 2, 2, 3, 4, 4, 5, 5, 8, 8, 8, 8, 11, 11, 12, 12, 15, 17, 22, 23)
