@@ -87,14 +87,18 @@ func TestSignFlipsMeets(t *testing.T) {
 			t.Errorf("seed 7 gives %v and %v", drawn, again)
 		}
 	}
+	// More than 64 signs need more bits than one number has.
+	if p := flipSome(append(make([]float64, 64), 1, 2, 3, 4, 5, 6, 7, 8, 9, 10), 7); p > 0.004 {
+		t.Errorf("ten that agree behind 64 without a difference: %v, want about 2/2^10", p)
+	}
 	var pairs []Pair
-	for i := range exactPairs + 60 {
+	for i := range exactPairs + 5 {
 		pairs = append(pairs, Pair{Trial{Value: float64(i + 1)}, Trial{}})
 	}
 	if test := SignFlips(pairs[:exactPairs], 1, 1); !test.Exact || *test.P != 2/math.Ldexp(1, exactPairs) {
 		t.Errorf("%d pairs that agree: %v", exactPairs, *test.P)
 	}
-	// No draw is as far: the one seen is all there is. More than 64 pairs need more bits than one number has.
+	// No draw is as far: the one seen is all there is.
 	if test := SignFlips(pairs, 1, 1); test.Exact || *test.P != 1.0/(flipDraws+1) {
 		t.Errorf("%d pairs that agree: %v, exact %v", len(pairs), *test.P, test.Exact)
 	}

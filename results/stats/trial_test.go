@@ -175,6 +175,15 @@ func TestSummariseRefuses(t *testing.T) {
 			f()
 		})
 	}
+}
+
+func TestSummariseExactly(t *testing.T) {
+	// The sum of three times 0.1 over 3 is more than 0.1.
+	for _, kind := range []Kind{Amounts, Differences, Shares, Quantiles} {
+		if e := Summarise(kind, []Trial{{Value: 0.1}, {Value: 0.1}, {Value: 0.1}}); e.Value.Value != 0.1 {
+			t.Errorf("three times 0.1, of kind %d, come to %v", kind, e.Value.Value)
+		}
+	}
 	// What a trial without a value says besides is not looked at.
 	trials := []Trial{{Value: math.NaN(), Censored: true, Undefined: true}, {Value: 1}}
 	if e := Summarise(Shares, trials); e.N != 1 || e.Censored != 0 {
