@@ -123,6 +123,29 @@ func TestKernelFleetLoopsAndIsRepaired(t *testing.T) {
 	}
 }
 
+// TestFleetThatCannotIsRefused before anything is asked of it, or recorded.
+func TestFleetThatCannotIsRefused(t *testing.T) {
+	trial := orchestrator.Trials(plan("kernel", nil), nil)[0]
+	for lacks, words := range map[fleet.Capability]string{
+		fleet.CanDo("serve"):                  `cannot carry out the action "serve"`,
+		fleet.CanRun("kernel"):                `cannot run hosts of the architecture "kernel"`,
+		fleet.CanOrder(fleet.RemoveContent):   `cannot give a guest the order "remove_content"`,
+		fleet.CanDo("power_off"):              "", // which nobody needs here
+		fleet.CanTakeOops(fleet.OopsPanic):    "", // as a machine does by itself
+		fleet.CanKeepTime(fleet.VirtualClock): "", // the plan asks for no clock
+	} {
+		f := fleettest.NewFake(trial.Hosts, fleettest.FakeOptions{Deadly: []uint64{11}, Lacks: []fleet.Capability{lacks}})
+		rec := &record{}
+		_, err := trial.Run(t.Context(), f, rec, nil)
+		switch {
+		case words == "" && err != nil:
+			t.Errorf("without %s, which is not needed: %v", lacks, err)
+		case words != "" && (err == nil || !strings.Contains(err.Error(), words) || len(rec.lines) > 0):
+			t.Errorf("without %s: %v, want words of %q and nothing recorded: %q", lacks, err, words, rec.lines)
+		}
+	}
+}
+
 func TestUserFleetStaysUp(t *testing.T) {
 	out, rec := run(t, plan("user", nil), deadly)
 	if out.Status != orchestrator.Settled || count[fleet.Panic](rec) != 0 || count[fleet.AgentExit](rec) < 4 {

@@ -15,8 +15,8 @@ type Backend struct {
 	Lacks    func(Part) []Lack // what the backend cannot do that a part needs; nil when it can do everything
 }
 
-// A Part is what of a plan comes from one block: a *Plan, of which the scenario block alone is meant, a Node, a Fleet, an
-// Update or a Recovery.
+// A Part is what of a plan comes from one block: a *Plan, of which the scenario block alone is meant, a Node, a Fleet,
+// an Update or a Recovery.
 type Part interface{ part() }
 
 func (*Plan) part()    {}
@@ -70,7 +70,8 @@ func (s *script) checkBackend(l *loader) {
 	}
 	for _, lack := range on.lacks(&s.plan) {
 		if s.clockFrom != nil && lack.Attribute == "clock" {
-			l.errorf(*s.clockFrom, beyond, "The backend %q cannot %s.%s", on.Name, lack.Cannot, l.instead(&s.plan, lack, "--clock"))
+			instead := l.instead(&s.plan, lack, "--clock")
+			l.errorf(*s.clockFrom, beyond, "The backend %q cannot %s.%s", on.Name, lack.Cannot, instead)
 			continue
 		}
 		s.head.beyond(on, &s.plan, lack)

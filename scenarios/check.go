@@ -8,8 +8,8 @@ import (
 )
 
 // Check tells what makes p no plan: a field that is computed with, or that names files, is not what a scenario could
-// have made of it. A plan from [Load] passes; one that was read from elsewhere may not. Names of metrics, faults, images
-// and backends are not checked: another fleetfall may have others.
+// have made of it. A plan from [Load] passes; one that was read from elsewhere may not. Names of metrics, faults,
+// images and backends are not checked: another fleetfall may have others.
 func (p *Plan) Check() error {
 	within := func(name string, d Duration, least time.Duration) error {
 		if time.Duration(d) < least || time.Duration(d) > maxDuration {

@@ -2,11 +2,10 @@ package main
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
+	"github.com/fleetfall/fleetfall/orchestrator/experiment"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -52,13 +51,15 @@ Exit codes: 0 nothing is left, 2 the command line is wrong, 3 something could no
 // leftovers says, a line each, what killed runs and image builds have left.
 func leftovers(cache string) ([]string, error) {
 	var lines []string
-	runs, err := libvirt.Leftovers("")
-	for _, l := range runs {
-		lines = append(lines, fmt.Sprintf("what run %s left in %s: %s", l.RunID, l.Dir, l.Why))
+	var errs []error
+	for _, b := range experiment.Backends() {
+		if b.Leftovers != nil {
+			left, err := b.Leftovers(cache)
+			lines, errs = append(lines, left...), append(errs, err)
+		}
 	}
-	templates, templatesErr := libvirt.CacheLeftovers(cache)
-	builds, buildsErr := vmimages.Leftovers(cache)
-	return append(lines, append(unfinished(templates, "run"), unfinished(builds, "image build")...)...), errors.Join(err, templatesErr, buildsErr)
+	builds, err := vmimages.Leftovers(cache)
+	return append(lines, unfinished(builds)...), errors.Join(append(errs, err)...)
 }
 
 // collect removes it, and says what of it.
@@ -67,17 +68,23 @@ func collect(c *cobra.Command, o *options) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	lines, err := libvirt.Collect(c.Context(), "", log)
-	templates, templatesErr := libvirt.RemoveCacheLeftovers(cacheDir(o))
-	builds, buildsErr := vmimages.RemoveLeftovers(cacheDir(o))
-	return append(lines, append(unfinished(templates, "run"), unfinished(builds, "image build")...)...), errors.Join(err, templatesErr, buildsErr)
+	var lines []string
+	var errs []error
+	for _, b := range experiment.Backends() {
+		if b.Collect != nil {
+			removed, err := b.Collect(c.Context(), cacheDir(o), log)
+			lines, errs = append(lines, removed...), append(errs, err)
+		}
+	}
+	builds, err := vmimages.RemoveLeftovers(cacheDir(o))
+	return append(lines, unfinished(builds)...), errors.Join(append(errs, err)...)
 }
 
 // unfinished says of what these files are.
-func unfinished(paths []string, of string) []string {
+func unfinished(builds []string) []string {
 	var lines []string
-	for _, path := range paths {
-		lines = append(lines, fmt.Sprintf("what a killed %s left unfinished: %s", of, path))
+	for _, path := range builds {
+		lines = append(lines, "what a killed image build left unfinished: "+path)
 	}
 	return lines
 }

@@ -15,7 +15,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/internal/printable"
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
+	"github.com/fleetfall/fleetfall/orchestrator/backend"
 )
 
 // Exit codes.
@@ -64,7 +64,7 @@ func Main() int {
 func exitCode(ctx context.Context, err error) int {
 	var exit *exitError
 	var refusal *admission.Refusal
-	var missing *libvirt.PrerequisiteError
+	var missing *backend.PrerequisiteError
 	switch {
 	case err == nil:
 		return exitMet

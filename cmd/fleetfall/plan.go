@@ -40,7 +40,7 @@ find.`,
 				if err := e.Encode(plan); err != nil {
 					return err
 				}
-				_, err := experiment.Admit(plan)
+				_, err := experiment.Admit(plan, experiment.Backends())
 				return err
 			}
 			return printPlan(c, o, plan)
@@ -93,7 +93,7 @@ func printPlan(c *cobra.Command, o *options, plan *scenarios.Plan) error {
 	if err := experiment.CanRun(plan, images); err != nil {
 		say("With the image that is here: %v.", err)
 	}
-	decision, err := experiment.Admit(plan)
+	decision, err := experiment.Admit(plan, experiment.Backends())
 	if err != nil {
 		say("On this machine, as it is now, %v", err)
 		return &exitError{code: exitInfra}

@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
 
+	"github.com/fleetfall/fleetfall/orchestrator/experiment"
 	"github.com/fleetfall/fleetfall/scenarios"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
@@ -33,7 +34,7 @@ func (f *scenarioFlags) add(c *cobra.Command) {
 // load reads the scenario and prints all that is wrong with it.
 func (f *scenarioFlags) load(c *cobra.Command, o *options, name string) (*scenarios.Plan, error) {
 	opts := scenarios.Options{Vars: map[string]string{}, VarFiles: f.varFiles, Environ: os.Environ(), Clock: f.clock,
-		Images: vmimages.Names(), Files: map[string]*hcl.File{}}
+		Images: vmimages.Names(), Backends: experiment.Known(experiment.Backends()), Files: map[string]*hcl.File{}}
 	if c.Flags().Changed("clock") && f.clock == "" {
 		return nil, usage(fmt.Errorf("--clock %q: want %s or %s", f.clock, scenarios.ClockVirtual, scenarios.ClockWall))
 	}

@@ -4,26 +4,28 @@ import (
 	"fmt"
 
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
+	"github.com/fleetfall/fleetfall/orchestrator/backend"
 	"github.com/fleetfall/fleetfall/scenarios"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
-// Admit decides whether a plan fits on this machine as it is now, with an assumed overhead of QEMU's; a plan that does not
-// is an *admission.Refusal. Of machines that a plan names itself, and of one that does not tell, nothing is known yet: such
-// a plan is given the benefit of the doubt, with an empty decision.
-func Admit(p *scenarios.Plan) (admission.Decision, error) {
-	m, err := admission.ThisMachine()
-	if err == nil {
-		m.Disk, err = libvirt.RoomForDisks("")
+// Admit decides whether a plan fits on this machine as it is now, with what its backend assumes of hosts; a plan that
+// does not is an *admission.Refusal. Of machines that a plan names itself, and of one that does not tell, nothing is
+// known yet: such a plan is given the benefit of the doubt, with an empty decision.
+func Admit(p *scenarios.Plan, drivers []backend.Driver) (admission.Decision, error) {
+	d, err := choose(drivers, p)
+	if err != nil || d.Machine == nil || len(p.Nodes) > 0 {
+		return admission.Decision{}, err
 	}
-	if err != nil || len(p.Nodes) > 0 {
+	m, err := d.Machine()
+	if err != nil {
 		return admission.Decision{}, nil
 	}
-	return admission.Admit(needs(p, scenarios.EmulatedVMs().HostOverhead, false), []admission.Machine{m}, m.Files)
+	return admission.Admit(needs(p, d.Assume), []admission.Machine{m}, m.Files)
 }
 
-// CanRun tells which of the plan's fleets an image cannot run, and what it lacks; of an image that is not given nothing is known.
+// CanRun tells which of the plan's fleets an image cannot run, and what it lacks; of an image that is not given nothing
+// is known.
 func CanRun(p *scenarios.Plan, images map[string]vmimages.Image) error {
 	for _, c := range p.Cells {
 		image, ok := images[c.Fleet.Image]
@@ -38,16 +40,17 @@ func CanRun(p *scenarios.Plan, images map[string]vmimages.Image) error {
 	return nil
 }
 
-// assumedDisk is how large a host's disk may get, in bytes, where its image is not known yet: that of the tiny one.
-const assumedDisk = 16 << 20
-
-// needs are what a plan's cells ask for, where QEMU takes overhead bytes for each host besides the guest's memory.
-func needs(p *scenarios.Plan, overhead scenarios.Size, measured bool) []admission.Need {
+// needs are what a plan's cells ask for, whose hosts take so much. A cell whose hosts take nothing asks for nothing.
+func needs(p *scenarios.Plan, takes func(backend.Kind) backend.Takes) []admission.Need {
 	var all []admission.Need
 	for _, c := range p.Cells {
+		t := takes(kindOf(c.Fleet))
+		if t == (backend.Takes{}) {
+			continue
+		}
 		all = append(all, admission.Need{
-			Cell: c.ID, Hosts: c.Fleet.Hosts, Guest: int64(c.Fleet.Memory), Overhead: int64(overhead), Measured: measured,
-			Disk: assumedDisk + libvirt.DiskBesides, Waves: c.Fleet.Waves,
+			Cell: c.ID, Hosts: c.Fleet.Hosts, Waves: c.Fleet.Waves,
+			Guest: t.Memory, Overhead: t.Overhead, Disk: t.Disk, Measured: t.Measured,
 		})
 	}
 	return all

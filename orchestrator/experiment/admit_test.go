@@ -6,6 +6,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/orchestrator"
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
+	"github.com/fleetfall/fleetfall/orchestrator/backend"
 	"github.com/fleetfall/fleetfall/scenarios"
 )
 
@@ -20,18 +21,18 @@ func planOf(fleets ...scenarios.Fleet) *scenarios.Plan {
 }
 
 func TestAdmitOnThisMachine(t *testing.T) {
-	modest := scenarios.Fleet{Name: "modest", Hosts: 1, Memory: 1 * mib}
-	vast := scenarios.Fleet{Name: "vast", Hosts: 1, Memory: 1 << 50}
-	if d, err := Admit(planOf(modest, modest)); err != nil || len(d.Cells) != 2 || d.Bytes[""] <= 1*mib {
+	modest := scenarios.Fleet{Name: "modest", Architecture: "none", Hosts: 1, Memory: 1 * mib}
+	vast := scenarios.Fleet{Name: "vast", Architecture: "none", Hosts: 1, Memory: 1 << 50}
+	if d, err := Admit(planOf(modest, modest), Backends()); err != nil || len(d.Cells) != 2 || d.Bytes[""] <= 1*mib {
 		t.Errorf("a modest plan: %+v, %v", d, err)
 	}
 	var refusal *admission.Refusal
-	if _, err := Admit(planOf(modest, vast)); !errors.As(err, &refusal) || len(refusal.Cells()) != 1 || refusal.Cells()[0] != "vast" {
+	if _, err := Admit(planOf(modest, vast), Backends()); !errors.As(err, &refusal) || len(refusal.Cells()) != 1 || refusal.Cells()[0] != "vast" {
 		t.Errorf("a vast plan: %v", err)
 	}
 	elsewhere := planOf(vast)
 	elsewhere.Nodes = []scenarios.Node{{Name: "big", URI: "qemu+tls://big.example.org/system"}}
-	if d, err := Admit(elsewhere); err != nil || len(d.Cells) != 0 {
+	if d, err := Admit(elsewhere, Backends()); err != nil || len(d.Cells) != 0 {
 		t.Errorf("a plan for another machine: %+v, %v", d, err)
 	}
 }
@@ -40,7 +41,9 @@ func TestNeeds(t *testing.T) {
 	p := planOf(scenarios.Fleet{Name: "a", Hosts: 9, Memory: 96 * mib, Waves: true}, scenarios.Fleet{Name: "b", Hosts: 2, Memory: 64 * mib})
 	a := admission.Need{Cell: "a", Hosts: 9, Guest: 96 * mib, Overhead: 58 * mib, Disk: 22 * mib, Measured: true, Waves: true}
 	b := admission.Need{Cell: "b", Hosts: 2, Guest: 64 * mib, Overhead: 58 * mib, Disk: 22 * mib, Measured: true}
-	got := needs(p, 58*mib, true)
+	got := needs(p, func(k backend.Kind) backend.Takes {
+		return backend.Takes{Memory: k.MemoryBytes, Overhead: 58 * mib, Disk: 22 * mib, Measured: true}
+	})
 	if len(got) != 2 || got[0] != a || got[1] != b {
 		t.Errorf("a new run: %+v", got)
 	}
@@ -60,7 +63,7 @@ func TestWavesAreTheTrials(t *testing.T) {
 			p := planOf(scenarios.Fleet{Name: "a", Hosts: hosts, Memory: mib})
 			waves := map[string]int{"a": parts}
 			big := admission.Machine{Available: 1 << 40}
-			all := needs(p, 0, true)
+			all := needs(p, func(k backend.Kind) backend.Takes { return backend.Takes{Memory: k.MemoryBytes} })
 			goOn(all, waves)
 			d, err := admission.Admit(all, []admission.Machine{big}, 0)
 			if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/internal/capability"
 	"github.com/fleetfall/fleetfall/orchestrator"
+	"github.com/fleetfall/fleetfall/orchestrator/backend"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/health"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
@@ -70,35 +71,28 @@ func TestCopiesDoAsTheyWouldHaveBooted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hypervisor, err := libvirt.Open(ctx, libvirt.Config{RunID: newRunID(), Log: zerolog.Nop()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := closing(ctx, closeWithin, hypervisor.Close); err != nil {
-			t.Error(err)
-		}
-	}()
-	seen, states := map[string]map[string][]string{}, map[string]map[string][]string{} // by way to boot, by host
+	plans := map[string]*scenarios.Plan{}
+	var kinds []backend.Kind // of both: that hosts of a cold fleet boot is not for want of templates
 	for _, boot := range []string{"clone", "cold"} {
-		seen[boot], states[boot] = map[string][]string{}, map[string][]string{}
 		plan, diags := scenarios.LoadFile(t.Context(), filepath.Join("..", "..", "cmd", "fleetfall", "testdata", "smoke.hcl"),
 			scenarios.Options{Vars: map[string]string{"boot": boot}})
 		if diags.HasErrors() {
 			t.Fatal(diags)
 		}
-		if boot == "clone" { // before all: that hosts of a cold fleet boot is not for want of templates
-			for _, c := range plan.Cells {
-				if c.Fleet.Control {
-					continue
-				}
-				if p, err := hypervisor.Prepare(ctx, image, kindOf(c.Fleet).spec(), fleet.WallClock); err != nil || !p.Copies {
-					t.Fatalf("no copies: %+v, %v", p, err)
-				}
+		plans[boot] = plan
+		for _, c := range plan.Cells {
+			if k := kindOf(c.Fleet); !c.Fleet.Control && !slices.Contains(kinds, k) {
+				kinds = append(kinds, k)
 			}
 		}
+	}
+	on := openVMs(ctx, t, image, kinds...)
+	seen, states := map[string]map[string][]string{}, map[string]map[string][]string{} // by way to boot, by host
+	for _, boot := range []string{"clone", "cold"} {
+		seen[boot], states[boot] = map[string][]string{}, map[string][]string{}
+		plan := plans[boot]
 		limits := health.Limits{Liveness: time.Duration(plan.Liveness), Latency: time.Duration(plan.Latency)}
-		for _, trial := range runFaulty(ctx, t, hypervisor, image, plan) {
+		for _, trial := range runFaulty(ctx, t, on, image, plan) {
 			for _, spec := range trial.Hosts {
 				seen[boot][spec.Name], states[boot][spec.Name] = story(trial, spec.Name, limits)
 				if got := startedAsCopies(trial, spec.Name); !slices.Equal(got, startsOf(boot, len(got))) {
@@ -115,6 +109,26 @@ func TestCopiesDoAsTheyWouldHaveBooted(t *testing.T) {
 			t.Errorf("%s of -booted +copied hosts:\n%s", what, diff)
 		}
 	}
+}
+
+// openVMs opens the libvirt backend on the wall clock, prepared for hosts of these kinds, until the test ends.
+func openVMs(ctx context.Context, t *testing.T, image vmimages.Image, kinds ...backend.Kind) backend.Backend {
+	t.Helper()
+	on, err := libvirt.Driver().Open(ctx, backend.Config{
+		RunID: newRunID(), Clock: fleet.WallClock, Images: map[string]vmimages.Image{image.Name: image}, Step: func(s string) { t.Log(s) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := closing(ctx, closeWithin, on.Close); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := on.Prepare(ctx, kinds); err != nil {
+		t.Fatal(err)
+	}
+	return on
 }
 
 // startedAsCopies tells for each boot of a host whether it was a copy.
@@ -136,7 +150,7 @@ func startsOf(boot string, n int) []bool {
 }
 
 // runFaulty runs the cells of a plan that have a faulty update, and returns what was recorded of them.
-func runFaulty(ctx context.Context, t *testing.T, hypervisor *libvirt.Hypervisor, image vmimages.Image, plan *scenarios.Plan) []*results.TrialRecord {
+func runFaulty(ctx context.Context, t *testing.T, on backend.Backend, image vmimages.Image, plan *scenarios.Plan) []*results.TrialRecord {
 	t.Helper()
 	r := &run{
 		Config: Config{Plan: plan, Log: zerolog.Nop()}, dir: t.TempDir(), images: map[string]vmimages.Image{"tiny": image}, consoles: map[string]int{},
@@ -150,7 +164,7 @@ func runFaulty(ctx context.Context, t *testing.T, hypervisor *libvirt.Hypervisor
 		if trial.Cell.Fleet.Control {
 			continue
 		}
-		if out, err := r.trial(ctx, hypervisor, trial); err != nil || out.Status != orchestrator.Settled {
+		if out, err := r.trial(ctx, on, trial); err != nil || out.Status != orchestrator.Settled {
 			t.Fatalf("%s: %+v, %v", trial.Cell.ID, out, err)
 		}
 	}

@@ -1,5 +1,6 @@
-// Package experiment runs a whole plan on VMs: it makes the image, opens the hypervisor, runs trial after trial into one
-// journal, and computes the results from that journal. It is where the rooms meet; it decides nothing itself.
+// Package experiment runs a whole plan: it makes the images, opens the backend that the plan names, runs trial after
+// trial into one journal, and computes the results from that journal. It is where the rooms meet; it decides nothing
+// itself.
 package experiment
 
 import (
@@ -15,15 +16,14 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/fleetfall/fleetfall/orchestrator"
-	"github.com/fleetfall/fleetfall/orchestrator/fleet"
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
+	"github.com/fleetfall/fleetfall/orchestrator/backend"
 	"github.com/fleetfall/fleetfall/results"
 	"github.com/fleetfall/fleetfall/results/report"
 	"github.com/fleetfall/fleetfall/scenarios"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
-// closeWithin bounds the time that a fleet or hypervisor has to close once nobody waits for it any more: longer than a
+// closeWithin bounds the time that a fleet or backend has to close once nobody waits for it any more: longer than a
 // libvirt daemon may be away.
 const closeWithin = time.Minute
 
@@ -33,13 +33,16 @@ type Config struct {
 	Results string          // directory of results, e.g. "results"
 	Resume  string          // directory of a run that did not come to its end, to go on with it; "" begins a new one
 	Verify  bool            // run each trial twice, the second time under load; of a resumed run its journal says so
-	URI     string          // of the libvirt daemon; "" for a private one
+	URI     string          // where the hosts are to run; "" leaves it to the backend
 	Cache   string          // of images
 	Version string          // of fleetfall, for provenance
 	Log     zerolog.Logger
-	Step    func(string)                // told of each step before the first trial, may be nil
-	Begin   func([]orchestrator.Trial)  // told which trials are to be run, in order, before the first; may be nil
-	Watch   func(orchestrator.Progress) // told of each change in a trial, and of each second of its clock; may be nil
+
+	Backends []backend.Driver // that the plan can name; nil: those of Backends()
+
+	Step  func(string)                // told of each step before the first trial, may be nil
+	Begin func([]orchestrator.Trial)  // told which trials are to be run, in order, before the first; may be nil
+	Watch func(orchestrator.Progress) // told of each change in a trial, and of each second of its clock; may be nil
 }
 
 // Finished is what a run that came to an end, of whatever kind, has left.
@@ -53,7 +56,7 @@ type Finished struct {
 // Run runs the plan, or what is left of the run that is resumed. Whatever is known when it ends, also by an error or by
 // ctx, is in the run's directory; Finished is nil only when nothing was begun.
 //
-// The error is ctx's when the run was interrupted, a *libvirt.PrerequisiteError when the machine lacks something, a
+// The error is ctx's when the run was interrupted, a *backend.PrerequisiteError when the machine lacks something, a
 // *results.JournalError when the journal could not be kept or not be taken up again, or another failure of the testbed.
 func Run(ctx context.Context, cfg Config) (*Finished, error) {
 	if cfg.Step == nil {
@@ -61,6 +64,9 @@ func Run(ctx context.Context, cfg Config) (*Finished, error) {
 	}
 	if cfg.Begin == nil {
 		cfg.Begin = func([]orchestrator.Trial) {}
+	}
+	if cfg.Backends == nil {
+		cfg.Backends = Backends()
 	}
 	r := &run{Config: cfg, id: newRunID(), images: map[string]vmimages.Image{}, started: time.Now(), consoles: map[string]int{}}
 	err := r.prepare(ctx)
@@ -85,12 +91,12 @@ type run struct {
 	id       string // in the names of its domains and of its work directory; of a new run, its name too
 	dir      string
 	images   map[string]vmimages.Image
-	machines libvirt.Machines
-	ready    map[hostKind][]libvirt.Preparation // for each machine
-	clock    fleet.Clock                        // of the fleets, once it is known how guests run
-	placed   map[string][][]string              // by a cell's ID: for each wave, the machine of each host
-	verify   *results.Verify                    // nil when trials are run once
-	waves    map[string]int                     // parts of a cell's fleet, by its ID, where there is more than one
+	driver   backend.Driver
+	backend  backend.Backend // once it is open
+	takes    map[backend.Kind]backend.Takes
+	placed   map[string][][]string // by a cell's ID: for each wave, the machine of each host
+	verify   *results.Verify       // nil when trials are run once
+	waves    map[string]int        // parts of a cell's fleet, by its ID, where there is more than one
 	started  time.Time
 	before   *results.Journal // of a run that is resumed, as far as it came; nil for a new one
 	journal  *results.Writer
@@ -102,8 +108,8 @@ type run struct {
 	spent    []spent        // by update, in the order of their first trials
 }
 
-// prepare does all that needs no hypervisor.
-func (r *run) prepare(ctx context.Context) error {
+// prepare does all that needs no backend.
+func (r *run) prepare(ctx context.Context) (err error) {
 	if r.Resume != "" {
 		if err := r.takeUp(); err != nil {
 			return err
@@ -112,14 +118,18 @@ func (r *run) prepare(ctx context.Context) error {
 	if err := r.checkVerify(); err != nil {
 		return err
 	}
+	if r.driver, err = choose(r.Backends, r.Plan); err != nil {
+		return err
+	}
 	if r.before == nil && r.URI == "" {
-		// What cannot fit here is refused at once. Whether the rest does is known when the machines are, and what a host takes.
-		if _, err := Admit(r.Plan); err != nil {
+		// What cannot fit here is refused at once. Whether the rest does is known when the machines are, and what a host
+		// takes.
+		if _, err := Admit(r.Plan, r.Backends); err != nil {
 			return err
 		}
 	}
 	for _, c := range r.Plan.Cells {
-		if _, ok := r.images[c.Fleet.Image]; ok {
+		if _, ok := r.images[c.Fleet.Image]; ok || !r.driver.Images {
 			continue
 		}
 		image, err := vmimages.Build(ctx, c.Fleet.Image, vmimages.Options{Cache: r.Cache, Log: r.Step})
@@ -155,8 +165,8 @@ func (r *run) abandon() error {
 }
 
 func (r *run) run(ctx context.Context) (err error) {
-	defer func() { err = errors.Join(err, closing(ctx, closeWithin, r.closeMachines)) }()
-	if err := r.openMachines(ctx); err != nil {
+	defer func() { err = errors.Join(err, closing(ctx, closeWithin, r.close)) }()
+	if err := r.open(ctx); err != nil {
 		return err
 	}
 	if err := r.getReady(ctx); err != nil {
@@ -172,7 +182,7 @@ func (r *run) run(ctx context.Context) (err error) {
 		return err
 	}
 	if err == nil {
-		err = r.trials(ctx, r.machines)
+		err = r.trials(ctx, r.backend)
 	}
 	status, reason := results.StatusComplete, ""
 	switch {
@@ -182,10 +192,8 @@ func (r *run) run(ctx context.Context) (err error) {
 		status, reason = results.StatusFailed, err.Error()
 	}
 	ending := results.Ending{Duration: time.Since(r.started), Facts: append(load.facts(), whereTimeWent(r.spent)...)}
-	for _, m := range r.machines {
-		if f := m.Facts(); len(f.CommandLine) > 0 {
-			ending.Facts = append(ending.Facts, results.Fact{Name: of("QEMU command line", f.Node), Value: strings.Join(f.CommandLine, " ")})
-		}
+	for _, f := range r.backend.LateFacts() {
+		ending.Facts = append(ending.Facts, results.Fact(f))
 	}
 	return errors.Join(err, r.journal.End(status, reason, ending), r.journal.Close())
 }

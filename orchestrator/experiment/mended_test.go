@@ -16,7 +16,6 @@ import (
 	"github.com/fleetfall/fleetfall/agents"
 	"github.com/fleetfall/fleetfall/internal/capability"
 	"github.com/fleetfall/fleetfall/orchestrator"
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
 	"github.com/fleetfall/fleetfall/results"
 	"github.com/fleetfall/fleetfall/results/measure"
 	"github.com/fleetfall/fleetfall/scenarios"
@@ -87,15 +86,7 @@ func TestBoundsCheckSavesTheKernelFleet(t *testing.T) {
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}
-	hypervisor, err := libvirt.Open(ctx, libvirt.Config{RunID: newRunID(), Log: zerolog.Nop()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := closing(ctx, closeWithin, hypervisor.Close); err != nil {
-			t.Error(err)
-		}
-	}()
+	on := openVMs(ctx, t, image)
 	r := &run{Config: Config{Plan: plan, Log: zerolog.Nop()}, dir: dir, images: map[string]vmimages.Image{"tiny": image}, consoles: map[string]int{}}
 	path := filepath.Join(dir, results.JournalFile)
 	if r.journal, err = results.Create(path, results.Header{RunID: "mended", Plan: plan}); err != nil {
@@ -105,7 +96,7 @@ func TestBoundsCheckSavesTheKernelFleet(t *testing.T) {
 		if trial.Cell.Fleet.Name != "kernel" {
 			continue
 		}
-		if _, err := r.trial(ctx, hypervisor, trial); err != nil {
+		if _, err := r.trial(ctx, on, trial); err != nil {
 			t.Fatal(err)
 		}
 	}

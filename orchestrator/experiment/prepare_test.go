@@ -5,9 +5,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/fleetfall/fleetfall/orchestrator/backend"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
 	"github.com/fleetfall/fleetfall/scenarios"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
@@ -24,7 +25,7 @@ func TestPrepareRefusesWhatTheKernelCannotRun(t *testing.T) {
 	)
 	plan.Scenario = "mine"
 	dir := filepath.Join(t.TempDir(), "results")
-	r := &run{Config: Config{Plan: plan, Results: dir, Step: func(string) {}}, images: map[string]vmimages.Image{"tiny": image}}
+	r := &run{Config: Config{Plan: plan, Results: dir, Backends: Backends(), Step: func(string) {}}, images: map[string]vmimages.Image{"tiny": image}}
 	err := r.prepare(t.Context())
 	for _, words := range []string{
 		`scenario mine: fleet "new": `, `architecture "ebpf"`, `lacks BTF (CONFIG_B is "n")`, "another architecture or image", "`fleetfall image build tiny`",
@@ -39,11 +40,12 @@ func TestPrepareRefusesWhatTheKernelCannotRun(t *testing.T) {
 }
 
 func TestCloseTime(t *testing.T) {
+	r := &run{driver: backend.Driver{DumpTime: time.Hour}}
 	hosts := []fleet.HostSpec{{}, {CrashDump: true}, {CrashDump: true}}
-	if got := closeTime(hosts); got != closeWithin+2*libvirt.DumpTime {
+	if got := r.closeTime(hosts); got != closeWithin+2*time.Hour {
 		t.Errorf("%v", got)
 	}
-	if got := closeTime(hosts[:1]); got != closeWithin {
+	if got := r.closeTime(hosts[:1]); got != closeWithin {
 		t.Errorf("%v without a dump", got)
 	}
 }

@@ -14,8 +14,6 @@ import (
 	"time"
 
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
-	"github.com/fleetfall/fleetfall/orchestrator/fleet"
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
 	"github.com/fleetfall/fleetfall/results"
 )
 
@@ -26,22 +24,13 @@ func (r *run) provenance() results.Provenance {
 		{Name: "go", Value: runtime.Version()},
 		{Name: "seed", Value: strconv.FormatUint(r.Plan.Seed, 10)},
 	}
-	if r.clock == fleet.VirtualClock {
-		facts = append(facts, results.Fact{Name: "lookahead", Value: fmt.Sprintf("%v: what one host does at t reaches others from t + %v on", libvirt.Lookahead, libvirt.Lookahead)})
+	caps := r.backend.Caps()
+	if ahead := caps.Lookahead; ahead > 0 {
+		reaches := fmt.Sprintf("%v: what one host does at t reaches others from t + %v on", ahead, ahead)
+		facts = append(facts, results.Fact{Name: "lookahead", Value: reaches})
 	}
-	for i, m := range r.machines {
-		f := m.Facts()
-		facts = append(facts,
-			results.Fact{Name: of("accelerator", f.Node), Value: f.Accelerator.Name + " (" + f.Accelerator.Reason + ")"},
-			results.Fact{Name: of("QEMU", f.Node), Value: f.QEMU},
-			results.Fact{Name: of("libvirt", f.Node), Value: f.Libvirt},
-			results.Fact{Name: of("libvirt daemon", f.Node), Value: daemonKind(f)},
-			results.Fact{Name: of("QEMU runs as", f.Node), Value: f.Account},
-			results.Fact{Name: of("machine", f.Node), Value: fmt.Sprintf("%d CPUs, %s, kernel %s", m.CPUs(), f.CPU, f.Kernel)},
-		)
-		for _, kind := range r.kinds() {
-			facts = append(facts, results.Fact{Name: of(r.bootsName()+" of "+kind.String()+" hosts", f.Node), Value: r.boots(r.ready[kind][i])})
-		}
+	for _, f := range r.backend.Facts() {
+		facts = append(facts, results.Fact(f))
 	}
 	if m, err := admission.ThisMachine(); err == nil {
 		facts = append(facts, results.Fact{Name: "memory", Value: fmt.Sprintf("%d MiB, %d MiB available at the start", m.Total>>20, m.Available>>20)})
@@ -53,48 +42,11 @@ func (r *run) provenance() results.Provenance {
 			Value: fmt.Sprintf("%s, kernel %s, %d bytes, %s", image.Digest, image.KernelRelease, image.Bytes, strings.Join(image.Cmdline, " ")),
 		})
 	}
-	return results.Provenance{Clock: string(r.clock), Facts: facts}
-}
-
-// bootsName names the boots that can be copies: on the wall clock a host's first.
-func (r *run) bootsName() string {
-	if r.clock == fleet.VirtualClock {
-		return "boots"
-	}
-	return "first boots"
-}
-
-// boots says how hosts of one kind start, and what is known of what they take.
-func (r *run) boots(p libvirt.Preparation) string {
-	text := "copies of a template, unless a fleet is to boot cold"
-	switch {
-	case !p.Copies:
-		text = "cold: " + p.Reason
-	case r.clock == fleet.VirtualClock:
-		text = "go on from a template that is about to mount its disk, unless a fleet is to boot cold: the same to the nanosecond"
-	}
-	if p.Boot.Asked > 0 {
-		text += fmt.Sprintf("; a cold boot took %.1f s to the guest's first request", p.Boot.Asked.Seconds())
-	}
-	if p.Overhead > 0 {
-		text += fmt.Sprintf(", and QEMU %d MiB besides the guest's memory", p.Overhead>>20)
-	}
-	if p.Own > 0 {
-		text += fmt.Sprintf("; a copy had %d MiB of its own at its first beat", p.Own>>20)
-	}
-	return text
+	return results.Provenance{Clock: string(caps.Clock), Facts: facts}
 }
 
 // imageFact names the fact whose value begins with the image's digest and a comma.
 func imageFact(name string) string { return "image " + name }
-
-// daemonKind says whose libvirt daemon it was without the path of its socket, which would differ from run to run.
-func daemonKind(f libvirt.Facts) string {
-	if f.Private {
-		return "private to the run"
-	}
-	return f.URI
-}
 
 // A load measures how busy the machine was: on the wall clock contention stretches every time.
 type load struct {

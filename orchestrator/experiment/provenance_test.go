@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fleetfall/fleetfall/orchestrator/fleet"
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
 	"github.com/fleetfall/fleetfall/results"
 )
 
@@ -45,23 +43,5 @@ func TestWhereTimeWent(t *testing.T) {
 	}
 	if facts := whereTimeWent(make([]spent, 5)); len(facts) != 1 || !strings.Contains(facts[0].Value, " 0 %") {
 		t.Errorf("no time at all: %+v", facts)
-	}
-}
-
-func TestBootsSaysWhyThereAreNoCopies(t *testing.T) {
-	for _, c := range []struct {
-		clock fleet.Clock
-		p     libvirt.Preparation
-		want  string
-	}{
-		{fleet.WallClock, libvirt.Preparation{Copies: true, Reason: "kept in /x"}, "copies of a template, unless a fleet is to boot cold"},
-		{fleet.VirtualClock, libvirt.Preparation{Copies: true}, "go on from a template that is about to mount its disk, unless a fleet is to boot cold: the same to the nanosecond"},
-		{fleet.VirtualClock, libvirt.Preparation{Reason: "try a copy: no"}, "cold: try a copy: no"},
-		{fleet.WallClock, libvirt.Preparation{Reason: "no", Boot: libvirt.Boot{Asked: 2.5e9}, Overhead: 90 << 20, Own: 30 << 20},
-			"cold: no; a cold boot took 2.5 s to the guest's first request, and QEMU 90 MiB besides the guest's memory; a copy had 30 MiB of its own at its first beat"},
-	} {
-		if got := (&run{clock: c.clock}).boots(c.p); got != c.want {
-			t.Errorf("%q, want %q", got, c.want)
-		}
 	}
 }

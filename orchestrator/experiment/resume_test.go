@@ -15,9 +15,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fleetfall/fleetfall/orchestrator"
+	"github.com/fleetfall/fleetfall/orchestrator/backend"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet/fleettest"
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
 	"github.com/fleetfall/fleetfall/results"
 	"github.com/fleetfall/fleetfall/scenarios"
 	"github.com/fleetfall/fleetfall/vmimages"
@@ -30,8 +30,8 @@ type testbed struct {
 	made  []string
 }
 
-func (b *testbed) NewFleet(cfg libvirt.FleetConfig) (fleet.Fleet, error) {
-	b.made = append(b.made, cfg.Cell)
+func (b *testbed) NewFleet(_ context.Context, cfg backend.FleetConfig) (fleet.Fleet, error) {
+	b.made = append(b.made, cfg.Name)
 	if err := os.MkdirAll(cfg.ConsoleDir, 0o755); err != nil {
 		return nil, err
 	}
@@ -40,8 +40,8 @@ func (b *testbed) NewFleet(cfg libvirt.FleetConfig) (fleet.Fleet, error) {
 		return nil, err
 	}
 	f := fleettest.NewFake(cfg.Hosts, fleettest.FakeOptions{Deadly: []uint64{11}})
-	if b.fails[cfg.Cell] > 0 {
-		b.fails[cfg.Cell]--
+	if b.fails[cfg.Name] > 0 {
+		b.fails[cfg.Name]--
 		return broken{f}, nil
 	}
 	if b.stop != nil && len(b.made) == 2 {

@@ -10,18 +10,18 @@ import (
 	"time"
 
 	"github.com/fleetfall/fleetfall/orchestrator"
+	"github.com/fleetfall/fleetfall/orchestrator/backend"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
 	"github.com/fleetfall/fleetfall/results"
 )
 
-// fleets makes fleets: a *libvirt.Hypervisor, or the tests' own.
+// fleets makes fleets: a backend.Backend, or the tests' own.
 type fleets interface {
-	NewFleet(cfg libvirt.FleetConfig) (fleet.Fleet, error)
+	NewFleet(ctx context.Context, cfg backend.FleetConfig) (fleet.Fleet, error)
 }
 
 // trials runs all trials that are not finished and, in a run with verification, each of them once more under load.
-func (r *run) trials(ctx context.Context, hypervisor fleets) error {
+func (r *run) trials(ctx context.Context, from fleets) error {
 	left := r.remaining()
 	upcoming := r.upcoming(left)
 	r.all = len(r.upcoming(orchestrator.Trials(r.Plan, r.waves)))
@@ -29,7 +29,7 @@ func (r *run) trials(ctx context.Context, hypervisor fleets) error {
 	r.Begin(upcoming)
 	for _, trial := range left {
 		if trial.Verifies == 0 {
-			out, err := r.attempts(ctx, hypervisor, trial)
+			out, err := r.attempts(ctx, from, trial)
 			if err != nil {
 				return err
 			}
@@ -42,7 +42,7 @@ func (r *run) trials(ctx context.Context, hypervisor fleets) error {
 			}
 			trial.Verifies, trial.Attempt = r.number, 0
 		}
-		if err := r.again(ctx, hypervisor, trial); err != nil {
+		if err := r.again(ctx, from, trial); err != nil {
 			return err
 		}
 	}
@@ -50,11 +50,11 @@ func (r *run) trials(ctx context.Context, hypervisor fleets) error {
 }
 
 // attempts runs a trial, and once more at once if the testbed failed it.
-func (r *run) attempts(ctx context.Context, hypervisor fleets, trial orchestrator.Trial) (orchestrator.Outcome, error) {
-	out, err := r.trial(ctx, hypervisor, trial)
+func (r *run) attempts(ctx context.Context, from fleets, trial orchestrator.Trial) (orchestrator.Outcome, error) {
+	out, err := r.trial(ctx, from, trial)
 	if err == nil && out.Status == orchestrator.Invalid && trial.Attempt == 0 {
 		trial.Attempt = 2
-		out, err = r.trial(ctx, hypervisor, trial)
+		out, err = r.trial(ctx, from, trial)
 	}
 	if err == nil {
 		r.ended++
@@ -62,8 +62,8 @@ func (r *run) attempts(ctx context.Context, hypervisor fleets, trial orchestrato
 	return out, err
 }
 
-// remaining lists the trials that a resumed run still has to run; those of a new one are all. One of which only the second
-// run is missing says so.
+// remaining lists the trials that a resumed run still has to run; those of a new one are all. One of which only the
+// second run is missing says so.
 func (r *run) remaining() []orchestrator.Trial {
 	left := orchestrator.Trials(r.Plan, r.waves)
 	for _, t := range left {
@@ -97,7 +97,7 @@ func (r *run) nodes(t orchestrator.Trial) []string {
 }
 
 // trial runs one trial under the next free number.
-func (r *run) trial(ctx context.Context, hypervisor fleets, trial orchestrator.Trial) (out orchestrator.Outcome, err error) {
+func (r *run) trial(ctx context.Context, from fleets, trial orchestrator.Trial) (out orchestrator.Outcome, err error) {
 	began := time.Now()
 	defer func() { r.spend(trial.Cell.Update.Name, time.Since(began)) }()
 	r.number++
@@ -116,24 +116,23 @@ func (r *run) trial(ctx context.Context, hypervisor fleets, trial orchestrator.T
 		return out, errors.Join(err, rec.End(0, orchestrator.Invalid, err.Error()))
 	}
 	r.consoles[name] = trial.Number
-	deadlines := r.deadlines(kindOf(trial.Cell.Fleet))
-	f, err := hypervisor.NewFleet(libvirt.FleetConfig{
-		Cell: name, Clock: r.clock, Seed: trial.Seed, Hosts: trial.Hosts, Images: r.images, ConsoleDir: consoles,
-		HelloTimeout: deadlines.Hello, FirstByte: deadlines.FirstByte, Liveness: time.Duration(r.Plan.Liveness),
+	f, err := from.NewFleet(ctx, backend.FleetConfig{
+		Name: name, Seed: trial.Seed, Hosts: trial.Hosts, ConsoleDir: consoles, Liveness: time.Duration(r.Plan.Liveness),
 	})
 	if err != nil {
 		return out, errors.Join(err, rec.End(0, orchestrator.Invalid, err.Error()))
 	}
-	defer func() { err = errors.Join(err, closing(ctx, closeTime(trial.Hosts), f.Close)) }()
+	defer func() { err = errors.Join(err, closing(ctx, r.closeTime(trial.Hosts), f.Close)) }()
 	return trial.Run(ctx, f, rec, r.Watch)
 }
 
-// closeTime is what a fleet of these hosts has to close: before that, it dumps the memory of any host that has panicked by then.
-func closeTime(hosts []fleet.HostSpec) time.Duration {
+// closeTime is what a fleet of these hosts has to close: before that, it dumps the memory of any host that has panicked
+// by then.
+func (r *run) closeTime(hosts []fleet.HostSpec) time.Duration {
 	within := closeWithin
 	for _, h := range hosts {
 		if h.CrashDump {
-			within += libvirt.DumpTime
+			within += r.driver.DumpTime
 		}
 	}
 	return within

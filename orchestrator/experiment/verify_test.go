@@ -16,9 +16,9 @@ import (
 
 	"github.com/fleetfall/fleetfall/internal/process"
 	"github.com/fleetfall/fleetfall/orchestrator"
+	"github.com/fleetfall/fleetfall/orchestrator/backend"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet/fleettest"
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
 	"github.com/fleetfall/fleetfall/results"
 	"github.com/fleetfall/fleetfall/results/measure"
 	"github.com/fleetfall/fleetfall/scenarios"
@@ -56,11 +56,11 @@ type underLoad struct {
 	load []string // of the fleets
 }
 
-func (b *underLoad) NewFleet(cfg libvirt.FleetConfig) (fleet.Fleet, error) {
+func (b *underLoad) NewFleet(ctx context.Context, cfg backend.FleetConfig) (fleet.Fleet, error) {
 	n := len(loadProcesses(b.t))
-	b.load = append(b.load, fmt.Sprintf("%s %d", cfg.Cell, n))
-	f, err := b.testbed.NewFleet(cfg)
-	if slow := b.slow[cfg.Cell]; slow > 0 && err == nil {
+	b.load = append(b.load, fmt.Sprintf("%s %d", cfg.Name, n))
+	f, err := b.testbed.NewFleet(ctx, cfg)
+	if slow := b.slow[cfg.Name]; slow > 0 && err == nil {
 		f = fleettest.NewFake(cfg.Hosts, fleettest.FakeOptions{Deadly: []uint64{11}, Boot: 2*time.Second + slow})
 	}
 	return f, err
@@ -70,7 +70,7 @@ func (b *underLoad) NewFleet(cfg libvirt.FleetConfig) (fleet.Fleet, error) {
 func verifying(t *testing.T, root string) *run {
 	t.Helper()
 	r := newRun(t, Config{Plan: virtualPlan(t), Results: root, Verify: true})
-	if err := r.checkVerify(); err != nil || r.verify.Tolerance != libvirt.Tolerance {
+	if err := r.checkVerify(); err != nil || r.verify == nil {
 		t.Fatalf("%v; %+v", err, r.verify)
 	}
 	return r
@@ -188,43 +188,6 @@ func TestVerifyNeedsTheVirtualClock(t *testing.T) {
 	}
 	if _, err := os.Stat(root); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("something was made: %v", err)
-	}
-}
-
-// TestChooseClock: what is asked for, what a run began with, and else what there can be.
-func TestChooseClock(t *testing.T) {
-	one, several := libvirt.Machines{{}}, libvirt.Machines{{}, {}}
-	for _, c := range []struct {
-		name          string
-		asked, before string
-		verify        bool
-		machines      libvirt.Machines
-		want          fleet.Clock
-		wrong         string
-	}{
-		{name: "nothing is said", machines: one, want: fleet.VirtualClock},
-		{name: "nothing is said, and there can be none", machines: several, want: fleet.WallClock},
-		{name: "wall", asked: "wall", machines: one, want: fleet.WallClock},
-		{name: "virtual", asked: "virtual", machines: one, want: fleet.VirtualClock},
-		{name: "virtual, and there can be none", asked: "virtual", machines: several, wrong: `one machine's, and here are 2; ask for clock "wall"`},
-		{name: "verification, and there can be none", verify: true, machines: several, wrong: "one machine's, and here are 2"},
-		{name: "it began on the wall clock", before: "wall", machines: one, want: fleet.WallClock},
-		{name: "it began on the virtual clock", before: "virtual", machines: several, wrong: "one machine's, and here are 2"},
-	} {
-		r := &run{Config: Config{Plan: &scenarios.Plan{Clock: c.asked}, Step: func(string) {}}, machines: c.machines}
-		if c.before != "" {
-			r.before = &results.Journal{Header: results.Header{Provenance: results.Provenance{Clock: c.before}}}
-		}
-		if c.verify {
-			r.verify = &results.Verify{}
-		}
-		err := r.chooseClock()
-		switch {
-		case c.wrong == "" && (err != nil || r.clock != c.want):
-			t.Errorf("%s: %s, %v", c.name, r.clock, err)
-		case c.wrong != "" && (err == nil || !strings.Contains(err.Error(), c.wrong) || errors.Is(err, ErrWallClock) != c.verify):
-			t.Errorf("%s: %v", c.name, err)
-		}
 	}
 }
 

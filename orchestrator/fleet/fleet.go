@@ -1,7 +1,7 @@
 // Package fleet is the contract between the orchestrator and whatever runs its hosts: real VMs, containers, a
-// simulation or a recorded run. It holds the whole interface of a backend: [Fleet], the closed sets of [Action] and
-// [Event], and the two kinds of failure that must never be mixed up: the subject's, as [BootFailed] and [Panic], is data,
-// the testbed's is an [InfraFailed] or an [InfraError].
+// simulation or a recorded run. It holds all that fleets do: [Fleet], the closed sets of [Action] and [Event], and the
+// two kinds of failure that must never be mixed up: the subject's, as [BootFailed] and [Panic], is data, the testbed's
+// is an [InfraFailed] or an [InfraError].
 //
 // It imports nothing of ours but content, so that a new backend depends on this page alone.
 package fleet
@@ -71,8 +71,8 @@ type HostSpec struct {
 type Oops string
 
 const (
-	// OopsPanic stops the machine, as Windows does for any fault in kernel mode, and for a CPU that does not come back from
-	// kernel mode for 20 s.
+	// OopsPanic stops the machine, as Windows does for any fault in kernel mode, and for a CPU that does not come back
+	// from kernel mode for 20 s.
 	OopsPanic Oops = "panic"
 	// OopsKill is the default of Linux: it kills the task, if there is one to kill, and goes on.
 	OopsKill Oops = "kill"

@@ -61,9 +61,9 @@ func (m *machine) dumpMemory(ctx context.Context, dir string, memory int64) erro
 	}
 	ctx, cancel := context.WithTimeout(ctx, DumpTime)
 	defer cancel()
-	place, name := m.hypervisor.place, m.domain.Name+dumpSuffix
+	files, name := m.hypervisor.files, m.domain.Name+dumpSuffix
 	err := m.hypervisor.line.Call(ctx, "dump memory", connect.CreateTime, func(l *golibvirt.Libvirt) error {
-		return l.DomainCoreDumpWithFormat(m.domain, place.Output(name), uint32(golibvirt.DomainCoreDumpFormatRaw), golibvirt.DumpMemoryOnly)
+		return l.DomainCoreDumpWithFormat(m.domain, files.Output(name), uint32(golibvirt.DomainCoreDumpFormatRaw), golibvirt.DumpMemoryOnly)
 	})
 	if err != nil {
 		// libvirt removes what it has begun, and the run what libvirt could not.
@@ -71,11 +71,11 @@ func (m *machine) dumpMemory(ctx context.Context, dir string, memory int64) erro
 	}
 	core, err := os.OpenFile(filepath.Join(dir, dumpFile), os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o644)
 	if err != nil {
-		return errors.Join(fmt.Errorf("dump memory: %w", err), place.Remove(ctx, name))
+		return errors.Join(fmt.Errorf("dump memory: %w", err), files.Remove(ctx, name))
 	}
 	to := storage.Sparse(core)
-	err = place.Fetch(ctx, name, to, memory+dumpRoom)
-	if err = errors.Join(err, to.End(), place.Remove(ctx, name), core.Close()); err != nil {
+	err = files.Fetch(ctx, name, to, memory+dumpRoom)
+	if err = errors.Join(err, to.End(), files.Remove(ctx, name), core.Close()); err != nil {
 		return errors.Join(fmt.Errorf("dump memory: %w", err), os.Remove(core.Name()))
 	}
 	return nil

@@ -10,6 +10,8 @@ import (
 
 	"github.com/fleetfall/fleetfall/agents/protocol"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 )
 
 // Machines on the virtual clock are copied at a door: a boot's first request, in which a guest asks who it is before it has mounted
@@ -32,19 +34,19 @@ var doorPaces = []time.Duration{50 * time.Millisecond, 200 * time.Millisecond, 8
 var errDoor = errors.New("the guest could not be stopped while it waited")
 
 // stopAtDoor lets a machine run up to the door, and stops it there. inbox is its listener's, pace one of doorPaces.
-func (h *Hypervisor) stopAtDoor(ctx context.Context, m *machine, inbox *inbox[any], pace time.Duration, begin time.Time, b *Boot) (door, error) {
+func (h *Hypervisor) stopAtDoor(ctx context.Context, m *machine, inbox *inbox.Inbox[any], pace time.Duration, begin time.Time, b *template.Boot) (template.Door, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, templateTime, fmt.Errorf("the guest did not come to the door within %v", templateTime))
 	defer cancel()
 	type stopped struct{ err error }
 	type answer struct{}
-	d := door{Holds: doorHolds}
+	d := template.Door{Holds: doorHolds}
 	for {
 		select {
 		case <-ctx.Done():
 			return d, context.Cause(ctx)
-		case <-inbox.ready:
+		case <-inbox.Ready:
 		}
-		for message, ok := inbox.take(); ok; message, ok = inbox.take() {
+		for message, ok := inbox.Take(); ok; message, ok = inbox.Take() {
 			switch heard := message.(type) {
 			case rang:
 				switch {
@@ -62,20 +64,20 @@ func (h *Hypervisor) stopAtDoor(ctx context.Context, m *machine, inbox *inbox[an
 					}
 					b.Asked, d.Asked = time.Since(begin), time.Duration(min(r.TSC, 1<<60))
 					go func() {
-						inbox.put(stopped{h.line.Call(ctx, "stop at the door", connect.CreateTime, func(l *golibvirt.Libvirt) error {
+						inbox.Put(stopped{h.line.Call(ctx, "stop at the door", connect.CreateTime, func(l *golibvirt.Libvirt) error {
 							return l.DomainSuspend(m.domain)
 						})})
 					}()
 				}
 				d.Holds--
-				time.AfterFunc(pace, func() { inbox.put(answer{}) })
+				time.AfterFunc(pace, func() { inbox.Put(answer{}) })
 			case answer:
-				if err := m.mailbox.hold(); err != nil {
+				if err := m.mailbox.Hold(doorTicks); err != nil {
 					return d, err
 				}
 			case stopped:
 				var err error
-				d.Mailbox, err = m.mailbox.memory.snapshot()
+				d.Mailbox, err = m.mailbox.Letters()
 				return d, errors.Join(heard.err, err)
 			default:
 				if err := hears(b, message, begin); err != nil {
@@ -87,18 +89,10 @@ func (h *Hypervisor) stopAtDoor(ctx context.Context, m *machine, inbox *inbox[an
 }
 
 // held has a guest that rings held at the door for as many times as are left, and tells whether it was.
-func (m *mailbox) held(left *int) bool {
+func (m *machine) held(left *int) bool {
 	if *left == 0 {
 		return false
 	}
 	*left--
-	return m.hold() == nil // else QEMU has ended, and libvirt will say more
-}
-
-// hold holds a guest that rings at the door once. It is an error when nobody rings any more.
-func (m *mailbox) hold() error {
-	if err := m.memory.hold(doorTicks); err != nil {
-		return err
-	}
-	return m.bell.answer()
+	return m.mailbox.Hold(doorTicks) == nil // else QEMU has ended, and libvirt will say more
 }

@@ -16,7 +16,9 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/timers"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -58,9 +60,9 @@ type vmFleet struct {
 
 	hosts  map[string]*host
 	start  time.Time
-	events *inbox[fleet.Event]
+	events *inbox.Inbox[fleet.Event]
 	room   chan struct{} // receives when Next took an event
-	timers *timers
+	timers *timers.Timers
 	pulse  *pulse
 
 	ctx    context.Context // ends when the fleet is closed: the life of the hosts' goroutines
@@ -112,7 +114,7 @@ func newFleet(machines Machines, cfg FleetConfig, accelerator string) (_ *vmFlee
 		liveness: cmp.Or(cfg.Liveness, defaultLiveness),
 		log:      machines[0].log.With().Str("cell", cfg.Cell).Logger(),
 		hosts:    make(map[string]*host), oomKills: qemu.OOMKills(), start: time.Now(),
-		events: newInbox[fleet.Event](), room: make(chan struct{}, 1), timers: newTimers(), ended: make(chan struct{}),
+		events: inbox.New[fleet.Event](), room: make(chan struct{}, 1), timers: timers.New(), ended: make(chan struct{}),
 	}
 	f.pulse = newPulse(f.liveness)
 	number := map[*Hypervisor]int{}
@@ -135,7 +137,7 @@ func newFleet(machines Machines, cfg FleetConfig, accelerator string) (_ *vmFlee
 		}
 		h := machines.of(spec.Node)
 		f.hosts[spec.Name] = &host{
-			fleet: f, hypervisor: h, slots: slots[h], spec: spec, image: cfg.Images[spec.Image], mode: fleet.Normal, inbox: newInbox[any](),
+			fleet: f, hypervisor: h, slots: slots[h], spec: spec, image: cfg.Images[spec.Image], mode: fleet.Normal, inbox: inbox.New[any](),
 			domainName:  fmt.Sprintf("%s%d-%s", qemu.DomainPrefix(h.cfg.RunID), number[h], spec.Name),
 			accelerator: cmp.Or(accelerator, h.Facts().Accelerator.Name),
 			service:     &guestlink.Service{Spec: spec}, log: log, template: h.templateFor(spec, fleet.WallClock, fleet.Normal),
@@ -148,7 +150,7 @@ func newFleet(machines Machines, cfg FleetConfig, accelerator string) (_ *vmFlee
 	for _, h := range machines {
 		f.alive.Go(func() { f.watch(h) })
 	}
-	f.alive.Go(func() { f.timers.run(f.ctx.Done()) })
+	f.alive.Go(func() { f.timers.Run(f.ctx.Done()) })
 	f.alive.Go(f.keepPulse)
 	return f, nil
 }
@@ -232,11 +234,7 @@ func check(machines Machines, cfg FleetConfig) error {
 
 // Caps implements fleet.Fleet.
 func (f *vmFleet) Caps() fleet.Caps {
-	has := append(can(), fleet.CanKeepTime(fleet.WallClock))
-	if f.machines[0].cfg.Node != "" {
-		has = append(has, fleet.CanUseNodes)
-	}
-	return fleet.Caps{Backend: Name, Accelerator: f.accelerator, Clock: fleet.WallClock, Has: has}
+	return capsOf(f.machines, fleet.WallClock, f.accelerator)
 }
 
 // Do implements fleet.Fleet. It never waits for a VM. Reset of a host that is off boots it in the mode it was in last.
@@ -256,9 +254,9 @@ func (f *vmFleet) Do(ctx context.Context, a fleet.Action) error {
 		if a.Mode != fleet.Normal && a.Mode != fleet.Safe {
 			return fmt.Errorf("boot %s into mode %q: %w", a.Host, a.Mode, fleet.ErrUnsupported)
 		}
-		h.inbox.put(power{a})
+		h.inbox.Put(power{a})
 	case fleet.Reset, fleet.PowerOff:
-		h.inbox.put(power{a})
+		h.inbox.Put(power{a})
 	case fleet.Serve:
 		return h.service.Serve(a)
 	case fleet.Tell:
@@ -271,7 +269,7 @@ func (f *vmFleet) Do(ctx context.Context, a fleet.Action) error {
 
 // After implements fleet.Fleet.
 func (f *vmFleet) After(d time.Duration, tag string) {
-	f.timers.after(d, func() { f.emit("", fleet.TimerFired{Tag: tag}) })
+	f.timers.After(d, func() { f.emit("", fleet.TimerFired{Tag: tag}) })
 }
 
 // Next implements fleet.Fleet.
@@ -283,7 +281,7 @@ func (f *vmFleet) Next(ctx context.Context) (fleet.Event, error) {
 		if err := ctx.Err(); err != nil {
 			return fleet.Event{}, err
 		}
-		if e, ok := f.events.take(); ok {
+		if e, ok := f.events.Take(); ok {
 			select {
 			case f.room <- struct{}{}:
 			default:
@@ -291,7 +289,7 @@ func (f *vmFleet) Next(ctx context.Context) (fleet.Event, error) {
 			return e, nil
 		}
 		select {
-		case <-f.events.ready:
+		case <-f.events.Ready:
 		case <-ctx.Done():
 		case <-f.ctx.Done():
 		}
@@ -319,7 +317,7 @@ func (f *vmFleet) Close(ctx context.Context) error {
 // emit delivers an event. It is stamped in the order in which events come out.
 func (f *vmFleet) emit(host string, what fleet.Happening) {
 	f.beat() // before an event whose time would make silence of standing still
-	f.events.putStamped(func() fleet.Event {
+	f.events.PutStamped(func() fleet.Event {
 		return fleet.Event{At: time.Since(f.start), Host: host, What: what}
 	})
 }
@@ -327,7 +325,7 @@ func (f *vmFleet) emit(host string, what fleet.Happening) {
 // beat tells when this process stood still for too long.
 func (f *vmFleet) beat() {
 	if still, stood := f.pulse.beat(sinceBoot()); stood {
-		f.events.putStamped(func() fleet.Event { return fleet.Event{At: time.Since(f.start), What: stoodStill(still)} })
+		f.events.PutStamped(func() fleet.Event { return fleet.Event{At: time.Since(f.start), What: stoodStill(still)} })
 	}
 }
 
@@ -347,7 +345,7 @@ func (f *vmFleet) keepPulse() {
 
 // waitForRoom waits until the events that wait are few enough to add what a guest said; false when the fleet is closed.
 func (f *vmFleet) waitForRoom() bool {
-	for f.events.len() >= maxWaiting {
+	for f.events.Len() >= maxWaiting {
 		select {
 		case <-f.room:
 		case <-f.ctx.Done():
@@ -375,7 +373,7 @@ func (f *vmFleet) watch(h *Hypervisor) {
 	}
 	for _, host := range f.hosts {
 		if host.hypervisor == h {
-			host.inbox.put(abandoned{h.line.Reason()})
+			host.inbox.Put(abandoned{h.line.Reason()})
 		}
 	}
 }

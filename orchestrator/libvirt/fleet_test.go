@@ -18,7 +18,9 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet/fleettest"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -55,7 +57,7 @@ func TestLifeOfAFleet(t *testing.T) {
 			t.Errorf("%d hosts boot at a time, want at most 2:\n%s", most, r.story())
 		}
 	}
-	r.do(fleet.Serve{Host: "host-1", Version: 7, Content: []byte("panic")})
+	r.do(fleet.Offer(7, []byte("panic")).To("host-1"))
 	if got := await[fleet.Fetched](r, "host-1"); got.Version != 7 {
 		t.Errorf("fetched %d", got.Version)
 	}
@@ -69,7 +71,7 @@ func TestLifeOfAFleet(t *testing.T) {
 		t.Error("the same boot ID after a reset")
 	}
 	await[fleet.Panic](r, "host-1") // it is still served the same
-	r.do(fleet.Serve{Host: "host-1", Version: 8, Content: []byte("nothing")}, fleet.Tell{Host: "host-1", Order: fleet.Order{ID: 1, Kind: fleet.RemoveContent}}, fleet.Boot{Host: "host-1", Mode: fleet.Safe})
+	r.do(fleet.Offer(8, []byte("nothing")).To("host-1"), fleet.Tell{Host: "host-1", Order: fleet.Order{ID: 1, Kind: fleet.RemoveContent}}, fleet.Boot{Host: "host-1", Mode: fleet.Safe})
 	if hello := await[fleet.Hello](r, "host-1"); hello.Mode != fleet.Safe {
 		t.Errorf("booted into %s", hello.Mode)
 	}
@@ -117,7 +119,7 @@ func TestHostileGuest(t *testing.T) {
 	version := uint64(0)
 	tell := func(what string) {
 		version++
-		r.do(fleet.Serve{Host: host, Version: 1000 + version, Content: []byte(what)})
+		r.do(fleet.Offer(1000+version, []byte(what)).To(host))
 	}
 	r.do(fleet.Boot{Host: host, Mode: fleet.Normal})
 	await[fleet.Hello](r, host)
@@ -210,14 +212,14 @@ func TestCloseWhileCreating(t *testing.T) {
 	_, hostile := images(t)
 	h := open(t)
 	name := qemu.DomainPrefix(h.cfg.RunID) + "1-host-0"
-	disk, err := h.place.Overlay(t.Context(), name+diskSuffix, "raw", hostile.Disk, hostile.DiskSize)
+	disk, err := h.files.Overlay(t.Context(), name+template.DiskSuffix, "raw", hostile.Disk, hostile.DiskSize)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := domain{name: name, title: name, accelerator: TCG, image: hostile, architecture: "none", mode: fleet.Normal, memory: 96 << 20, disk: disk}
+	d := guest{hostile, "none", 96 << 20, "", fleet.Normal, fleet.WallClock, TCG}.domain(name, name, disk)
 	closed, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := h.createMachine(closed, d, nil, listener{inbox: newInbox[any]()}); !errors.Is(err, context.Canceled) {
+	if _, err := h.createMachine(closed, d, nil, listener{inbox: inbox.New[any]()}); !errors.Is(err, context.Canceled) {
 		t.Errorf("it is made: %v", err)
 	}
 	err = h.line.Call(t.Context(), "look for it", connect.CallTime, func(l *golibvirt.Libvirt) error {
@@ -245,7 +247,7 @@ func TestDaemonRestarts(t *testing.T) {
 	if err := unix.Kill(h.daemon.Process.PID, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	r.do(fleet.Serve{Host: "host-0", Version: 7, Content: []byte("panic")})
+	r.do(fleet.Offer(7, []byte("panic")).To("host-0"))
 	if p := await[fleet.Panic](r, "host-0"); p.Type != "sysrq" {
 		t.Errorf("%+v", p)
 	}
@@ -358,7 +360,7 @@ func TestTinyImage(t *testing.T) {
 		await(r, host, func(b fleet.Beat) bool { return b.AgentState == "running" && b.WorkUnits > 0 })
 	}
 	file := channelFile(t, 2, "field_count")
-	r.do(fleet.Serve{Host: "host-0", Version: 2, Content: file}, fleet.Serve{Host: "host-1", Version: 2, Content: file})
+	r.do(fleet.Offer(2, file).To("host-0"), fleet.Offer(2, file).To("host-1"))
 	p := await[fleet.Panic](r, "host-0")
 	if p.Source != "device" || p.Module != "agentk" || p.Function == "" {
 		t.Errorf("%+v", p)

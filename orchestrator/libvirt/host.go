@@ -14,6 +14,8 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -37,11 +39,11 @@ type host struct {
 	image       vmimages.Image
 	domainName  string
 	accelerator string
-	inbox       *inbox[any]
+	inbox       *inbox.Inbox[any]
 	service     *guestlink.Service
 	log         *guestlink.ConsoleLog
-	template    *template    // of which its first boot is a copy; nil when that is a real boot too
-	lastSign    atomic.Int64 // when it gave its last sign of life, in ns on the fleet's clock
+	template    *template.Template // of which its first boot is a copy; nil when that is a real boot too
+	lastSign    atomic.Int64       // when it gave its last sign of life, in ns on the fleet's clock
 
 	// ------
 	state   state
@@ -77,8 +79,8 @@ func (h *host) run(ctx context.Context) {
 		case slots <- struct{}{}:
 			h.slot = true
 			h.start(ctx)
-		case <-h.inbox.ready:
-			for message, ok := h.inbox.take(); ok && ctx.Err() == nil; message, ok = h.inbox.take() {
+		case <-h.inbox.Ready:
+			for message, ok := h.inbox.Take(); ok && ctx.Err() == nil; message, ok = h.inbox.Take() {
 				h.handle(ctx, message)
 			}
 		}
@@ -218,24 +220,22 @@ func (h *host) create(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d := domain{
-		name: h.domainName, title: h.fleet.cfg.Cell + " " + h.spec.Name, accelerator: h.accelerator,
-		image: image, architecture: h.spec.Architecture, oops: h.spec.Oops, mode: h.mode, memory: h.spec.MemoryBytes, disk: h.disk,
-	}
-	var t *template
+	var t *template.Template
 	note := "power on, mode " + string(h.mode)
 	if h.disk == "" {
 		format, base := "raw", image.Disk
 		if h.mode == fleet.Normal && h.template != nil {
-			t = h.template
-			format, base = "qcow2", t.disk
-			d.ram, d.copied = t.ram, true
-			note = "a copy of a host that has booted"
+			t, note = h.template, "a copy of a host that has booted"
+			format, base = "qcow2", t.Disk
 		}
-		if d.disk, err = v.place.Overlay(ctx, h.domainName+diskSuffix, format, base, image.DiskSize); err != nil {
+		if h.disk, err = v.files.Overlay(ctx, h.domainName+template.DiskSuffix, format, base, image.DiskSize); err != nil {
+			h.disk = ""
 			return fmt.Errorf("create disk: %w", err)
 		}
-		h.disk = d.disk
+	}
+	d := guestOf(h.spec, image, h.mode, fleet.WallClock, h.accelerator).domain(h.domainName, h.fleet.cfg.Cell+" "+h.spec.Name, h.disk)
+	if t != nil {
+		d = copyOf(d, t)
 	}
 	if err := h.log.Restart(note); err != nil {
 		return err
@@ -421,7 +421,7 @@ func (h *host) emitGuest(what fleet.Happening) {
 // remind sends the host a message after d, unless another boot or the end comes first.
 func (h *host) remind(d time.Duration, what string) {
 	boot := h.boot
-	h.fleet.timers.after(d, func() { h.inbox.put(due{what, boot}) })
+	h.fleet.timers.After(d, func() { h.inbox.Put(due{what, boot}) })
 }
 
 func (h *host) freeSlot() {

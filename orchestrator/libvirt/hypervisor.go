@@ -24,14 +24,15 @@ import (
 	"github.com/fleetfall/fleetfall/internal/daemonuri"
 	"github.com/fleetfall/fleetfall/internal/tool"
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
+	"github.com/fleetfall/fleetfall/orchestrator/backend"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemon"
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/prerequisite"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
@@ -64,9 +65,6 @@ type Facts struct {
 	CommandLine []string    `json:"command_line,omitempty"` // of the first QEMU that ran
 }
 
-// A PrerequisiteError says what the machine lacks to run VMs, and how to get it.
-type PrerequisiteError = prerequisite.Error
-
 // A Hypervisor is a machine on which fleets' VMs run. Its methods may be called from any goroutine.
 type Hypervisor struct {
 	cfg     Config
@@ -75,13 +73,16 @@ type Hypervisor struct {
 	daemon  *daemon.Daemon  // nil when the daemon is not ours
 	account account.Account // under which QEMU runs, where that is known
 	place   place
+	files   storage.Files
+	local   *storage.Local // files; nil when they are another machine's
+	shelf   template.Shelf
 	log     zerolog.Logger
 	line    *connect.Lifeline
 	dumps   chan struct{} // holds one item while a VM's memory is dumped
 
 	mu        sync.Mutex
 	fleets    map[fleet.Fleet]bool
-	templates map[templateKind]*template
+	templates map[templateKind]*template.Template
 	images    map[string]vmimages.Image // as QEMU finds them, by digest
 	made      int                       // fleets so far; a part of their domains' names
 	facts     Facts
@@ -90,14 +91,14 @@ type Hypervisor struct {
 }
 
 // Open connects to the daemon, after starting it when it is to be private. What is missing on the machine is reported
-// as a *PrerequisiteError.
+// as a *backend.PrerequisiteError.
 func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 	if !workdir.ValidRunID(cfg.RunID) {
 		return nil, fmt.Errorf("open hypervisor: run ID %q: want 6 to 16 lower-case letters and digits", cfg.RunID)
 	}
 	h = &Hypervisor{
 		cfg: cfg, log: cfg.Log, fleets: make(map[fleet.Fleet]bool),
-		templates: make(map[templateKind]*template), images: make(map[string]vmimages.Image),
+		templates: make(map[templateKind]*template.Template), images: make(map[string]vmimages.Image),
 		dumps: make(chan struct{}, 1),
 	}
 	if cfg.URI != "" {
@@ -132,17 +133,20 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 	}
 	h.line = connect.NewLifeline(conn, h.connect, cfg.Reconnect, h.log.With().Str("node", cfg.Node).Logger())
 	if h.remote() {
-		if h.place, err = openThere(ctx, h); err != nil {
+		files, err := storage.OpenRemote(ctx, h.line, cfg.Store)
+		if err != nil {
 			return h, err
 		}
+		shelf := template.NewNotes(files, cfg.RunID)
+		h.files, h.shelf, h.place = files, shelf, &there{files, shelf, h.line, cfg.RunID}
 	} else {
 		if h.daemon == nil {
 			if err = h.serve(ctx, conn); err != nil {
 				return h, err
 			}
 		}
-		files := storage.NewLocal(h.work, h.account)
-		h.place = &here{files, &cache{cfg.Cache, files}}
+		h.local = storage.NewLocal(h.work, h.account)
+		h.files, h.shelf, h.place = h.local, template.NewCache(cfg.Cache, h.local), &here{h.work}
 	}
 	return h, h.learnFacts(ctx)
 }
@@ -194,7 +198,7 @@ func (h *Hypervisor) connect(ctx context.Context) (*connect.Connection, error) {
 		if h.daemon != nil {
 			err = fmt.Errorf("%w\n%s", err, h.daemon.LastWords())
 		}
-		return nil, &prerequisite.Error{
+		return nil, &backend.PrerequisiteError{
 			What: "no connection to the libvirt daemon at " + uri, Err: err,
 			How: "check that libvirtd runs there and that this user may use it, or leave the URI empty for a private one",
 		}
@@ -275,7 +279,7 @@ func needTools(private, remote bool) error {
 	}
 	for _, t := range tools {
 		if _, err := tool.Find(t.name); err != nil {
-			return &prerequisite.Error{What: t.name + " is not installed", How: "apt-get install " + t.pkg, Err: err}
+			return &backend.PrerequisiteError{What: t.name + " is not installed", How: "apt-get install " + t.pkg, Err: err}
 		}
 	}
 	return nil

@@ -19,7 +19,11 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/domain"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/mailbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 )
 
 // A machine is one transient domain, from its creation to its end: one QEMU. A host that is switched off and on again
@@ -30,7 +34,7 @@ type machine struct {
 	console    *connect.Wire[io.ReadCloser]
 	guest      *connect.Wire[net.Conn] // the channel's; nil on the virtual clock, which has a mailbox instead
 	channel    *guestlink.Channel      // nil there too
-	mailbox    *mailbox
+	mailbox    *mailbox.Mailbox
 	pid        int         // of its QEMU; 0 when that is not known
 	spoke      atomic.Bool // its console printed something
 	readers    sync.WaitGroup
@@ -39,7 +43,7 @@ type machine struct {
 
 // A listener hears what a machine does.
 type listener struct {
-	inbox   *inbox[any] // of domainEvent and of what is below
+	inbox   *inbox.Inbox[any] // of domainEvent and of what is below
 	log     *guestlink.ConsoleLog
 	service *guestlink.Service
 	emit    func(fleet.Happening)  // what the guest said
@@ -50,29 +54,37 @@ type listener struct {
 // createMachine makes a domain that stands still, connected to its console and channel: before its first instruction or,
 // when template is not nil, where the template stood. It lives until destroy; ctx bounds its making and ends the waits of
 // its readers.
-func (h *Hypervisor) createMachine(ctx context.Context, d domain, t *template, l listener) (m *machine, err error) {
-	h.place.lines(&d)
-	var box *mailbox
-	if d.virtual != nil {
-		d.guest = ""
-		if box, err = h.newMailbox(&d, t); err != nil {
+func (h *Hypervisor) createMachine(ctx context.Context, d domain.Domain, t *template.Template, l listener) (m *machine, err error) {
+	rand.Read(d.UUID[:])                                            // never fails
+	d.UUID[6], d.UUID[8] = d.UUID[6]&0x0f|0x40, d.UUID[8]&0x3f|0x80 // version 4, RFC 9562
+	var open lines
+	var box *mailbox.Mailbox
+	if d.Virtual() {
+		var letters []byte
+		if t != nil {
+			letters = t.Kept.Door.Mailbox
+		}
+		var at mailbox.Paths
+		if box, at, err = mailbox.New(h.local, h.account, d.Name, letters); err != nil {
 			return nil, err
 		}
+		d.Console, d.Link = domain.Pipe{Path: at.Console}, domain.Mailbox{Memory: at.Memory, Bell: at.Bell}
+		open.console = func(context.Context) (io.ReadCloser, error) { return box.OpenConsole() }
+	} else {
+		open = h.place.lines(&d)
 	}
-	rand.Read(d.uuid[:])                                            // never fails
-	d.uuid[6], d.uuid[8] = d.uuid[6]&0x0f|0x40, d.uuid[8]&0x3f|0x80 // version 4, RFC 9562
 	reading, stop := context.WithCancel(ctx)
-	m = &machine{hypervisor: h, domain: golibvirt.Domain{Name: d.name, UUID: d.uuid}, mailbox: box, stop: stop}
+	m = &machine{hypervisor: h, domain: golibvirt.Domain{Name: d.Name, UUID: d.UUID}, mailbox: box, stop: stop}
 	if box != nil {
-		box.rung.Store(func() { l.rung(m) })
+		box.Listen(func() { l.rung(m) })
 	}
-	h.line.Route(d.uuid, func(e connect.Event) { l.inbox.put(e) })
+	h.line.Route(d.UUID, func(e connect.Event) { l.inbox.Put(e) })
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, m.destroy(context.WithoutCancel(ctx))) // maybe ctx is why it failed
 		}
 	}()
-	xml, err := d.xml()
+	xml, err := d.XML()
 	if err != nil {
 		return m, err
 	}
@@ -80,17 +92,17 @@ func (h *Hypervisor) createMachine(ctx context.Context, d domain, t *template, l
 	if err = h.startAgain(context.WithoutCancel(ctx), d, xml, t); err != nil {
 		return m, err
 	}
-	m.pid = qemu.Orphans.Follow(h.pidOf(d.name))
+	m.pid = qemu.Orphans.Follow(h.pidOf(d.Name))
 	// Connected before the guest runs: it must find its channel's other end there, and no line of console be lost.
-	if err = m.connect(ctx, d, l); err != nil {
+	if err = m.connect(ctx, open, l); err != nil {
 		return m, err
 	}
 	if m.guest != nil {
 		m.channel = &guestlink.Channel{Conn: m.guest.Conn, Ask: l.ask, Conversation: guestlink.Conversation{
-			Service: l.service, Copied: t != nil, Emit: l.emit, Hello: func() { l.inbox.put(saidHello{m}) },
+			Service: l.service, Copied: t != nil, Emit: l.emit, Hello: func() { l.inbox.Put(saidHello{m}) },
 		}}
 		if t != nil {
-			m.channel.Answer(t.question(), 0)
+			m.channel.Answer(t.Question(), 0)
 		}
 		m.readers.Go(func() {
 			m.guest.Attend(reading, func(conn net.Conn) error { return m.channel.Serve(reading, conn) })
@@ -100,12 +112,12 @@ func (h *Hypervisor) createMachine(ctx context.Context, d domain, t *template, l
 		m.console.Attend(reading, func(console io.ReadCloser) error {
 			return guestlink.ReadConsole(console, func(chunk []byte) {
 				if m.spoke.CompareAndSwap(false, true) {
-					l.inbox.put(spoke{m})
+					l.inbox.Put(spoke{m})
 				}
 				reports, begun, err := l.log.Take(chunk)
 				m.showed(l, reports, err)
 				if begun {
-					l.inbox.put(crashing{m})
+					l.inbox.Put(crashing{m})
 				}
 			})
 		})
@@ -114,29 +126,25 @@ func (h *Hypervisor) createMachine(ctx context.Context, d domain, t *template, l
 }
 
 // connect opens the machine's console and channel.
-func (m *machine) connect(ctx context.Context, d domain, l listener) error {
-	p, daemon := m.hypervisor.place, m.hypervisor.line
-	if !m.hypervisor.remote() {
-		daemon = nil
-	}
+func (m *machine) connect(ctx context.Context, open lines, l listener) error {
 	m.console = &connect.Wire[io.ReadCloser]{
-		Daemon: daemon,
-		Open:   func(ctx context.Context) (io.ReadCloser, error) { return p.console(ctx, d, m.domain) },
-		Cut:    func(why error) { l.inbox.put(cut{m, "console", why}) },
+		Daemon: open.daemon,
+		Open:   open.console,
+		Cut:    func(why error) { l.inbox.Put(cut{m, "console", why}) },
 		Restored: func() {
 			reports, err := l.log.Gap()
 			m.showed(l, reports, err)
-			l.inbox.put(restored{m, "console"})
+			l.inbox.Put(restored{m, "console"})
 		},
 	}
-	if err := m.console.Connect(ctx); err != nil || d.virtual != nil {
+	if err := m.console.Connect(ctx); err != nil || open.channel == nil {
 		return err
 	}
 	m.guest = &connect.Wire[net.Conn]{
-		Daemon:   daemon,
-		Open:     func(ctx context.Context) (net.Conn, error) { return p.channel(ctx, d, m.domain) },
-		Cut:      func(why error) { l.inbox.put(cut{m, "channel", why}) },
-		Restored: func() { l.inbox.put(restored{m, "channel"}) },
+		Daemon:   open.daemon,
+		Open:     open.channel,
+		Cut:      func(why error) { l.inbox.Put(cut{m, "channel", why}) },
+		Restored: func() { l.inbox.Put(restored{m, "channel"}) },
 	}
 	return m.guest.Connect(ctx)
 }
@@ -144,22 +152,22 @@ func (m *machine) connect(ctx context.Context, d domain, l listener) error {
 // showed tells of crashes on the console, and of what came in the way of keeping it.
 func (m *machine) showed(l listener, reports []console.Report, err error) {
 	for _, r := range reports {
-		l.inbox.put(crashed{m, r})
+		l.inbox.Put(crashed{m, r})
 	}
 	if err != nil {
-		l.inbox.put(failed{m, "keep console", err})
+		l.inbox.Put(failed{m, "keep console", err})
 	}
 }
 
 // heardRing is what a machine's guest wants that has rung.
 func (m *machine) heardRing() rang {
-	number, line, err := m.mailbox.memory.request()
+	number, line, err := m.mailbox.Request()
 	return rang{m, number, line, err}
 }
 
 // startAgain has libvirt start a domain, new or as a copy. libvirt tells that a VM has ended before it gives up the
 // domain's name, which a host that is booted again at once needs: it is asked until it has.
-func (h *Hypervisor) startAgain(ctx context.Context, d domain, xml string, t *template) error {
+func (h *Hypervisor) startAgain(ctx context.Context, d domain.Domain, xml string, t *template.Template) error {
 	ctx, cancel := context.WithTimeout(ctx, connect.CreateTime)
 	defer cancel()
 	again := time.NewTicker(connect.BusyAgain)
@@ -171,7 +179,7 @@ func (h *Hypervisor) startAgain(ctx context.Context, d domain, xml string, t *te
 		} else {
 			err = h.restore(ctx, d, xml, t)
 		}
-		if !connect.HasCode(err, golibvirt.ErrOperationFailed) || !strings.Contains(err.Error(), "'"+d.name+"' already exists") {
+		if !connect.HasCode(err, golibvirt.ErrOperationFailed) || !strings.Contains(err.Error(), "'"+d.Name+"' already exists") {
 			return err
 		}
 		select {
@@ -183,10 +191,10 @@ func (h *Hypervisor) startAgain(ctx context.Context, d domain, xml string, t *te
 }
 
 // start has libvirt start a domain, which then stands still.
-func (h *Hypervisor) start(ctx context.Context, d domain, xml string) error {
+func (h *Hypervisor) start(ctx context.Context, d domain.Domain, xml string) error {
 	return h.line.Call(ctx, "create domain", connect.CreateTime, func(l *golibvirt.Libvirt) error {
 		created, err := l.DomainCreateXML(xml, golibvirt.DomainStartPaused)
-		if err == nil && created.UUID != d.uuid {
+		if err == nil && created.UUID != d.UUID {
 			return fmt.Errorf("libvirt created another domain, %s", created.Name)
 		}
 		return err
@@ -212,7 +220,7 @@ func (m *machine) destroy(ctx context.Context) error {
 		m.guest.Close()
 	}
 	if m.mailbox != nil {
-		m.mailbox.bell.close() // a CPU that stands still holds QEMU up
+		m.mailbox.Release()
 		// libvirt asks a QEMU to end and looks again after 200 ms. This one has nothing to write: its disk is memory.
 		qemu.Orphans.Kill(m.pid)
 	}
@@ -227,7 +235,7 @@ func (m *machine) destroy(ctx context.Context) error {
 	}
 	m.readers.Wait()
 	if m.mailbox != nil {
-		err = errors.Join(err, m.mailbox.close(ctx))
+		err = errors.Join(err, m.mailbox.Close(ctx))
 	}
 	qemu.Orphans.Reap()
 	qemu.Orphans.Forget(m.pid)

@@ -122,7 +122,7 @@ func TestOutOfTheGuest(t *testing.T) {
 	}
 
 	// What it leaves where the daemon makes files is not followed, not waited for, and not believed.
-	place := h.place.(*here)
+	files := h.local
 	for name, script := range map[string]string{
 		"link to a file of root": "ln -s " + secret + " $W/made/%s",
 		"link to a file":         "echo x > $W/made/real; ln -s real $W/made/%s && chmod 0666 $W/made/real",
@@ -133,11 +133,11 @@ func TestOutOfTheGuest(t *testing.T) {
 		if said, err := as(t, h.account, h.work.Path, fmt.Sprintf(script, file)); err != nil {
 			t.Fatalf("%s: %v\n%s", name, err, said)
 		}
-		data, err := place.Read(t.Context(), file, 100)
+		data, err := files.Read(t.Context(), file, 100)
 		if name != "link to a file" && err == nil || strings.Contains(string(data), "root's") {
 			t.Errorf("%s: read %q, %v", name, data, err)
 		}
-		if err := place.Remove(t.Context(), file); err != nil {
+		if err := files.Remove(t.Context(), file); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -169,7 +169,7 @@ func TestOutOfTheGuest(t *testing.T) {
 
 	// A mailbox that it cuts short is one host's failure. Who has the guest's file open is the guest's QEMU, which
 	// ends as well.
-	said, err := as(t, h.account, h.work.Path, "truncate -s 0 $W/files/"+domain+mailboxSuffix)
+	said, err := as(t, h.account, h.work.Path, "truncate -s 0 $W/files/"+domain+".mailbox")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, said)
 	}

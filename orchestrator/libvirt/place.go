@@ -10,28 +10,22 @@ import (
 	"strings"
 	"syscall"
 
-	golibvirt "github.com/digitalocean/go-libvirt"
-
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemon"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/domain"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
-// A place is where a hypervisor's VMs run: how their QEMUs come by files, and how their console and channel are reached.
+// A place is where a hypervisor's VMs run: how their QEMUs come by images, and how their console and channel are reached.
 // It is this machine (here) or another one, of which only the libvirt daemon is at hand (there).
 type place interface {
-	storage.Files
-	shelf
 	// image returns an image with paths that QEMU can open, after shipping it when need be.
 	image(ctx context.Context, image vmimages.Image) (vmimages.Image, error)
-	// lines says in a domain how its console and channel are to be reached.
-	lines(d *domain)
-	// console and channel reach them, once the domain is there.
-	console(ctx context.Context, d domain, created golibvirt.Domain) (io.ReadCloser, error)
-	channel(ctx context.Context, d domain, created golibvirt.Domain) (net.Conn, error)
+	// lines says in a domain how its console and channel are to be reached, and returns how they are, once it is there.
+	lines(d *domain.Domain) lines
 	// privateMemory is how many bytes of memory the QEMU of a domain has that it shares with nobody.
 	privateMemory(domain string) (int64, error)
 	// machine describes the machine as it is now.
@@ -40,41 +34,41 @@ type place interface {
 	close(ctx context.Context) error
 }
 
+// Lines are how a domain's console and channel are opened.
+type lines struct {
+	console func(context.Context) (io.ReadCloser, error)
+	channel func(context.Context) (net.Conn, error) // nil on the virtual clock
+	daemon  *connect.Lifeline                       // whose streams they are, and end with; nil for those that end with their VM only
+}
+
 // here is this machine: files lie in the run's work directory, and lines are unix sockets in it.
 type here struct {
-	*storage.Local
-	*cache
+	work *workdir.Dir
 }
 
 func (p *here) image(_ context.Context, image vmimages.Image) (vmimages.Image, error) {
 	return image, nil
 }
 
-func (p *here) lines(d *domain) {
-	if d.virtual != nil { // a pipe, which is ours to make
-		d.serial = p.Work.Ours(d.name + ".tty")
-		return
+func (p *here) lines(d *domain.Domain) lines {
+	console, channel := p.work.Made(d.Name+".tty"), p.work.Made(d.Name+".vsp")
+	d.Console, d.Link = domain.Socket{Path: console}, domain.Channel{Path: channel}
+	return lines{
+		console: func(ctx context.Context) (io.ReadCloser, error) {
+			conn, err := new(net.Dialer).DialContext(ctx, "unix", console)
+			if err != nil {
+				return nil, fmt.Errorf("connect to console: %w", err)
+			}
+			return conn, nil
+		},
+		channel: func(ctx context.Context) (net.Conn, error) {
+			conn, err := new(net.Dialer).DialContext(ctx, "unix", channel)
+			if err != nil {
+				return nil, fmt.Errorf("connect to channel: %w", err)
+			}
+			return conn, nil
+		},
 	}
-	d.serial, d.guest = p.Work.Made(d.name+".tty"), p.Work.Made(d.name+".vsp")
-}
-
-func (p *here) console(ctx context.Context, d domain, _ golibvirt.Domain) (io.ReadCloser, error) {
-	if d.virtual != nil {
-		return openPipe(d.serial)
-	}
-	conn, err := new(net.Dialer).DialContext(ctx, "unix", d.serial)
-	if err != nil {
-		return nil, fmt.Errorf("connect to console: %w", err)
-	}
-	return conn, nil
-}
-
-func (p *here) channel(ctx context.Context, d domain, _ golibvirt.Domain) (net.Conn, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, "unix", d.guest)
-	if err != nil {
-		return nil, fmt.Errorf("connect to channel: %w", err)
-	}
-	return conn, nil
 }
 
 func (p *here) privateMemory(domain string) (int64, error) { return qemu.PrivateMemory(domain) }
@@ -84,7 +78,7 @@ func (p *here) machine(context.Context) (admission.Machine, error) {
 	if err != nil {
 		return m, err
 	}
-	m.Disk, err = workdir.RoomAt(p.Work.Path)
+	m.Disk, err = workdir.RoomAt(p.work.Path)
 	return m, err
 }
 

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/cache"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -18,9 +19,6 @@ const (
 	KVM = "kvm"
 	TCG = "tcg" // QEMU's emulation
 )
-
-// newVerdict begins the name of a verdict that is being written.
-const newVerdict = ".accelerator-"
 
 // An Accelerator is how guests' instructions are executed, and why so.
 type Accelerator struct {
@@ -135,12 +133,12 @@ func writeVerdict(path string, v verdict) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	written, err := writeToCache(filepath.Dir(path))
+	written, err := cache.Write(filepath.Dir(path))
 	if err != nil {
 		return err
 	}
 	defer written()
-	file, err := os.CreateTemp(filepath.Dir(path), newVerdict+"*")
+	file, err := os.CreateTemp(filepath.Dir(path), cache.NewVerdict+"*")
 	if err != nil {
 		return err
 	}

@@ -135,7 +135,7 @@ func (h *host) askMonitor(since, limit time.Duration) {
 		case errors.Is(err, context.DeadlineExceeded):
 			err = errUnanswered
 		}
-		h.inbox.put(monitored{m, since, err})
+		h.inbox.Put(monitored{m, since, err})
 	})
 }
 

@@ -36,7 +36,7 @@ func TestWhoseSilence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.do(fleet.Serve{Host: "host-2", Version: 7, Content: []byte("fall silent")})
+	r.do(fleet.Offer(7, []byte("fall silent")).To("host-2"))
 	want := map[string]string{"host-0": "stopped QEMU", "host-1": "paused"}
 	lastBeat, failed := map[string]time.Duration{}, map[string]time.Duration{}
 	for _, e := range r.seen {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -119,7 +120,7 @@ func TestCopies(t *testing.T) {
 			t.Fatalf("%+v", p)
 		}
 		template := h.templates[templateKind{tiny.Name, architecture, 96 << 20, "", fleet.WallClock, fleet.Normal}]
-		memory, err := os.ReadFile(template.ram)
+		memory, err := os.ReadFile(template.RAM)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -156,7 +157,7 @@ func TestCopies(t *testing.T) {
 			t.Errorf("%d boot IDs of %d hosts: %v", len(ids), hosts, ids)
 		}
 		r.close()
-		after, err := os.ReadFile(template.ram)
+		after, err := os.ReadFile(template.RAM)
 		if err != nil || !bytes.Equal(memory, after) {
 			t.Errorf("the template's memory has changed under its copies (%v)", err)
 		}
@@ -173,7 +174,7 @@ func TestResetOfACopy(t *testing.T) {
 	r := start(t, h, tiny, 2, func(c *FleetConfig) { c.Hosts[0].Architecture, c.Hosts[1].Architecture = "user", "user" })
 	_, hello := r.bootAll(2)
 	const host = "host-0"
-	r.do(fleet.Serve{Host: host, Version: 2, Content: channelFile(t, 2, "none")})
+	r.do(fleet.Offer(2, channelFile(t, 2, "none")).To(host))
 	await(r, host, func(b fleet.Beat) bool { return b.ContentVersion == 2 })
 	r.do(fleet.Reset{Host: host})
 	if b := await[fleet.Booting](r, host); b.Cloned {
@@ -218,7 +219,7 @@ func TestNoCopies(t *testing.T) {
 
 	// What is to be the memory of the template cannot be made.
 	const architecture = "user"
-	inTheWay := h.place.(*here).Path(h.templateDomain(tiny, templateKind{tiny.Name, architecture, 96 << 20, "", fleet.WallClock, fleet.Normal}).name + ramSuffix)
+	inTheWay := h.local.Path(h.templateName(templateKind{tiny.Name, architecture, 96 << 20, "", fleet.WallClock, fleet.Normal}) + template.RAMSuffix)
 	if err := os.MkdirAll(filepath.Join(inTheWay, "something"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +250,7 @@ func TestKeptTemplate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		dir = h.place.(*here).templateDir(key)
+		dir = h.shelf.(*template.Cache).Dir(key)
 		if !p.Copies || p.Reason != want+dir || p.Boot.Asked == 0 {
 			t.Fatalf("%+v, want one that is %s%s", p, want, dir)
 		}
@@ -270,14 +271,14 @@ func TestKeptTemplate(t *testing.T) {
 		file   string
 		change func([]byte) []byte
 	}{
-		"memory cut short":        {ramFile, half},
-		"no memory":               {ramFile, func([]byte) []byte { return nil }},
-		"a description cut short": {templateFile, half},
-		"a flipped bit in the state": {stateFile, func(data []byte) []byte {
+		"memory cut short":        {template.RAMFile, half},
+		"no memory":               {template.RAMFile, func([]byte) []byte { return nil }},
+		"a description cut short": {template.File, half},
+		"a flipped bit in the state": {template.StateFile, func(data []byte) []byte {
 			data[len(data)/3] ^= 0x80
 			return data
 		}},
-		"a description of another template": {templateFile, func(data []byte) []byte {
+		"a description of another template": {template.File, func(data []byte) []byte {
 			return bytes.Replace(data, []byte(`"key": "`), []byte(`"key": "another-`), 1)
 		}},
 	} {
@@ -294,17 +295,17 @@ func TestKeptTemplate(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var changed []byte
-			alterFile(t, filepath.Join(dir, stateFile), func(state []byte) []byte {
+			alterFile(t, filepath.Join(dir, template.StateFile), func(state []byte) []byte {
 				changed = alter(bytes.Clone(state))
 				if bytes.Equal(state, changed) {
 					t.Fatal("a state without the machine's type")
 				}
 				return changed
 			})
-			alterFile(t, filepath.Join(dir, templateFile), func(text []byte) []byte {
-				var k keptTemplate
+			alterFile(t, filepath.Join(dir, template.File), func(text []byte) []byte {
+				var k template.Kept
 				err := json.Unmarshal(text, &k)
-				k.Files[stateFile] = sealOf(changed)
+				k.Files[template.StateFile] = template.SealOf(changed)
 				if err == nil {
 					text, err = json.Marshal(k)
 				}

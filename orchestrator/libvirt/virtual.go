@@ -15,6 +15,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/cosim"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 )
 
@@ -22,11 +23,6 @@ import (
 // served, an order. What one host does at t, others can feel from t + Lookahead on. It is what allows hosts to run side by
 // side, and it is short against all that people and updaters do.
 const Lookahead = 100 * time.Millisecond
-
-// virtualEpoch is what the clocks of guests show at the start of a fleet on the virtual clock: the time at which channel
-// file 291 was released, so that a repeated run's logs are the same. The hardware clock of each machine shows it when it is switched
-// on; guests are told the fleet's time when they ask who they are.
-var virtualEpoch = time.Date(2024, time.July, 19, 4, 9, 0, 0, time.UTC)
 
 // lookEvery is how often, on the wall clock, the clocks of hosts are looked at that others have waited for all the while. A look
 // costs QEMU as much as a dozen questions, and those who do not ask are few: they hang, or boot cold. Meanwhile they run on.
@@ -36,14 +32,13 @@ const lookEvery = 500 * time.Millisecond
 // is made and ended by a goroutine of the host's own.
 type virtualFleet struct {
 	hypervisor  *Hypervisor
-	place       *here
 	cfg         FleetConfig
 	accelerator string
 	limit       time.Duration // for a hello, see FleetConfig.HelloTimeout
 	log         zerolog.Logger
 	hosts       map[string]*virtualHost
 	slots       chan struct{} // one item for each host that boots: wall time only, which no event depends on
-	inbox       *inbox[any]
+	inbox       *inbox.Inbox[any]
 	looks       *time.Ticker // when to look, see lookEvery
 	oomKills    int          // of this machine's kernel when the fleet was made
 
@@ -91,9 +86,9 @@ func (m Machines) CanCount() error {
 // newVirtualFleet makes a fleet of VMs that are off. The configuration has been checked, and that they can count.
 func newVirtualFleet(h *Hypervisor, cfg FleetConfig) (_ *virtualFleet, err error) {
 	f := &virtualFleet{
-		hypervisor: h, place: h.place.(*here), cfg: cfg, accelerator: cmp.Or(h.Facts().Accelerator.Name, TCG),
+		hypervisor: h, cfg: cfg, accelerator: cmp.Or(h.Facts().Accelerator.Name, TCG),
 		limit: cmp.Or(cfg.HelloTimeout, defaultHello), log: h.log.With().Str("cell", cfg.Cell).Logger(),
-		hosts: map[string]*virtualHost{}, inbox: newInbox[any](), clock: cosim.New[happening](Lookahead), ended: make(chan struct{}),
+		hosts: map[string]*virtualHost{}, inbox: inbox.New[any](), clock: cosim.New[happening](Lookahead), ended: make(chan struct{}),
 		looks: time.NewTicker(lookEvery), oomKills: qemu.OOMKills(),
 		slots: make(chan struct{}, cmp.Or(cfg.MaxBoots, admission.BootsAtOnce(admission.Machine{CPUs: h.cpus}))),
 	}
@@ -125,10 +120,7 @@ func (f *virtualFleet) domainOf(host string) string { return f.hosts[host].domai
 
 // Caps implements fleet.Fleet.
 func (f *virtualFleet) Caps() fleet.Caps {
-	return fleet.Caps{
-		Backend: Name, Accelerator: f.accelerator, Clock: fleet.VirtualClock, Lookahead: Lookahead, Tolerance: Tolerance,
-		Has: append(can(), fleet.CanKeepTime(fleet.VirtualClock)),
-	}
+	return capsOf(Machines{f.hypervisor}, fleet.VirtualClock, f.accelerator)
 }
 
 // Do implements fleet.Fleet. What it asks for reaches the host after the lookahead.
@@ -199,7 +191,7 @@ func (f *virtualFleet) Next(ctx context.Context) (fleet.Event, error) {
 			return e, nil
 		}
 		select {
-		case <-f.inbox.ready:
+		case <-f.inbox.Ready:
 		case <-f.hypervisor.line.Lost():
 			return fleet.Event{At: f.clock.Now(), What: fleet.InfraFailed{Op: "watch domains", Reason: f.hypervisor.line.Reason().Error()}}, nil
 		case <-f.looks.C:
@@ -218,7 +210,7 @@ func (f *virtualFleet) advance() (fleet.Event, bool) {
 		return fleet.Event{}, false
 	}
 	for {
-		for m, ok := f.inbox.take(); ok; m, ok = f.inbox.take() {
+		for m, ok := f.inbox.Take(); ok; m, ok = f.inbox.Take() {
 			f.hear(m)
 		}
 		item, ok := f.clock.Take()

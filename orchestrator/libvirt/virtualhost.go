@@ -16,6 +16,8 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 )
 
 // A virtualHost is one VM of a fleet on the virtual clock, over all of its boots. What is below the line belongs to who has
@@ -26,7 +28,7 @@ type virtualHost struct {
 	domainName string
 	log        *guestlink.ConsoleLog
 	service    *guestlink.Service
-	jobs       *inbox[func(context.Context)]
+	jobs       *inbox.Inbox[func(context.Context)]
 
 	disk    string   // of work: path of the file, empty before there is one
 	current *machine // of work: to be ended
@@ -114,7 +116,7 @@ func newVirtualHost(f *virtualFleet, spec fleet.HostSpec, domainName string) (*v
 	}
 	h := &virtualHost{
 		fleet: f, spec: spec, domainName: domainName, log: log, service: &guestlink.Service{Spec: spec}, mode: fleet.Normal,
-		jobs: newInbox[func(context.Context)](),
+		jobs: inbox.New[func(context.Context)](),
 	}
 	h.service.Self = func() (time.Time, []byte) {
 		return virtualEpoch.Add(h.last), f.entropy(spec.Name, h.boots)
@@ -127,8 +129,8 @@ func (h *virtualHost) work(ctx context.Context) {
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-		case <-h.jobs.ready:
-			for job, ok := h.jobs.take(); ok && ctx.Err() == nil; job, ok = h.jobs.take() {
+		case <-h.jobs.Ready:
+			for job, ok := h.jobs.Take(); ok && ctx.Err() == nil; job, ok = h.jobs.Take() {
 				job(ctx)
 			}
 		}
@@ -152,7 +154,7 @@ func (h *virtualHost) keepMemory(ctx context.Context) {
 	if what.Error != "" {
 		h.fleet.log.Warn().Str("host", h.spec.Name).Str("error", what.Error).Msg("crash dump")
 	}
-	h.fleet.inbox.put(kept{h, what})
+	h.fleet.inbox.Put(kept{h, what})
 }
 
 // destroy ends the VM, if there is one, after dumping its memory when that is to be done.
@@ -212,9 +214,9 @@ func (h *virtualHost) ends(then func(at time.Duration)) {
 // end has the VM destroyed, if there is one.
 func (h *virtualHost) end(op string) {
 	boot := h.boots
-	h.jobs.put(func(ctx context.Context) {
+	h.jobs.Put(func(ctx context.Context) {
 		if err := h.destroy(context.WithoutCancel(ctx)); err != nil {
-			h.fleet.inbox.put(broke{h, boot, op, err})
+			h.fleet.inbox.Put(broke{h, boot, op, err})
 		}
 	})
 }
@@ -228,7 +230,7 @@ func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 	h.put(at, fleet.Booting{Mode: mode, Cloned: t != nil})
 	h.fleet.clock.Runs(h.spec.Name, at)
 	if t != nil { // it goes on from there
-		h.fleet.clock.Reached(h.spec.Name, at+t.kept.Door.Asked)
+		h.fleet.clock.Reached(h.spec.Name, at+t.Kept.Door.Asked)
 	}
 	boot := h.boots
 	h.fleet.clock.Put(at+h.fleet.limit, h.spec.Name, happening{boot: boot, do: func() {
@@ -237,7 +239,7 @@ func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 			h.put(at+h.fleet.limit, fleet.BootFailed{Reason: fmt.Sprintf("no hello within %v", h.fleet.limit), Excerpt: h.log.End()})
 		}
 	}})
-	h.jobs.put(func(ctx context.Context) {
+	h.jobs.Put(func(ctx context.Context) {
 		select {
 		case h.fleet.slots <- struct{}{}:
 		case <-ctx.Done():
@@ -249,45 +251,41 @@ func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 		}
 		if err != nil && ctx.Err() == nil {
 			// The VM, if there is one, may run and ask: it is taken away by a job, once nobody answers it any more.
-			h.fleet.inbox.put(broke{h, boot, "boot host", h.fleet.hypervisor.onFullDisk(err)})
+			h.fleet.inbox.Put(broke{h, boot, "boot host", h.fleet.hypervisor.onFullDisk(err)})
 		}
 	})
 }
 
 // create makes the VM of a boot, a copy of the template if there is one, and lets it run. told says that whoever has the turn knows of the VM: the slot is theirs then.
-func (h *virtualHost) create(ctx context.Context, boot int, mode fleet.BootMode, t *template) (told bool, err error) {
+func (h *virtualHost) create(ctx context.Context, boot int, mode fleet.BootMode, t *template.Template) (told bool, err error) {
 	f := h.fleet
 	image, err := f.hypervisor.image(ctx, f.cfg.Images[h.spec.Image])
 	if err != nil {
 		return false, err
 	}
 	if h.disk == "" {
-		if h.disk, err = f.place.CopyDisk(h.domainName+".disk", image.Disk); err != nil {
+		if h.disk, err = f.hypervisor.local.CopyDisk(h.domainName+".disk", image.Disk); err != nil {
 			return false, fmt.Errorf("create disk: %w", err)
 		}
 	}
 	if err := h.log.Restart("power on, mode " + string(mode)); err != nil {
 		return false, err
 	}
-	d := domain{
-		name: h.domainName, title: f.cfg.Cell + " " + h.spec.Name, accelerator: f.accelerator, image: image,
-		architecture: h.spec.Architecture, oops: h.spec.Oops, mode: mode, memory: h.spec.MemoryBytes, disk: h.disk,
-		virtual: &virtualParts{diskSize: image.DiskSize},
-	}
+	d := guestOf(h.spec, image, mode, fleet.VirtualClock, f.accelerator).domain(h.domainName, f.cfg.Cell+" "+h.spec.Name, h.disk)
 	holds := doorHolds
 	if t != nil {
-		d.ram, d.copied, holds = t.ram, true, t.kept.Door.Holds
+		d, holds = copyOf(d, t), t.Kept.Door.Holds
 	}
 	m, err := f.hypervisor.createMachine(ctx, d, t, listener{inbox: f.inbox, log: h.log, rung: func(m *machine) {
-		if !m.mailbox.held(&holds) {
-			f.inbox.put(m.heardRing())
+		if !m.held(&holds) {
+			f.inbox.Put(m.heardRing())
 		}
 	}})
 	if err != nil {
 		return false, err
 	}
 	h.current = m
-	f.inbox.put(created{h, boot, m})
+	f.inbox.Put(created{h, boot, m})
 	if err := m.resume(ctx); err != nil {
 		return true, err
 	}
@@ -379,7 +377,7 @@ func (h *virtualHost) domainEvent(e connect.Event) {
 		h.fleet.date(h.machine)
 		if h.cause == nil { // it cause may still be on its way through the console's socket
 			what := due{h.spec.Name, h.boots}
-			time.AfterFunc(consoleSettle, func() { h.fleet.inbox.put(what) })
+			time.AfterFunc(consoleSettle, func() { h.fleet.inbox.Put(what) })
 		}
 	case e.Kind == golibvirt.DomainEventShutdown:
 		h.told = e.ToldToEnd()
@@ -414,7 +412,7 @@ const traceTime = time.Second
 func (f *virtualFleet) readLast(m *machine) {
 	f.alive.Go(func() {
 		t, err := m.lastTime(f.ctx)
-		f.inbox.put(stoodAt{m, t, err})
+		f.inbox.Put(stoodAt{m, t, err})
 	})
 }
 
@@ -489,6 +487,6 @@ func (h *virtualHost) look() {
 	m, f := h.machine, h.fleet
 	f.alive.Go(func() {
 		t, err := m.virtualTime(f.ctx)
-		f.inbox.put(sighted{m, t, err})
+		f.inbox.Put(sighted{m, t, err})
 	})
 }

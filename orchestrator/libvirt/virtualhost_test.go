@@ -1,7 +1,9 @@
 package libvirt
 
 import (
+	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -14,7 +16,12 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/cosim"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/mailbox"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 )
 
 // A desk is a fleet on the virtual clock without VMs: the test says what is heard of each, in which order.
@@ -30,10 +37,24 @@ const stoodStillAt = 2 * time.Second
 func newDesk(t *testing.T, hosts ...string) *desk {
 	t.Helper()
 	f := &virtualFleet{
-		hypervisor: &Hypervisor{}, hosts: map[string]*virtualHost{}, inbox: newInbox[any](), clock: cosim.New[happening](Lookahead),
+		hypervisor: &Hypervisor{}, hosts: map[string]*virtualHost{}, inbox: inbox.New[any](), clock: cosim.New[happening](Lookahead),
 		ctx: t.Context(), limit: defaultHello, slots: make(chan struct{}, len(hosts)),
 	}
-	f.date = func(m *machine) { f.inbox.put(stoodAt{m, stoodStillAt, nil}) }
+	f.date = func(m *machine) { f.inbox.Put(stoodAt{m, stoodStillAt, nil}) }
+	root, err := os.MkdirTemp("/var/tmp", "fft-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := workdir.Create(workdir.Options{Root: root, RunID: "desk0001", URI: "qemu:///session"}) // a daemon that is not ours
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := storage.NewLocal(w, account.Account{})
+	t.Cleanup(func() {
+		if err := w.Remove(); err != nil {
+			t.Error(err)
+		}
+	})
 	for i, name := range hosts {
 		h, err := newVirtualHost(f, fleet.HostSpec{Name: name}, name)
 		if err != nil {
@@ -42,9 +63,18 @@ func newDesk(t *testing.T, hosts ...string) *desk {
 		f.hosts[name] = h
 		h.boot(0, fleet.Normal)
 		f.slots <- struct{}{}
+		box, _, err := mailbox.New(files, account.Account{}, name, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := box.Close(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
 		f.hear(created{h, h.boots, &machine{
 			domain:  golibvirt.Domain{UUID: golibvirt.UUID{byte(i)}},
-			mailbox: &mailbox{memory: sharedMemory{make(protocol.Mailbox, protocol.MailboxSize)}, bell: &bell{}},
+			mailbox: box,
 		}})
 	}
 	for _, name := range hosts {

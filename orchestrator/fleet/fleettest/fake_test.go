@@ -13,7 +13,8 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/fleet/fleettest"
 )
 
-// suiteOf is what the suite is told of fakes with these options; changed, if not nil, puts another fleet in the place of each.
+// suiteOf is what the suite is told of fakes with these options; changed, if not nil, puts another fleet in the place
+// of each.
 func suiteOf(opts fleettest.FakeOptions, changed func(*fleettest.Fake) fleet.Fleet) fleettest.Backend {
 	opts.Deadly = []uint64{2}
 	return fleettest.Backend{

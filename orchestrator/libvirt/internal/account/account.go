@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/prerequisite"
+	"github.com/fleetfall/fleetfall/orchestrator/backend"
 )
 
 // An Account is whom a daemon's QEMUs run as. The zero value is ourselves.
@@ -177,7 +177,7 @@ func (a Account) CanRead(path string) error {
 			return err
 		}
 		if has&need == 0 {
-			return &prerequisite.Error{
+			return &backend.PrerequisiteError{
 				What: fmt.Sprintf("QEMU runs as user %d, who may not %s %s", a.UID, may, at),
 				How:  "keep images where everybody can read them, such as /var/cache/fleetfall, or chmod " + hint + " " + at,
 			}

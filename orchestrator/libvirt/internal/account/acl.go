@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/prerequisite"
+	"github.com/fleetfall/fleetfall/orchestrator/backend"
 )
 
 // Access control lists let one user in to a file of ours where we may not give it away. Their form is that of the
@@ -52,7 +52,7 @@ func setACL(at, name, list string, rights uint16, uids ...int) error {
 	add(aclMask, rights, aclNobody)
 	add(aclOther, 0, aclNobody)
 	if err := unix.Setxattr(at, list, text, 0); err != nil {
-		return &prerequisite.Error{
+		return &backend.PrerequisiteError{
 			What: fmt.Sprintf("user %d, whom QEMU runs as, cannot be let in to %s", uids[len(uids)-1], name), Err: err,
 			How: "put the work directory on a file system with access control lists, run as root, or use a private daemon (no --connect)",
 		}

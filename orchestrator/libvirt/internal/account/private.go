@@ -12,7 +12,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/prerequisite"
+	"github.com/fleetfall/fleetfall/orchestrator/backend"
 )
 
 // Nobody is the number of the account without any rights, on every Linux distribution.
@@ -57,7 +57,7 @@ func free(taken []int) (int, error) {
 			return uid, nil
 		}
 	}
-	return 0, &prerequisite.Error{
+	return 0, &backend.PrerequisiteError{
 		What: fmt.Sprintf("all accounts that root's runs have their QEMUs under, users %d to %d, are taken", First, last),
 		How:  "wait until another run has ended; fleetfall gc frees those of runs that were killed",
 	}

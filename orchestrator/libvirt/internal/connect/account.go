@@ -7,8 +7,8 @@ import (
 	golibvirt "github.com/digitalocean/go-libvirt"
 	"libvirt.org/go/libvirtxml"
 
+	"github.com/fleetfall/fleetfall/orchestrator/backend"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/prerequisite"
 )
 
 // Account is whom a daemon that is not ours runs QEMU as; ourselves where it is not reached by a unix socket. A session
@@ -47,7 +47,7 @@ func (c *Connection) OwnerOfGuests(ctx context.Context) (uid, gid int, err error
 			}
 		}
 	}
-	return 0, 0, &prerequisite.Error{
+	return 0, 0, &backend.PrerequisiteError{
 		What: "the libvirt daemon does not tell whom it runs QEMU as, so that nobody else could be kept from the guests' files",
 		How:  "use a private daemon (no --connect), or one whose capabilities name the security model \"dac\"",
 	}
