@@ -40,8 +40,8 @@ type machine struct {
 	trial    Trial
 	hosts    *health.Fleet
 	own      []host // what is known of hosts besides their health, by number
-	update   offer
-	pulled   offer // what the vendor ships in the update's place
+	update   fleet.Serve
+	pulled   fleet.Serve // what the vendor ships in the update's place
 	recovery recovery.Policy
 	timers   map[string]recovery.Timer // that the policy has asked for, by their tags
 	orders   uint64                    // that were told so far: each has a number of its own
@@ -333,17 +333,17 @@ func (m *machine) revert() []decision {
 }
 
 // serve offers content to every host's updater.
-func (m *machine) serve(o offer) []decision {
+func (m *machine) serve(offer fleet.Serve) []decision {
 	var decisions []decision
 	for n := range m.all() {
 		h := &m.own[n]
 		if h.want == 0 {
 			h.offered = m.now
 		}
-		h.want = o.version
+		h.want = offer.Version
 		m.recount(n)
 		if m.hosts.Host(n).Invalid == "" {
-			decisions = append(decisions, decision{action: fleet.Serve{Host: m.hosts.Name(n), Version: o.version, Content: o.file}})
+			decisions = append(decisions, decision{action: offer.To(m.hosts.Name(n))})
 		}
 	}
 	return decisions

@@ -207,6 +207,9 @@ func (t *trialCheck) add(e Entry) error {
 		if err != nil {
 			return err
 		}
+		if s, ok := action.(fleet.Serve); ok && (s.Size < 0 || s.Size > maxBytes) {
+			return fmt.Errorf("content of %d bytes", s.Size)
+		}
 		if !t.hosts[e.Host] || action.Target() != e.Host {
 			return fmt.Errorf("%s of host %.60q, to %.60q: the trial does not have them, or they are two",
 				e.What, e.Host, action.Target())

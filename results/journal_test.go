@@ -55,7 +55,7 @@ func write(t testing.TB) string {
 	}
 	for _, err := range []error{
 		trial.Mark(100, MarkInjected),
-		trial.Action(101, fleet.Serve{Host: "a", Version: 2, Content: []byte("never journalled")}),
+		trial.Action(101, fleet.Offer(2, []byte("never journalled")).To("a")),
 		trial.End(102, "settled", ""),
 		w.End("complete", "", Ending{Duration: time.Minute, Facts: []Fact{{"load", "1"}}}),
 		w.Close(),
@@ -99,9 +99,11 @@ func TestJournalRoundTrip(t *testing.T) {
 	if diff := cmp.Diff(everything(), got); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
+	served := fleet.Offer(2, []byte("never journalled")).To("a")
+	served.Content = nil // it is not in the journal
 	decided := []Decision{
 		{At: 100, Events: len(got), Mark: MarkInjected},
-		{At: 101, Events: len(got), Action: fleet.Serve{Host: "a", Version: 2}}, // the content is not in the journal
+		{At: 101, Events: len(got), Action: served},
 	}
 	if diff := cmp.Diff(decided, trial.Decisions); diff != "" {
 		t.Errorf("decisions (-want +got):\n%s", diff)

@@ -1,6 +1,9 @@
 package main
 
-import "github.com/fleetfall/fleetfall/agents/architecture"
+import (
+	"github.com/fleetfall/fleetfall/agents/architecture"
+	"github.com/fleetfall/fleetfall/agents/content"
+)
 
 // Parts are what a boot starts of an agent. What it has not, is empty.
 type parts struct {
@@ -16,8 +19,8 @@ type fileSystem struct{ kind, dir string }
 
 // partsOf returns the parts of the agent of each architecture.
 func partsOf() map[string]parts {
-	const newest = contentDir + "/" + currentName
-	watched := []string{"/", "/data", "/run"} // the mounts that hold programs and what the threats do files to
+	const newest = dataDir + "/" + content.ChannelPath
+	watched := []string{"/", dataDir, "/run"} // the mounts that hold programs and what the threats do files to
 	return map[string]parts{
 		architecture.None:   {},
 		architecture.Kernel: {module: "/agent/kernel.ko", parameters: "content=" + newest, device: "/dev/fleetfall-agent"},

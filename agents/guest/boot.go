@@ -17,7 +17,7 @@ const (
 	programsDir  = "/opt/fleetfall"
 	virtioDisk   = "/dev/vda"
 	memoryDisk   = "/dev/pmem0"
-	contentDir   = "/data/content"
+	dataDir      = "/data"
 	dataOptions  = "noinit_itable,no_prefetch_block_bitmaps" // what ext4 does of its own accord seconds after a mount
 	bootServices = 3                                         // programs that the boot executes before the network is up
 
@@ -32,7 +32,7 @@ func boot(ctx context.Context, set settings, a *agent, log *logger) {
 	if set.link == mailboxLink {
 		device = memoryDisk
 	}
-	log.check("mount "+device, mount(device, "/data", "ext4", dataOptions))
+	log.check("mount "+device, mount(device, dataDir, "ext4", dataOptions))
 	if arch, ok := set.agent(); ok {
 		a.starting()
 		for _, m := range arch.needs {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -13,20 +12,22 @@ import (
 )
 
 const (
-	currentName = "current.bin" // the newest content, which the agent loads
-	shippedName = "shipped.bin" // what the image came with
+	shippedName = "shipped.bin" // what the image came with, beside the newest content
 
 	forkWait = time.Second // for the executions that are being started: far more than any takes that does not hang
 )
 
-// A disk is the folder of the persistent disk that holds content.
+// A disk is the persistent disk. It holds content.
 type disk struct {
-	dir string
-	mu  sync.Mutex // held by who changes it
+	root string     // where it is mounted
+	mu   sync.Mutex // held by who changes it
 }
 
-// current is the path of the newest content.
-func (d *disk) current() string { return filepath.Join(d.dir, currentName) }
+// current is the path of the newest content, which the agent loads.
+func (d *disk) current() string { return filepath.Join(d.root, content.ChannelPath) }
+
+// shipped is the path of the content that the image came with.
+func (d *disk) shipped() string { return filepath.Join(filepath.Dir(d.current()), shippedName) }
 
 // version returns the version that the newest content claims, 0 when there is none.
 func (d *disk) version() (uint64, error) {
@@ -37,44 +38,25 @@ func (d *disk) version() (uint64, error) {
 	return content.Version(data)
 }
 
-// replace makes data the newest content, durably: after a crash at any instant there is the old or the new.
-func (d *disk) replace(data []byte) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return writeDurably(d.dir, currentName, data)
-}
-
 // restore removes the newest content and puts what the image came with in its place.
 func (d *disk) restore() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	data, err := os.ReadFile(filepath.Join(d.dir, shippedName))
-	if removal := removeDurably(d.dir, currentName); removal != nil || err != nil {
+	data, err := os.ReadFile(d.shipped())
+	if removal := removeDurably(d.current()); removal != nil || err != nil {
 		return errors.Join(removal, err) // removed even when there is nothing to put in its place
 	}
-	return writeDurably(d.dir, currentName, data)
-}
-
-func writeDurably(dir, name string, data []byte) error {
-	temporary := filepath.Join(dir, "."+name+".new")
-	err := write(temporary, data)
+	i := &incoming{disk: d, path: d.current(), part: beside(d.current(), "old")} // not where new content may be coming in
+	if err = i.drop(); err == nil {
+		err = i.add(data)
+	}
 	if err == nil {
-		err = os.Rename(temporary, filepath.Join(dir, name))
+		err = i.settle()
 	}
 	if err != nil {
-		return fmt.Errorf("writing %s: %w", name, errors.Join(err, removeDurably(dir, filepath.Base(temporary))))
+		err = errors.Join(err, i.drop())
 	}
-	return syncFile(dir)
-}
-
-// write writes a file whole and durably. While it is open no process is started: until its execution is decided, that would hold the
-// file open for writing too, and the kernel reads no content from a file that somebody may write to.
-func write(path string, data []byte) error {
-	err := withoutForks(func() error { return os.WriteFile(path, data, 0o644) })
-	if err != nil {
-		return err
-	}
-	return syncFile(path)
+	return err
 }
 
 // withoutForks does something while no process is being started, or after forkWait all the same: an execution that hangs is
@@ -93,11 +75,11 @@ func withoutForks(do func() error) error {
 	return do()
 }
 
-func removeDurably(dir, name string) error {
-	if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+func removeDurably(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	return syncFile(dir)
+	return syncFile(filepath.Dir(path))
 }
 
 // syncFile makes what was written to a file, or renamed or removed in a folder, survive a crash.

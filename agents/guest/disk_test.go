@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -30,19 +31,37 @@ func signed(t testing.TB, version uint64) []byte {
 // newDisk returns a disk as an image ships it, with content 1.
 func newDisk(t testing.TB) *disk {
 	t.Helper()
-	d := &disk{dir: t.TempDir()}
-	for _, name := range []string{shippedName, currentName} {
-		if err := os.WriteFile(filepath.Join(d.dir, name), signed(t, 1), 0o644); err != nil {
+	d := &disk{root: t.TempDir()}
+	if err := os.Mkdir(filepath.Dir(d.current()), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{d.shipped(), d.current()} {
+		if err := os.WriteFile(path, signed(t, 1), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return d
 }
 
-// files lists what is in the disk's folder.
+// replace makes a file the newest content.
+func (d *disk) replace(data []byte) error {
+	i, err := d.receive(content.ChannelPath)
+	if err == nil {
+		err = i.add(data)
+	}
+	if err == nil {
+		err = i.put(content.Digest(data), int64(len(data)))
+	}
+	if err != nil && i != nil {
+		err = errors.Join(err, i.drop())
+	}
+	return err
+}
+
+// files lists what is in the disk's folder of content.
 func (d *disk) files(t testing.TB) []string {
 	t.Helper()
-	entries, err := os.ReadDir(d.dir)
+	entries, err := os.ReadDir(filepath.Dir(d.current()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,14 +86,14 @@ func TestReplaceAndRestore(t *testing.T) {
 	if v, err := d.version(); v != 1 || err != nil {
 		t.Errorf("after restore: version %d, %v", v, err)
 	}
-	if got, want := d.files(t), []string{currentName, shippedName}; !slices.Equal(got, want) {
+	if got, want := d.files(t), []string{filepath.Base(d.current()), shippedName}; !slices.Equal(got, want) {
 		t.Errorf("the folder holds %q, want %q", got, want)
 	}
 }
 
 func TestRestoreRemovesAllTheSame(t *testing.T) {
 	d := newDisk(t)
-	if err := os.Remove(filepath.Join(d.dir, shippedName)); err != nil {
+	if err := os.Remove(d.shipped()); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.restore(); err == nil {
@@ -86,7 +105,7 @@ func TestRestoreRemovesAllTheSame(t *testing.T) {
 	if v, err := d.version(); v != 0 || err == nil {
 		t.Errorf("version %d, %v of no file", v, err)
 	}
-	if err := os.WriteFile(filepath.Join(d.dir, shippedName), signed(t, 1), 0o644); err != nil {
+	if err := os.WriteFile(d.shipped(), signed(t, 1), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.restore(); err != nil { // nothing there to remove
@@ -96,7 +115,7 @@ func TestRestoreRemovesAllTheSame(t *testing.T) {
 
 func TestReplaceThatFails(t *testing.T) {
 	d := newDisk(t)
-	current := filepath.Join(d.dir, currentName)
+	current := d.current()
 	if err := os.Remove(current); err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +125,7 @@ func TestReplaceThatFails(t *testing.T) {
 	if err := d.replace(signed(t, 2)); err == nil {
 		t.Error("no error when the file cannot be replaced")
 	}
-	if got, want := d.files(t), []string{currentName, shippedName}; !slices.Equal(got, want) {
+	if got, want := d.files(t), []string{filepath.Base(d.current()), shippedName}; !slices.Equal(got, want) {
 		t.Errorf("the folder holds %q, want %q: the temporary file must not stay", got, want)
 	}
 }
@@ -135,7 +154,7 @@ func TestReplaceIsAtomic(t *testing.T) {
 			reading = false
 		default:
 		}
-		data, err := os.ReadFile(filepath.Join(d.dir, currentName))
+		data, err := os.ReadFile(d.current())
 		if err != nil || !bytes.Equal(data, one) && !bytes.Equal(data, two) {
 			t.Fatalf("read %d bytes, %v: neither the old nor the new file", len(data), err)
 		}
@@ -147,7 +166,7 @@ func TestReplaceIsAtomic(t *testing.T) {
 // executed meanwhile: the kernel's agent, which reads content as the kernel reads a program.
 func TestReplacedContentIsNotOpenForWriting(t *testing.T) {
 	d := newDisk(t)
-	path := filepath.Join(d.dir, currentName)
+	path := d.current()
 	var others sync.WaitGroup
 	stop := make(chan struct{})
 	for range 4 {

@@ -37,12 +37,12 @@ func TestMailboxExchange(t *testing.T) {
 		if err != nil {
 			t.Errorf("the host gets %q: %v", line, err)
 		}
-		reply(t, box, protocol.Reply{ID: r.ID, Boot: r.Boot, Content: []byte(r.Log.Text)})
+		reply(t, box, protocol.Reply{ID: r.ID, Boot: r.Boot, Error: r.Log.Text})
 		return nil
 	})
 	for id, text := range []string{"first", strings.Repeat("x", 1000)} {
 		r, err := m.Exchange(protocol.Request{ID: uint64(id), Boot: testBoot, Log: &protocol.Log{Text: text}})
-		if err != nil || string(r.Content) != text {
+		if err != nil || r.Error != text {
 			t.Errorf("request %d: reply %+v, %v", id, r, err)
 		}
 	}

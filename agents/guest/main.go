@@ -51,7 +51,7 @@ func tune() {
 // run boots the machine and serves until ctx ends.
 func run(ctx context.Context, log *logger) {
 	tally := newTally()
-	disk := &disk{dir: contentDir}
+	disk := &disk{root: dataDir}
 	agent := newAgent(tally, log)
 	mountKernelFilesystems(log)
 	rest(log)

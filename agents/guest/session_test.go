@@ -98,7 +98,7 @@ func TestPortSkipsWhatIsNotTheReply(t *testing.T) {
 				for _, reply := range []protocol.Reply{
 					{ID: r.ID - 1, Boot: r.Boot, Error: "late"},
 					{ID: r.ID, Boot: "another", Error: "of an earlier boot"},
-					{ID: r.ID, Boot: r.Boot, Content: []byte("content")},
+					{ID: r.ID, Boot: r.Boot, Content: sent([]byte("content"))},
 				} {
 					answer, _ = protocol.AppendLine(answer, reply)
 				}
@@ -111,7 +111,7 @@ func TestPortSkipsWhatIsNotTheReply(t *testing.T) {
 		p := &port{file: ours}
 		for id := uint64(1); id <= 2; id++ {
 			r, err := p.Exchange(protocol.Request{ID: id, Boot: testBoot, Log: &protocol.Log{}})
-			if err != nil || r.ID != id || string(r.Content) != "content" {
+			if err != nil || r.ID != id || string(r.Content.Data) != "content" {
 				t.Errorf("request %d: reply %+v, %v", id, r, err)
 			}
 		}

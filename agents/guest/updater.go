@@ -9,7 +9,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/fleetfall/fleetfall/agents/content"
 	"github.com/fleetfall/fleetfall/agents/protocol"
 )
 
@@ -24,6 +23,8 @@ type updater struct {
 	agent    *agent
 	tally    *tally
 	log      *logger
+
+	other protocol.Content // what was put on the disk in this boot beside the channel file, if that was later; without Data
 }
 
 // run polls every so often until ctx ends; never if every is 0. The first poll is at this host's place within the
@@ -50,6 +51,9 @@ func (u *updater) poll(ctx context.Context) {
 		have, err = u.installed()
 		return err
 	})
+	if u.other.Path != "" {
+		have = u.other.Version // of what no program knows
+	}
 	if installed && u.fetch(ctx, have) {
 		u.step("the agent's load", func() error {
 			u.agent.load()
@@ -94,29 +98,4 @@ func (u *updater) installed() (uint64, error) {
 		return 0, fmt.Errorf("%s: a version of %d bytes, %v", u.program, n, err)
 	}
 	return binary.LittleEndian.Uint64(version[:]), nil
-}
-
-// fetch asks for content other than what there is, and tells whether some came that the agent is to load.
-func (u *updater) fetch(ctx context.Context, have uint64) bool {
-	reply, err := u.session.call(ctx, protocol.Request{Fetch: &protocol.Fetch{Have: have}})
-	if err != nil {
-		u.log.printf("updater: %v", err)
-		return false
-	}
-	if len(reply.Content) == 0 {
-		return false
-	}
-	version, err := content.Version(reply.Content)
-	if err != nil { // not even a channel file: it never reaches the disk
-		u.tally.refusal(protocol.Refusal{Reason: "updater: " + err.Error()})
-		return false
-	}
-	if version == have {
-		return false
-	}
-	if err := u.disk.replace(reply.Content); err != nil {
-		u.log.printf("updater: %v", err)
-		return false
-	}
-	return true
 }

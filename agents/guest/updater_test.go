@@ -27,6 +27,17 @@ func ofUnknownFormat(t *testing.T, version uint64) []byte {
 	return file
 }
 
+// sent is a channel file as a reply has it; nil for none.
+func sent(file []byte) *protocol.Content {
+	if file == nil {
+		return nil
+	}
+	version, _ := content.Version(file) // 0 for what is none
+	return &protocol.Content{
+		Version: version, Path: content.ChannelPath, Digest: content.Digest(file), Size: int64(len(file)), Sum: protocol.Sum(file), Data: file,
+	}
+}
+
 func TestPoll(t *testing.T) {
 	var offer []byte
 	var have []uint64
@@ -38,7 +49,7 @@ func TestPoll(t *testing.T) {
 	}
 	u.session = newSession(t, func(r protocol.Request) (protocol.Reply, error) {
 		have = append(have, r.Fetch.Have)
-		return protocol.Reply{Content: offer}, nil
+		return protocol.Reply{Content: sent(offer)}, nil
 	})
 	for _, c := range []struct {
 		name    string
@@ -154,7 +165,7 @@ func TestPollWhoseLoadHangs(t *testing.T) {
 		asked := 0
 		u.session = newSession(t, func(protocol.Request) (protocol.Reply, error) {
 			asked++
-			return protocol.Reply{Content: signed(t, 2)}, nil
+			return protocol.Reply{Content: sent(signed(t, 2))}, nil
 		})
 		module := make(stuck)
 		u.agent.setConn(module)

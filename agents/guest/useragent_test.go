@@ -70,7 +70,7 @@ func TestUserAgent(t *testing.T) {
 		a.starting()
 		exited = make(chan protocol.Exit, 1)
 		go func() {
-			exit, err := runAgent(a, []string{program, filepath.Join(d.dir, currentName), dir}, log)
+			exit, err := runAgent(a, []string{program, d.current(), dir}, log)
 			if err != nil {
 				t.Errorf("running the agent: %v", err)
 			}
@@ -169,7 +169,7 @@ func TestUserAgentThatBlocksItsUpdater(t *testing.T) {
 	tally, log := newTally(), newLogger(t.Output())
 	u := &updater{program: dir + "/updater", patience: time.Minute, disk: newDisk(t), agent: newAgent(tally, log), tally: tally, log: log}
 	offer := content.Sign(body, key)
-	u.session = newSession(t, func(protocol.Request) (protocol.Reply, error) { return protocol.Reply{Content: offer}, nil })
+	u.session = newSession(t, func(protocol.Request) (protocol.Reply, error) { return protocol.Reply{Content: sent(offer)}, nil })
 	u.agent.starting()
 	go func() { // until this process ends
 		_, _ = runAgent(u.agent, []string{program, u.disk.current(), dir}, log)

@@ -24,8 +24,7 @@ void agent_content_evaluate(const struct ff_event *e, struct ff_verdict *v);
 void agent_inspect(const struct ff_value *image);
 
 /* agent_device.c: lines to and from the guest program, over /dev/fleetfall-agent. */
-int agent_device_register(void);
-void agent_device_unregister(void);
+int agent_device_register(void); /* module_device_unregister takes it away again */
 /* Queues a line (without newline). Does not sleep. Detections give way to the agent's answers when there is no room. */
 __printf(1, 2) void agent_say(const char *format, ...);
 /* Every match that the verdict lists. Of files the agent only says what it saw: nothing done to one is refused. */

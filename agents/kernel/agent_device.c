@@ -5,13 +5,12 @@
  */
 #include <linux/fs.h>
 #include <linux/kfifo.h>
-#include <linux/miscdevice.h>
 #include <linux/module.h>
-#include <linux/poll.h>
 #include <linux/spinlock.h>
 #include <linux/uaccess.h>
 #include <linux/wait.h>
 #include "agent.h"
+#include "module_device.h"
 
 #define QUEUE_BYTES (32 << 10)
 #define RESERVED (4 * AGENT_LINE) /* of them, for what is not a detection */
@@ -66,17 +65,14 @@ void agent_say_detections(const struct ff_event *e, const struct ff_verdict *v)
 		say_detection(&v->matches[i], e);
 }
 
-static int device_open(struct inode *inode, struct file *file)
+static bool take(void)
 {
-	if (test_and_set_bit(0, &in_use))
-		return -EBUSY;
-	return stream_open(inode, file);
+	return !test_and_set_bit(0, &in_use);
 }
 
-static int device_release(struct inode *inode, struct file *file)
+static void leave(void)
 {
 	clear_bit(0, &in_use);
-	return 0;
 }
 
 static ssize_t device_read(struct file *file, char __user *to, size_t size, loff_t *pos)
@@ -120,30 +116,17 @@ static __poll_t device_poll(struct file *file, poll_table *table)
 	return EPOLLOUT | EPOLLWRNORM | (kfifo_is_empty(&lines) ? 0 : EPOLLIN | EPOLLRDNORM);
 }
 
-static const struct file_operations device_operations = {
-	.owner = THIS_MODULE,
-	.open = device_open,
-	.release = device_release,
+static const struct module_device device = {
+	.name = "fleetfall-agent",
+	.take = take,
+	.leave = leave,
 	.read = device_read,
 	.write = device_write,
 	.poll = device_poll,
-	.llseek = no_llseek,
-};
-
-static struct miscdevice device = {
-	.minor = MISC_DYNAMIC_MINOR,
-	.name = "fleetfall-agent",
-	.fops = &device_operations,
-	.mode = 0600,
 };
 
 int agent_device_register(void)
 {
 	INIT_KFIFO(lines);
-	return misc_register(&device);
-}
-
-void agent_device_unregister(void)
-{
-	misc_deregister(&device);
+	return module_device_register(&device);
 }

@@ -7,6 +7,7 @@
 
 #include <linux/module.h>
 #include "agent.h"
+#include "module_device.h"
 #include "sensor.h"
 
 static int __init agent_init(void)
@@ -29,7 +30,7 @@ static int __init agent_init(void)
 no_executions:
 	sensor_unwatch_files(); /* waits for evaluations under way */
 no_files:
-	agent_device_unregister();
+	module_device_unregister();
 	agent_content_free();
 	return err;
 }

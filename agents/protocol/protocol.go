@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"time"
 )
@@ -21,8 +22,12 @@ const (
 	Version = 2
 	// MaxLine bounds a request, in bytes: the host reads no further.
 	MaxLine = 64 << 10
-	// MaxReply bounds a reply, in bytes; it holds a channel file of at most 1 MiB in base64.
+	// MaxReply bounds a reply, in bytes; it holds a part of content in base64.
 	MaxReply = 2 << 20
+	// MaxContent bounds what a host can be served, in bytes.
+	MaxContent = 64 << 20
+	// MaxPart is how many bytes of content a reply has, but the last. A channel file is never larger: it comes in one.
+	MaxPart = 1 << 20
 	// MaxOrders is how many orders a guest has at a time that it has not answered.
 	MaxOrders = 8
 	// Patience is how long an act of the guest's may take before it counts as one that hangs: an execution, or something done to a
@@ -138,9 +143,11 @@ type Done struct {
 	Error string `json:"error,omitempty"` // why it could not be done
 }
 
-// Fetch is a poll of the updater: is there content other than Have?
+// Fetch is a poll of the updater: is there content other than Have? With a digest it asks for more of what has that.
 type Fetch struct {
-	Have uint64 `json:"have"`
+	Have   uint64 `json:"have"`             // version
+	Digest string `json:"digest,omitempty"` // Content.Digest
+	Offset int64  `json:"offset,omitempty"` // in that, of the bytes that are wanted
 }
 
 // Log is a line for the run's log.
@@ -150,12 +157,45 @@ type Log struct {
 
 // A Reply answers the request of the same ID and boot; a guest drops any other.
 type Reply struct {
-	ID      uint64  `json:"id"`
-	Boot    string  `json:"boot"`
-	Config  *Config `json:"config,omitempty"`  // to Identify
-	Content []byte  `json:"content,omitempty"` // to Fetch: a channel file; absent when there is none but Fetch.Have
-	Orders  []Order `json:"orders,omitempty"`  // carried out once each, answered by Beat.Done
-	Error   string  `json:"error,omitempty"`   // the request was not understood
+	ID      uint64   `json:"id"`
+	Boot    string   `json:"boot"`
+	Config  *Config  `json:"config,omitempty"`  // to Identify
+	Content *Content `json:"content,omitempty"` // to Fetch; absent when there is none but Fetch.Have
+	Orders  []Order  `json:"orders,omitempty"`  // carried out once each, answered by Beat.Done
+	Error   string   `json:"error,omitempty"`   // the request was not understood
+}
+
+// Content is what a host is served, and a part of it. If that has no more of what was asked for, it is from the beginning
+// of what there is now.
+type Content struct {
+	Version uint64 `json:"version"`
+	Path    string `json:"path"`   // of the file that it becomes, from the root of the host's disk
+	Digest  string `json:"digest"` // of the whole: "sha256:" and 64 hexadecimal digits
+	Size    int64  `json:"size"`   // of the whole, in bytes
+
+	Offset int64  `json:"offset,omitempty"` // of Data in the whole
+	Sum    uint32 `json:"sum"`              // CRC-32 of Data, as Ethernet has it
+	Data   []byte `json:"data"`             // MaxPart bytes, or all up to the end
+}
+
+// Sum is Content.Sum of the data.
+func Sum(data []byte) uint32 { return crc32.ChecksumIEEE(data) }
+
+// Check tells what is wrong with a part that was asked for from an offset on, of content that is what its first part said.
+func (c *Content) Check(first *Content, offset int64) error {
+	switch {
+	case c.Version != first.Version || c.Path != first.Path || c.Digest != first.Digest || c.Size != first.Size:
+		return fmt.Errorf("it is of other content: version %d, %s of %d bytes", c.Version, c.Digest, c.Size)
+	case c.Size < 1 || c.Size > MaxContent:
+		return fmt.Errorf("it is of content of %d bytes, at most %d", c.Size, MaxContent)
+	case c.Offset != offset || offset < 0 || offset >= c.Size:
+		return fmt.Errorf("it begins at byte %d of %d", c.Offset, c.Size)
+	case int64(len(c.Data)) != min(MaxPart, c.Size-offset):
+		return fmt.Errorf("it has %d bytes from byte %d of %d on", len(c.Data), offset, c.Size)
+	case c.Sum != Sum(c.Data):
+		return errors.New("its bytes are not those that were sent")
+	}
+	return nil
 }
 
 // Order is something that the guest is to do. It does an ID once a boot, however often it is told, and answers each time.
@@ -182,8 +222,9 @@ var ErrTooLong = errors.New("line too long")
 
 // A LineReader reads lines of bounded length and skips what is longer.
 type LineReader struct {
-	r   *bufio.Reader
-	max int
+	r    *bufio.Reader
+	max  int
+	line []byte
 }
 
 // NewLineReader reads lines of at most max bytes from r.
@@ -191,10 +232,11 @@ func NewLineReader(r io.Reader, max int) *LineReader {
 	return &LineReader{r: bufio.NewReaderSize(r, 32<<10), max: max}
 }
 
-// Next returns the next line that is not empty, without its newline. An error that wraps ErrTooLong is not final.
+// Next returns the next line that is not empty, without its newline. It is good until the next call. An error that wraps ErrTooLong
+// is not final.
 func (l *LineReader) Next() ([]byte, error) {
 	for {
-		var line []byte
+		line := l.line[:0]
 		size := 0
 		for {
 			part, err := l.r.ReadSlice('\n')
@@ -209,6 +251,7 @@ func (l *LineReader) Next() ([]byte, error) {
 				return nil, err
 			}
 		}
+		l.line = line
 		if size > l.max+1 {
 			return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLong, size-1, l.max)
 		}
@@ -228,7 +271,7 @@ func Rehearse() error {
 	if _, err := AppendLine(nil, request); err != nil {
 		return err
 	}
-	line, err := AppendLine(nil, Reply{Config: &Config{Entropy: []byte{0}}, Content: []byte{0}, Orders: []Order{{Args: map[string]string{"": ""}}}, Error: "none"})
+	line, err := AppendLine(nil, Reply{Config: &Config{Entropy: []byte{0}}, Content: &Content{Data: []byte{0}}, Orders: []Order{{Args: map[string]string{"": ""}}}, Error: "none"})
 	if err != nil {
 		return err
 	}
@@ -260,6 +303,9 @@ func ParseRequest(line []byte) (Request, error) {
 	}
 	if r.Hello != nil && !within(MaxCount, r.Hello.Protocol) {
 		return Request{}, fmt.Errorf("request %d: a hello with version %d of the protocol", r.ID, r.Hello.Protocol)
+	}
+	if r.Fetch != nil && !within(MaxContent, r.Fetch.Offset) {
+		return Request{}, fmt.Errorf("request %d: a fetch from byte %d on", r.ID, r.Fetch.Offset)
 	}
 	if r.Beat != nil {
 		if err := r.Beat.check(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -73,7 +74,7 @@ func TestParseRequest(t *testing.T) {
 	good := []Request{
 		{ID: 1, Boot: boot, Uptime: time.Second, Hello: &Hello{Protocol: Version, Mode: "normal", Architecture: "kernel", ContentVersion: 1}},
 		{ID: 2, Boot: boot, Beat: &Beat{WorkUnits: 2, WorkFailed: 1, WorkTotal: 5, WorkMax: 3, Threats: []Threat{{ID: 1, Blocked: true}}}},
-		{ID: 3, Boot: boot, Fetch: &Fetch{Have: 1}},
+		{ID: 3, Boot: boot, Fetch: &Fetch{Have: 1, Digest: "sha256:x", Offset: MaxContent}},
 		{ID: 4, Boot: boot, Log: &Log{Text: "x"}},
 		{ID: 5, Uptime: time.Second, Identify: &Identify{}},
 	}
@@ -114,6 +115,8 @@ func TestParseRequest(t *testing.T) {
 		head + `"beat":{"work_units":1,"work_max_ns":-2,"work_total_ns":-1}}`:      "impossible counts",
 		head + `"beat":{"work_units":99999999999999999999}}`:                       "not a request",
 		head + `"fetch":{"have":-1}}`:                                              "not a request",
+		head + `"fetch":{"offset":-1}}`:                                            "a fetch from byte -1",
+		head + `"fetch":{"offset":67108865}}`:                                      "a fetch from byte 67108865",
 		head + `"log":{"text":"` + strings.Repeat("[", 20000) + `"}} and the rest`: "not a request",
 	} {
 		if _, err := ParseRequest([]byte(line)); err == nil || !strings.Contains(err.Error(), want) {
@@ -160,7 +163,7 @@ func TestBoundsOfABeat(t *testing.T) {
 }
 
 func TestParseReply(t *testing.T) {
-	want := Reply{ID: 3, Boot: boot, Content: []byte{0, 255, 10}, Orders: []Order{{1, "remove_content", map[string]string{"a": "b"}}}, Config: &Config{Hostname: "a", Beat: time.Second}}
+	want := Reply{ID: 3, Boot: boot, Content: &Content{Version: 2, Data: []byte{0, 255, 10}}, Orders: []Order{{1, "remove_content", map[string]string{"a": "b"}}}, Config: &Config{Hostname: "a", Beat: time.Second}}
 	line, err := AppendLine(nil, want)
 	if err != nil {
 		t.Fatal(err)
@@ -177,11 +180,53 @@ func TestParseReply(t *testing.T) {
 	}
 }
 
-// TestLargestContentFits: a channel file of a MiB, in base64, with all else.
-func TestLargestContentFits(t *testing.T) {
-	line, err := AppendLine(nil, Reply{ID: 1 << 63, Boot: boot, Content: make([]byte, 1<<20)})
+// TestLargestReplyFits: a part of content, in base64, with as many orders as a guest has at a time, each of 4 KiB, six bytes for each.
+func TestLargestReplyFits(t *testing.T) {
+	order := Order{ID: 1 << 63, Kind: strings.Repeat("\x01", 4<<10)}
+	line, err := AppendLine(nil, Reply{ID: 1 << 63, Boot: boot, Orders: slices.Repeat([]Order{order}, MaxOrders), Content: &Content{
+		Version: 1 << 63, Path: strings.Repeat("/x", 2<<10), Digest: strings.Repeat("x", 71), Size: MaxContent, Offset: MaxContent,
+		Sum: 1<<32 - 1, Data: make([]byte, MaxPart),
+	}})
 	if err != nil || len(line) > MaxReply {
 		t.Errorf("%d bytes, %v; the bound is %d", len(line), err, MaxReply)
+	}
+}
+
+// A part is taken for what it is, whole and in its place, and for nothing else.
+func TestParts(t *testing.T) {
+	data := bytes.Repeat([]byte("0123456789abcdef"), MaxPart/16)
+	whole := Content{Version: 2, Path: "a", Digest: "sha256:0", Size: 2*MaxPart + 3}
+	middle, last := whole, whole
+	middle.Offset, middle.Data, middle.Sum = MaxPart, data, Sum(data)
+	last.Offset, last.Data, last.Sum = 2*MaxPart, data[:3], Sum(data[:3])
+	for _, c := range []*Content{&middle, &last} {
+		if err := c.Check(&whole, c.Offset); err != nil {
+			t.Errorf("from byte %d on: %v", c.Offset, err)
+		}
+	}
+	for name, change := range map[string]func(c *Content){
+		"version":   func(c *Content) { c.Version++ },
+		"path":      func(c *Content) { c.Path = "b" },
+		"digest":    func(c *Content) { c.Digest = "sha256:1" },
+		"size":      func(c *Content) { c.Size++ },
+		"offset":    func(c *Content) { c.Offset += MaxPart },
+		"no bytes":  func(c *Content) { c.Data = nil },
+		"too few":   func(c *Content) { c.Data = c.Data[1:]; c.Sum = Sum(c.Data) },
+		"too many":  func(c *Content) { c.Data = append(c.Data[:len(c.Data):len(c.Data)], 0); c.Sum = Sum(c.Data) },
+		"the bytes": func(c *Content) { c.Data = append([]byte{'x'}, c.Data[1:]...) },
+	} {
+		for _, c := range []Content{middle, last} {
+			offset := c.Offset
+			if change(&c); c.Check(&whole, offset) == nil {
+				t.Errorf("another %s is not noticed", name)
+			}
+		}
+	}
+	for _, size := range []int64{-1, 0, MaxContent + 1} {
+		c := middle
+		if c.Size = size; c.Check(&c, c.Offset) == nil {
+			t.Errorf("content of %d bytes is taken", size)
+		}
 	}
 }
 
@@ -232,6 +277,30 @@ func eachSigned(v reflect.Value, do func(int64)) {
 	case v.CanInt():
 		do(v.Int())
 	}
+}
+
+func FuzzParseReply(f *testing.F) {
+	f.Add([]byte(`{"id":1,"boot":"` + boot + `","content":{"version":2,"path":"a","digest":"sha256:0","size":1,"sum":1068159024,"data":"AQ=="},` +
+		`"orders":[{"id":1,"kind":"remove_content","args":{"a":"b"}}]}`))
+	f.Add([]byte(`{"content":{"size":1048577,"offset":1048576,"data":"AQ=="}}`))
+	f.Add([]byte(`{"content":{"size":-1,"offset":-1}}`))
+	f.Add([]byte("null"))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		r, err := ParseReply(line)
+		if err != nil || r.Content == nil {
+			return
+		}
+		c := r.Content
+		if c.Check(c, c.Offset) != nil {
+			return
+		}
+		if end := c.Offset + int64(len(c.Data)); c.Offset < 0 || c.Size > MaxContent || len(c.Data) == 0 || len(c.Data) > MaxPart || end > c.Size {
+			t.Errorf("%d bytes from byte %d of %d on are taken for a part", len(c.Data), c.Offset, c.Size)
+		}
+		if c.Data[0] ^= 1; c.Check(c, c.Offset) == nil {
+			t.Error("other bytes are taken for those that were sent")
+		}
+	})
 }
 
 func FuzzLineReader(f *testing.F) {

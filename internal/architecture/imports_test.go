@@ -40,6 +40,8 @@ var rules = []rule{
 	{"orchestrator/cosim", nil, "time is arithmetic: it knows neither hosts nor what happens to them"},
 	{"orchestrator/guestlink", []string{"orchestrator/fleet", "orchestrator/console", "agents/protocol"}, "it knows guests by what they say, and not how they are run"},
 	{"orchestrator/libvirt/internal/daemontest", []string{"orchestrator/libvirt/internal", "internal"}, "tests' daemons say what they need of a machine"},
+	{"orchestrator/libvirt/internal/domain", []string{"orchestrator/fleet", "vmimages", "agents/protocol"}, "a VM is described there, and nothing done with it"},
+	{"orchestrator/libvirt/internal", []string{"orchestrator/libvirt/internal", "orchestrator/backend", "agents/protocol", "internal/daemonuri", "internal/printable", "internal/process", "internal/tool"}, "what hosts are made of knows neither hosts nor fleets"},
 	{"orchestrator/libvirt", []string{"orchestrator/backend", "orchestrator/fleet", "orchestrator/guestlink", "orchestrator/cosim", "orchestrator/console", "orchestrator/vmcore", "orchestrator/admission", "vmimages", "agents/architecture", "agents/protocol", "agents/content", "internal/tool", "internal/process", "internal/daemonuri", "internal/printable"}, "a backend knows no scenario and no result"},
 	{"orchestrator/replay", []string{"orchestrator/fleet"}, "a backend knows no scenario and no result, a recorded one neither"},
 	{"vmimages", []string{"agents", "internal/tool"}, "an image knows nothing of what is done to it"},

@@ -33,8 +33,8 @@ const markdownFile = "bin/bench.md"
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if len(os.Args) == 2 && os.Args[1] == orchestrateOnly {
-		if err := orchestrate(ctx); err != nil {
+	if len(os.Args) == 2 {
+		if err := doAlone(ctx, os.Args[1]); err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)
 			os.Exit(1)
 		}
@@ -72,7 +72,7 @@ func run(ctx context.Context) (kept bool, err error) {
 		t.rows = append(t.rows, rows...)
 	}
 	for _, measure := range []func(context.Context, string, vmimages.Image) (row, error){
-		imageSize, secondBuild, coldBoot, orchestratorMemory, reportSize, matrixTime, validateTime,
+		imageSize, secondBuild, coldBoot, orchestratorMemory, eventCost, queueMemory, reportSize, matrixTime, validateTime,
 	} {
 		r, err := measure(ctx, scratch, image)
 		if err != nil {
@@ -141,23 +141,6 @@ func secondBuild(ctx context.Context, _ string, _ vmimages.Image) (row, error) {
 		return time.Since(start), err
 	})
 	return row{"second image build", took.Round(time.Millisecond).String(), "under 1s", held(took < time.Second)}, err
-}
-
-func orchestratorMemory(ctx context.Context, _ string, _ vmimages.Image) (row, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return row{}, err
-	}
-	c := exec.CommandContext(ctx, self, orchestrateOnly)
-	c.Stderr = os.Stderr
-	if err := c.Run(); err != nil {
-		return row{}, fmt.Errorf("orchestrate 50 hosts: %w", err)
-	}
-	peak := c.ProcessState.SysUsage().(*syscall.Rusage).Maxrss // KiB
-	return row{
-		"orchestrator with 50 hosts of the conformance fake, peak resident", fmt.Sprintf("%.1f MB", float64(peak)*1024/1e6),
-		"under 64 MB", held(peak*1024 < 64e6),
-	}, nil
 }
 
 func validateTime(ctx context.Context, _ string, _ vmimages.Image) (row, error) {

@@ -11,10 +11,19 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/fleet/fleettest"
 	"github.com/fleetfall/fleetfall/results"
 	"github.com/fleetfall/fleetfall/scenarios"
+	"github.com/fleetfall/fleetfall/vmimages"
 )
 
 // orchestrateOnly is the argument with which this program does nothing but orchestrate, so that its memory is that.
 const orchestrateOnly = "orchestrate"
+
+func orchestratorMemory(ctx context.Context, _ string, _ vmimages.Image) (row, error) {
+	peak, err := peakAlone(ctx, orchestrateOnly)
+	return row{
+		"orchestrator with 50 hosts of the conformance fake, peak resident", fmt.Sprintf("%.1f MB", float64(peak)/1e6),
+		"under 64 MB", held(peak < 64e6),
+	}, err
+}
 
 // orchestrate runs the kernel cell of channel-file-291 with 50 hosts of the conformance fake into a journal.
 func orchestrate(ctx context.Context) (err error) {

@@ -119,7 +119,7 @@ func (w *world) serve(ctx context.Context, hosts []string, version uint64, fault
 		return err
 	}
 	for _, h := range hosts {
-		if err := w.Do(ctx, fleet.Serve{Host: h, Version: version, Content: file}); err != nil {
+		if err := w.Do(ctx, fleet.Offer(version, file).To(h)); err != nil {
 			return err
 		}
 	}

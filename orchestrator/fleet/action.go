@@ -3,6 +3,8 @@ package fleet
 import (
 	"encoding/json"
 	"fmt"
+
+	"github.com/fleetfall/fleetfall/agents/content"
 )
 
 // An Action is something done to one host. The set is closed: see ActionKinds.
@@ -50,11 +52,15 @@ type (
 		Host string `json:"host"`
 	}
 	// Serve makes Content what the host's updater finds at its next poll. Content of a host that was served nothing is
-	// what its image holds. Outcome: [Fetched] once the host polled.
+	// what its image holds. Outcome: [Fetched] once the host has all of it. See [Offer]. Journals of before content had a name have
+	// neither path, digest nor size.
 	Serve struct {
 		Host    string `json:"host"`
-		Version uint64 `json:"version"` // the version inside Content; unique to it within a run
-		Content []byte `json:"-"`       // the signed channel file
+		Version uint64 `json:"version"`          // the version inside Content; unique to it within a run
+		Path    string `json:"path,omitempty"`   // of the file that it becomes, from the root of the host's disk
+		Digest  string `json:"digest,omitempty"` // of Content, as content.Digest says it
+		Size    int64  `json:"size,omitempty"`   // of Content, in bytes
+		Content []byte `json:"-"`                // the file: in no journal, since it follows from what is
 	}
 	// Tell gives the guest program an order with the reply to its next request. Outcome: [OrderDone].
 	Tell struct {
@@ -62,6 +68,17 @@ type (
 		Order
 	}
 )
+
+// Offer is the serving of a channel file, without the host.
+func Offer(version uint64, file []byte) Serve {
+	return Serve{Version: version, Path: content.ChannelPath, Digest: content.Digest(file), Size: int64(len(file)), Content: file}
+}
+
+// To is the same for a host.
+func (a Serve) To(host string) Serve {
+	a.Host = host
+	return a
+}
 
 func (a Boot) Target() string     { return a.Host }
 func (a Reset) Target() string    { return a.Host }

@@ -159,19 +159,19 @@ func TestChannelConversation(t *testing.T) {
 		t.Errorf("hello %+v", h)
 	}
 	l.hello(bootA) // said again it is answered again, and is no event
-	file := make([]byte, maxContent)
-	if err := l.channel.Service.Serve(fleet.Serve{Host: "h1", Version: 5, Content: file}); err != nil {
+	file := make([]byte, protocol.MaxPart)
+	if err := l.channel.Service.Serve(fleet.Offer(5, file).To("h1")); err != nil {
 		t.Fatal(err)
 	}
 	l.send(protocol.Request{ID: 2, Boot: bootA, Fetch: &protocol.Fetch{Have: 1}})
-	if r := l.reply(); r.ID != 2 || len(r.Content) != len(file) {
-		t.Errorf("reply %d with %d bytes of content", r.ID, len(r.Content))
+	if r := l.reply(); r.ID != 2 || r.Content == nil || len(r.Content.Data) != len(file) {
+		t.Errorf("reply %+v without the content", r)
 	}
 	if f := l.event(); f != (fleet.Fetched{Version: 5}) {
 		t.Errorf("%+v; a hello said again is no event", f)
 	}
 	l.send(protocol.Request{ID: 3, Boot: bootA, Fetch: &protocol.Fetch{Have: 5}})
-	if r := l.reply(); len(r.Content) != 0 {
+	if r := l.reply(); r.Content != nil {
 		t.Error("content that the guest has was sent again")
 	}
 	if err := l.channel.Service.Tell(fleet.Tell{Host: "h1", Order: removal}); err != nil {
@@ -313,7 +313,7 @@ func TestChannelGarbage(t *testing.T) {
 func TestChannelToDeafGuest(t *testing.T) {
 	l := talk(t)
 	l.hello(bootA)
-	if err := l.channel.Service.Serve(fleet.Serve{Host: "h1", Version: 5, Content: make([]byte, maxContent)}); err != nil {
+	if err := l.channel.Service.Serve(fleet.Offer(5, make([]byte, protocol.MaxPart)).To("h1")); err != nil {
 		t.Fatal(err)
 	}
 	l.event()
@@ -360,6 +360,9 @@ func FuzzRequest(f *testing.F) {
 				t.Errorf("%+v", g)
 			}
 		}}}
+		if err := c.Service.Serve(fleet.Offer(5, []byte("content"))); err != nil {
+			t.Fatal(err)
+		}
 		lines := protocol.NewLineReader(strings.NewReader(string(data)), protocol.MaxLine)
 		for line, err := lines.Next(); err == nil; line, err = lines.Next() {
 			if r, err := protocol.ParseRequest(line); err == nil {

@@ -2,7 +2,6 @@ package guestlink
 
 import (
 	"crypto/rand"
-	"fmt"
 	"sync"
 	"time"
 
@@ -10,27 +9,14 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 )
 
-const (
-	maxContent = 1 << 20 // bytes; what protocol.MaxReply leaves room for
-)
-
 // A Service is what a host's guest is given when it asks: it outlives the host's boots.
 type Service struct {
 	Spec fleet.HostSpec
 	Self func() (now time.Time, entropy []byte) // what a guest is to believe that asks who it is; nil for the machine's own
 
-	mu      sync.Mutex
-	version uint64
-	content []byte
-	orders  orders
-}
-
-// CheckServe refuses what no updater could be given: its error wraps fleet.ErrUnsupported.
-func CheckServe(a fleet.Serve) error {
-	if len(a.Content) == 0 || len(a.Content) > maxContent {
-		return fmt.Errorf("serve content of %d bytes to %s: want 1 to %d: %w", len(a.Content), a.Host, maxContent, fleet.ErrUnsupported)
-	}
-	return nil
+	mu     sync.Mutex
+	offer  fleet.Serve // without Content there is none
+	orders orders
 }
 
 // Serve has content offered from now on. Its error is one of [CheckServe].
@@ -40,7 +26,7 @@ func (s *Service) Serve(a fleet.Serve) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.version, s.content = a.Version, a.Content
+	s.offer = a
 	return nil
 }
 
@@ -66,8 +52,8 @@ func (s *Service) done(id uint64) (fleet.Order, bool) {
 	return s.orders.done(id)
 }
 
-// Answer makes the reply to a request, with the orders that wait. fetched is the event of its being sent, if content is
-// in it. A guest that asks who it is gets no orders: it has no boot ID yet to answer them under.
+// Answer makes the reply to a request, with the orders that wait. fetched is the event of its being sent, if the last
+// part of content is in it. A guest that asks who it is gets no orders: it has no boot ID yet to answer them under.
 func (s *Service) Answer(r protocol.Request) (reply protocol.Reply, fetched fleet.Happening) {
 	reply = protocol.Reply{ID: r.ID, Boot: r.Boot}
 	if r.Identify != nil {
@@ -76,8 +62,11 @@ func (s *Service) Answer(r protocol.Request) (reply protocol.Reply, fetched flee
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r.Fetch != nil && s.content != nil && r.Fetch.Have != s.version {
-		reply.Content, fetched = s.content, fleet.Fetched{Version: s.version}
+	if r.Fetch != nil {
+		var last bool
+		if reply.Content, last = partOf(s.offer, *r.Fetch); last {
+			fetched = fleet.Fetched{Version: s.offer.Version}
+		}
 	}
 	reply.Orders = s.orders.give()
 	return reply, fetched

@@ -54,16 +54,16 @@ func (m *machine) keepMemory(ctx context.Context, dir string, memory int64) (kep
 func (m *machine) dumpMemory(ctx context.Context, dir string, memory int64) error {
 	// One after the other: before it is copied with its holes, a dump takes as much of the disk as the guest has memory.
 	select {
-	case m.hypervisor.dumps <- struct{}{}:
-		defer func() { <-m.hypervisor.dumps }()
+	case m.site.dumps <- struct{}{}:
+		defer func() { <-m.site.dumps }()
 	case <-ctx.Done():
 		return fmt.Errorf("dump memory: %w", ctx.Err())
 	}
 	ctx, cancel := context.WithTimeout(ctx, DumpTime)
 	defer cancel()
-	place, name := m.hypervisor.place, m.domain.Name+dumpSuffix
-	err := m.hypervisor.line.Call(ctx, "dump memory", connect.CreateTime, func(l *golibvirt.Libvirt) error {
-		return l.DomainCoreDumpWithFormat(m.domain, place.Output(name), uint32(golibvirt.DomainCoreDumpFormatRaw), golibvirt.DumpMemoryOnly)
+	files, name := m.site.files, m.domain.Name+dumpSuffix
+	err := m.site.line.Call(ctx, "dump memory", connect.CreateTime, func(l *golibvirt.Libvirt) error {
+		return l.DomainCoreDumpWithFormat(m.domain, files.Output(name), uint32(golibvirt.DomainCoreDumpFormatRaw), golibvirt.DumpMemoryOnly)
 	})
 	if err != nil {
 		// libvirt removes what it has begun, and the run what libvirt could not.
@@ -71,11 +71,11 @@ func (m *machine) dumpMemory(ctx context.Context, dir string, memory int64) erro
 	}
 	core, err := os.OpenFile(filepath.Join(dir, dumpFile), os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o644)
 	if err != nil {
-		return errors.Join(fmt.Errorf("dump memory: %w", err), place.Remove(ctx, name))
+		return errors.Join(fmt.Errorf("dump memory: %w", err), files.Remove(ctx, name))
 	}
 	to := storage.Sparse(core)
-	err = place.Fetch(ctx, name, to, memory+dumpRoom)
-	if err = errors.Join(err, to.End(), place.Remove(ctx, name), core.Close()); err != nil {
+	err = files.Fetch(ctx, name, to, memory+dumpRoom)
+	if err = errors.Join(err, to.End(), files.Remove(ctx, name), core.Close()); err != nil {
 		return errors.Join(fmt.Errorf("dump memory: %w", err), os.Remove(core.Name()))
 	}
 	return nil

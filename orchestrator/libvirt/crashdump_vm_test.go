@@ -34,7 +34,7 @@ func TestCrashDump(t *testing.T) {
 			deadly := channelFile(t, 2, "field_count")
 			for i := range 2 {
 				host := fmt.Sprintf("host-%d", i)
-				r.do(fleet.Serve{Host: host, Version: 2, Content: deadly})
+				r.do(fleet.Offer(2, deadly).To(host))
 				p := await[fleet.Panic](r, host)
 				fell := r.seen[len(r.seen)-1].At
 				d := await[fleet.Dumped](r, host)
@@ -55,7 +55,7 @@ func TestCrashDump(t *testing.T) {
 				await[fleet.Panic](r, host)
 			}
 			// Closing waits for what is not dumped yet.
-			r.do(fleet.Serve{Host: "host-2", Version: 2, Content: deadly})
+			r.do(fleet.Offer(2, deadly).To("host-2"))
 			last := await[fleet.Panic](r, "host-2")
 			for i, want := range []int{1, 1, 0} { // also after a second panic
 				if n := count[fleet.Dumped](r, fmt.Sprintf("host-%d", i)); n != want {

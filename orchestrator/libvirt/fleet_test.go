@@ -19,6 +19,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/fleet/fleettest"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -55,7 +56,7 @@ func TestLifeOfAFleet(t *testing.T) {
 			t.Errorf("%d hosts boot at a time, want at most 2:\n%s", most, r.story())
 		}
 	}
-	r.do(fleet.Serve{Host: "host-1", Version: 7, Content: []byte("panic")})
+	r.do(fleet.Offer(7, []byte("panic")).To("host-1"))
 	if got := await[fleet.Fetched](r, "host-1"); got.Version != 7 {
 		t.Errorf("fetched %d", got.Version)
 	}
@@ -69,7 +70,7 @@ func TestLifeOfAFleet(t *testing.T) {
 		t.Error("the same boot ID after a reset")
 	}
 	await[fleet.Panic](r, "host-1") // it is still served the same
-	r.do(fleet.Serve{Host: "host-1", Version: 8, Content: []byte("nothing")}, fleet.Tell{Host: "host-1", Order: fleet.Order{ID: 1, Kind: fleet.RemoveContent}}, fleet.Boot{Host: "host-1", Mode: fleet.Safe})
+	r.do(fleet.Offer(8, []byte("nothing")).To("host-1"), fleet.Tell{Host: "host-1", Order: fleet.Order{ID: 1, Kind: fleet.RemoveContent}}, fleet.Boot{Host: "host-1", Mode: fleet.Safe})
 	if hello := await[fleet.Hello](r, "host-1"); hello.Mode != fleet.Safe {
 		t.Errorf("booted into %s", hello.Mode)
 	}
@@ -117,7 +118,7 @@ func TestHostileGuest(t *testing.T) {
 	version := uint64(0)
 	tell := func(what string) {
 		version++
-		r.do(fleet.Serve{Host: host, Version: 1000 + version, Content: []byte(what)})
+		r.do(fleet.Offer(1000+version, []byte(what)).To(host))
 	}
 	r.do(fleet.Boot{Host: host, Mode: fleet.Normal})
 	await[fleet.Hello](r, host)
@@ -210,24 +211,24 @@ func TestCloseWhileCreating(t *testing.T) {
 	_, hostile := images(t)
 	h := open(t)
 	name := qemu.DomainPrefix(h.cfg.RunID) + "1-host-0"
-	disk, err := h.place.Overlay(t.Context(), name+diskSuffix, "raw", hostile.Disk, hostile.DiskSize)
+	disk, err := h.site.files.Overlay(t.Context(), name+template.DiskSuffix, "raw", hostile.Disk, hostile.DiskSize)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := domain{name: name, title: name, accelerator: TCG, image: hostile, architecture: "none", mode: fleet.Normal, memory: 96 << 20, disk: disk}
+	d := kindOf(likeness(hostile, "none"), fleet.WallClock, fleet.Normal).guest(hostile, TCG).domain(name, name, disk)
 	closed, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := h.createMachine(closed, d, nil, listener{inbox: newInbox[any]()}); !errors.Is(err, context.Canceled) {
+	if _, err := h.site.createMachine(closed, d, nil, listener{hear: func(*machine, news) {}}); !errors.Is(err, context.Canceled) {
 		t.Errorf("it is made: %v", err)
 	}
-	err = h.line.Call(t.Context(), "look for it", connect.CallTime, func(l *golibvirt.Libvirt) error {
+	err = h.site.line.Call(t.Context(), "look for it", connect.CallTime, func(l *golibvirt.Libvirt) error {
 		_, err := l.DomainLookupByName(name)
 		return err
 	})
 	if !connect.IsGone(err) {
 		t.Errorf("it is left: %v", err)
 	}
-	words, err := os.ReadFile(filepath.Join(h.work.Path, "h/libvirt/qemu/log", name+".log"))
+	words, err := os.ReadFile(filepath.Join(h.site.work.Path, "h/libvirt/qemu/log", name+".log"))
 	if err != nil || !strings.Contains(string(words), "-name guest="+name+",") {
 		t.Errorf("there was no QEMU: %v", err)
 	}
@@ -245,7 +246,7 @@ func TestDaemonRestarts(t *testing.T) {
 	if err := unix.Kill(h.daemon.Process.PID, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	r.do(fleet.Serve{Host: "host-0", Version: 7, Content: []byte("panic")})
+	r.do(fleet.Offer(7, []byte("panic")).To("host-0"))
 	if p := await[fleet.Panic](r, "host-0"); p.Type != "sysrq" {
 		t.Errorf("%+v", p)
 	}
@@ -264,7 +265,7 @@ func TestDaemonLost(t *testing.T) {
 	r.do(fleet.Boot{Host: "host-0", Mode: fleet.Normal})
 	await[fleet.Hello](r, "host-0")
 	// It cannot be started again: its settings are gone.
-	if err := os.RemoveAll(filepath.Join(h.work.Path, "c")); err != nil {
+	if err := os.RemoveAll(filepath.Join(h.site.work.Path, "c")); err != nil {
 		t.Fatal(err)
 	}
 	if err := unix.Kill(h.daemon.Process.PID, unix.SIGKILL); err != nil {
@@ -358,7 +359,7 @@ func TestTinyImage(t *testing.T) {
 		await(r, host, func(b fleet.Beat) bool { return b.AgentState == "running" && b.WorkUnits > 0 })
 	}
 	file := channelFile(t, 2, "field_count")
-	r.do(fleet.Serve{Host: "host-0", Version: 2, Content: file}, fleet.Serve{Host: "host-1", Version: 2, Content: file})
+	r.do(fleet.Offer(2, file).To("host-0"), fleet.Offer(2, file).To("host-1"))
 	p := await[fleet.Panic](r, "host-0")
 	if p.Source != "device" || p.Module != "agentk" || p.Function == "" {
 		t.Errorf("%+v", p)

@@ -125,7 +125,7 @@ func TestDiskFillsUp(t *testing.T) {
 	r := start(t, h, tiny, 1, func(c *FleetConfig) { c.Hosts[0].Architecture = "user" })
 	r.bootAll(1)
 	ballast := fill(t, root)
-	r.do(fleet.Serve{Host: "host-0", Version: 2, Content: channelFile(t, 2, "none")})
+	r.do(fleet.Offer(2, channelFile(t, 2, "none")).To("host-0"))
 	if failed := awaitInfra(r, "host-0"); failed.Op != "write to disk" || !strings.Contains(failed.Reason, "no space left") {
 		t.Errorf("%+v", failed)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/fleetfall/fleetfall/internal/daemonuri"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/cache"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemon"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
@@ -108,3 +109,10 @@ func collectAt(ctx context.Context, c *connect.Connection, store, runID string) 
 	}
 	return errors.Join(errs...)
 }
+
+// CacheLeftovers lists what killed runs left in the cache (Config.Cache), sorted: templates and verdicts that are not
+// whole. It changes nothing. While a run writes to the cache it lists nothing.
+func CacheLeftovers(dir string) ([]string, error) { return cache.Leftovers(dir) }
+
+// RemoveCacheLeftovers removes what CacheLeftovers lists, and returns what it has removed.
+func RemoveCacheLeftovers(dir string) ([]string, error) { return cache.RemoveLeftovers(dir) }

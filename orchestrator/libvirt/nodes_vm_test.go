@@ -48,7 +48,7 @@ func TestTwoMachines(t *testing.T) {
 		}
 	}
 	// What is far away can be served, panics, and is seen to; its disk is its own.
-	r.do(fleet.Serve{Host: "host-0", Version: 2, Content: channelFile(t, 2, "field_count")})
+	r.do(fleet.Offer(2, channelFile(t, 2, "field_count")).To("host-0"))
 	p := await[fleet.Panic](r, "host-0")
 	if p.Module != "agentk" || p.Function == "" || p.Source != "device" {
 		t.Errorf("%+v", p)
@@ -59,7 +59,7 @@ func TestTwoMachines(t *testing.T) {
 	}
 	await[fleet.Panic](r, "host-0")
 	expectDump(t, r, "host-0", p)
-	r.do(fleet.Serve{Host: "host-0", Version: 3, Content: channelFile(t, 3, "none")}, fleet.Tell{Host: "host-0", Order: fleet.Order{ID: 1, Kind: fleet.RemoveContent}},
+	r.do(fleet.Offer(3, channelFile(t, 3, "none")).To("host-0"), fleet.Tell{Host: "host-0", Order: fleet.Order{ID: 1, Kind: fleet.RemoveContent}},
 		fleet.Boot{Host: "host-0", Mode: fleet.Safe})
 	if h := await[fleet.Hello](r, "host-0"); h.Mode != fleet.Safe || h.BootID == hello["host-0"].BootID {
 		t.Errorf("%+v", h)
@@ -95,22 +95,22 @@ func TestTwoMachines(t *testing.T) {
 	if err := h.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if _, err := workdir.ReadOwner(h.work.Path); err != nil {
+	if _, err := workdir.ReadOwner(h.site.work.Path); err != nil {
 		t.Errorf("nothing tells gc of the machine that was given up: %v", err)
 	}
-	left := Leftover{RunID: h.cfg.RunID, Dir: h.work.Path, Known: true, URI: h.cfg.URI, Store: h.cfg.Store}
+	left := Leftover{RunID: h.cfg.RunID, Dir: h.site.work.Path, Known: true, URI: h.cfg.URI, Store: h.cfg.Store}
 	two.Kill()
-	if err := collect(t.Context(), left, h.log); err == nil {
+	if err := collect(t.Context(), left, h.site.log); err == nil {
 		t.Error("what is left on a machine that is away was collected")
 	}
-	if _, err := workdir.ReadOwner(h.work.Path); err != nil {
+	if _, err := workdir.ReadOwner(h.site.work.Path); err != nil {
 		t.Errorf("nothing tells gc of it any more: %v", err)
 	}
 	two.Start(t)
-	if err := collect(t.Context(), left, h.log); err != nil {
+	if err := collect(t.Context(), left, h.site.log); err != nil {
 		t.Error(err)
 	}
-	if err := h.work.Remove(); err != nil {
+	if err := h.site.work.Remove(); err != nil {
 		t.Error(err)
 	}
 	files, err := filepath.Glob(two.Dir + "/h/store/*" + h.cfg.RunID + "*")
@@ -167,12 +167,12 @@ func TestDaemonRestartUnderFleet(t *testing.T) {
 	d.Kill()
 	d.Start(t)
 	for _, host := range []string{"host-0", "host-1"} {
-		r.do(fleet.Serve{Host: host, Version: 2, Content: channelFile(t, 2, "none")})
+		r.do(fleet.Offer(2, channelFile(t, 2, "none")).To(host))
 		await(r, host, func(b fleet.Beat) bool { return b.ContentVersion == 2 })
 		r.do(fleet.Tell{Host: host, Order: fleet.Order{ID: 2, Kind: fleet.RemoveContent}})
 		await[fleet.OrderDone](r, host)
 	}
-	r.do(fleet.Serve{Host: "host-0", Version: 3, Content: channelFile(t, 3, "field_count")})
+	r.do(fleet.Offer(3, channelFile(t, 3, "field_count")).To("host-0"))
 	if p := await[fleet.Panic](r, "host-0"); p.Module != "agentk" || p.Source != "device" {
 		t.Errorf("%+v", p)
 	}

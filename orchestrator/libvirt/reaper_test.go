@@ -94,7 +94,7 @@ func howQEMUEnds(r *run, deadly []byte, oomBefore int) {
 		r.do(fleet.Boot{Host: "host-0", Mode: fleet.Normal})
 		await[fleet.Hello](r, "host-0")
 	}
-	r.do(fleet.Serve{Host: "host-1", Version: 7, Content: deadly})
+	r.do(fleet.Offer(7, deadly).To("host-1"))
 	await[fleet.Panic](r, "host-1")
 	r.close()
 	if n := count[fleet.Panic](r, "host-0") + count[fleet.PoweredOff](r, "host-0"); n != 0 {

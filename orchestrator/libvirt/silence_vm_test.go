@@ -32,11 +32,11 @@ func TestWhoseSilence(t *testing.T) {
 	}
 	stop("host-0")
 	domain := golibvirt.Domain{Name: r.Fleet.(vms).domainOf("host-1"), UUID: r.Fleet.(*vmFleet).hosts["host-1"].machine.domain.UUID}
-	err := h.line.Call(t.Context(), "pause", connect.CallTime, func(l *golibvirt.Libvirt) error { return l.DomainSuspend(domain) })
+	err := h.site.line.Call(t.Context(), "pause", connect.CallTime, func(l *golibvirt.Libvirt) error { return l.DomainSuspend(domain) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.do(fleet.Serve{Host: "host-2", Version: 7, Content: []byte("fall silent")})
+	r.do(fleet.Offer(7, []byte("fall silent")).To("host-2"))
 	want := map[string]string{"host-0": "stopped QEMU", "host-1": "paused"}
 	lastBeat, failed := map[string]time.Duration{}, map[string]time.Duration{}
 	for _, e := range r.seen {

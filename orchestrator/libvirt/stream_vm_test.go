@@ -133,7 +133,7 @@ func (g *remoteGuest) answer(r protocol.Request, content string) {
 	case r.Hello != nil: // an answer of many frames
 		reply.Error = strings.Repeat("long ", 200_000)
 	case r.Fetch != nil:
-		reply.Content = []byte(content)
+		reply.Content = &protocol.Content{Data: []byte(content)}
 	}
 	line, err := protocol.AppendLine(nil, reply)
 	if err != nil {

@@ -6,46 +6,32 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
 
 	"github.com/fleetfall/fleetfall/agents/protocol"
-	"github.com/fleetfall/fleetfall/internal/tool"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/domain"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
-// saveSuffix ends the name of a save image.
-const saveSuffix = ".save"
-
-// A templateKind is what hosts have in common that may be copies of one template.
-type templateKind struct {
-	image        string // name
-	architecture string
-	memory       int64 // bytes
-	oops         fleet.Oops
-	clock        fleet.Clock
-	mode         fleet.BootMode // of the boot
-}
-
-// kindOf is what hosts of a spec are copies of, when they boot into a mode on a clock.
-func kindOf(s fleet.HostSpec, clock fleet.Clock, mode fleet.BootMode) templateKind {
-	return templateKind{s.Image, s.Architecture, s.MemoryBytes, s.Oops, clock, mode}
-}
+// A Boot is what one boot took, from power-on, on this machine as busy as it was.
+type Boot = template.Boot
 
 // A Preparation is what is known of hosts of one kind before any of them boots.
 type Preparation struct {
-	Node     string // name of the machine; "" for the only one
-	Copies   bool   // first boots can be copies of a template
-	Reason   string // why they cannot, or where the template is from
-	Boot     Boot   // the template's; zero when it is not known
-	Overhead int64  // bytes that QEMU took besides the guest's memory when the template stood still; 0 when not known
-	Own      int64  // bytes that a copy had in memory that no other shares, at its first beat; 0 when not known
+	Node     string        // name of the machine; "" for the only one
+	Copies   bool          // first boots can be copies of a template
+	Reason   string        // why they cannot, or where the template is from
+	Boot     template.Boot // the template's; zero when it is not known
+	Overhead int64         // bytes that QEMU took besides the guest's memory when the template stood still; 0 when not known
+	Own      int64         // bytes that a copy had in memory that no other shares, at its first beat; 0 when not known
 }
 
 // Prepare finds or makes the templates for hosts like this one on a clock, and tries a copy of each: hosts of its image, which is
@@ -75,7 +61,7 @@ func (h *Hypervisor) prepareKind(ctx context.Context, image vmimages.Image, kind
 	t, err := h.prepareTemplate(ctx, image, kind)
 	p := Preparation{Node: h.cfg.Node}
 	if t != nil {
-		p.Boot, p.Overhead, p.Own, p.Reason = t.kept.Boot, t.kept.Overhead, t.kept.Own, t.from
+		p.Boot, p.Overhead, p.Own, p.Reason = t.Kept.Boot, t.Kept.Overhead, t.Kept.Own, t.From
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -90,16 +76,9 @@ func (h *Hypervisor) prepareKind(ctx context.Context, image vmimages.Image, kind
 	return p, nil
 }
 
-// setTemplate makes hosts of a kind copies of a template; with nil, boot.
-func (h *Hypervisor) setTemplate(kind templateKind, t *template) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.templates[kind] = t
-}
-
 // prepareTemplate returns a template of which a copy was tried. With an error, the template is what is known of the boot.
-func (h *Hypervisor) prepareTemplate(ctx context.Context, image vmimages.Image, kind templateKind) (*template, error) {
-	image, err := h.image(ctx, image)
+func (h *Hypervisor) prepareTemplate(ctx context.Context, image vmimages.Image, kind templateKind) (*template.Template, error) {
+	image, err := h.site.image(ctx, image)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +86,7 @@ func (h *Hypervisor) prepareTemplate(ctx context.Context, image vmimages.Image, 
 	if err != nil {
 		return nil, err
 	}
-	t, err := h.place.find(ctx, key, h.templateDomain(image, kind).name, kind.clock != fleet.VirtualClock)
+	t, err := h.shelf.Find(ctx, key, h.templateName(kind), kind.clock != fleet.VirtualClock)
 	if err == nil && t != nil {
 		if err = h.tryCopy(ctx, image, kind, t); err == nil {
 			return t, nil
@@ -117,9 +96,9 @@ func (h *Hypervisor) prepareTemplate(ctx context.Context, image vmimages.Image, 
 		return t, ctx.Err()
 	}
 	if err != nil {
-		h.log.Warn().Err(err).Str("template", key).Msg("a kept template is of no use and is made again")
-		if err := h.place.discard(ctx, key); err != nil {
-			h.log.Warn().Err(err).Str("template", key).Msg("it could not be removed")
+		h.site.log.Warn().Err(err).Str("template", key).Msg("a kept template is of no use and is made again")
+		if err := h.shelf.Discard(ctx, key); err != nil {
+			h.site.log.Warn().Err(err).Str("template", key).Msg("it could not be removed")
 		}
 	}
 	for _, pace := range doorPaces {
@@ -132,103 +111,89 @@ func (h *Hypervisor) prepareTemplate(ctx context.Context, image vmimages.Image, 
 	}
 	if err != nil {
 		// Hosts that boot instead may need the room. What cannot be removed, or was never there, goes with the run.
-		name := h.place.templateName(key, h.templateDomain(image, kind).name)
-		_ = h.place.Remove(context.WithoutCancel(ctx), name+ramSuffix)
-		_ = h.place.Remove(context.WithoutCancel(ctx), name+diskSuffix)
+		name := h.shelf.Name(key, h.templateName(kind))
+		_ = h.site.files.Remove(context.WithoutCancel(ctx), name+template.RAMSuffix)
+		_ = h.site.files.Remove(context.WithoutCancel(ctx), name+template.DiskSuffix)
 		return t, err
 	}
-	if path, err := h.place.keep(ctx, t, key); err != nil {
-		h.log.Warn().Err(err).Msg("the template is not kept for later runs")
+	if path, err := h.shelf.Keep(ctx, t, key); err != nil {
+		h.site.log.Warn().Err(err).Msg("the template is not kept for later runs")
 	} else if path != "" {
-		t.from += ", and kept in " + path
+		t.From += ", and kept in " + path
 	}
 	return t, nil
 }
 
-// templateFor is the template that a boot of a host is a copy of: on the wall clock, its first. nil when it is a real boot.
-func (h *Hypervisor) templateFor(s fleet.HostSpec, clock fleet.Clock, mode fleet.BootMode) *template {
-	if s.Cold {
-		return nil
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.templates[kindOf(s, clock, mode)]
-}
-
-// templateDomain is the VM that is to become a template, without its files.
-func (h *Hypervisor) templateDomain(image vmimages.Image, kind templateKind) domain {
-	d := domain{
-		name:  fmt.Sprintf("%st-%s-%s-%s-%d", qemu.DomainPrefix(h.cfg.RunID), kind.image, kind.architecture, cmp.Or(kind.oops, fleet.OopsPanic), kind.memory>>20),
-		title: "template", accelerator: h.Facts().Accelerator.Name,
-		image: image, architecture: kind.architecture, oops: kind.oops, mode: kind.mode, memory: kind.memory, share: true,
-	}
+// templateName is the name of the VM that is to become a template.
+func (h *Hypervisor) templateName(kind templateKind) string {
+	name := fmt.Sprintf("%st-%s-%s-%s-%d",
+		qemu.DomainPrefix(h.cfg.RunID), kind.image, kind.architecture, cmp.Or(kind.oops, fleet.OopsPanic), kind.memory>>20)
 	if kind.clock == fleet.VirtualClock {
-		d.name += "-" + string(kind.mode)
-		d.virtual = &virtualParts{diskSize: image.DiskSize}
+		name += "-" + string(kind.mode)
 	}
-	return d
+	return name
 }
 
 // templateKey names a template by all that it depends on. It changes with the domain's own description, and so with
 // every change of this package to it.
 func (h *Hypervisor) templateKey(image vmimages.Image, kind templateKind) (string, error) {
 	f := h.Facts()
-	d := h.templateDomain(image, kind)
-	h.place.lines(&d)
-	d.name, d.disk, d.serial, d.guest, d.ram = "t", "/disk", "/serial", "/guest", "/ram"
+	d := kind.guest(image, f.Accelerator.Name).domain("t", "template", "/disk")
+	d.Console, d.Link, d.RAM = domain.Socket{Path: "/serial"}, domain.Channel{Path: "/guest"}, domain.File{Path: "/ram", Share: true}
 	door := ""
-	if d.virtual != nil {
-		d.virtual.mailbox, d.virtual.bell = "/mailbox", "/bell"
+	if d.Virtual() {
+		d.Console, d.Link = domain.Pipe{Path: "/serial"}, domain.Mailbox{Memory: "/mailbox", Bell: "/bell"}
 		door = fmt.Sprintf("door %d %d", doorHolds, doorTicks)
 	}
-	xml, err := d.xml()
+	xml, err := d.XML()
 	if err != nil {
 		return "", err
 	}
-	emulator := ""
-	if program, err := tool.Find("qemu-system-x86_64"); err == nil && !h.remote() {
-		if info, err := os.Stat(program); err == nil { // an update of the package keeps QEMU's version
-			emulator = fmt.Sprintf("%s %d %v", program, info.Size(), info.ModTime().UTC())
-		}
-	}
-	key := sha256.Sum256(fmt.Appendf(nil, "%d %q %q %q %q %q %q %q %q %q", templateSchema, image.Digest, image.Disk, xml, f.QEMU, f.Libvirt,
-		f.CPU, f.Accelerator.Name, emulator, door))
+	key := sha256.Sum256(fmt.Appendf(nil, "%d %q %q %q %q %q %q %q %q %q", template.Schema, image.Digest, image.Disk, xml, f.QEMU, f.Libvirt,
+		f.CPU, f.Accelerator.Name, h.site.place.facts().emulator, door))
 	return fmt.Sprintf("%s-%s-%x", kind.image, kind.architecture, key[:8]), nil
 }
 
 // makeTemplate boots a host to its first question and keeps what it then is. pace is how it is stopped at the door, see doorPaces.
 func (h *Hypervisor) makeTemplate(
 	ctx context.Context, image vmimages.Image, kind templateKind, key string, pace time.Duration,
-) (t *template, err error) {
-	d := h.templateDomain(image, kind)
-	files := h.place.templateName(key, d.name)
-	t = &template{from: "booted for this run"}
-	if d.virtual == nil {
-		d.disk, err = h.place.Overlay(ctx, files+diskSuffix, "raw", image.Disk, image.DiskSize)
-		t.disk = d.disk
+) (t *template.Template, err error) {
+	name := h.templateName(kind)
+	files := h.shelf.Name(key, name)
+	t = &template.Template{From: "booted for this run"}
+	var disk string
+	if kind.clock != fleet.VirtualClock {
+		disk, err = h.site.files.Overlay(ctx, files+template.DiskSuffix, "raw", image.Disk, image.DiskSize)
+		t.Disk = disk
 	} else { // a disk of which nothing is kept
-		d.disk, err = h.place.(*here).CopyDisk(files+diskSuffix, image.Disk)
-		defer func() { err = errors.Join(err, h.place.Remove(context.WithoutCancel(ctx), files+diskSuffix)) }()
+		disk, err = h.site.local.CopyDisk(files+template.DiskSuffix, image.Disk)
+		defer func() {
+			err = errors.Join(err, h.site.files.Remove(context.WithoutCancel(ctx), files+template.DiskSuffix))
+		}()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("make template: %w", err)
 	}
-	if d.ram, err = h.place.Blank(ctx, files+ramSuffix, kind.memory); err != nil {
+	ram, err := h.site.files.Blank(ctx, files+template.RAMSuffix, kind.memory)
+	if err != nil {
 		return nil, fmt.Errorf("make template: %w", err)
 	}
-	log, err := guestlink.OpenConsoleLog("", d.name)
+	d := kind.guest(image, h.Facts().Accelerator.Name).domain(name, "template", disk)
+	d.RAM = domain.File{Path: ram, Share: true}
+	log, err := guestlink.OpenConsoleLog("", name)
 	if err != nil {
 		return nil, err
 	}
 	asked := make(chan protocol.Request, 1)
-	l := listener{inbox: newInbox[any](), log: log, service: &guestlink.Service{}, emit: func(fleet.Happening) {}, ask: func(r protocol.Request) {
+	messages := inbox.New[makerMessage]()
+	l := listener{hear: func(m *machine, n news) { messages.Put(makerHeard{m, n}) }, log: log, service: &guestlink.Service{}, emit: func(fleet.Happening) {}, ask: func(r protocol.Request) {
 		select {
 		case asked <- r:
 		default:
 		}
 	}}
-	l.rung = func(m *machine) { l.inbox.put(m.heardRing()) }
-	m, err := h.createMachine(ctx, d, nil, l)
+	l.rung = func(m *machine) { messages.Put(makerHeard{m, m.heardRing()}) }
+	m, err := h.site.createMachine(ctx, d, nil, l)
 	if err != nil {
 		return nil, fmt.Errorf("make template: %w", err)
 	}
@@ -237,28 +202,39 @@ func (h *Hypervisor) makeTemplate(
 	if err := m.resume(ctx); err != nil {
 		return nil, fmt.Errorf("make template: %w", err)
 	}
-	t.ram = d.ram
-	if d.virtual == nil {
+	t.RAM = ram
+	if kind.clock != fleet.VirtualClock {
 		var question protocol.Request
-		question, err = awaitQuestion(ctx, l.inbox, asked, begin, &t.kept.Boot)
-		t.kept.Question = question.ID
+		question, err = awaitQuestion(ctx, messages, asked, begin, &t.Kept.Boot)
+		t.Kept.Question = question.ID
 	} else {
-		t.kept.Door, err = h.stopAtDoor(ctx, m, l.inbox, pace, begin, &t.kept.Boot)
+		keeper := doorkeeper{m: m, messages: messages, pace: pace, begin: begin, boot: &t.Kept.Boot}
+		t.Kept.Door, err = keeper.stop(ctx)
 	}
 	if err != nil {
 		return t, fmt.Errorf("make template: %w\n%s", err, log.End())
 	}
-	if t.kept.Overhead, err = h.place.privateMemory(d.name); err != nil {
-		h.log.Debug().Err(err).Msg("QEMU's own memory is not known")
+	if t.Kept.Overhead, err = h.site.place.privateMemory(name); err != nil {
+		h.site.log.Debug().Err(err).Msg("QEMU's own memory is not known")
 	}
-	if t.state, err = h.save(ctx, m); err != nil {
+	if t.State, err = h.save(ctx, m); err != nil {
 		return t, fmt.Errorf("make template: %w", err)
 	}
 	return t, nil
 }
 
+// A makerMessage is what who makes a template takes from the inbox: news of its VM and, on the virtual clock, what it does at the door.
+type makerMessage interface{ toMaker() }
+
+type makerHeard struct {
+	m    *machine
+	what news
+}
+
+func (makerHeard) toMaker() {}
+
 // awaitQuestion waits until the guest asks who it is, and notes what that took.
-func awaitQuestion(ctx context.Context, heard *inbox[any], asked <-chan protocol.Request, begin time.Time, b *Boot) (protocol.Request, error) {
+func awaitQuestion(ctx context.Context, messages *inbox.Inbox[makerMessage], asked <-chan protocol.Request, begin time.Time, b *template.Boot) (protocol.Request, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, templateTime, fmt.Errorf("the guest asked nothing within %v", templateTime))
 	defer cancel()
 	for {
@@ -268,10 +244,12 @@ func awaitQuestion(ctx context.Context, heard *inbox[any], asked <-chan protocol
 			return r, nil
 		case <-ctx.Done():
 			return protocol.Request{}, context.Cause(ctx)
-		case <-heard.ready:
-			for message, ok := heard.take(); ok; message, ok = heard.take() {
-				if err := hears(b, message, begin); err != nil {
-					return protocol.Request{}, err
+		case <-messages.Ready:
+			for message, ok := messages.Take(); ok; message, ok = messages.Take() {
+				if h, ok := message.(makerHeard); ok {
+					if err := hears(b, h.what, begin); err != nil {
+						return protocol.Request{}, err
+					}
 				}
 			}
 		}
@@ -279,17 +257,17 @@ func awaitQuestion(ctx context.Context, heard *inbox[any], asked <-chan protocol
 }
 
 // hears takes what is heard of a template's boot beside its question; an error is why nothing will come of it.
-func hears(b *Boot, message any, begin time.Time) error {
-	switch m := message.(type) {
+func hears(b *template.Boot, what news, begin time.Time) error {
+	switch n := what.(type) {
 	case spoke:
 		b.FirstByte = time.Since(begin)
 	case crashed:
-		return fmt.Errorf("the guest crashed: %s", m.report.Title)
-	case connect.Event:
-		if m.Kind == golibvirt.DomainEventStopped || m.Kind == golibvirt.DomainEventCrashed {
+		return fmt.Errorf("the guest crashed: %s", n.report.Title)
+	case domainEvent:
+		if n.Kind == golibvirt.DomainEventStopped || n.Kind == golibvirt.DomainEventCrashed {
 			return errors.New("its VM ended")
 		}
-		if m.DiskFailed() {
+		if n.DiskFailed() {
 			return connect.ErrDiskFailed
 		}
 	}
@@ -302,54 +280,41 @@ const templateTime = 3 * time.Minute
 // save stops the VM, unless it stands still already, and returns the state of its devices. Its memory is a shared file. The VM is gone then.
 func (h *Hypervisor) save(ctx context.Context, m *machine) ([]byte, error) {
 	name := m.domain.Name + saveSuffix
-	err := h.line.Call(ctx, "save template", connect.CreateTime, func(l *golibvirt.Libvirt) error {
+	err := h.site.line.Call(ctx, "save template", connect.CreateTime, func(l *golibvirt.Libvirt) error {
 		if err := l.DomainSuspend(m.domain); err != nil {
 			return err
 		}
-		const leaveMemory = `{"execute":"migrate-set-capabilities","arguments":{"capabilities":[{"capability":"` + ignoreShared + `","state":true}]}}`
+		const leaveMemory = `{"execute":"migrate-set-capabilities","arguments":{"capabilities":[{"capability":"` + template.IgnoreShared + `","state":true}]}}`
 		if _, err := l.QEMUDomainMonitorCommand(m.domain, leaveMemory, 0); err != nil {
 			return err
 		}
-		return l.DomainSaveFlags(m.domain, h.place.Output(name), nil, 0)
+		return l.DomainSaveFlags(m.domain, h.site.files.Output(name), nil, 0)
 	})
 	if err != nil {
 		return nil, err
 	}
-	image, err := h.place.Read(ctx, name, maxState+maxSaveXML)
-	if err = errors.Join(err, h.place.Remove(ctx, name)); err != nil {
+	image, err := h.site.files.Read(ctx, name, template.MaxState+template.MaxSaveXML)
+	if err = errors.Join(err, h.site.files.Remove(ctx, name)); err != nil {
 		return nil, err
 	}
-	state, err := savedState(image)
+	state, err := template.SavedState(image)
 	if err != nil {
 		return nil, err
 	}
-	return privateState(state)
-}
-
-// restore has libvirt start a domain as a copy of a template, which then stands still.
-func (h *Hypervisor) restore(ctx context.Context, d domain, xml string, t *template) (err error) {
-	name := d.name + saveSuffix
-	path, err := h.place.Write(ctx, name, appendSaveImage(nil, xml, t.state))
-	if err != nil {
-		return fmt.Errorf("start as a copy: %w", err)
-	}
-	defer func() { err = errors.Join(err, h.place.Remove(ctx, name)) }()
-	return h.line.Call(ctx, "start as a copy", connect.CreateTime, func(l *golibvirt.Libvirt) error {
-		return l.DomainRestoreFlags(path, nil, uint32(golibvirt.DomainSavePaused))
-	})
+	return template.PrivateState(state)
 }
 
 // tryCopy starts one copy and waits until it says hello: that cloning works here is not to be believed before.
-func (h *Hypervisor) tryCopy(ctx context.Context, image vmimages.Image, kind templateKind, t *template) (err error) {
+func (h *Hypervisor) tryCopy(ctx context.Context, image vmimages.Image, kind templateKind, t *template.Template) (err error) {
 	spec := fleet.HostSpec{
 		Name: "copy", Image: kind.image, Architecture: kind.architecture, MemoryBytes: kind.memory, Oops: kind.oops,
 		Tempo: fleet.Tempo{Beat: time.Minute, Poll: time.Minute, Work: time.Minute, Threat: time.Minute},
 	}
 	cfg := FleetConfig{Cell: "copy", Clock: kind.clock, Images: map[string]vmimages.Image{image.Name: image}, Hosts: []fleet.HostSpec{spec}, HelloTimeout: templateTime}
-	h.setTemplate(kind, t)
+	h.site.setTemplate(kind, t)
 	defer func() {
 		if err != nil {
-			h.setTemplate(kind, nil)
+			h.site.setTemplate(kind, nil)
 		}
 	}()
 	f, err := Machines{h}.newVMs(cfg)
@@ -371,8 +336,8 @@ func (h *Hypervisor) tryCopy(ctx context.Context, image vmimages.Image, kind tem
 		}
 		switch what := e.What.(type) {
 		case fleet.Beat: // it has said hello, and has done what every guest does at its start
-			if t.kept.Own, err = h.place.privateMemory(f.domainOf(spec.Name)); err != nil {
-				h.log.Debug().Err(err).Msg("a copy's memory is not known")
+			if t.Kept.Own, err = h.site.place.privateMemory(f.domainOf(spec.Name)); err != nil {
+				h.site.log.Debug().Err(err).Msg("a copy's memory is not known")
 			}
 			return nil
 		case fleet.BootFailed:

@@ -17,6 +17,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -69,7 +70,7 @@ func (r *run) guestMemory(host string) []byte {
 	var memory []byte
 	for size := uint64(h.spec.MemoryBytes); uint64(len(memory)) < size; {
 		const atMost = 2 << 20 // of libvirt's 4 MiB in one answer
-		err := h.hypervisor.line.Call(r.t.Context(), "read the guest's memory", connect.CreateTime, func(l *golibvirt.Libvirt) error {
+		err := h.site.line.Call(r.t.Context(), "read the guest's memory", connect.CreateTime, func(l *golibvirt.Libvirt) error {
 			domain, err := l.DomainLookupByName(h.domainName)
 			if err != nil {
 				return err
@@ -105,6 +106,11 @@ func hostNames(memory []byte, release string) []string {
 	}
 }
 
+// likeness is a host of tests.
+func likeness(image vmimages.Image, architecture string) fleet.HostSpec {
+	return fleet.HostSpec{Image: image.Name, Architecture: architecture, MemoryBytes: 96 << 20}
+}
+
 // ownTemplates has a test make its templates itself.
 func ownTemplates(c *Config) { c.Cache = "" }
 
@@ -118,8 +124,8 @@ func TestCopies(t *testing.T) {
 		if !p.Copies || p.Reason != "booted for this run" || p.Boot.FirstByte <= 0 || p.Boot.Asked <= p.Boot.FirstByte {
 			t.Fatalf("%+v", p)
 		}
-		template := h.templates[templateKind{tiny.Name, architecture, 96 << 20, "", fleet.WallClock, fleet.Normal}]
-		memory, err := os.ReadFile(template.ram)
+		template := h.site.templateFor(likeness(tiny, architecture), fleet.WallClock, fleet.Normal)
+		memory, err := os.ReadFile(template.RAM)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -156,7 +162,7 @@ func TestCopies(t *testing.T) {
 			t.Errorf("%d boot IDs of %d hosts: %v", len(ids), hosts, ids)
 		}
 		r.close()
-		after, err := os.ReadFile(template.ram)
+		after, err := os.ReadFile(template.RAM)
 		if err != nil || !bytes.Equal(memory, after) {
 			t.Errorf("the template's memory has changed under its copies (%v)", err)
 		}
@@ -173,7 +179,7 @@ func TestResetOfACopy(t *testing.T) {
 	r := start(t, h, tiny, 2, func(c *FleetConfig) { c.Hosts[0].Architecture, c.Hosts[1].Architecture = "user", "user" })
 	_, hello := r.bootAll(2)
 	const host = "host-0"
-	r.do(fleet.Serve{Host: host, Version: 2, Content: channelFile(t, 2, "none")})
+	r.do(fleet.Offer(2, channelFile(t, 2, "none")).To(host))
 	await(r, host, func(b fleet.Beat) bool { return b.ContentVersion == 2 })
 	r.do(fleet.Reset{Host: host})
 	if b := await[fleet.Booting](r, host); b.Cloned {
@@ -218,7 +224,7 @@ func TestNoCopies(t *testing.T) {
 
 	// What is to be the memory of the template cannot be made.
 	const architecture = "user"
-	inTheWay := h.place.(*here).Path(h.templateDomain(tiny, templateKind{tiny.Name, architecture, 96 << 20, "", fleet.WallClock, fleet.Normal}).name + ramSuffix)
+	inTheWay := h.site.local.Path(h.templateName(kindOf(likeness(tiny, architecture), fleet.WallClock, fleet.Normal)) + template.RAMSuffix)
 	if err := os.MkdirAll(filepath.Join(inTheWay, "something"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -245,11 +251,11 @@ func TestKeptTemplate(t *testing.T) {
 		t.Helper()
 		h := open(t, func(c *Config) { c.Cache = cache })
 		p := prepare(t, h, tiny, architecture)
-		key, err := h.templateKey(tiny, templateKind{tiny.Name, architecture, 96 << 20, "", fleet.WallClock, fleet.Normal})
+		key, err := h.templateKey(tiny, kindOf(likeness(tiny, architecture), fleet.WallClock, fleet.Normal))
 		if err != nil {
 			t.Fatal(err)
 		}
-		dir = h.place.(*here).templateDir(key)
+		dir = h.shelf.(*template.Cache).Dir(key)
 		if !p.Copies || p.Reason != want+dir || p.Boot.Asked == 0 {
 			t.Fatalf("%+v, want one that is %s%s", p, want, dir)
 		}
@@ -270,14 +276,14 @@ func TestKeptTemplate(t *testing.T) {
 		file   string
 		change func([]byte) []byte
 	}{
-		"memory cut short":        {ramFile, half},
-		"no memory":               {ramFile, func([]byte) []byte { return nil }},
-		"a description cut short": {templateFile, half},
-		"a flipped bit in the state": {stateFile, func(data []byte) []byte {
+		"memory cut short":        {template.RAMFile, half},
+		"no memory":               {template.RAMFile, func([]byte) []byte { return nil }},
+		"a description cut short": {template.File, half},
+		"a flipped bit in the state": {template.StateFile, func(data []byte) []byte {
 			data[len(data)/3] ^= 0x80
 			return data
 		}},
-		"a description of another template": {templateFile, func(data []byte) []byte {
+		"a description of another template": {template.File, func(data []byte) []byte {
 			return bytes.Replace(data, []byte(`"key": "`), []byte(`"key": "another-`), 1)
 		}},
 	} {
@@ -294,17 +300,17 @@ func TestKeptTemplate(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var changed []byte
-			alterFile(t, filepath.Join(dir, stateFile), func(state []byte) []byte {
+			alterFile(t, filepath.Join(dir, template.StateFile), func(state []byte) []byte {
 				changed = alter(bytes.Clone(state))
 				if bytes.Equal(state, changed) {
 					t.Fatal("a state without the machine's type")
 				}
 				return changed
 			})
-			alterFile(t, filepath.Join(dir, templateFile), func(text []byte) []byte {
-				var k keptTemplate
+			alterFile(t, filepath.Join(dir, template.File), func(text []byte) []byte {
+				var k template.Kept
 				err := json.Unmarshal(text, &k)
-				k.Files[stateFile] = sealOf(changed)
+				k.Files[template.StateFile] = template.SealOf(changed)
 				if err == nil {
 					text, err = json.Marshal(k)
 				}

@@ -14,8 +14,10 @@ import (
 	"github.com/fleetfall/fleetfall/agents/protocol"
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/domain"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -23,15 +25,14 @@ import (
 // streams. Images are shipped once and templates made once for each machine, and stay there under names that say by their
 // digests what they are.
 type there struct {
-	*storage.Remote
-	*notes
+	files *storage.Remote
+	shelf *template.Notes
 	line  *connect.Lifeline
 	runID string
 }
 
-func openThere(ctx context.Context, h *Hypervisor) (*there, error) {
-	files, err := storage.OpenRemote(ctx, h.line, h.cfg.Store)
-	return &there{Remote: files, notes: &notes{files: files, runID: h.cfg.RunID, own: map[string]bool{}}, line: h.line, runID: h.cfg.RunID}, err
+func newThere(files *storage.Remote, shelf *template.Notes, line *connect.Lifeline, runID string) *there {
+	return &there{files, shelf, line, runID}
 }
 
 func (p *there) image(ctx context.Context, image vmimages.Image) (vmimages.Image, error) {
@@ -41,32 +42,48 @@ func (p *there) image(ctx context.Context, image vmimages.Image) (vmimages.Image
 		to   *string
 	}{{image.Kernel, &placed.Kernel}, {image.Initrd, &placed.Initrd}, {image.Disk, &placed.Disk}} {
 		name := fmt.Sprintf("image-%s-%s", image.Digest, filepath.Base(f.from))
-		if err := p.Ship(ctx, f.from, name); err != nil {
+		if err := p.files.Ship(ctx, f.from, name); err != nil {
 			return image, err
 		}
-		*f.to = p.Path(name)
+		*f.to = p.files.Path(name)
 	}
 	return placed, nil
 }
 
 // lines leaves it to libvirt where sockets lie; it opens consoles only of terminals.
-func (p *there) lines(d *domain) { d.serial, d.guest = "", "" }
-
-func (p *there) console(ctx context.Context, _ domain, created golibvirt.Domain) (io.ReadCloser, error) {
-	conn, err := p.line.Connection(ctx)
-	if err != nil {
-		return nil, err
+func (p *there) lines(d *domain.Domain) lines {
+	d.Console, d.Link = domain.Terminal{}, domain.Channel{}
+	created := golibvirt.Domain{Name: d.Name, UUID: d.UUID}
+	return lines{
+		daemon: p.line,
+		console: func(ctx context.Context) (io.ReadCloser, error) {
+			conn, err := p.line.Connection(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return conn.OpenConsole(ctx, created)
+		},
+		channel: func(ctx context.Context) (net.Conn, error) {
+			conn, err := p.line.Connection(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return conn.OpenChannel(ctx, created, protocol.PortName)
+		},
 	}
-	return conn.OpenConsole(ctx, created)
 }
 
-func (p *there) channel(ctx context.Context, _ domain, created golibvirt.Domain) (net.Conn, error) {
-	conn, err := p.line.Connection(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return conn.OpenChannel(ctx, created, protocol.PortName)
+func (p *there) readable(string) error { return nil } // it is shipped
+
+func (p *there) facts() machineFacts {
+	return machineFacts{kernel: "not known", cpu: "not known", account: "as that machine's daemon has it"}
 }
+
+func (p *there) kvm(daemon string) (string, error) { return daemon, nil }
+
+func (p *there) activity(string, int) qemu.Activity { return qemu.Activity{} }
+
+func (p *there) full(err error) error { return err }
 
 func (p *there) privateMemory(string) (int64, error) {
 	return 0, errors.New("QEMU runs on another machine")
@@ -97,10 +114,10 @@ func (p *there) machine(ctx context.Context) (admission.Machine, error) {
 
 // close removes what the run has made there and later ones do not use.
 func (p *there) close(ctx context.Context) error {
-	return p.RemoveAll(ctx, func(name string) bool { return ofRun(name, p.runID) && !p.own[name] })
+	return p.files.RemoveAll(ctx, func(name string) bool { return ofRun(name, p.runID) && !p.shelf.Own(name) })
 }
 
 // ofRun tells whether a file is one that a run has made.
 func ofRun(name, runID string) bool {
-	return strings.HasPrefix(name, qemu.DomainPrefix(runID)) || runsTemplate(name, runID)
+	return strings.HasPrefix(name, qemu.DomainPrefix(runID)) || template.OfRun(name, runID)
 }

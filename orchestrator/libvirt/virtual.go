@@ -15,6 +15,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/cosim"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 )
 
@@ -23,11 +24,6 @@ import (
 // side, and it is short against all that people and updaters do.
 const Lookahead = 100 * time.Millisecond
 
-// virtualEpoch is what the clocks of guests show at the start of a fleet on the virtual clock: the time at which channel
-// file 291 was released, so that a repeated run's logs are the same. The hardware clock of each machine shows it when it is switched
-// on; guests are told the fleet's time when they ask who they are.
-var virtualEpoch = time.Date(2024, time.July, 19, 4, 9, 0, 0, time.UTC)
-
 // lookEvery is how often, on the wall clock, the clocks of hosts are looked at that others have waited for all the while. A look
 // costs QEMU as much as a dozen questions, and those who do not ask are few: they hang, or boot cold. Meanwhile they run on.
 const lookEvery = 500 * time.Millisecond
@@ -35,15 +31,16 @@ const lookEvery = 500 * time.Millisecond
 // A virtualFleet is a fleet.Fleet of VMs on the virtual clock. Everything is decided by whoever calls Next; each host's VM
 // is made and ended by a goroutine of the host's own.
 type virtualFleet struct {
-	hypervisor  *Hypervisor
-	place       *here
+	site        *site
 	cfg         FleetConfig
+	caps        fleet.Caps
 	accelerator string
 	limit       time.Duration // for a hello, see FleetConfig.HelloTimeout
 	log         zerolog.Logger
 	hosts       map[string]*virtualHost
-	slots       chan struct{} // one item for each host that boots: wall time only, which no event depends on
-	inbox       *inbox[any]
+	running     map[*machine]*virtualHost // whose present machine it is
+	slots       chan struct{}             // one item for each host that boots: wall time only, which no event depends on
+	inbox       *inbox.Inbox[fleetMessage]
 	looks       *time.Ticker // when to look, see lookEvery
 	oomKills    int          // of this machine's kernel when the fleet was made
 
@@ -69,48 +66,29 @@ type happening struct {
 // anyBoot is the number of a happening that concerns the host itself.
 const anyBoot = -1
 
-// CanCount tells why VMs cannot run on the virtual clock here; nil when they can.
-func (h *Hypervisor) CanCount() error {
-	switch {
-	case h.Facts().Accelerator.Name == KVM:
-		return errors.New("the virtual clock counts the instructions of emulated CPUs, and here they are run by KVM")
-	case h.remote():
-		return errors.New("the virtual clock needs memory that is shared with the guests, and they are on another machine")
-	}
-	return nil
-}
-
-// CanCount tells why a fleet that is spread over these machines cannot be on the virtual clock; nil when it can.
-func (m Machines) CanCount() error {
-	if len(m) > 1 {
-		return fmt.Errorf("the virtual clock is one machine's, and here are %d", len(m))
-	}
-	return m[0].CanCount()
-}
-
 // newVirtualFleet makes a fleet of VMs that are off. The configuration has been checked, and that they can count.
-func newVirtualFleet(h *Hypervisor, cfg FleetConfig) (_ *virtualFleet, err error) {
+func newVirtualFleet(s *site, cfg FleetConfig, caps fleet.Caps) (_ *virtualFleet, err error) {
 	f := &virtualFleet{
-		hypervisor: h, place: h.place.(*here), cfg: cfg, accelerator: cmp.Or(h.Facts().Accelerator.Name, TCG),
-		limit: cmp.Or(cfg.HelloTimeout, defaultHello), log: h.log.With().Str("cell", cfg.Cell).Logger(),
-		hosts: map[string]*virtualHost{}, inbox: newInbox[any](), clock: cosim.New[happening](Lookahead), ended: make(chan struct{}),
+		site: s, cfg: cfg, caps: caps, accelerator: s.executes(),
+		limit: cmp.Or(cfg.HelloTimeout, defaultHello), log: s.log.With().Str("cell", cfg.Cell).Logger(),
+		hosts: map[string]*virtualHost{}, running: map[*machine]*virtualHost{}, inbox: inbox.New[fleetMessage](), clock: cosim.New[happening](Lookahead), ended: make(chan struct{}),
 		looks: time.NewTicker(lookEvery), oomKills: qemu.OOMKills(),
-		slots: make(chan struct{}, cmp.Or(cfg.MaxBoots, admission.BootsAtOnce(admission.Machine{CPUs: h.cpus}))),
+		slots: make(chan struct{}, cmp.Or(cfg.MaxBoots, admission.BootsAtOnce(admission.Machine{CPUs: s.cpus}))),
 	}
 	f.date = f.readLast
-	number, err := h.join(f)
+	number, err := s.join(f)
 	if err != nil {
 		return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	for _, spec := range cfg.Hosts {
-		host, err := newVirtualHost(f, spec, fmt.Sprintf("%s%d-%s", qemu.DomainPrefix(h.cfg.RunID), number, spec.Name))
+		host, err := newVirtualHost(f, spec, fmt.Sprintf("%s%d-%s", qemu.DomainPrefix(s.runID), number, spec.Name))
 		if err != nil {
 			for _, made := range f.hosts {
 				err = errors.Join(err, made.log.Close())
 			}
 			f.cancel()
-			h.forget(f)
+			s.forget(f)
 			return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
 		}
 		f.hosts[spec.Name] = host
@@ -124,9 +102,7 @@ func newVirtualFleet(h *Hypervisor, cfg FleetConfig) (_ *virtualFleet, err error
 func (f *virtualFleet) domainOf(host string) string { return f.hosts[host].domainName }
 
 // Caps implements fleet.Fleet.
-func (f *virtualFleet) Caps() fleet.Caps {
-	return capsOf(Machines{f.hypervisor}, fleet.VirtualClock, f.accelerator)
-}
+func (f *virtualFleet) Caps() fleet.Caps { return f.caps }
 
 // Do implements fleet.Fleet. What it asks for reaches the host after the lookahead.
 func (f *virtualFleet) Do(ctx context.Context, a fleet.Action) error {
@@ -196,9 +172,9 @@ func (f *virtualFleet) Next(ctx context.Context) (fleet.Event, error) {
 			return e, nil
 		}
 		select {
-		case <-f.inbox.ready:
-		case <-f.hypervisor.line.Lost():
-			return fleet.Event{At: f.clock.Now(), What: fleet.InfraFailed{Op: "watch domains", Reason: f.hypervisor.line.Reason().Error()}}, nil
+		case <-f.inbox.Ready:
+		case <-f.site.line.Lost():
+			return fleet.Event{At: f.clock.Now(), What: fleet.InfraFailed{Op: "watch domains", Reason: f.site.line.Reason().Error()}}, nil
 		case <-f.looks.C:
 			f.look()
 		case <-ctx.Done():
@@ -215,7 +191,7 @@ func (f *virtualFleet) advance() (fleet.Event, bool) {
 		return fleet.Event{}, false
 	}
 	for {
-		for m, ok := f.inbox.take(); ok; m, ok = f.inbox.take() {
+		for m, ok := f.inbox.Take(); ok; m, ok = f.inbox.Take() {
 			f.hear(m)
 		}
 		item, ok := f.clock.Take()
@@ -261,7 +237,7 @@ func (f *virtualFleet) Close(ctx context.Context) error {
 		go func() {
 			defer close(f.ended)
 			f.alive.Wait()
-			f.hypervisor.forget(f)
+			f.site.forget(f)
 		}()
 	})
 	select {

@@ -53,7 +53,7 @@ func gated(t *testing.T, h *Hypervisor, image vmimages.Image, seed uint64, hosts
 	}
 	serve := func(version uint64, fault string) {
 		file := channelFile(t, version, fault)
-		all(func(host string) fleet.Action { return fleet.Serve{Host: host, Version: version, Content: file} })
+		all(func(host string) fleet.Action { return fleet.Offer(version, file).To(host) })
 	}
 	all(func(host string) fleet.Action { return fleet.Boot{Host: host, Mode: fleet.Normal} })
 	up, last := 0, time.Duration(0)
@@ -149,7 +149,7 @@ func TestHostileGuestOnTheVirtualClock(t *testing.T) {
 	version := uint64(0)
 	tell := func(what string) {
 		version++
-		r.do(fleet.Serve{Host: host, Version: 1000 + version, Content: []byte(what)})
+		r.do(fleet.Offer(1000+version, []byte(what)).To(host))
 	}
 	boot := func() {
 		r.do(fleet.Boot{Host: host, Mode: fleet.Normal})

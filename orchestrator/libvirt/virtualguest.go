@@ -9,6 +9,7 @@ import (
 	"github.com/fleetfall/fleetfall/agents/protocol"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/mailbox"
 )
 
 // What a guest on the virtual clock asks for, and when it is answered.
@@ -16,7 +17,7 @@ import (
 // rang: the guest stands still. What it says happens at the time that its clock shows.
 func (h *virtualHost) rang(m rang) {
 	h.freeSlot() // before it is answered: that may have to wait for those who wait for the slot
-	if errors.Is(m.err, errGone) {
+	if errors.Is(m.err, mailbox.ErrGone) {
 		h.infra("hear host", m.err)
 		return
 	}
@@ -97,12 +98,9 @@ func (h *virtualHost) answer(at time.Duration) {
 	}
 	line, err := protocol.AppendLine(nil, reply)
 	if err == nil {
-		err = h.machine.mailbox.memory.answer(question.number, line)
+		err = h.machine.mailbox.Answer(question.number, line)
 	}
-	if err == nil {
-		err = h.machine.mailbox.bell.answer()
-	}
-	if errors.Is(err, errGone) {
+	if errors.Is(err, mailbox.ErrGone) {
 		h.infra("answer host", err)
 		return
 	}

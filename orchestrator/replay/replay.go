@@ -273,11 +273,17 @@ func told(a fleet.Action) string { return "action " + inWords(a.Kind(), a) }
 
 // asOf is an action without what the recording of one of its kind does not say, because it is older: that is nothing to compare.
 func asOf(recorded, a fleet.Action) fleet.Action {
-	if r, ok := recorded.(fleet.Tell); ok && r.ID == 0 {
-		if now, ok := a.(fleet.Tell); ok {
-			now.ID = 0
-			return now
+	switch now := a.(type) {
+	case fleet.Serve:
+		if r, ok := recorded.(fleet.Serve); ok && r.Digest == "" {
+			now.Path, now.Digest, now.Size = "", "", 0
 		}
+		return now
+	case fleet.Tell:
+		if r, ok := recorded.(fleet.Tell); ok && r.ID == 0 {
+			now.ID = 0
+		}
+		return now
 	}
 	return a
 }

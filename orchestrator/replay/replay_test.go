@@ -190,6 +190,7 @@ func TestOfOldJournals(t *testing.T) {
 	tell := func(id uint64, kind string, args map[string]string) fleet.Action {
 		return fleet.Tell{Host: "a", Order: fleet.Order{ID: id, Kind: kind, Args: args}}
 	}
+	offer := func(version uint64, file string) fleet.Action { return fleet.Offer(version, []byte(file)).To("a") }
 	for name, c := range map[string]struct {
 		recorded, now fleet.Action
 		same          bool
@@ -199,6 +200,10 @@ func TestOfOldJournals(t *testing.T) {
 		"an order with something to say":  {tell(0, "remove", nil), tell(3, "remove", map[string]string{"a": "b"}), false},
 		"an order of another number":      {tell(2, "remove", nil), tell(3, "remove", nil), false},
 		"an order that has no number now": {tell(2, "remove", nil), tell(0, "remove", nil), false},
+		"content without a name":          {fleet.Serve{Host: "a", Version: 2}, offer(2, "x"), true},
+		"content of another version":      {fleet.Serve{Host: "a", Version: 3}, offer(2, "x"), false},
+		"other content":                   {offer(2, "y"), offer(2, "x"), false},
+		"content that has no name now":    {offer(2, "x"), fleet.Serve{Host: "a", Version: 2}, false},
 		"another action":                  {tell(0, "remove", nil), reset, false},
 	} {
 		rec := recorded()

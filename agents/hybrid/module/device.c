@@ -2,22 +2,9 @@
 /* /dev/fleetfall-sensor, as device.h has it. */
 #include <linux/err.h>
 #include <linux/fs.h>
-#include <linux/miscdevice.h>
-#include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include "hybrid.h"
-
-static int device_open(struct inode *inode, struct file *file)
-{
-	return queue_open() ? stream_open(inode, file) : -EBUSY;
-}
-
-static int device_release(struct inode *inode, struct file *file)
-{
-	queue_close();
-	return 0;
-}
 
 static ssize_t device_read(struct file *file, char __user *to, size_t size, loff_t *pos)
 {
@@ -49,29 +36,11 @@ static ssize_t device_write(struct file *file, const char __user *from, size_t s
 	return err ? err : size;
 }
 
-static const struct file_operations device_operations = {
-	.owner = THIS_MODULE,
-	.open = device_open,
-	.release = device_release,
+const struct module_device sensor_device = {
+	.name = SENSOR_DEVICE,
+	.take = queue_open,
+	.leave = queue_close,
 	.read = device_read,
 	.write = device_write,
 	.poll = queue_poll,
-	.llseek = no_llseek,
 };
-
-static struct miscdevice device = {
-	.minor = MISC_DYNAMIC_MINOR,
-	.name = SENSOR_DEVICE,
-	.fops = &device_operations,
-	.mode = 0600,
-};
-
-int sensor_device_register(void)
-{
-	return misc_register(&device);
-}
-
-void sensor_device_unregister(void)
-{
-	misc_deregister(&device);
-}

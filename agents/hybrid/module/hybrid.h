@@ -8,6 +8,7 @@
 #include <linux/poll.h>
 #include "device.h"
 #include "interpreter.h"
+#include "module_device.h"
 
 /* hook.c: puts a function of ours in the place of the check that the kernel makes before each execution. */
 int hook_install(void);
@@ -32,7 +33,6 @@ int queue_answer(u64 id, bool refuse); /* 0, or -ENOENT if nobody waits for it a
 __poll_t queue_poll(struct file *file, poll_table *table);
 
 /* device.c: /dev/fleetfall-sensor. */
-int sensor_device_register(void);
-void sensor_device_unregister(void);
+extern const struct module_device sensor_device;
 
 #endif

@@ -11,7 +11,7 @@
 
 static int __init hybrid_init(void)
 {
-	int err = sensor_device_register();
+	int err = module_device_register(&sensor_device);
 
 	if (err)
 		return err;
@@ -27,7 +27,7 @@ static int __init hybrid_init(void)
 no_executions:
 	sensor_unwatch_files();
 no_files:
-	sensor_device_unregister();
+	module_device_unregister();
 	return err;
 }
 

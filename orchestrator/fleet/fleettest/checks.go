@@ -69,7 +69,7 @@ func (b Backend) unclaimed(t *testing.T) {
 	r := b.open(t, host("a", "none"))
 	for _, a := range []fleet.Action{
 		fleet.Boot{Host: "a", Mode: fleet.Safe}, fleet.Boot{Host: "a", Mode: "no such mode"}, fleet.Reset{Host: "a"},
-		fleet.PowerOff{Host: "a"}, fleet.Serve{Host: "a", Version: 3, Content: b.Content(t, 3, false)},
+		fleet.PowerOff{Host: "a"}, fleet.Offer(3, b.Content(t, 3, false)).To("a"),
 		fleet.Tell{Host: "a", Order: fleet.Order{ID: 1, Kind: fleet.RemoveContent}},
 		fleet.Tell{Host: "a", Order: fleet.Order{ID: 2, Kind: "no such order"}},
 	} {
@@ -156,7 +156,7 @@ func (b Backend) life(t *testing.T) {
 		t.Errorf("beat of boot %s after hello of boot %s", beat.BootID, hello.BootID)
 	}
 
-	r.do(fleet.Serve{Host: "a", Version: 3, Content: b.Content(t, 3, false)})
+	r.do(fleet.Offer(3, b.Content(t, 3, false)).To("a"))
 	if got := of[fleet.Fetched](r, "a", "a poll", nil); got.Version != 3 {
 		t.Errorf("fetched %d, want 3", got.Version)
 	}
@@ -177,7 +177,7 @@ func (b Backend) powerOff(t *testing.T) {
 	r := b.open(t, host("a", "kernel"))
 	r.do(fleet.Boot{Host: "a", Mode: fleet.Normal})
 	hello := of[fleet.Hello](r, "a", "hello", nil)
-	r.do(fleet.Serve{Host: "a", Version: 3, Content: b.Content(t, 3, false)})
+	r.do(fleet.Offer(3, b.Content(t, 3, false)).To("a"))
 	of(r, "a", "a beat with content 3", func(x fleet.Beat) bool { return x.ContentVersion == 3 })
 	r.do(fleet.PowerOff{Host: "a"})
 	of[fleet.PoweredOff](r, "a", "power off", nil)
@@ -193,7 +193,7 @@ func (b Backend) deadly(t *testing.T, spec fleet.HostSpec) *run {
 	r := b.open(t, spec)
 	r.do(fleet.Boot{Host: spec.Name, Mode: fleet.Normal})
 	of(r, spec.Name, "a stopped threat", func(x fleet.Threat) bool { return x.Blocked })
-	r.do(fleet.Serve{Host: spec.Name, Version: 2, Content: b.Content(t, 2, true)})
+	r.do(fleet.Offer(2, b.Content(t, 2, true)).To(spec.Name))
 	return r
 }
 
@@ -212,7 +212,7 @@ func (b Backend) crash(t *testing.T) {
 func (b Backend) repair(t *testing.T) {
 	r := b.deadly(t, host("a", "kernel"))
 	of[fleet.Panic](r, "a", "a panic", nil)
-	r.do(fleet.Serve{Host: "a", Version: 3, Content: b.Content(t, 3, false)})
+	r.do(fleet.Offer(3, b.Content(t, 3, false)).To("a"))
 	r.do(fleet.Boot{Host: "a", Mode: fleet.Safe})
 	if got := of[fleet.Hello](r, "a", "hello in safe mode", nil); got.Mode != fleet.Safe {
 		t.Errorf("hello in mode %q, want safe", got.Mode)
@@ -293,12 +293,12 @@ func (b Backend) agentCrash(t *testing.T) {
 	r.do(fleet.Boot{Host: "a", Mode: fleet.Normal})
 	hello := of[fleet.Hello](r, "a", "hello", nil)
 	of(r, "a", "a stopped threat", func(x fleet.Threat) bool { return x.Blocked })
-	r.do(fleet.Serve{Host: "a", Version: 2, Content: b.Content(t, 2, true)})
+	r.do(fleet.Offer(2, b.Content(t, 2, true)).To("a"))
 	if got := of[fleet.AgentExit](r, "a", "the agent's end", nil); got.Signal != 11 {
 		t.Errorf("the agent ended by signal %d, want 11", got.Signal)
 	}
 	of(r, "a", "a missed threat", func(x fleet.Threat) bool { return !x.Blocked && !x.Reported })
-	r.do(fleet.Serve{Host: "a", Version: 3, Content: b.Content(t, 3, false)})
+	r.do(fleet.Offer(3, b.Content(t, 3, false)).To("a"))
 	of(r, "a", "a stopped threat", func(x fleet.Threat) bool { return x.Blocked })
 	beat := of(r, "a", "a beat with content 3", func(x fleet.Beat) bool { return x.ContentVersion == 3 })
 	if beat.BootID != hello.BootID {

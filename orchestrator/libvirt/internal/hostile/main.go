@@ -180,9 +180,9 @@ func (g *guest) live() error {
 			return err
 		}
 		orders = append(orders, reply.Orders...)
-		if len(reply.Content) > 0 {
+		if reply.Content != nil {
 			g.content++
-			if err := g.obey(string(reply.Content)); err != nil {
+			if err := g.obey(string(reply.Content.Data)); err != nil {
 				return err
 			}
 		}

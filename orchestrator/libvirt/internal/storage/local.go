@@ -118,3 +118,17 @@ func (l *Local) Remove(_ context.Context, name string) error { return l.Work.Rem
 
 // RemoveOurs removes a file that we have made, if it is there.
 func (l *Local) RemoveOurs(name string) error { return l.Work.RemoveOurs(name) }
+
+// ReadFileOfAtMost reads a whole file that has no reason to be larger.
+func ReadFileOfAtMost(path string, limit int64) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = fmt.Errorf("%s has more than %d bytes", path, limit)
+	}
+	return data, err
+}

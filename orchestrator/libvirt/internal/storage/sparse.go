@@ -3,7 +3,6 @@ package storage
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"os"
 )
@@ -11,35 +10,21 @@ import (
 // SparseBlock is what holes are made of, in bytes: blocks of zeros are not written.
 const SparseBlock = 64 << 10
 
-// ReadFileOfAtMost reads a whole file that has no reason to be larger.
-func ReadFileOfAtMost(path string, limit int64) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, limit+1))
-	if err == nil && int64(len(data)) > limit {
-		err = fmt.Errorf("%s has more than %d bytes", path, limit)
-	}
-	return data, err
-}
-
-// A sparseWriter writes a file without its blocks of zeros. It has to be ended.
-type sparseWriter struct {
+// A SparseWriter writes a file without its blocks of zeros. It has to be ended.
+type SparseWriter struct {
 	file *os.File
 	size int64
 }
 
 // Sparse is a writer to a file that is empty.
-func Sparse(file *os.File) *sparseWriter { return &sparseWriter{file: file} }
+func Sparse(file *os.File) *SparseWriter { return &SparseWriter{file: file} }
 
 // End makes the file as long as what was written.
-func (w *sparseWriter) End() error { return w.file.Truncate(w.size) }
+func (w *SparseWriter) End() error { return w.file.Truncate(w.size) }
 
 var zeros [SparseBlock]byte
 
-func (w *sparseWriter) Write(p []byte) (int, error) {
+func (w *SparseWriter) Write(p []byte) (int, error) {
 	for done := 0; done < len(p); {
 		block := p[done:min(len(p), done+SparseBlock)]
 		if !bytes.Equal(block, zeros[:len(block)]) {
