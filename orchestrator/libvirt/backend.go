@@ -59,6 +59,14 @@ func can() []fleet.Capability {
 	return has
 }
 
+// refuse tells why no VM can carry an action out; nil when one can.
+func refuse(a fleet.Action) error {
+	if missing := fleet.Missing(can(), fleet.Needed(a)); len(missing) > 0 {
+		return fmt.Errorf("%s: VMs cannot %s: %w", a.Target(), missing[0].Words(), fleet.ErrUnsupported)
+	}
+	return nil
+}
+
 // capsOf is what fleets on these machines can do whose guests' instructions are executed by this accelerator.
 func capsOf(machines Machines, clock fleet.Clock, accelerator string) fleet.Caps {
 	c := fleet.Caps{Backend: Name, Accelerator: accelerator, Clock: clock, Has: append(can(), fleet.CanKeepTime(clock))}

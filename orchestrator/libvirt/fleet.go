@@ -120,20 +120,16 @@ func (f *vmFleet) Do(ctx context.Context, a fleet.Action) error {
 	if h == nil {
 		return fmt.Errorf("%s %q: %w", a.Kind(), a.Target(), fleet.ErrUnknownHost)
 	}
+	if err := refuse(a); err != nil {
+		return err
+	}
 	switch a := a.(type) {
-	case fleet.Boot:
-		if a.Mode != fleet.Normal && a.Mode != fleet.Safe {
-			return fmt.Errorf("boot %s into mode %q: %w", a.Host, a.Mode, fleet.ErrUnsupported)
-		}
-		h.inbox.Put(power{a})
-	case fleet.Reset, fleet.PowerOff:
+	case fleet.Boot, fleet.Reset, fleet.PowerOff:
 		h.inbox.Put(power{a})
 	case fleet.Serve:
 		return h.service.Serve(a)
 	case fleet.Tell:
 		return h.service.Tell(a)
-	default:
-		return fmt.Errorf("%s: %w", a.Kind(), fleet.ErrUnsupported)
 	}
 	return nil
 }

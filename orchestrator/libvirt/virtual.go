@@ -118,12 +118,12 @@ func (f *virtualFleet) Do(ctx context.Context, a fleet.Action) error {
 	if h == nil {
 		return fmt.Errorf("%s %q: %w", a.Kind(), a.Target(), fleet.ErrUnknownHost)
 	}
+	if err := refuse(a); err != nil {
+		return err
+	}
 	at := f.clock.Visible()
 	switch a := a.(type) {
 	case fleet.Boot:
-		if a.Mode != fleet.Normal && a.Mode != fleet.Safe {
-			return fmt.Errorf("boot %s into mode %q: %w", a.Host, a.Mode, fleet.ErrUnsupported)
-		}
 		h.power(at, func() { h.boot(at, a.Mode) })
 	case fleet.Reset:
 		h.power(at, func() { h.boot(at, h.mode) })
@@ -146,8 +146,6 @@ func (f *virtualFleet) Do(ctx context.Context, a fleet.Action) error {
 				f.log.Warn().Err(err).Str("host", a.Host).Msg("an order is not given")
 			}
 		})
-	default:
-		return fmt.Errorf("%s: %w", a.Kind(), fleet.ErrUnsupported)
 	}
 	return nil
 }
