@@ -14,6 +14,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/backend"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 )
 
 // Name is what scenarios call this backend.
@@ -35,7 +36,7 @@ const (
 // Driver is the backend whose hosts are virtual machines.
 func Driver() backend.Driver {
 	return backend.Driver{
-		Name: Name, MaxHosts: maxHosts, Images: true, DumpTime: DumpTime,
+		Name: Name, MaxHosts: maxHosts, Images: true, DumpTime: vm.DumpTime,
 		Has:     append(can(), fleet.CanKeepTime(fleet.WallClock), fleet.CanKeepTime(fleet.VirtualClock), fleet.CanUseNodes),
 		Open:    openTestbed,
 		Machine: thisMachine,
@@ -263,7 +264,7 @@ func (t *testbed) Reserve(ctx context.Context, admit func([]admission.Machine) (
 // NewFleet implements backend.Backend.
 func (t *testbed) NewFleet(_ context.Context, cfg backend.FleetConfig) (fleet.Fleet, error) {
 	deadlines := t.deadlines(cfg.Hosts)
-	return t.machines.NewFleet(FleetConfig{
+	return t.machines.NewFleet(vm.FleetConfig{
 		Cell: cfg.Name, Clock: t.clock, Seed: cfg.Seed, Hosts: cfg.Hosts, Images: t.Images, ConsoleDir: cfg.ConsoleDir,
 		HelloTimeout: deadlines.Hello, FirstByte: deadlines.FirstByte, Liveness: cfg.Liveness,
 	})

@@ -16,6 +16,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/timers"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 )
 
 // maxWaiting is how many events may wait for Next before guests are kept waiting.
@@ -23,8 +24,8 @@ const maxWaiting = 4096
 
 // A vmFleet is a fleet.Fleet of VMs on the wall clock.
 type vmFleet struct {
-	sites        sites
-	cfg          FleetConfig
+	sites        vm.Sites
+	cfg          vm.FleetConfig
 	caps         fleet.Caps
 	helloTimeout time.Duration
 	firstByte    time.Duration
@@ -50,24 +51,24 @@ func (f *vmFleet) domainOf(host string) string { return f.hosts[host].domainName
 
 // newFleet makes a fleet of VMs that are off, under another accelerator than the machines' own if one is given. The configuration has
 // been checked; caps are what it can do.
-func newFleet(on sites, cfg FleetConfig, accelerator string, caps fleet.Caps) (_ *vmFleet, err error) {
+func newFleet(on vm.Sites, cfg vm.FleetConfig, accelerator string, caps fleet.Caps) (_ *vmFleet, err error) {
 	f := &vmFleet{
 		sites: on, cfg: cfg, caps: caps,
-		helloTimeout: cmp.Or(cfg.HelloTimeout, defaultHello), firstByte: cmp.Or(cfg.FirstByte, defaultFirstByte),
-		liveness: cmp.Or(cfg.Liveness, defaultLiveness),
-		log:      on[0].log.With().Str("cell", cfg.Cell).Logger(),
+		helloTimeout: cmp.Or(cfg.HelloTimeout, vm.DefaultHello), firstByte: cmp.Or(cfg.FirstByte, vm.DefaultFirstByte),
+		liveness: cmp.Or(cfg.Liveness, vm.DefaultLiveness),
+		log:      on[0].Log.With().Str("cell", cfg.Cell).Logger(),
 		hosts:    make(map[string]*host), oomKills: qemu.OOMKills(), start: time.Now(),
 		events: inbox.New[fleet.Event](), room: make(chan struct{}, 1), timers: timers.New(), ended: make(chan struct{}),
 	}
 	f.pulse = newPulse(f.liveness)
-	number := map[*site]int{}
-	slots := map[*site]chan struct{}{} // one item for each host that boots
+	number := map[*vm.Site]int{}
+	slots := map[*vm.Site]chan struct{}{} // one item for each host that boots
 	for _, s := range on {
-		if number[s], err = s.join(f); err != nil {
+		if number[s], err = s.Join(f); err != nil {
 			f.leave()
 			return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
 		}
-		slots[s] = make(chan struct{}, cmp.Or(cfg.MaxBoots, admission.BootsAtOnce(admission.Machine{CPUs: s.cpus})))
+		slots[s] = make(chan struct{}, cmp.Or(cfg.MaxBoots, admission.BootsAtOnce(admission.Machine{CPUs: s.CPUs})))
 	}
 	for _, spec := range cfg.Hosts {
 		log, err := guestlink.OpenConsoleLog(cfg.ConsoleDir, spec.Name)
@@ -78,12 +79,12 @@ func newFleet(on sites, cfg FleetConfig, accelerator string, caps fleet.Caps) (_
 			f.leave()
 			return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
 		}
-		s := on.of(spec.Node)
+		s := on.Of(spec.Node)
 		f.hosts[spec.Name] = &host{
 			fleet: f, site: s, slots: slots[s], spec: spec, image: cfg.Images[spec.Image], mode: fleet.Normal, inbox: inbox.New[hostMessage](),
-			domainName:  fmt.Sprintf("%s%d-%s", qemu.DomainPrefix(s.runID), number[s], spec.Name),
-			accelerator: cmp.Or(accelerator, s.executes()),
-			service:     &guestlink.Service{Spec: spec}, log: log, template: s.templateFor(spec, fleet.WallClock, fleet.Normal),
+			domainName:  fmt.Sprintf("%s%d-%s", qemu.DomainPrefix(s.RunID), number[s], spec.Name),
+			accelerator: cmp.Or(accelerator, s.Executes()),
+			service:     &guestlink.Service{Spec: spec}, log: log, template: s.TemplateFor(spec, fleet.WallClock, fleet.Normal),
 		}
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
@@ -101,7 +102,7 @@ func newFleet(on sites, cfg FleetConfig, accelerator string, caps fleet.Caps) (_
 // leave undoes join.
 func (f *vmFleet) leave() {
 	for _, s := range f.sites {
-		s.forget(f)
+		s.Forget(f)
 	}
 }
 
@@ -232,19 +233,19 @@ func (f *vmFleet) waitForRoom() bool {
 }
 
 // watch reports that a machine was given up: nothing is seen of its hosts any more.
-func (f *vmFleet) watch(s *site) {
+func (f *vmFleet) watch(s *vm.Site) {
 	select {
-	case <-s.line.Lost():
+	case <-s.Line.Lost():
 	case <-f.ctx.Done():
 		return
 	}
 	if len(f.sites) == 1 {
-		f.emit("", fleet.InfraFailed{Op: "watch domains", Reason: s.line.Reason().Error()})
+		f.emit("", fleet.InfraFailed{Op: "watch domains", Reason: s.Line.Reason().Error()})
 		return
 	}
 	for _, host := range f.hosts {
 		if host.site == s {
-			host.inbox.Put(abandoned{s.line.Reason()})
+			host.inbox.Put(abandoned{s.Line.Reason()})
 		}
 	}
 }

@@ -27,7 +27,7 @@ func (h *Hypervisor) learnFacts(ctx context.Context) error {
 	var library, hypervisor uint64
 	var cpus int32
 	// The first question of all: a daemon that has just started asks QEMU itself what it can do before it answers.
-	err := h.site.line.Call(ctx, "ask for versions", connect.CreateTime, func(l *golibvirt.Libvirt) (err error) {
+	err := h.site.Line.Call(ctx, "ask for versions", connect.CreateTime, func(l *golibvirt.Libvirt) (err error) {
 		if library, err = l.ConnectGetLibVersion(); err == nil {
 			hypervisor, err = l.ConnectGetVersion()
 		}
@@ -39,15 +39,15 @@ func (h *Hypervisor) learnFacts(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open hypervisor: %w", err)
 	}
-	h.site.cpus = max(1, int(cpus))
+	h.site.CPUs = max(1, int(cpus))
 	uri := h.cfg.URI
 	if h.daemon != nil {
 		uri = h.daemon.URI()
 	}
-	seen := h.site.place.facts()
+	seen := h.site.Place.Facts()
 	h.facts = Facts{
-		Node: h.cfg.Node, URI: uri, Account: seen.account, Private: h.daemon != nil, Libvirt: version(library), QEMU: version(hypervisor),
-		Kernel: seen.kernel, CPU: seen.cpu,
+		Node: h.cfg.Node, URI: uri, Account: seen.Account, Private: h.daemon != nil, Libvirt: version(library), QEMU: version(hypervisor),
+		Kernel: seen.Kernel, CPU: seen.CPU,
 		Accelerator: Accelerator{Name: TCG, Reason: "not probed"},
 	}
 	return nil
@@ -61,6 +61,6 @@ func (h *Hypervisor) Facts() Facts {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	f := h.facts
-	f.CommandLine = h.site.ran()
+	f.CommandLine = h.site.Ran()
 	return f
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/fleetfall/fleetfall/internal/capability"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 )
 
 // awaitInfra reads events until the testbed fails a host, and returns why.
@@ -57,7 +58,7 @@ func TestHowQEMUEnds(t *testing.T) {
 		howQEMUEnds(r, []byte("panic"), r.Fleet.(*vmFleet).oomKills)
 	})
 	t.Run("virtual", func(t *testing.T) {
-		r := start(t, h, tiny, 2, func(c *FleetConfig) {
+		r := start(t, h, tiny, 2, func(c *vm.FleetConfig) {
 			c.Clock = fleet.VirtualClock
 			for i := range c.Hosts {
 				c.Hosts[i].Architecture = "kernel"

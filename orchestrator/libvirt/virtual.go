@@ -17,6 +17,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 )
 
 // Lookahead is how long it takes on the virtual clock until what is decided reaches a host: an action, content to be
@@ -31,20 +32,20 @@ const lookEvery = 500 * time.Millisecond
 // A virtualFleet is a fleet.Fleet of VMs on the virtual clock. Everything is decided by whoever calls Next; each host's VM
 // is made and ended by a goroutine of the host's own.
 type virtualFleet struct {
-	site        *site
-	cfg         FleetConfig
+	site        *vm.Site
+	cfg         vm.FleetConfig
 	caps        fleet.Caps
 	accelerator string
 	limit       time.Duration // for a hello, see FleetConfig.HelloTimeout
 	log         zerolog.Logger
 	hosts       map[string]*virtualHost
-	running     map[*machine]*virtualHost // whose present machine it is
-	slots       chan struct{}             // one item for each host that boots: wall time only, which no event depends on
+	running     map[*vm.Machine]*virtualHost // whose present machine it is
+	slots       chan struct{}                // one item for each host that boots: wall time only, which no event depends on
 	inbox       *inbox.Inbox[fleetMessage]
 	looks       *time.Ticker // when to look, see lookEvery
 	oomKills    int          // of this machine's kernel when the fleet was made
 
-	date func(*machine) // has the clock read of a machine that has panicked: a stoodAt comes of it
+	date func(*vm.Machine) // has the clock read of a machine that has panicked: a stoodAt comes of it
 
 	turn  sync.Mutex // held by who decides
 	clock *cosim.Coordinator[happening]
@@ -67,28 +68,28 @@ type happening struct {
 const anyBoot = -1
 
 // newVirtualFleet makes a fleet of VMs that are off. The configuration has been checked, and that they can count.
-func newVirtualFleet(s *site, cfg FleetConfig, caps fleet.Caps) (_ *virtualFleet, err error) {
+func newVirtualFleet(s *vm.Site, cfg vm.FleetConfig, caps fleet.Caps) (_ *virtualFleet, err error) {
 	f := &virtualFleet{
-		site: s, cfg: cfg, caps: caps, accelerator: s.executes(),
-		limit: cmp.Or(cfg.HelloTimeout, defaultHello), log: s.log.With().Str("cell", cfg.Cell).Logger(),
-		hosts: map[string]*virtualHost{}, running: map[*machine]*virtualHost{}, inbox: inbox.New[fleetMessage](), clock: cosim.New[happening](Lookahead), ended: make(chan struct{}),
+		site: s, cfg: cfg, caps: caps, accelerator: s.Executes(),
+		limit: cmp.Or(cfg.HelloTimeout, vm.DefaultHello), log: s.Log.With().Str("cell", cfg.Cell).Logger(),
+		hosts: map[string]*virtualHost{}, running: map[*vm.Machine]*virtualHost{}, inbox: inbox.New[fleetMessage](), clock: cosim.New[happening](Lookahead), ended: make(chan struct{}),
 		looks: time.NewTicker(lookEvery), oomKills: qemu.OOMKills(),
-		slots: make(chan struct{}, cmp.Or(cfg.MaxBoots, admission.BootsAtOnce(admission.Machine{CPUs: s.cpus}))),
+		slots: make(chan struct{}, cmp.Or(cfg.MaxBoots, admission.BootsAtOnce(admission.Machine{CPUs: s.CPUs}))),
 	}
 	f.date = f.readLast
-	number, err := s.join(f)
+	number, err := s.Join(f)
 	if err != nil {
 		return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	for _, spec := range cfg.Hosts {
-		host, err := newVirtualHost(f, spec, fmt.Sprintf("%s%d-%s", qemu.DomainPrefix(s.runID), number, spec.Name))
+		host, err := newVirtualHost(f, spec, fmt.Sprintf("%s%d-%s", qemu.DomainPrefix(s.RunID), number, spec.Name))
 		if err != nil {
 			for _, made := range f.hosts {
 				err = errors.Join(err, made.log.Close())
 			}
 			f.cancel()
-			s.forget(f)
+			s.Forget(f)
 			return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
 		}
 		f.hosts[spec.Name] = host
@@ -173,8 +174,8 @@ func (f *virtualFleet) Next(ctx context.Context) (fleet.Event, error) {
 		}
 		select {
 		case <-f.inbox.Ready:
-		case <-f.site.line.Lost():
-			return fleet.Event{At: f.clock.Now(), What: fleet.InfraFailed{Op: "watch domains", Reason: f.site.line.Reason().Error()}}, nil
+		case <-f.site.Line.Lost():
+			return fleet.Event{At: f.clock.Now(), What: fleet.InfraFailed{Op: "watch domains", Reason: f.site.Line.Reason().Error()}}, nil
 		case <-f.looks.C:
 			f.look()
 		case <-ctx.Done():
@@ -237,7 +238,7 @@ func (f *virtualFleet) Close(ctx context.Context) error {
 		go func() {
 			defer close(f.ended)
 			f.alive.Wait()
-			f.site.forget(f)
+			f.site.Forget(f)
 		}()
 	})
 	select {

@@ -9,25 +9,26 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
 func TestCanCount(t *testing.T) {
-	h := &Hypervisor{site: &site{local: &storage.Local{}}}
+	h := &Hypervisor{site: &vm.Site{Local: &storage.Local{}}}
 	if err := h.CanCount(); err != nil {
 		t.Errorf("emulated CPUs on this machine: %v", err)
 	}
 	h.cfg.Emulate = true
-	h.site.accelerate(KVM)
+	h.site.Accelerate(KVM)
 	if a, err := h.Probe(t.Context(), vmimages.Image{}); err != nil || a.Name != TCG || h.CanCount() != nil {
 		t.Errorf("with emulation asked for: %v, %v, %v", a, err, h.CanCount())
 	}
-	h.site.accelerate(KVM)
+	h.site.Accelerate(KVM)
 	if err := h.CanCount(); err == nil || !strings.Contains(err.Error(), "KVM") {
 		t.Errorf("KVM: %v", err)
 	}
-	h.site.accelerate(TCG)
-	h.site.local = nil
+	h.site.Accelerate(TCG)
+	h.site.Local = nil
 	if err := h.CanCount(); err == nil || !strings.Contains(err.Error(), "another machine") {
 		t.Errorf("another machine: %v", err)
 	}
@@ -35,8 +36,8 @@ func TestCanCount(t *testing.T) {
 
 // Boots of one seed are the same, and no two of them alike.
 func TestEntropy(t *testing.T) {
-	f := &virtualFleet{cfg: FleetConfig{Seed: 1}}
-	other := &virtualFleet{cfg: FleetConfig{Seed: 2}}
+	f := &virtualFleet{cfg: vm.FleetConfig{Seed: 1}}
+	other := &virtualFleet{cfg: vm.FleetConfig{Seed: 2}}
 	first := string(f.entropy("a", 1))
 	if first != string(f.entropy("a", 1)) || len(first) != 32 {
 		t.Error("not the same again")

@@ -18,6 +18,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 )
 
 // A virtualHost is one VM of a fleet on the virtual clock, over all of its boots. What is below the line belongs to who has
@@ -30,18 +31,18 @@ type virtualHost struct {
 	service    *guestlink.Service
 	jobs       *inbox.Inbox[func(context.Context)]
 
-	disk    string   // of work: path of the file, empty before there is one
-	current *machine // of work: to be ended
+	disk    string      // of work: path of the file, empty before there is one
+	current *vm.Machine // of work: to be ended
 
-	crashed atomic.Pointer[machine] // whose memory is to be dumped before it is ended
+	crashed atomic.Pointer[vm.Machine] // whose memory is to be dumped before it is ended
 
 	// ------
-	state   state
+	state   vm.State
 	mode    fleet.BootMode
 	boots   int           // counts changes of power
 	began   time.Duration // when the present boot began
 	logLag  time.Duration // how much later in it the time-stamp counter shows what a stamp of the kernel's log shows
-	machine *machine      // of the present boot; nil when there is none yet
+	machine *vm.Machine   // of the present boot; nil when there is none yet
 	talk    *guestlink.Conversation
 	asked   asked
 	pending []change // what reaches the host in the future: its service's, by time
@@ -79,13 +80,13 @@ type fleetMessage interface{ toFleet() }
 
 type (
 	heardOf struct { // news of a machine
-		m    *machine
-		what news
+		m    *vm.Machine
+		what vm.News
 	}
 	created struct { // the VM of a boot is there, and about to run
 		h    *virtualHost
 		boot int
-		m    *machine
+		m    *vm.Machine
 	}
 	broke struct { // the testbed failed a host
 		h    *virtualHost
@@ -102,12 +103,12 @@ type (
 		boot int
 	}
 	stoodAt struct { // the clock of a machine that has panicked was read: the time since it was switched on
-		m    *machine
+		m    *vm.Machine
 		time time.Duration
 		err  error
 	}
 	sighted struct { // the clock of a machine was read: the time since it was switched on
-		m    *machine
+		m    *vm.Machine
 		time time.Duration
 		err  error
 	}
@@ -131,7 +132,7 @@ func newVirtualHost(f *virtualFleet, spec fleet.HostSpec, domainName string) (*v
 		jobs: inbox.New[func(context.Context)](),
 	}
 	h.service.Self = func() (time.Time, []byte) {
-		return virtualEpoch.Add(h.last), f.entropy(spec.Name, h.boots)
+		return vm.Epoch.Add(h.last), f.entropy(spec.Name, h.boots)
 	}
 	return h, nil
 }
@@ -162,7 +163,7 @@ func (h *virtualHost) keepMemory(ctx context.Context) {
 	if m == nil || !h.crashed.CompareAndSwap(m, nil) {
 		return
 	}
-	what := m.keepMemory(ctx, filepath.Join(h.fleet.cfg.ConsoleDir, h.spec.Name), h.spec.MemoryBytes)
+	what := m.KeepMemory(ctx, filepath.Join(h.fleet.cfg.ConsoleDir, h.spec.Name), h.spec.MemoryBytes)
 	if what.Error != "" {
 		h.fleet.log.Warn().Str("host", h.spec.Name).Str("error", what.Error).Msg("crash dump")
 	}
@@ -177,7 +178,7 @@ func (h *virtualHost) destroy(ctx context.Context) error {
 	if m == nil {
 		return nil
 	}
-	return m.destroy(ctx)
+	return m.Destroy(ctx)
 }
 
 // power has something done to the host's power at a time.
@@ -202,7 +203,7 @@ func (h *virtualHost) put(at time.Duration, what fleet.Happening) {
 // powerOff takes the VM away, if there is one. Its disk stays.
 func (h *virtualHost) powerOff() {
 	h.boots++
-	h.state = off
+	h.state = vm.Off
 	h.gone("power host off")
 }
 
@@ -219,7 +220,7 @@ func (h *virtualHost) gone(op string) {
 // ends has something done once all has happened that the guest said before it ended: its clock may be ahead of the fleet's.
 func (h *virtualHost) ends(then func(at time.Duration)) {
 	at := max(h.fleet.clock.Now(), h.last)
-	h.state = stopped
+	h.state = vm.Stopped
 	h.gone("end host")
 	h.fleet.clock.Put(at, h.spec.Name, happening{boot: h.boots, do: func() { then(at) }})
 }
@@ -237,9 +238,9 @@ func (h *virtualHost) end(op string) {
 // boot switches the host on, after switching it off.
 func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 	h.powerOff()
-	h.state, h.mode, h.began, h.last, h.logLag = booting, mode, at, at, 0
+	h.state, h.mode, h.began, h.last, h.logLag = vm.Booting, mode, at, at, 0
 	h.seen, h.quota, h.dated, h.reset = 0, guestlink.Quota{}, false, false
-	t := h.fleet.site.templateFor(h.spec, fleet.VirtualClock, mode)
+	t := h.fleet.site.TemplateFor(h.spec, fleet.VirtualClock, mode)
 	h.put(at, fleet.Booting{Mode: mode, Cloned: t != nil})
 	h.fleet.clock.Runs(h.spec.Name, at)
 	if t != nil { // it goes on from there
@@ -247,7 +248,7 @@ func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 	}
 	boot := h.boots
 	h.fleet.clock.Put(at+h.fleet.limit, h.spec.Name, happening{boot: boot, do: func() {
-		if h.state == booting {
+		if h.state == vm.Booting {
 			h.freeSlot()
 			h.put(at+h.fleet.limit, fleet.BootFailed{Reason: fmt.Sprintf("no hello within %v", h.fleet.limit), Excerpt: h.log.End()})
 		}
@@ -264,7 +265,7 @@ func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 		}
 		if err != nil && ctx.Err() == nil {
 			// The VM, if there is one, may run and ask: it is taken away by a job, once nobody answers it any more.
-			h.fleet.inbox.Put(broke{h, boot, "boot host", h.fleet.site.place.full(err)})
+			h.fleet.inbox.Put(broke{h, boot, "boot host", h.fleet.site.Place.Full(err)})
 		}
 	})
 }
@@ -272,28 +273,28 @@ func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 // create makes the VM of a boot, a copy of the template if there is one, and lets it run. told says that whoever has the turn knows of the VM: the slot is theirs then.
 func (h *virtualHost) create(ctx context.Context, boot int, mode fleet.BootMode, t *template.Template) (told bool, err error) {
 	f := h.fleet
-	image, err := f.site.image(ctx, f.cfg.Images[h.spec.Image])
+	image, err := f.site.Image(ctx, f.cfg.Images[h.spec.Image])
 	if err != nil {
 		return false, err
 	}
 	if h.disk == "" {
-		if h.disk, err = f.site.local.CopyDisk(h.domainName+".disk", image.Disk); err != nil {
+		if h.disk, err = f.site.Local.CopyDisk(h.domainName+".disk", image.Disk); err != nil {
 			return false, fmt.Errorf("create disk: %w", err)
 		}
 	}
 	if err := h.log.Restart("power on, mode " + string(mode)); err != nil {
 		return false, err
 	}
-	d := guestOf(h.spec, image, mode, fleet.VirtualClock, f.accelerator).domain(h.domainName, f.cfg.Cell+" "+h.spec.Name, h.disk)
-	holds := doorHolds
+	d := vm.GuestOf(h.spec, image, mode, fleet.VirtualClock, f.accelerator).Domain(h.domainName, f.cfg.Cell+" "+h.spec.Name, h.disk)
+	holds := vm.DoorHolds
 	if t != nil {
-		d, holds = copyOf(d, t), t.Kept.Door.Holds
+		d, holds = vm.CopyOf(d, t), t.Kept.Door.Holds
 	}
-	m, err := f.site.createMachine(ctx, d, t, listener{
-		log: h.log, hear: func(m *machine, n news) { f.inbox.Put(heardOf{m, n}) },
-		rung: func(m *machine) {
-			if !m.held(&holds) {
-				f.inbox.Put(heardOf{m, m.heardRing()})
+	m, err := f.site.CreateMachine(ctx, d, t, vm.Listener{
+		Log: h.log, Hear: func(m *vm.Machine, n vm.News) { f.inbox.Put(heardOf{m, n}) },
+		Rung: func(m *vm.Machine) {
+			if !m.Held(&holds) {
+				f.inbox.Put(heardOf{m, m.HeardRing()})
 			}
 		},
 	})
@@ -302,10 +303,10 @@ func (h *virtualHost) create(ctx context.Context, boot int, mode fleet.BootMode,
 	}
 	h.current = m
 	f.inbox.Put(created{h, boot, m})
-	if err := m.resume(ctx); err != nil {
+	if err := m.Resume(ctx); err != nil {
 		return true, err
 	}
-	f.site.recordCommandLine(h.domainName)
+	f.site.RecordCommandLine(h.domainName)
 	return true, nil
 }
 
@@ -328,13 +329,13 @@ func (f *virtualFleet) hear(message fleetMessage) {
 		}
 		h.machine, h.slot = m.m, true
 		f.running[m.m] = h
-		h.talk = &guestlink.Conversation{Service: h.service, Hello: func() { h.state = up }}
+		h.talk = &guestlink.Conversation{Service: h.service, Hello: func() { h.state = vm.Up }}
 	case broke:
 		if m.boot == m.h.boots {
 			m.h.infra(m.op, m.err)
 		}
 	case kept:
-		if m.h.state == stopped { // else its power was cut before it panicked
+		if m.h.state == vm.Stopped { // else its power was cut before it panicked
 			m.h.put(m.h.fell, m.what)
 			f.clock.Stops(m.h.spec.Name)
 		}
@@ -358,42 +359,42 @@ func (f *virtualFleet) hear(message fleetMessage) {
 }
 
 // hear takes news of the host's present machine.
-func (h *virtualHost) hear(what news) {
+func (h *virtualHost) hear(what vm.News) {
 	switch n := what.(type) {
-	case domainEvent:
+	case vm.DomainEvent:
 		h.domainEvent(n)
-	case rang:
+	case vm.Rang:
 		h.rang(n)
-	case crashed:
-		if n.report.Panicked && h.state != stopped {
-			h.cause = &n.report
+	case vm.Crashed:
+		if n.Report.Panicked && h.state != vm.Stopped {
+			h.cause = &n.Report
 			h.panicked()
 		}
-	case failed:
-		h.infra(n.op, n.err)
-	case saidHello, spoke, crashing, cut, restored: // of the wall clock
+	case vm.Failed:
+		h.infra(n.Op, n.Err)
+	case vm.SaidHello, vm.Spoke, vm.Crashing, vm.Cut, vm.Restored: // of the wall clock
 	}
 }
 
 // domainEvent takes an event of the host's present domain.
-func (h *virtualHost) domainEvent(e domainEvent) {
+func (h *virtualHost) domainEvent(e vm.DomainEvent) {
 	switch {
 	case e.Clock:
 		h.reset = true
 	case e.Reboot:
 		h.ends(func(at time.Duration) { h.boot(at, h.mode) })
-	case e.Kind == golibvirt.DomainEventCrashed && (h.state == booting || h.state == up) && !h.device:
+	case e.Kind == golibvirt.DomainEventCrashed && (h.state == vm.Booting || h.state == vm.Up) && !h.device:
 		h.device = true
 		h.fleet.date(h.machine)
 		if h.cause == nil { // it cause may still be on its way through the console's socket
 			late := unexplained{h, h.boots}
-			time.AfterFunc(consoleSettle, func() { h.fleet.inbox.Put(late) })
+			time.AfterFunc(vm.ConsoleSettle, func() { h.fleet.inbox.Put(late) })
 		}
 	case e.Kind == golibvirt.DomainEventShutdown:
 		h.told = e.ToldToEnd()
 	case e.Kind == golibvirt.DomainEventStopped:
 		why := golibvirt.DomainEventStoppedDetailType(e.Detail)
-		what := h.machine.ended(why, h.told, h.fleet.oomKills)
+		what := h.machine.Ended(why, h.told, h.fleet.oomKills)
 		h.ends(func(at time.Duration) {
 			h.powerOff()
 			h.put(at, what)
@@ -419,9 +420,9 @@ func (h *virtualHost) sighted(m sighted) {
 const traceTime = time.Second
 
 // readLast has the clock of a machine read that has panicked: whatever its console says, that was no later.
-func (f *virtualFleet) readLast(m *machine) {
+func (f *virtualFleet) readLast(m *vm.Machine) {
 	f.alive.Go(func() {
-		t, err := m.lastTime(f.ctx)
+		t, err := m.LastTime(f.ctx)
 		f.inbox.Put(stoodAt{m, t, err})
 	})
 }
@@ -453,13 +454,13 @@ func (h *virtualHost) panicked() {
 	if h.cause.At > 0 {
 		at = min(max(at, h.began+h.logLag+h.cause.At), h.stood)
 	}
-	h.put(at, panicOf("device", *h.cause))
-	dumps := h.fleet.cfg.dumps(h.spec, h.dumped)
+	h.put(at, vm.PanicOf("device", *h.cause))
+	dumps := h.fleet.cfg.Dumps(h.spec, h.dumped)
 	if dumps {
 		h.dumped, h.fell = true, at
 		h.crashed.Store(h.machine)
 	}
-	h.state = stopped
+	h.state = vm.Stopped
 	// All that it had to say is known. A fleet in boot loops is one of hosts that wait for their restart: that costs neither memory
 	// then, nor time at the next boot.
 	h.gone("end crashed host")
@@ -496,7 +497,7 @@ func (h *virtualHost) look() {
 	h.looking = true
 	m, f := h.machine, h.fleet
 	f.alive.Go(func() {
-		t, err := m.virtualTime(f.ctx)
+		t, err := m.VirtualTime(f.ctx)
 		f.inbox.Put(sighted{m, t, err})
 	})
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/mailbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 )
 
@@ -37,10 +38,10 @@ const stoodStillAt = 2 * time.Second
 func newDesk(t *testing.T, hosts ...string) *desk {
 	t.Helper()
 	f := &virtualFleet{
-		site: &site{}, hosts: map[string]*virtualHost{}, running: map[*machine]*virtualHost{}, inbox: inbox.New[fleetMessage](), clock: cosim.New[happening](Lookahead),
-		ctx: t.Context(), limit: defaultHello, slots: make(chan struct{}, len(hosts)),
+		site: &vm.Site{}, hosts: map[string]*virtualHost{}, running: map[*vm.Machine]*virtualHost{}, inbox: inbox.New[fleetMessage](), clock: cosim.New[happening](Lookahead),
+		ctx: t.Context(), limit: vm.DefaultHello, slots: make(chan struct{}, len(hosts)),
 	}
-	f.date = func(m *machine) { f.inbox.Put(stoodAt{m, stoodStillAt, nil}) }
+	f.date = func(m *vm.Machine) { f.inbox.Put(stoodAt{m, stoodStillAt, nil}) }
 	root, err := os.MkdirTemp("/var/tmp", "fft-")
 	if err != nil {
 		t.Fatal(err)
@@ -72,9 +73,9 @@ func newDesk(t *testing.T, hosts ...string) *desk {
 				t.Error(err)
 			}
 		})
-		f.hear(created{h, h.boots, &machine{
-			domain:  golibvirt.Domain{UUID: golibvirt.UUID{byte(i)}},
-			mailbox: box,
+		f.hear(created{h, h.boots, &vm.Machine{
+			Domain:  golibvirt.Domain{UUID: golibvirt.UUID{byte(i)}},
+			Mailbox: box,
 		}})
 	}
 	for _, name := range hosts {
@@ -102,7 +103,7 @@ func (d *desk) asks(host string, at time.Duration, r protocol.Request) {
 }
 
 func (d *desk) rings(host, line string) {
-	d.hear(heardOf{d.hosts[host].machine, rang{line: []byte(line)}})
+	d.hear(heardOf{d.hosts[host].machine, vm.Rang{Line: []byte(line)}})
 }
 
 // told is what happens then, and when.
@@ -127,8 +128,8 @@ func TestGuestEndsAfterItsWords(t *testing.T) {
 			t.Errorf("%q, and b may yet come before", got)
 		}
 		old := d.hosts["a"].machine
-		d.hear(heardOf{old, domainEvent{Event: e}})
-		d.hear(heardOf{old, rang{line: []byte("the next boot of a machine that is to be taken away")}})
+		d.hear(heardOf{old, vm.DomainEvent{Event: e}})
+		d.hear(heardOf{old, vm.Rang{Line: []byte("the next boot of a machine that is to be taken away")}})
 		d.clock.Reached("b", time.Second)
 		if got, want := d.told(), []string{"50ms a hello", "50ms a " + ending}; !slices.Equal(got, want) {
 			t.Errorf("%s: told %q, want %q", ending, got, want)
@@ -192,7 +193,7 @@ func TestPanicOf(t *testing.T) {
 	r := console.Report{Title: "page fault in memcmp", Type: console.TypePageFault, Function: "memcmp", Offset: "0x8/0x40", Caller: "agentk:ff_load",
 		Excerpt: []string{"a", "b"}, Panicked: true}
 	want := fleet.Panic{Source: "device", Title: r.Title, Type: r.Type, Function: r.Function, Offset: r.Offset, Caller: r.Caller, Excerpt: "a\nb"}
-	if got := panicOf("device", r); got != want {
+	if got := vm.PanicOf("device", r); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
@@ -215,14 +216,14 @@ func TestWhenAPanicWas(t *testing.T) {
 		d.asks("a", 50*time.Millisecond, hello)
 		d.told()
 		if c.set {
-			d.hear(heardOf{a.machine, domainEvent{Event: connect.Event{Clock: true}}})
+			d.hear(heardOf{a.machine, vm.DomainEvent{Event: connect.Event{Clock: true}}})
 		}
 		reports, _, err := a.log.Take([]byte("[" + c.stamp + "] Kernel panic - not syncing: sysrq triggered crash\n"))
 		if err != nil || len(reports) != 1 {
 			t.Fatal(reports, err)
 		}
-		d.hear(heardOf{a.machine, crashed{report: reports[0]}})
-		d.hear(heardOf{a.machine, domainEvent{Event: connect.Event{Kind: golibvirt.DomainEventCrashed}}})
+		d.hear(heardOf{a.machine, vm.Crashed{Report: reports[0]}})
+		d.hear(heardOf{a.machine, vm.DomainEvent{Event: connect.Event{Kind: golibvirt.DomainEventCrashed}}})
 		if e, ok := d.advance(); !ok || e.What.Kind() != "panic" || e.At != c.want {
 			t.Errorf("%s: %v %v, want a panic at %v", name, ok, e, c.want)
 		}
@@ -244,7 +245,7 @@ func TestForgedPanicOnTheVirtualClock(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, r := range reports {
-				d.hear(heardOf{a.machine, crashed{report: r}})
+				d.hear(heardOf{a.machine, vm.Crashed{Report: r}})
 			}
 		}
 		d.asks("a", 50*time.Millisecond, hello)
@@ -255,7 +256,7 @@ func TestForgedPanicOnTheVirtualClock(t *testing.T) {
 			t.Errorf("%s: told %q, want %q", name, got, want)
 		}
 		show("[    0.070000] Kernel panic - not syncing: sysrq triggered crash\n")
-		d.hear(heardOf{a.machine, domainEvent{Event: connect.Event{Kind: golibvirt.DomainEventCrashed}}})
+		d.hear(heardOf{a.machine, vm.DomainEvent{Event: connect.Event{Kind: golibvirt.DomainEventCrashed}}})
 		e, ok := d.advance()
 		if p, is := e.What.(fleet.Panic); !ok || !is || p.Type != console.TypeSysrq || e.At > time.Second {
 			t.Errorf("%s: %v", name, e)
