@@ -14,6 +14,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/backend"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/virtual"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 )
 
@@ -66,7 +67,7 @@ func can() []fleet.Capability {
 func capsOf(machines Machines, clock fleet.Clock, accelerator string) fleet.Caps {
 	c := fleet.Caps{Backend: Name, Accelerator: accelerator, Clock: clock, Has: append(can(), fleet.CanKeepTime(clock))}
 	if clock == fleet.VirtualClock {
-		c.Lookahead, c.Tolerance = Lookahead, Tolerance
+		c.Lookahead, c.Tolerance = virtual.Lookahead, Tolerance
 	}
 	if machines[0].cfg.Node != "" {
 		c.Has = append(c.Has, fleet.CanUseNodes)

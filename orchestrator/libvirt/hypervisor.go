@@ -1,9 +1,9 @@
 // Package libvirt runs a fleet's hosts as virtual machines under libvirt and QEMU.
 //
 // A [Hypervisor] is one connection to a libvirt daemon, private unless a URI names another, and a work directory that
-// holds everything a run needs while it lives. A fleet made by it is a set of transient domains, each with a disk
-// overlay of its own, a serial console that this package reads and a virtio-serial channel on which the guest asks and
-// this package answers. One goroutine per host owns the host's state; others only feed it.
+// holds everything a run needs while it lives. A fleet made by it is a set of transient domains, each with a disk of its
+// own, a serial console that is read and a link on which the guest asks and is answered. What is below internal knows
+// nothing of it: internal/vm is one VM, internal/wall and internal/virtual are fleets of them on either clock.
 //
 // What a run leaves when it is killed is found and removed by [Collect].
 package libvirt

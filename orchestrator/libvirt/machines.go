@@ -6,7 +6,9 @@ import (
 	"fmt"
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/virtual"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/wall"
 )
 
 // FleetConfig describes a fleet.
@@ -30,7 +32,7 @@ func (m Machines) NewFleet(cfg vm.FleetConfig) (fleet.Fleet, error) { return m.n
 // vms are a fleet of either kind.
 type vms interface {
 	fleet.Fleet
-	domainOf(host string) string // what libvirt calls a host
+	DomainOf(host string) string // what libvirt calls a host
 }
 
 func (m Machines) newVMs(cfg vm.FleetConfig) (vms, error) {
@@ -43,15 +45,15 @@ func (m Machines) newVMs(cfg vm.FleetConfig) (vms, error) {
 	if err := m.CanCount(); err != nil {
 		return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
 	}
-	return newVirtualFleet(m[0].site, cfg, capsOf(m, fleet.VirtualClock, m[0].site.Executes()))
+	return virtual.New(m[0].site, cfg, capsOf(m, fleet.VirtualClock, m[0].site.Executes()))
 }
 
 // newFleet makes a fleet on the wall clock, under another accelerator than the machines' own if one is given.
-func (m Machines) newFleet(cfg vm.FleetConfig, accelerator string) (*vmFleet, error) {
+func (m Machines) newFleet(cfg vm.FleetConfig, accelerator string) (*wall.Fleet, error) {
 	if err := vm.Check(m.sites(), cfg); err != nil {
 		return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
 	}
-	return newFleet(m.sites(), cfg, accelerator, capsOf(m, fleet.WallClock, cmp.Or(accelerator, m[0].site.Executes())))
+	return wall.New(m.sites(), cfg, accelerator, capsOf(m, fleet.WallClock, cmp.Or(accelerator, m[0].site.Executes())))
 }
 
 func (m Machines) sites() vm.Sites {

@@ -109,7 +109,7 @@ func TestOutOfTheGuest(t *testing.T) {
 
 	for what, script := range map[string]string{
 		"make a name of ours":       "ln -s " + secret + " $W/files/ff-link",
-		"remove a name of ours":     "rm $W/files/" + r.Fleet.(vms).domainOf("host-0") + ".disk",
+		"remove a name of ours":     "rm $W/files/" + r.Fleet.(vms).DomainOf("host-0") + ".disk",
 		"read the names":            "ls $W/files",
 		"move a name of ours":       "mv $W/files $W/elsewhere",
 		"read the owner's file":     "cat $W/owner.json",
@@ -154,7 +154,7 @@ func TestOutOfTheGuest(t *testing.T) {
 		}
 		_ = bystander.Wait()
 	}()
-	domain := r.Fleet.(vms).domainOf("host-0")
+	domain := r.Fleet.(vms).DomainOf("host-0")
 	for _, pid := range []int{bystander.Process.Pid, os.Getpid(), 1} {
 		said, err := as(t, h.site.Account, h.site.Work.Path, fmt.Sprintf("echo %d > $W/r/libvirt/qemu/run/%s.pid", pid, domain))
 		if err != nil {

@@ -32,8 +32,13 @@ func TestWhoseSilence(t *testing.T) {
 		await[fleet.Beat](r, host)
 	}
 	stop("host-0")
-	domain := golibvirt.Domain{Name: r.Fleet.(vms).domainOf("host-1"), UUID: r.Fleet.(*vmFleet).hosts["host-1"].machine.Domain.UUID}
-	err := h.site.Line.Call(t.Context(), "pause", connect.CallTime, func(l *golibvirt.Libvirt) error { return l.DomainSuspend(domain) })
+	err := h.site.Line.Call(t.Context(), "pause", connect.CallTime, func(l *golibvirt.Libvirt) error {
+		domain, err := l.DomainLookupByName(r.Fleet.(vms).DomainOf("host-1"))
+		if err != nil {
+			return err
+		}
+		return l.DomainSuspend(domain)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -337,7 +337,7 @@ func (h *Hypervisor) tryCopy(ctx context.Context, image vmimages.Image, kind vm.
 		}
 		switch what := e.What.(type) {
 		case fleet.Beat: // it has said hello, and has done what every guest does at its start
-			if t.Kept.Own, err = h.site.Place.PrivateMemory(f.domainOf(spec.Name)); err != nil {
+			if t.Kept.Own, err = h.site.Place.PrivateMemory(f.DomainOf(spec.Name)); err != nil {
 				h.site.Log.Debug().Err(err).Msg("a copy's memory is not known")
 			}
 			return nil

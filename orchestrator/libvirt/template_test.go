@@ -67,12 +67,11 @@ func (r *run) bootAll(hosts int) (booting map[string]fleet.Booting, hello map[st
 // guestMemory is all the memory of a host's guest, read by QEMU: from outside, and whatever the guest says of itself.
 func (r *run) guestMemory(host string) []byte {
 	r.t.Helper()
-	h := r.Fleet.(*vmFleet).hosts[host]
 	var memory []byte
-	for size := uint64(h.spec.MemoryBytes); uint64(len(memory)) < size; {
+	for size := uint64(96 << 20); uint64(len(memory)) < size; { // as start has it
 		const atMost = 2 << 20 // of libvirt's 4 MiB in one answer
-		err := h.site.Line.Call(r.t.Context(), "read the guest's memory", connect.CreateTime, func(l *golibvirt.Libvirt) error {
-			domain, err := l.DomainLookupByName(h.domainName)
+		err := r.h.site.Line.Call(r.t.Context(), "read the guest's memory", connect.CreateTime, func(l *golibvirt.Libvirt) error {
+			domain, err := l.DomainLookupByName(r.Fleet.(vms).DomainOf(host))
 			if err != nil {
 				return err
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/console"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/virtual"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
@@ -100,7 +101,7 @@ func TestCauseBeforeEffect(t *testing.T) {
 		crash, polls := gated(t, h, tiny, seed, 4)
 		for _, p := range polls {
 			want := uint64(2)
-			if p.at >= crash+Lookahead {
+			if p.at >= crash+virtual.Lookahead {
 				want = 3
 				spared++
 			} else {

@@ -1,4 +1,4 @@
-package libvirt
+package wall
 
 import (
 	"context"
@@ -22,7 +22,7 @@ import (
 // A host is one VM of a fleet over all of its boots. Its run method owns everything below the line; others put messages
 // into its inbox.
 type host struct {
-	fleet       *vmFleet
+	fleet       *Fleet
 	site        *vm.Site // of its machine
 	slots       chan struct{}
 	spec        fleet.HostSpec

@@ -1,4 +1,4 @@
-package libvirt
+package virtual
 
 import (
 	"context"
@@ -27,7 +27,7 @@ import (
 
 // A desk is a fleet on the virtual clock without VMs: the test says what is heard of each, in which order.
 type desk struct {
-	*virtualFleet
+	*Fleet
 	t *testing.T
 }
 
@@ -37,8 +37,8 @@ const stoodStillAt = 2 * time.Second
 // newDesk has hosts that were switched on at 0, and whose guests run.
 func newDesk(t *testing.T, hosts ...string) *desk {
 	t.Helper()
-	f := &virtualFleet{
-		site: &vm.Site{}, hosts: map[string]*virtualHost{}, running: map[*vm.Machine]*virtualHost{}, inbox: inbox.New[fleetMessage](), clock: cosim.New[happening](Lookahead),
+	f := &Fleet{
+		site: &vm.Site{}, hosts: map[string]*host{}, running: map[*vm.Machine]*host{}, inbox: inbox.New[fleetMessage](), clock: cosim.New[happening](Lookahead),
 		ctx: t.Context(), limit: vm.DefaultHello, slots: make(chan struct{}, len(hosts)),
 	}
 	f.date = func(m *vm.Machine) { f.inbox.Put(stoodAt{m, stoodStillAt, nil}) }
@@ -57,7 +57,7 @@ func newDesk(t *testing.T, hosts ...string) *desk {
 		}
 	})
 	for i, name := range hosts {
-		h, err := newVirtualHost(f, fleet.HostSpec{Name: name}, name)
+		h, err := newHost(f, fleet.HostSpec{Name: name}, name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -103,7 +103,7 @@ func (d *desk) asks(host string, at time.Duration, r protocol.Request) {
 }
 
 func (d *desk) rings(host, line string) {
-	d.hear(heardOf{d.hosts[host].machine, vm.Rang{Line: []byte(line)}})
+	d.hear(heard{d.hosts[host].machine, vm.Rang{Line: []byte(line)}})
 }
 
 // told is what happens then, and when.
@@ -128,8 +128,8 @@ func TestGuestEndsAfterItsWords(t *testing.T) {
 			t.Errorf("%q, and b may yet come before", got)
 		}
 		old := d.hosts["a"].machine
-		d.hear(heardOf{old, vm.DomainEvent{Event: e}})
-		d.hear(heardOf{old, vm.Rang{Line: []byte("the next boot of a machine that is to be taken away")}})
+		d.hear(heard{old, vm.DomainEvent{Event: e}})
+		d.hear(heard{old, vm.Rang{Line: []byte("the next boot of a machine that is to be taken away")}})
 		d.clock.Reached("b", time.Second)
 		if got, want := d.told(), []string{"50ms a hello", "50ms a " + ending}; !slices.Equal(got, want) {
 			t.Errorf("%s: told %q, want %q", ending, got, want)
@@ -216,14 +216,14 @@ func TestWhenAPanicWas(t *testing.T) {
 		d.asks("a", 50*time.Millisecond, hello)
 		d.told()
 		if c.set {
-			d.hear(heardOf{a.machine, vm.DomainEvent{Event: connect.Event{Clock: true}}})
+			d.hear(heard{a.machine, vm.DomainEvent{Event: connect.Event{Clock: true}}})
 		}
 		reports, _, err := a.log.Take([]byte("[" + c.stamp + "] Kernel panic - not syncing: sysrq triggered crash\n"))
 		if err != nil || len(reports) != 1 {
 			t.Fatal(reports, err)
 		}
-		d.hear(heardOf{a.machine, vm.Crashed{Report: reports[0]}})
-		d.hear(heardOf{a.machine, vm.DomainEvent{Event: connect.Event{Kind: golibvirt.DomainEventCrashed}}})
+		d.hear(heard{a.machine, vm.Crashed{Report: reports[0]}})
+		d.hear(heard{a.machine, vm.DomainEvent{Event: connect.Event{Kind: golibvirt.DomainEventCrashed}}})
 		if e, ok := d.advance(); !ok || e.What.Kind() != "panic" || e.At != c.want {
 			t.Errorf("%s: %v %v, want a panic at %v", name, ok, e, c.want)
 		}
@@ -245,7 +245,7 @@ func TestForgedPanicOnTheVirtualClock(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, r := range reports {
-				d.hear(heardOf{a.machine, vm.Crashed{Report: r}})
+				d.hear(heard{a.machine, vm.Crashed{Report: r}})
 			}
 		}
 		d.asks("a", 50*time.Millisecond, hello)
@@ -256,7 +256,7 @@ func TestForgedPanicOnTheVirtualClock(t *testing.T) {
 			t.Errorf("%s: told %q, want %q", name, got, want)
 		}
 		show("[    0.070000] Kernel panic - not syncing: sysrq triggered crash\n")
-		d.hear(heardOf{a.machine, vm.DomainEvent{Event: connect.Event{Kind: golibvirt.DomainEventCrashed}}})
+		d.hear(heard{a.machine, vm.DomainEvent{Event: connect.Event{Kind: golibvirt.DomainEventCrashed}}})
 		e, ok := d.advance()
 		if p, is := e.What.(fleet.Panic); !ok || !is || p.Type != console.TypeSysrq || e.At > time.Second {
 			t.Errorf("%s: %v", name, e)

@@ -1,4 +1,4 @@
-package libvirt
+package virtual
 
 import (
 	"errors"
@@ -16,7 +16,7 @@ import (
 // What a guest on the virtual clock asks for, and when it is answered.
 
 // rang: the guest stands still. What it says happens at the time that its clock shows.
-func (h *virtualHost) rang(m vm.Rang) {
+func (h *host) rang(m vm.Rang) {
 	h.freeSlot() // before it is answered: that may have to wait for those who wait for the slot
 	if errors.Is(m.Err, mailbox.ErrGone) {
 		h.infra("hear host", m.Err)
@@ -56,7 +56,7 @@ func (h *virtualHost) rang(m vm.Rang) {
 
 // lives: a guest asks, so what its console showed of a panic is made up. A kernel that panics was heard before: it rings no more, and
 // as long as a guest stands still it prints nothing.
-func (h *virtualHost) lives(at time.Duration) {
+func (h *host) lives(at time.Duration) {
 	if h.cause == nil && !h.log.Panicking() {
 		return
 	}
@@ -68,7 +68,7 @@ func (h *virtualHost) lives(at time.Duration) {
 }
 
 // garbage counts what is wrong with something that the guest said, if anything is, and tells of what was counted when it is time.
-func (h *virtualHost) garbage(at time.Duration, bytes int, wrong string) {
+func (h *host) garbage(at time.Duration, bytes int, wrong string) {
 	if wrong != "" {
 		h.quota.Garbage(bytes, wrong)
 	}
@@ -78,7 +78,7 @@ func (h *virtualHost) garbage(at time.Duration, bytes int, wrong string) {
 }
 
 // answer lets the guest that asked at this time go on, with all that has reached it by then.
-func (h *virtualHost) answer(at time.Duration) {
+func (h *host) answer(at time.Duration) {
 	if h.machine == nil || h.asked.answer == nil || slices.ContainsFunc(h.powers, func(t time.Duration) bool { return t <= at }) {
 		// Its power is cut before: it stands still until then, and nothing is heard of it.
 		h.fleet.clock.Stops(h.spec.Name)

@@ -1,4 +1,4 @@
-package libvirt
+package virtual
 
 import (
 	"context"
@@ -21,10 +21,10 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 )
 
-// A virtualHost is one VM of a fleet on the virtual clock, over all of its boots. What is below the line belongs to who has
+// A host is one VM of a fleet on the virtual clock, over all of its boots. What is below the line belongs to who has
 // the fleet's turn; the VM itself is made and ended by work, one job after the other.
-type virtualHost struct {
-	fleet      *virtualFleet
+type host struct {
+	fleet      *Fleet
 	spec       fleet.HostSpec
 	domainName string
 	log        *guestlink.ConsoleLog
@@ -79,27 +79,27 @@ type change struct {
 type fleetMessage interface{ toFleet() }
 
 type (
-	heardOf struct { // news of a machine
+	heard struct { // news of a machine
 		m    *vm.Machine
 		what vm.News
 	}
 	created struct { // the VM of a boot is there, and about to run
-		h    *virtualHost
+		h    *host
 		boot int
 		m    *vm.Machine
 	}
 	broke struct { // the testbed failed a host
-		h    *virtualHost
+		h    *host
 		boot int
 		op   string
 		err  error
 	}
 	kept struct { // the memory of a host that has crashed, or it could not be
-		h    *virtualHost
+		h    *host
 		what fleet.Dumped
 	}
 	unexplained struct { // the cause of a panic has not come in time
-		h    *virtualHost
+		h    *host
 		boot int
 	}
 	stoodAt struct { // the clock of a machine that has panicked was read: the time since it was switched on
@@ -114,7 +114,7 @@ type (
 	}
 )
 
-func (heardOf) toFleet()     {}
+func (heard) toFleet()       {}
 func (created) toFleet()     {}
 func (broke) toFleet()       {}
 func (kept) toFleet()        {}
@@ -122,12 +122,12 @@ func (unexplained) toFleet() {}
 func (stoodAt) toFleet()     {}
 func (sighted) toFleet()     {}
 
-func newVirtualHost(f *virtualFleet, spec fleet.HostSpec, domainName string) (*virtualHost, error) {
+func newHost(f *Fleet, spec fleet.HostSpec, domainName string) (*host, error) {
 	log, err := guestlink.OpenConsoleLog(f.cfg.ConsoleDir, spec.Name)
 	if err != nil {
 		return nil, err
 	}
-	h := &virtualHost{
+	h := &host{
 		fleet: f, spec: spec, domainName: domainName, log: log, service: &guestlink.Service{Spec: spec}, mode: fleet.Normal,
 		jobs: inbox.New[func(context.Context)](),
 	}
@@ -138,7 +138,7 @@ func newVirtualHost(f *virtualFleet, spec fleet.HostSpec, domainName string) (*v
 }
 
 // work does what takes long, until ctx ends.
-func (h *virtualHost) work(ctx context.Context) {
+func (h *host) work(ctx context.Context) {
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
@@ -158,7 +158,7 @@ func (h *virtualHost) work(ctx context.Context) {
 }
 
 // keepMemory dumps the memory of the VM, if it is to be. On the fleet's clock that takes no time.
-func (h *virtualHost) keepMemory(ctx context.Context) {
+func (h *host) keepMemory(ctx context.Context) {
 	m := h.current
 	if m == nil || !h.crashed.CompareAndSwap(m, nil) {
 		return
@@ -171,7 +171,7 @@ func (h *virtualHost) keepMemory(ctx context.Context) {
 }
 
 // destroy ends the VM, if there is one, after dumping its memory when that is to be done.
-func (h *virtualHost) destroy(ctx context.Context) error {
+func (h *host) destroy(ctx context.Context) error {
 	h.keepMemory(ctx)
 	m := h.current
 	h.current = nil
@@ -182,7 +182,7 @@ func (h *virtualHost) destroy(ctx context.Context) error {
 }
 
 // power has something done to the host's power at a time.
-func (h *virtualHost) power(at time.Duration, do func()) {
+func (h *host) power(at time.Duration, do func()) {
 	h.powers = append(h.powers, at)
 	h.fleet.clock.Put(at, h.spec.Name, happening{boot: anyBoot, do: func() {
 		h.powers = slices.DeleteFunc(h.powers, func(t time.Duration) bool { return t <= at })
@@ -191,24 +191,24 @@ func (h *virtualHost) power(at time.Duration, do func()) {
 }
 
 // change has the host's service changed at a time.
-func (h *virtualHost) change(at time.Duration, do func()) {
+func (h *host) change(at time.Duration, do func()) {
 	h.pending = append(h.pending, change{at, do})
 }
 
 // put has an event happen in the present boot.
-func (h *virtualHost) put(at time.Duration, what fleet.Happening) {
+func (h *host) put(at time.Duration, what fleet.Happening) {
 	h.fleet.clock.Put(at, h.spec.Name, happening{boot: h.boots, what: what})
 }
 
 // powerOff takes the VM away, if there is one. Its disk stays.
-func (h *virtualHost) powerOff() {
+func (h *host) powerOff() {
 	h.boots++
 	h.state = vm.Off
 	h.gone("power host off")
 }
 
 // gone has the VM of the present boot, if there is one, taken away: nothing more is heard of it. What it has said still happens.
-func (h *virtualHost) gone(op string) {
+func (h *host) gone(op string) {
 	h.fleet.clock.Stops(h.spec.Name)
 	delete(h.fleet.running, h.machine)
 	h.machine, h.talk, h.asked, h.cause, h.device, h.told = nil, nil, asked{}, nil, false, false
@@ -218,7 +218,7 @@ func (h *virtualHost) gone(op string) {
 }
 
 // ends has something done once all has happened that the guest said before it ended: its clock may be ahead of the fleet's.
-func (h *virtualHost) ends(then func(at time.Duration)) {
+func (h *host) ends(then func(at time.Duration)) {
 	at := max(h.fleet.clock.Now(), h.last)
 	h.state = vm.Stopped
 	h.gone("end host")
@@ -226,7 +226,7 @@ func (h *virtualHost) ends(then func(at time.Duration)) {
 }
 
 // end has the VM destroyed, if there is one.
-func (h *virtualHost) end(op string) {
+func (h *host) end(op string) {
 	boot := h.boots
 	h.jobs.Put(func(ctx context.Context) {
 		if err := h.destroy(context.WithoutCancel(ctx)); err != nil {
@@ -236,7 +236,7 @@ func (h *virtualHost) end(op string) {
 }
 
 // boot switches the host on, after switching it off.
-func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
+func (h *host) boot(at time.Duration, mode fleet.BootMode) {
 	h.powerOff()
 	h.state, h.mode, h.began, h.last, h.logLag = vm.Booting, mode, at, at, 0
 	h.seen, h.quota, h.dated, h.reset = 0, guestlink.Quota{}, false, false
@@ -271,7 +271,7 @@ func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 }
 
 // create makes the VM of a boot, a copy of the template if there is one, and lets it run. told says that whoever has the turn knows of the VM: the slot is theirs then.
-func (h *virtualHost) create(ctx context.Context, boot int, mode fleet.BootMode, t *template.Template) (told bool, err error) {
+func (h *host) create(ctx context.Context, boot int, mode fleet.BootMode, t *template.Template) (told bool, err error) {
 	f := h.fleet
 	image, err := f.site.Image(ctx, f.cfg.Images[h.spec.Image])
 	if err != nil {
@@ -291,10 +291,10 @@ func (h *virtualHost) create(ctx context.Context, boot int, mode fleet.BootMode,
 		d, holds = vm.CopyOf(d, t), t.Kept.Door.Holds
 	}
 	m, err := f.site.CreateMachine(ctx, d, t, vm.Listener{
-		Log: h.log, Hear: func(m *vm.Machine, n vm.News) { f.inbox.Put(heardOf{m, n}) },
+		Log: h.log, Hear: func(m *vm.Machine, n vm.News) { f.inbox.Put(heard{m, n}) },
 		Rung: func(m *vm.Machine) {
 			if !m.Held(&holds) {
-				f.inbox.Put(heardOf{m, m.HeardRing()})
+				f.inbox.Put(heard{m, m.HeardRing()})
 			}
 		},
 	})
@@ -311,7 +311,7 @@ func (h *virtualHost) create(ctx context.Context, boot int, mode fleet.BootMode,
 }
 
 // freeSlot lets another host boot.
-func (h *virtualHost) freeSlot() {
+func (h *host) freeSlot() {
 	if h.slot {
 		h.slot = false
 		<-h.fleet.slots
@@ -319,7 +319,7 @@ func (h *virtualHost) freeSlot() {
 }
 
 // hear takes in what happened to a machine, or became of what was asked for.
-func (f *virtualFleet) hear(message fleetMessage) {
+func (f *Fleet) hear(message fleetMessage) {
 	switch m := message.(type) {
 	case created:
 		h := m.h
@@ -351,7 +351,7 @@ func (f *virtualFleet) hear(message fleetMessage) {
 		if h := f.running[m.m]; h != nil {
 			h.sighted(m)
 		}
-	case heardOf:
+	case heard:
 		if h := f.running[m.m]; h != nil { // else it is gone
 			h.hear(m.what)
 		}
@@ -359,7 +359,7 @@ func (f *virtualFleet) hear(message fleetMessage) {
 }
 
 // hear takes news of the host's present machine.
-func (h *virtualHost) hear(what vm.News) {
+func (h *host) hear(what vm.News) {
 	switch n := what.(type) {
 	case vm.DomainEvent:
 		h.domainEvent(n)
@@ -377,7 +377,7 @@ func (h *virtualHost) hear(what vm.News) {
 }
 
 // domainEvent takes an event of the host's present domain.
-func (h *virtualHost) domainEvent(e vm.DomainEvent) {
+func (h *host) domainEvent(e vm.DomainEvent) {
 	switch {
 	case e.Clock:
 		h.reset = true
@@ -403,7 +403,7 @@ func (h *virtualHost) domainEvent(e vm.DomainEvent) {
 }
 
 // sighted: the clock of a machine was read.
-func (h *virtualHost) sighted(m sighted) {
+func (h *host) sighted(m sighted) {
 	h.looking = false
 	if m.err != nil {
 		return
@@ -420,7 +420,7 @@ func (h *virtualHost) sighted(m sighted) {
 const traceTime = time.Second
 
 // readLast has the clock of a machine read that has panicked: whatever its console says, that was no later.
-func (f *virtualFleet) readLast(m *vm.Machine) {
+func (f *Fleet) readLast(m *vm.Machine) {
 	f.alive.Go(func() {
 		t, err := m.LastTime(f.ctx)
 		f.inbox.Put(stoodAt{m, t, err})
@@ -428,7 +428,7 @@ func (f *virtualFleet) readLast(m *vm.Machine) {
 }
 
 // stoodAt: the clock of a machine that has panicked was read.
-func (h *virtualHost) stoodAt(m stoodAt) {
+func (h *host) stoodAt(m stoodAt) {
 	switch {
 	case m.err != nil && h.fleet.ctx.Err() == nil:
 		h.infra("date a panic", m.err)
@@ -446,7 +446,7 @@ func (h *virtualHost) stoodAt(m stoodAt) {
 // what the kernel prints after that takes it a time that is not the same each time, and the machine's clock may leap
 // as it stops. A guest prints what it likes, so that time is not before its last request and not after its machine
 // stood still.
-func (h *virtualHost) panicked() {
+func (h *host) panicked() {
 	if !h.device || h.cause == nil || !h.dated {
 		return
 	}
@@ -470,7 +470,7 @@ func (h *virtualHost) panicked() {
 }
 
 // settle tells of a panic whose cause did not come.
-func (h *virtualHost) settle() {
+func (h *host) settle() {
 	h.cause = &console.Report{Title: "panic without a word on the console", Type: console.TypeUnknown}
 	for _, r := range h.log.Settle() {
 		h.cause = &r // the last, even if it was cut short before its panic
@@ -479,14 +479,14 @@ func (h *virtualHost) settle() {
 }
 
 // infra: the testbed failed the host.
-func (h *virtualHost) infra(op string, err error) {
+func (h *host) infra(op string, err error) {
 	h.powerOff()
 	h.put(h.fleet.clock.Now(), fleet.InfraFailed{Op: op, Reason: err.Error()})
 }
 
 // look has the clock of a host read that runs and has been waited for since the last look. One that asks, and whose clock moves as it
 // asks, needs none; what it asks may be junk, or its clock stand still by its own account.
-func (h *virtualHost) look() {
+func (h *host) look() {
 	if h.machine == nil || h.looking || h.device || h.asked.answer != nil {
 		return
 	}
