@@ -34,9 +34,13 @@ func TestOrdersAreDoneOnce(t *testing.T) {
 func TestOrderThatHangs(t *testing.T) {
 	tally := newTally()
 	o := newOrders(newDisk(t), newAgent(tally, newLogger(t.Output())), tally)
-	begun, end := make(chan bool), make(chan bool)
+	begun, end := make(chan bool, 1), make(chan bool)
 	o.kinds["hang"] = func(map[string]string) error {
-		begun <- true
+		select {
+		case begun <- true:
+		default:
+			return errors.New("done again")
+		}
 		<-end
 		return nil
 	}
@@ -47,6 +51,7 @@ func TestOrderThatHangs(t *testing.T) {
 		close(ended)
 	}()
 	<-begun
+	begun <- true // and no more
 	o.carryOut([]protocol.Order{hang, {ID: 2, Kind: "else"}})
 	if b, _ := tally.take(); !reflect.DeepEqual(b.Done, []protocol.Done{{ID: 2}}) {
 		t.Errorf("answered %+v while the first hangs", b.Done)
