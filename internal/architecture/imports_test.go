@@ -41,6 +41,7 @@ var rules = []rule{
 	{"orchestrator/guestlink", []string{"orchestrator/fleet", "orchestrator/console", "agents/protocol"}, "it knows guests by what they say, and not how they are run"},
 	{"orchestrator/libvirt/internal/daemontest", []string{"orchestrator/libvirt/internal", "internal"}, "tests' daemons say what they need of a machine"},
 	{"orchestrator/libvirt/internal/domain", []string{"orchestrator/fleet", "vmimages", "agents/protocol"}, "a VM is described there, and nothing done with it"},
+	{"orchestrator/libvirt/internal/panics", []string{"orchestrator/console", "orchestrator/fleet"}, "a panic is joined there by what is said alone: it needs no VM"},
 	{"orchestrator/libvirt/internal/vm", []string{"orchestrator/libvirt/internal", "orchestrator/admission", "orchestrator/console", "orchestrator/fleet", "orchestrator/guestlink", "orchestrator/vmcore", "agents/architecture", "agents/protocol", "internal/tool", "vmimages"}, "a VM is heard there; what a host makes of that is not known"},
 	{"orchestrator/libvirt/internal/wall", []string{"orchestrator/libvirt/internal", "orchestrator/admission", "orchestrator/console", "orchestrator/fleet", "orchestrator/guestlink", "vmimages"}, "a fleet knows the site of its VMs, not whose that is"},
 	{"orchestrator/libvirt/internal/virtual", []string{"orchestrator/libvirt/internal", "orchestrator/admission", "orchestrator/console", "orchestrator/cosim", "orchestrator/fleet", "orchestrator/guestlink", "agents/protocol", "vmimages"}, "a fleet knows the site of its VMs, not whose that is"},

@@ -12,6 +12,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/console"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/panics"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/virtual"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 	"github.com/fleetfall/fleetfall/vmimages"
@@ -163,7 +164,7 @@ func TestHostileGuestOnTheVirtualClock(t *testing.T) {
 	await[fleet.Beat](r, host)
 
 	tell("fake panic")
-	await(r, host, func(l fleet.GuestLog) bool { return l == vm.LivesOn })
+	await(r, host, func(l fleet.GuestLog) bool { return l == panics.LivesOn })
 	tell("panic")
 	if p := await[fleet.Panic](r, host); p.Source != "device" || p.Type != console.TypeSysrq {
 		t.Errorf("%+v", p)

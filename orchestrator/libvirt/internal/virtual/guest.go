@@ -10,6 +10,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/mailbox"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/panics"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 )
 
@@ -57,13 +58,12 @@ func (h *host) rang(m vm.Rang) {
 // lives: a guest asks, so what its console showed of a panic is made up. A kernel that panics was heard before: it rings no more, and
 // as long as a guest stands still it prints nothing.
 func (h *host) lives(at time.Duration) {
-	if h.cause == nil && !h.log.Panicking() {
+	if !h.panic.Refute() && !h.log.Panicking() {
 		return
 	}
-	h.cause = nil
 	h.log.Settle()
-	if h.quota.Admits(at, len(vm.LivesOn.Text)) {
-		h.put(at, vm.LivesOn)
+	if h.quota.Admits(at, len(panics.LivesOn.Text)) {
+		h.put(at, panics.LivesOn)
 	}
 }
 

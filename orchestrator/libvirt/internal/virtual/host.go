@@ -12,11 +12,11 @@ import (
 	golibvirt "github.com/digitalocean/go-libvirt"
 
 	"github.com/fleetfall/fleetfall/agents/protocol"
-	"github.com/fleetfall/fleetfall/orchestrator/console"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/panics"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 )
@@ -52,8 +52,7 @@ type host struct {
 	awaited time.Duration   // when it had asked last, when somebody waited for it and it was not looked at
 	seen    time.Duration   // that its clock was read, in this boot
 	quota   guestlink.Quota // of this boot
-	cause   *console.Report
-	device  bool // the panic device said that the kernel panicked
+	panic   panics.Join
 	dated   bool // and it is known that it did so no later than stood, on the fleet's clock
 	stood   time.Duration
 	reset   bool          // it has set its hardware clock in this boot, which tells nothing any more
@@ -211,7 +210,7 @@ func (h *host) powerOff() {
 func (h *host) gone(op string) {
 	h.fleet.clock.Stops(h.spec.Name)
 	delete(h.fleet.running, h.machine)
-	h.machine, h.talk, h.asked, h.cause, h.device, h.told = nil, nil, asked{}, nil, false, false
+	h.machine, h.talk, h.asked, h.panic, h.told = nil, nil, asked{}, panics.Join{}, false
 	h.looking = false // what is still to be heard of that is another machine's
 	h.freeSlot()
 	h.end(op)
@@ -340,7 +339,7 @@ func (f *Fleet) hear(message fleetMessage) {
 			f.clock.Stops(m.h.spec.Name)
 		}
 	case unexplained:
-		if m.boot == m.h.boots && m.h.device {
+		if m.boot == m.h.boots && m.h.panic.Waits() {
 			m.h.settle()
 		}
 	case stoodAt:
@@ -367,7 +366,7 @@ func (h *host) hear(what vm.News) {
 		h.rang(n)
 	case vm.Crashed:
 		if n.Report.Panicked && h.state != vm.Stopped {
-			h.cause = &n.Report
+			h.panic.Console(n.Report)
 			h.panicked()
 		}
 	case vm.Failed:
@@ -383,12 +382,12 @@ func (h *host) domainEvent(e vm.DomainEvent) {
 		h.reset = true
 	case e.Reboot:
 		h.ends(func(at time.Duration) { h.boot(at, h.mode) })
-	case e.Kind == golibvirt.DomainEventCrashed && (h.state == vm.Booting || h.state == vm.Up) && !h.device:
-		h.device = true
+	case e.Kind == golibvirt.DomainEventCrashed && (h.state == vm.Booting || h.state == vm.Up) && !h.panic.Stands():
+		h.panic.Device()
 		h.fleet.date(h.machine)
-		if h.cause == nil { // it cause may still be on its way through the console's socket
+		if h.panic.Waits() { // the cause may still be on its way through the console's socket
 			late := unexplained{h, h.boots}
-			time.AfterFunc(vm.ConsoleSettle, func() { h.fleet.inbox.Put(late) })
+			time.AfterFunc(panics.Settle, func() { h.fleet.inbox.Put(late) })
 		}
 	case e.Kind == golibvirt.DomainEventShutdown:
 		h.told = e.ToldToEnd()
@@ -447,14 +446,15 @@ func (h *host) stoodAt(m stoodAt) {
 // as it stops. A guest prints what it likes, so that time is not before its last request and not after its machine
 // stood still.
 func (h *host) panicked() {
-	if !h.device || h.cause == nil || !h.dated {
+	why := h.panic.Both()
+	if why == nil || !h.dated {
 		return
 	}
 	at := h.last
-	if h.cause.At > 0 {
-		at = min(max(at, h.began+h.logLag+h.cause.At), h.stood)
+	if why.At > 0 {
+		at = min(max(at, h.began+h.logLag+why.At), h.stood)
 	}
-	h.put(at, vm.PanicOf("device", *h.cause))
+	h.put(at, panics.Event("device", *why))
 	dumps := h.fleet.cfg.Dumps(h.spec, h.dumped)
 	if dumps {
 		h.dumped, h.fell = true, at
@@ -471,10 +471,7 @@ func (h *host) panicked() {
 
 // settle tells of a panic whose cause did not come.
 func (h *host) settle() {
-	h.cause = &console.Report{Title: "panic without a word on the console", Type: console.TypeUnknown}
-	for _, r := range h.log.Settle() {
-		h.cause = &r // the last, even if it was cut short before its panic
-	}
+	h.panic.Unexplained(h.log.Settle())
 	h.panicked()
 }
 
@@ -487,7 +484,7 @@ func (h *host) infra(op string, err error) {
 // look has the clock of a host read that runs and has been waited for since the last look. One that asks, and whose clock moves as it
 // asks, needs none; what it asks may be junk, or its clock stand still by its own account.
 func (h *host) look() {
-	if h.machine == nil || h.looking || h.device || h.asked.answer != nil {
+	if h.machine == nil || h.looking || h.panic.Stands() || h.asked.answer != nil {
 		return
 	}
 	if h.last-h.awaited >= Lookahead {

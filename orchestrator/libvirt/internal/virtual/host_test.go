@@ -188,16 +188,6 @@ func TestClockIsReadWhileItsGuestAsks(t *testing.T) {
 	}
 }
 
-// TestPanicOf: a panic's event has all that the console says of it.
-func TestPanicOf(t *testing.T) {
-	r := console.Report{Title: "page fault in memcmp", Type: console.TypePageFault, Function: "memcmp", Offset: "0x8/0x40", Caller: "agentk:ff_load",
-		Excerpt: []string{"a", "b"}, Panicked: true}
-	want := fleet.Panic{Source: "device", Title: r.Title, Type: r.Type, Function: r.Function, Offset: r.Offset, Caller: r.Caller, Excerpt: "a\nb"}
-	if got := vm.PanicOf("device", r); got != want {
-		t.Errorf("got %+v, want %+v", got, want)
-	}
-}
-
 // A panic is not before the guest's last request and not after its machine stood still, whatever it prints of the
 // time; by a hardware clock that the guest has set nothing is dated.
 func TestWhenAPanicWas(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/panics"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 	"github.com/fleetfall/fleetfall/vmimages"
@@ -48,8 +49,7 @@ type host struct {
 	boot    int             // counts boots; a timer of an earlier one means nothing
 	bootBy  time.Duration   // when it has to have said hello
 	outage  outage          // of its console and channel
-	cause   *console.Report
-	device  bool // the panic device's event came, the console's report has not
+	panic   panics.Join
 	vigil   vigil
 	heard   int64 // requests of the guest when the console said that it panicked
 	dumped  bool  // its memory was dumped at a panic, or was to be
@@ -293,7 +293,7 @@ func (h *host) create(ctx context.Context) error {
 func (h *host) begin(cloned bool) {
 	h.boot++
 	h.state = vm.Booting
-	h.cause, h.device, h.told, h.outage = nil, false, false, outage{}
+	h.panic, h.told, h.outage = panics.Join{}, false, outage{}
 	h.emit(fleet.Booting{Mode: h.mode, Cloned: cloned})
 	h.awaitHello()
 	h.watchOver()
@@ -330,24 +330,24 @@ func (h *host) stopped(ctx context.Context, why golibvirt.DomainEventStoppedDeta
 func (h *host) devicePanic() {
 	h.freeSlot()
 	h.state = vm.Stopped
-	if h.cause != nil {
-		h.emitPanic("device", *h.cause)
+	h.panic.Device()
+	if why := h.panic.Both(); why != nil {
+		h.emitPanic("device", *why)
 		return
 	}
-	h.device = true
-	h.remind(vm.ConsoleSettle, consoleDue)
+	h.remind(panics.Settle, consoleDue)
 }
 
 // consolePanic: the console said so. The device's event should come; where it does not, the guest either has no driver
 // for the device, or lives on and somebody forged the console: then it is heard of again.
 func (h *host) consolePanic(r console.Report) {
 	switch {
-	case h.device:
-		h.device = false
+	case h.panic.Waits():
+		h.panic.Console(r)
 		h.emitPanic("device", r)
-	case h.state != vm.Booting && h.state != vm.Up, h.cause != nil:
+	case h.state != vm.Booting && h.state != vm.Up, h.panic.Doubtful():
 	default:
-		h.cause = &r
+		h.panic.Console(r)
 		if h.machine.Channel.Booted() {
 			// First what it sent before it died has to be read.
 			h.remind(deviceSettle, drainedDue)
@@ -372,51 +372,47 @@ func (h *host) due(what reminder) {
 	case what == silenceDue && running:
 		h.silence(now)
 	case what == helloDue && (len(h.outage.wires) > 0 || now < h.bootBy): // it may have said it: it has time anew when it can be heard
-	case what == helloDue && h.state == vm.Booting && h.cause == nil:
+	case what == helloDue && h.state == vm.Booting && !h.panic.Doubtful():
 		h.freeSlot()
 		h.emit(fleet.BootFailed{Reason: fmt.Sprintf("no hello within %v", h.fleet.helloTimeout), Excerpt: h.log.End()})
 	case what == firstByteDue && h.state == vm.Booting && h.silent:
 		// Not even the firmware has said a word: that is not the guest's doing.
 		h.powerOff(context.WithoutCancel(h.fleet.ctx))
 		h.infra("boot host", fmt.Errorf("its VM printed nothing within %v", h.fleet.firstByte))
-	case what == consoleDue && h.device:
+	case what == consoleDue && h.panic.Waits():
 		h.settle()
 	case what == traceDue && h.log.Panicking():
 		for _, r := range h.log.Settle() {
 			h.consolePanic(r)
 		}
-	case what == drainedDue && running && h.cause != nil:
+	case what == drainedDue && running && h.panic.Doubtful():
 		h.heard = h.machine.Channel.Heard()
 		h.remind(2*h.spec.Tempo.Beat+deviceSettle, deviceDue)
-	case what == deviceDue && running && h.cause != nil:
+	case what == deviceDue && running && h.panic.Doubtful():
 		if h.machine.Channel.Heard() > h.heard {
-			h.cause = nil
+			h.panic.Refute()
 			h.log.Settle()
-			h.emit(vm.LivesOn)
+			h.emit(panics.LivesOn)
 			return
 		}
 		h.freeSlot()
 		h.state = vm.Stopped
-		h.emitPanic("console", *h.cause)
+		h.emitPanic("console", *h.panic.Cause())
 	}
 }
 
 // settle reports a panic that still waited for its cause, before something else happens to the host.
 func (h *host) settle() {
-	if !h.device {
+	if !h.panic.Waits() {
 		return
 	}
-	h.device = false
-	report := console.Report{Title: "panic without a word on the console", Type: console.TypeUnknown}
-	for _, r := range h.log.Settle() {
-		report = r // the last, even if it was cut short before its panic
-	}
-	h.emitPanic("device", report)
+	h.panic.Unexplained(h.log.Settle())
+	h.emitPanic("device", *h.panic.Both())
 }
 
 // emitPanic tells of a panic and, at the first, dumps the VM's memory then. What is to be done to the host waits for that.
 func (h *host) emitPanic(source string, r console.Report) {
-	h.emit(vm.PanicOf(source, r))
+	h.emit(panics.Event(source, r))
 	if !h.fleet.cfg.Dumps(h.spec, h.dumped) || h.lost || h.machine == nil || h.fleet.ctx.Err() != nil {
 		return
 	}

@@ -74,7 +74,7 @@ func (h *host) silence(now time.Duration) {
 		h.vigil = vigil{since: since}
 	}
 	switch {
-	case h.cause != nil, len(h.outage.wires) > 0, h.vigil.over: // which are judged elsewhere, or were
+	case h.panic.Doubtful(), len(h.outage.wires) > 0, h.vigil.over: // which are judged elsewhere, or were
 		h.lookIn(patience / 2)
 	case now < half:
 		h.lookIn(half - now)
