@@ -10,16 +10,11 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/fleetfall/fleetfall/agents/architecture"
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/backend"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/virtual"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 )
-
-// Name is what scenarios call this backend.
-const Name = "libvirt"
 
 const (
 	maxHosts = 500 // of a fleet, on each machine
@@ -46,33 +41,6 @@ func Driver() backend.Driver {
 		},
 		Leftovers: left, Collect: removeLeft,
 	}
-}
-
-// can lists what VMs can do on either clock.
-func can() []fleet.Capability {
-	has := []fleet.Capability{
-		fleet.CanBoot(fleet.Normal), fleet.CanBoot(fleet.Safe), fleet.CanOrder(fleet.RemoveContent),
-		fleet.CanTakeOops(fleet.OopsPanic), fleet.CanTakeOops(fleet.OopsKill), fleet.CanDumpMemory,
-	}
-	for _, action := range []string{"boot", "reset", "power_off", "serve", "tell"} {
-		has = append(has, fleet.CanDo(action))
-	}
-	for _, name := range architecture.Names() {
-		has = append(has, fleet.CanRun(name))
-	}
-	return has
-}
-
-// capsOf is what fleets on these machines can do whose guests' instructions are executed by this accelerator.
-func capsOf(machines Machines, clock fleet.Clock, accelerator string) fleet.Caps {
-	c := fleet.Caps{Backend: Name, Accelerator: accelerator, Clock: clock, Has: append(can(), fleet.CanKeepTime(clock))}
-	if clock == fleet.VirtualClock {
-		c.Lookahead, c.Tolerance = virtual.Lookahead, Tolerance
-	}
-	if machines[0].cfg.Node != "" {
-		c.Has = append(c.Has, fleet.CanUseNodes)
-	}
-	return c
 }
 
 // thisMachine describes this machine, with the room that there is for disks.
@@ -145,7 +113,7 @@ func (t *testbed) Close(ctx context.Context) error {
 
 // Caps implements backend.Backend.
 func (t *testbed) Caps() fleet.Caps {
-	return capsOf(t.machines, t.clock, t.machines[0].Facts().Accelerator.Name)
+	return capsOf(t.machines.named(), t.clock, t.machines[0].Facts().Accelerator.Name)
 }
 
 // Prepare implements backend.Backend: it finds out, on each machine, how guests' instructions are executed, and
@@ -315,4 +283,12 @@ func unfinished(paths []string) []string {
 		lines = append(lines, "what a killed run left unfinished: "+path)
 	}
 	return lines
+}
+
+// of adds to what is said on which machine it is so, where there are several.
+func of(what, node string) string {
+	if node == "" {
+		return what
+	}
+	return what + " on " + node
 }

@@ -111,7 +111,14 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 		h.site.Local = storage.NewLocal(h.site.Work, h.site.Account)
 		h.site.Files, h.shelf, h.site.Place = h.site.Local, template.NewCache(cfg.Cache, h.site.Local), vm.NewHere(h.site.Work, h.site.Account)
 	}
-	return h, h.learnFacts(ctx)
+	if h.facts, h.site.CPUs, err = learn(ctx, h.site.Line, h.site.Place.Facts()); err != nil {
+		return h, fmt.Errorf("open hypervisor: %w", err)
+	}
+	h.facts.Node, h.facts.URI = cfg.Node, cfg.URI
+	if h.daemon != nil {
+		h.facts.URI, h.facts.Private = h.daemon.URI(), true
+	}
+	return h, nil
 }
 
 // work is the work directory of a run.
@@ -243,4 +250,13 @@ func (h *Hypervisor) release(ctx context.Context) error {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// Facts tells what the VMs run on.
+func (h *Hypervisor) Facts() Facts {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	f := h.facts
+	f.CommandLine = h.site.Ran()
+	return f
 }

@@ -45,7 +45,7 @@ func (m Machines) newVMs(cfg vm.FleetConfig) (vms, error) {
 	if err := m.CanCount(); err != nil {
 		return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
 	}
-	return virtual.New(m[0].site, cfg, capsOf(m, fleet.VirtualClock, m[0].site.Executes()))
+	return virtual.New(m[0].site, cfg, capsOf(m.named(), fleet.VirtualClock, m[0].site.Executes()))
 }
 
 // newFleet makes a fleet on the wall clock, under another accelerator than the machines' own if one is given.
@@ -53,8 +53,11 @@ func (m Machines) newFleet(cfg vm.FleetConfig, accelerator string) (*wall.Fleet,
 	if err := vm.Check(m.sites(), cfg); err != nil {
 		return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
 	}
-	return wall.New(m.sites(), cfg, accelerator, capsOf(m, fleet.WallClock, cmp.Or(accelerator, m[0].site.Executes())))
+	return wall.New(m.sites(), cfg, accelerator, capsOf(m.named(), fleet.WallClock, cmp.Or(accelerator, m[0].site.Executes())))
 }
+
+// named tells whether the scenario names them.
+func (m Machines) named() bool { return m[0].cfg.Node != "" }
 
 func (m Machines) sites() vm.Sites {
 	all := make(vm.Sites, len(m))

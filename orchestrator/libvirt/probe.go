@@ -10,21 +10,8 @@ import (
 	"path/filepath"
 
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/cache"
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
-
-// Names of accelerators, as in fleet.Caps.
-const (
-	KVM = vm.KVM
-	TCG = vm.TCG // QEMU's emulation
-)
-
-// An Accelerator is how guests' instructions are executed, and why so.
-type Accelerator struct {
-	Name   string `json:"name"`
-	Reason string `json:"reason"`
-}
 
 // A verdict is what the cache keeps of a probe.
 type verdict struct {

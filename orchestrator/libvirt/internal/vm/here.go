@@ -67,8 +67,8 @@ func (p *here) Close(context.Context) error { return nil } // the work directory
 
 func (p *here) readable(path string) error { return p.account.CanRead(path) }
 
-func (p *here) Facts() machineFacts {
-	f := machineFacts{Kernel: kernelRelease(), CPU: cpuModel(), Account: p.account.String()}
+func (p *here) Facts() MachineFacts {
+	f := MachineFacts{Kernel: kernelRelease(), CPU: cpuModel(), Account: p.account.String()}
 	if program, err := tool.Find("qemu-system-x86_64"); err == nil {
 		if info, err := os.Stat(program); err == nil {
 			f.Emulator = fmt.Sprintf("%s %d %v", program, info.Size(), info.ModTime().UTC())

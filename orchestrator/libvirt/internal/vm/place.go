@@ -12,9 +12,9 @@ import (
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
-// A place is where a hypervisor's VMs run: how their QEMUs come by images, and how their console and channel are reached.
+// A Place is where a hypervisor's VMs run: how their QEMUs come by images, and how their console and channel are reached.
 // It is this machine (here) or another one, of which only the libvirt daemon is at hand (there).
-type place interface {
+type Place interface {
 	// Image returns an image with paths that QEMU can open, after shipping it when need be.
 	Image(ctx context.Context, image vmimages.Image) (vmimages.Image, error)
 	// lines says in a domain how its console and channel are to be reached, and returns how they are, once it is there.
@@ -23,7 +23,7 @@ type place interface {
 	readable(path string) error
 	// Machine and facts describe the machine, as it is now and once and for all.
 	Machine(ctx context.Context) (admission.Machine, error)
-	Facts() machineFacts
+	Facts() MachineFacts
 	// KVM tells what decides whether this daemon's guests run under KVM, as text, and why they cannot; nil when it can be tried.
 	KVM(daemon string) (device string, err error)
 	// PrivateMemory is how many bytes of memory the QEMU of a domain has that it shares with nobody.
@@ -36,8 +36,8 @@ type place interface {
 	Close(ctx context.Context) error
 }
 
-// machineFacts are what can be seen of a machine.
-type machineFacts struct {
+// MachineFacts are what can be seen of a machine.
+type MachineFacts struct {
 	Kernel   string // release
 	CPU      string // model name
 	Account  string // whom QEMU runs as, for people

@@ -33,7 +33,7 @@ type Site struct {
 	Line    *connect.Lifeline
 	Work    *workdir.Dir
 	Account account.Account // under which QEMU runs, where that is known
-	Place   place
+	Place   Place
 	Files   storage.Files
 	Local   *storage.Local // files; nil when they are another machine's
 	dumps   chan struct{}  // holds one item while a VM's memory is dumped

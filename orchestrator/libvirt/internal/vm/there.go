@@ -75,8 +75,8 @@ func (p *there) lines(d *domain.Domain) lines {
 
 func (p *there) readable(string) error { return nil } // it is shipped
 
-func (p *there) Facts() machineFacts {
-	return machineFacts{Kernel: "not known", CPU: "not known", Account: "as that machine's daemon has it"}
+func (p *there) Facts() MachineFacts {
+	return MachineFacts{Kernel: "not known", CPU: "not known", Account: "as that machine's daemon has it"}
 }
 
 func (p *there) KVM(daemon string) (string, error) { return daemon, nil }
