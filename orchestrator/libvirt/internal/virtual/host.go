@@ -2,9 +2,7 @@ package virtual
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -14,10 +12,8 @@ import (
 	"github.com/fleetfall/fleetfall/agents/protocol"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/panics"
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 )
 
@@ -74,53 +70,6 @@ type change struct {
 	do func()
 }
 
-// A fleetMessage is what whoever has the fleet's turn takes from its inbox: of these types, and no other.
-type fleetMessage interface{ toFleet() }
-
-type (
-	heard struct { // news of a machine
-		m    *vm.Machine
-		what vm.News
-	}
-	created struct { // the VM of a boot is there, and about to run
-		h    *host
-		boot int
-		m    *vm.Machine
-	}
-	broke struct { // the testbed failed a host
-		h    *host
-		boot int
-		op   string
-		err  error
-	}
-	kept struct { // the memory of a host that has crashed, or it could not be
-		h    *host
-		what fleet.Dumped
-	}
-	unexplained struct { // the cause of a panic has not come in time
-		h    *host
-		boot int
-	}
-	stoodAt struct { // the clock of a machine that has panicked was read: the time since it was switched on
-		m    *vm.Machine
-		time time.Duration
-		err  error
-	}
-	sighted struct { // the clock of a machine was read: the time since it was switched on
-		m    *vm.Machine
-		time time.Duration
-		err  error
-	}
-)
-
-func (heard) toFleet()       {}
-func (created) toFleet()     {}
-func (broke) toFleet()       {}
-func (kept) toFleet()        {}
-func (unexplained) toFleet() {}
-func (stoodAt) toFleet()     {}
-func (sighted) toFleet()     {}
-
 func newHost(f *Fleet, spec fleet.HostSpec, domainName string) (*host, error) {
 	log, err := guestlink.OpenConsoleLog(f.cfg.ConsoleDir, spec.Name)
 	if err != nil {
@@ -134,50 +83,6 @@ func newHost(f *Fleet, spec fleet.HostSpec, domainName string) (*host, error) {
 		return vm.Epoch.Add(h.last), f.entropy(spec.Name, h.boots)
 	}
 	return h, nil
-}
-
-// work does what takes long, until ctx ends.
-func (h *host) work(ctx context.Context) {
-	for ctx.Err() == nil {
-		select {
-		case <-ctx.Done():
-		case <-h.jobs.Ready:
-			for job, ok := h.jobs.Take(); ok && ctx.Err() == nil; job, ok = h.jobs.Take() {
-				job(ctx)
-			}
-		}
-	}
-	ctx = context.WithoutCancel(ctx)
-	h.keepMemory(ctx) // first, so that the time for it is not taken from that for the end
-	ctx, cancel := context.WithTimeout(ctx, connect.CreateTime)
-	defer cancel()
-	if err := errors.Join(h.destroy(ctx), h.log.Close()); err != nil {
-		h.fleet.log.Warn().Err(err).Str("host", h.spec.Name).Msg("end host")
-	}
-}
-
-// keepMemory dumps the memory of the VM, if it is to be. On the fleet's clock that takes no time.
-func (h *host) keepMemory(ctx context.Context) {
-	m := h.current
-	if m == nil || !h.crashed.CompareAndSwap(m, nil) {
-		return
-	}
-	what := m.KeepMemory(ctx, filepath.Join(h.fleet.cfg.ConsoleDir, h.spec.Name), h.spec.MemoryBytes)
-	if what.Error != "" {
-		h.fleet.log.Warn().Str("host", h.spec.Name).Str("error", what.Error).Msg("crash dump")
-	}
-	h.fleet.inbox.Put(kept{h, what})
-}
-
-// destroy ends the VM, if there is one, after dumping its memory when that is to be done.
-func (h *host) destroy(ctx context.Context) error {
-	h.keepMemory(ctx)
-	m := h.current
-	h.current = nil
-	if m == nil {
-		return nil
-	}
-	return m.Destroy(ctx)
 }
 
 // power has something done to the host's power at a time.
@@ -269,91 +174,11 @@ func (h *host) boot(at time.Duration, mode fleet.BootMode) {
 	})
 }
 
-// create makes the VM of a boot, a copy of the template if there is one, and lets it run. told says that whoever has the turn knows of the VM: the slot is theirs then.
-func (h *host) create(ctx context.Context, boot int, mode fleet.BootMode, t *template.Template) (told bool, err error) {
-	f := h.fleet
-	image, err := f.site.Image(ctx, f.cfg.Images[h.spec.Image])
-	if err != nil {
-		return false, err
-	}
-	if h.disk == "" {
-		if h.disk, err = f.site.Local.CopyDisk(h.domainName+".disk", image.Disk); err != nil {
-			return false, fmt.Errorf("create disk: %w", err)
-		}
-	}
-	if err := h.log.Restart("power on, mode " + string(mode)); err != nil {
-		return false, err
-	}
-	d := vm.GuestOf(h.spec, image, mode, fleet.VirtualClock, f.accelerator).Domain(h.domainName, f.cfg.Cell+" "+h.spec.Name, h.disk)
-	holds := vm.DoorHolds
-	if t != nil {
-		d, holds = vm.CopyOf(d, t), t.Kept.Door.Holds
-	}
-	m, err := f.site.CreateMachine(ctx, d, t, vm.Listener{
-		Log: h.log, Hear: func(m *vm.Machine, n vm.News) { f.inbox.Put(heard{m, n}) },
-		Rung: func(m *vm.Machine) {
-			if !m.Held(&holds) {
-				f.inbox.Put(heard{m, m.HeardRing()})
-			}
-		},
-	})
-	if err != nil {
-		return false, err
-	}
-	h.current = m
-	f.inbox.Put(created{h, boot, m})
-	if err := m.Resume(ctx); err != nil {
-		return true, err
-	}
-	f.site.RecordCommandLine(h.domainName)
-	return true, nil
-}
-
 // freeSlot lets another host boot.
 func (h *host) freeSlot() {
 	if h.slot {
 		h.slot = false
 		<-h.fleet.slots
-	}
-}
-
-// hear takes in what happened to a machine, or became of what was asked for.
-func (f *Fleet) hear(message fleetMessage) {
-	switch m := message.(type) {
-	case created:
-		h := m.h
-		if m.boot != h.boots {
-			<-f.slots // it is ended by a job that waits already
-			return
-		}
-		h.machine, h.slot = m.m, true
-		f.running[m.m] = h
-		h.talk = &guestlink.Conversation{Service: h.service, Hello: func() { h.state = vm.Up }}
-	case broke:
-		if m.boot == m.h.boots {
-			m.h.infra(m.op, m.err)
-		}
-	case kept:
-		if m.h.state == vm.Stopped { // else its power was cut before it panicked
-			m.h.put(m.h.fell, m.what)
-			f.clock.Stops(m.h.spec.Name)
-		}
-	case unexplained:
-		if m.boot == m.h.boots && m.h.panic.Waits() {
-			m.h.settle()
-		}
-	case stoodAt:
-		if h := f.running[m.m]; h != nil {
-			h.stoodAt(m)
-		}
-	case sighted:
-		if h := f.running[m.m]; h != nil {
-			h.sighted(m)
-		}
-	case heard:
-		if h := f.running[m.m]; h != nil { // else it is gone
-			h.hear(m.what)
-		}
 	}
 }
 
@@ -401,100 +226,8 @@ func (h *host) domainEvent(e vm.DomainEvent) {
 	}
 }
 
-// sighted: the clock of a machine was read.
-func (h *host) sighted(m sighted) {
-	h.looking = false
-	if m.err != nil {
-		return
-	}
-	h.seen = max(h.seen, h.began+m.time-traceTime)
-	h.fleet.clock.Reached(h.spec.Name, h.seen)
-	if m.time > h.fleet.limit { // it may never ask, and the time in which it has failed may not come before others boot
-		h.freeSlot()
-	}
-}
-
-// traceTime is more than a kernel takes from the fault that it stamps to its giving up, after all of it was printed: only what is
-// longer ago than that has happened without a panic for sure.
-const traceTime = time.Second
-
-// readLast has the clock of a machine read that has panicked: whatever its console says, that was no later.
-func (f *Fleet) readLast(m *vm.Machine) {
-	f.alive.Go(func() {
-		t, err := m.LastTime(f.ctx)
-		f.inbox.Put(stoodAt{m, t, err})
-	})
-}
-
-// stoodAt: the clock of a machine that has panicked was read.
-func (h *host) stoodAt(m stoodAt) {
-	switch {
-	case m.err != nil && h.fleet.ctx.Err() == nil:
-		h.infra("date a panic", m.err)
-		return
-	case h.reset:
-		h.stood = h.last // a guest that sets its hardware clock has nothing that dates it but its last request
-	default:
-		h.stood = max(h.last, h.began+m.time)
-	}
-	h.dated = true
-	h.panicked()
-}
-
-// panicked tells of a panic once it is known that it was, and why. Its time is the kernel's own stamp of the fault:
-// what the kernel prints after that takes it a time that is not the same each time, and the machine's clock may leap
-// as it stops. A guest prints what it likes, so that time is not before its last request and not after its machine
-// stood still.
-func (h *host) panicked() {
-	why := h.panic.Both()
-	if why == nil || !h.dated {
-		return
-	}
-	at := h.last
-	if why.At > 0 {
-		at = min(max(at, h.began+h.logLag+why.At), h.stood)
-	}
-	h.put(at, panics.Event("device", *why))
-	dumps := h.fleet.cfg.Dumps(h.spec, h.dumped)
-	if dumps {
-		h.dumped, h.fell = true, at
-		h.crashed.Store(h.machine)
-	}
-	h.state = vm.Stopped
-	// All that it had to say is known. A fleet in boot loops is one of hosts that wait for their restart: that costs neither memory
-	// then, nor time at the next boot.
-	h.gone("end crashed host")
-	if dumps {
-		h.fleet.clock.Runs(h.spec.Name, at) // nothing later is told before what has come of the dump
-	}
-}
-
-// settle tells of a panic whose cause did not come.
-func (h *host) settle() {
-	h.panic.Unexplained(h.log.Settle())
-	h.panicked()
-}
-
 // infra: the testbed failed the host.
 func (h *host) infra(op string, err error) {
 	h.powerOff()
 	h.put(h.fleet.clock.Now(), fleet.InfraFailed{Op: op, Reason: err.Error()})
-}
-
-// look has the clock of a host read that runs and has been waited for since the last look. One that asks, and whose clock moves as it
-// asks, needs none; what it asks may be junk, or its clock stand still by its own account.
-func (h *host) look() {
-	if h.machine == nil || h.looking || h.panic.Stands() || h.asked.answer != nil {
-		return
-	}
-	if h.last-h.awaited >= Lookahead {
-		h.awaited = h.last
-		return
-	}
-	h.looking = true
-	m, f := h.machine, h.fleet
-	f.alive.Go(func() {
-		t, err := m.VirtualTime(f.ctx)
-		f.inbox.Put(sighted{m, t, err})
-	})
 }

@@ -3,13 +3,11 @@ package wall
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"sync/atomic"
 	"time"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
 
-	"github.com/fleetfall/fleetfall/orchestrator/console"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
@@ -87,51 +85,6 @@ func (h *host) end() {
 		h.fleet.log.Warn().Err(err).Str("host", h.spec.Name).Msg("close console log")
 	}
 }
-
-// A hostMessage is what a host takes from its inbox: of these types, and no other.
-type hostMessage interface{ toHost() }
-
-type (
-	power     struct{ action fleet.Action } // Boot, Reset or PowerOff
-	abandoned struct{ err error }           // the host's machine was given up
-	due       struct {                      // a timer of the host's
-		what reminder
-		boot int
-	}
-)
-
-// heard is news of the host's machine, or of one that it had.
-type heard struct {
-	m    *vm.Machine
-	what vm.News
-}
-
-func (heard) toHost()     {}
-func (power) toHost()     {}
-func (abandoned) toHost() {}
-func (due) toHost()       {}
-
-// A reminder is what a host has a timer for.
-type reminder int
-
-const (
-	helloDue     reminder = iota // the guest's hello
-	firstByteDue                 // the console's first byte
-	consoleDue                   // the cause of a panic of which the device has told
-	traceDue                     // the end of a panic's trace on the console
-	drainedDue                   // what the guest sent before it died was read
-	deviceDue                    // the panic device's event, after the console has told
-	outageDue                    // the end of an outage
-	silenceDue                   // a look at a host that is silent
-)
-
-// How long a host waits, on the wall clock, for what should come in a moment.
-const (
-	// From a panic on the console to the end of its trace.
-	traceSettle = time.Second
-	// From a panic on the console to the device's event, where the guest never said hello in this boot.
-	deviceSettle = time.Second
-)
 
 func (h *host) handle(ctx context.Context, message hostMessage) {
 	switch m := message.(type) {
@@ -326,37 +279,6 @@ func (h *host) stopped(ctx context.Context, why golibvirt.DomainEventStoppedDeta
 	h.emit(what)
 }
 
-// devicePanic: the panic device said that the kernel panicked. Why is on the console, which may still be on its way.
-func (h *host) devicePanic() {
-	h.freeSlot()
-	h.state = vm.Stopped
-	h.panic.Device()
-	if why := h.panic.Both(); why != nil {
-		h.emitPanic("device", *why)
-		return
-	}
-	h.remind(panics.Settle, consoleDue)
-}
-
-// consolePanic: the console said so. The device's event should come; where it does not, the guest either has no driver
-// for the device, or lives on and somebody forged the console: then it is heard of again.
-func (h *host) consolePanic(r console.Report) {
-	switch {
-	case h.panic.Waits():
-		h.panic.Console(r)
-		h.emitPanic("device", r)
-	case h.state != vm.Booting && h.state != vm.Up, h.panic.Doubtful():
-	default:
-		h.panic.Console(r)
-		if h.machine.Channel.Booted() {
-			// First what it sent before it died has to be read.
-			h.remind(deviceSettle, drainedDue)
-		} else {
-			h.remind(deviceSettle, deviceDue)
-		}
-	}
-}
-
 // awaitHello gives the host its time for a hello.
 func (h *host) awaitHello() {
 	h.bootBy = time.Since(h.fleet.start) + h.fleet.helloTimeout
@@ -399,26 +321,6 @@ func (h *host) due(what reminder) {
 		h.state = vm.Stopped
 		h.emitPanic("console", *h.panic.Cause())
 	}
-}
-
-// settle reports a panic that still waited for its cause, before something else happens to the host.
-func (h *host) settle() {
-	if !h.panic.Waits() {
-		return
-	}
-	h.panic.Unexplained(h.log.Settle())
-	h.emitPanic("device", *h.panic.Both())
-}
-
-// emitPanic tells of a panic and, at the first, dumps the VM's memory then. What is to be done to the host waits for that.
-func (h *host) emitPanic(source string, r console.Report) {
-	h.emit(panics.Event(source, r))
-	if !h.fleet.cfg.Dumps(h.spec, h.dumped) || h.lost || h.machine == nil || h.fleet.ctx.Err() != nil {
-		return
-	}
-	h.dumped = true
-	dir := filepath.Join(h.fleet.cfg.ConsoleDir, h.spec.Name)
-	h.emit(h.machine.KeepMemory(context.WithoutCancel(h.fleet.ctx), dir, h.spec.MemoryBytes))
 }
 
 func (h *host) infra(op string, err error) {

@@ -32,15 +32,6 @@ const leastAnswer = time.Second
 
 var errUnanswered = errors.New("its monitor does not answer")
 
-// monitored says what QEMU has answered.
-type monitored struct {
-	m     *vm.Machine
-	since time.Duration
-	err   error
-}
-
-func (monitored) toHost() {}
-
 // patience is how long the host may be silent before somebody makes something of it.
 func (h *host) patience() time.Duration {
 	if h.state == vm.Booting {
