@@ -19,8 +19,8 @@ import (
 const (
 	maxHosts = 500 // of a fleet, on each machine
 
-	// What a host takes, in bytes, where nothing is known of it yet: QEMU beside the guest's memory, on the safe side, and
-	// a disk like that of the tiny image.
+	// What a host takes, in bytes, where nothing is known of it yet: QEMU beside the guest's memory, on the safe
+	// side, and a disk like that of the tiny image.
 	assumedOverhead = 96 << 20
 	assumedDisk     = 16 << 20
 

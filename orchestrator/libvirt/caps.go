@@ -24,7 +24,8 @@ func can() []fleet.Capability {
 	return has
 }
 
-// capsOf is what fleets can do whose guests' instructions are executed by this accelerator, on machines that are named or not.
+// capsOf is what fleets can do whose guests' instructions are executed by this accelerator, on machines that are
+// named or not.
 func capsOf(named bool, clock fleet.Clock, accelerator string) fleet.Caps {
 	c := fleet.Caps{Backend: Name, Accelerator: accelerator, Clock: clock, Has: append(can(), fleet.CanKeepTime(clock))}
 	if clock == fleet.VirtualClock {

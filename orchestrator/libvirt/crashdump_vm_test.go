@@ -70,8 +70,8 @@ func TestCrashDump(t *testing.T) {
 	}
 }
 
-// expectDump reads from the kernel's log in a host's dump what its console says of the agent's crash, and what it does not say:
-// a kernel that is quiet keeps how it booted to itself.
+// expectDump reads from the kernel's log in a host's dump what its console says of the agent's crash, and what it
+// does not say: a kernel that is quiet keeps how it booted to itself.
 func expectDump(t *testing.T, r *run, host string, p fleet.Panic) {
 	t.Helper()
 	if p.Function == "" {

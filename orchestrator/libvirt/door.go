@@ -15,12 +15,14 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 )
 
-// Machines on the virtual clock are copied at a door: a boot's first request, in which a guest asks who it is before it has mounted
-// its disk. Up to there all boots of an image are the same, whatever became of the host, so each boot of a host goes on from
-// a template that stands there; the machine's clock, which the template's state holds, says how long it has run.
+// Machines on the virtual clock are copied at a door: a boot's first request, in which a guest asks who it is before
+// it has mounted its disk. Up to there all boots of an image are the same, whatever became of the host, so each boot
+// of a host goes on from a template that stands there; the machine's clock, which the template's state holds, says
+// how long it has run.
 
-// doorPaces are how long, on the wall clock, a template is let stand at each ring: time for its being stopped to be asked for. One
-// that could not be stopped, which happens on a machine that is very busy, is made again at the next pace.
+// doorPaces are how long, on the wall clock, a template is let stand at each ring: time for its being stopped to be
+// asked for. One that could not be stopped, which happens on a machine that is very busy, is made again at the next
+// pace.
 var doorPaces = []time.Duration{50 * time.Millisecond, 200 * time.Millisecond, 800 * time.Millisecond}
 
 var errDoor = errors.New("the guest could not be stopped while it waited")

@@ -81,7 +81,8 @@ func collect(ctx context.Context, l Leftover, log zerolog.Logger) error {
 	return os.RemoveAll(l.Dir)
 }
 
-// collectAt destroys every domain of a run that a daemon has and, where its machine is another one, removes the run's files.
+// collectAt destroys every domain of a run that a daemon has and, where its machine is another one, removes the run's
+// files.
 func collectAt(ctx context.Context, c *connect.Connection, store, runID string) error {
 	var domains []golibvirt.Domain
 	err := c.Call(ctx, "list domains", connect.CallTime, func(l *golibvirt.Libvirt) (err error) {

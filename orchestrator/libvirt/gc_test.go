@@ -24,8 +24,8 @@ import (
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
-// ownerEnv makes this test binary play the run that is killed: it holds the work root, run ID, kernel, initramfs, disk and
-// results directory.
+// ownerEnv makes this test binary play the run that is killed: it holds the work root, run ID, kernel, initramfs,
+// disk and results directory.
 const ownerEnv = "FLEETFALL_TEST_OWNER"
 
 // TestOwnerProcess is no test: TestCollect starts it as the process that it kills.

@@ -1,9 +1,9 @@
 // Package libvirt runs a fleet's hosts as virtual machines under libvirt and QEMU.
 //
 // A [Hypervisor] is one connection to a libvirt daemon, private unless a URI names another, and a work directory that
-// holds everything a run needs while it lives. A fleet made by it is a set of transient domains, each with a disk of its
-// own, a serial console that is read and a link on which the guest asks and is answered. What is below internal knows
-// nothing of it: internal/vm is one VM, internal/wall and internal/virtual are fleets of them on either clock.
+// holds everything a run needs while it lives. A fleet made by it is a set of transient domains, each with a disk of
+// its own, a serial console that is read and a link on which the guest asks and is answered. What is below internal
+// knows nothing of it: internal/vm is one VM, internal/wall and internal/virtual are fleets of them on either clock.
 //
 // What a run leaves when it is killed is found and removed by [Collect].
 package libvirt
@@ -240,8 +240,8 @@ func (h *Hypervisor) release(ctx context.Context) error {
 		return errors.Join(errs...)
 	}
 	if h.site.Work != nil {
-		// No VM is left unless its end failed above: then this ends it the hard way, on this machine. By the work directory alone
-		// fleetfall gc finds what stays in spite of that.
+		// No VM is left unless its end failed above: then this ends it the hard way, on this machine. By the work
+		// directory alone fleetfall gc finds what stays in spite of that.
 		err := qemu.EndAll(ctx, h.site.Work.Path, h.cfg.RunID)
 		left := h.uri.Remote && h.site.Used()
 		if err == nil && !left {

@@ -14,7 +14,8 @@ import (
 // FleetConfig describes a fleet.
 type FleetConfig = vm.FleetConfig
 
-// DumpTime bounds the dump of one host's memory, from when it is its turn. While a fleet closes, dumps that are due are made.
+// DumpTime bounds the dump of one host's memory, from when it is its turn. While a fleet closes, dumps that are due
+// are made.
 const DumpTime = vm.DumpTime
 
 // Machines are what a fleet's hosts are spread over, by the node that each host's spec names.

@@ -12,7 +12,8 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 )
 
-// A makerMessage is what who makes a template takes from the inbox: news of its VM and, on the virtual clock, what it does at the door.
+// A makerMessage is what who makes a template takes from the inbox: news of its VM and, on the virtual clock, what it
+// does at the door.
 type makerMessage interface{ toMaker() }
 
 type makerHeard struct {

@@ -19,8 +19,8 @@ func far(t *testing.T, node, uri, store string) *Hypervisor {
 	return open(t, func(c *Config) { c.Node, c.URI, c.Store, c.Reconnect = node, uri, store, 2*time.Second })
 }
 
-// A fleet on two machines, both of which are known by nothing but their daemons. One is cut off in the middle: its hosts are
-// lost, the others go on as if nothing had happened.
+// A fleet on two machines, both of which are known by nothing but their daemons. One is cut off in the middle: its
+// hosts are lost, the others go on as if nothing had happened.
 func TestTwoMachines(t *testing.T) {
 	tiny, _ := images(t)
 	one, two := daemontest.Listen(t), daemontest.Listen(t)
@@ -120,8 +120,8 @@ func TestTwoMachines(t *testing.T) {
 	}
 }
 
-// A session daemon that somebody else has started, as root's test does as nobody, on this machine: files and sockets are
-// given to its user.
+// A session daemon that somebody else has started, as root's test does as nobody, on this machine: files and sockets
+// are given to its user.
 func TestDaemonOfAnother(t *testing.T) {
 	tiny, _ := images(t)
 	h := open(t, func(c *Config) { c.URI = daemontest.Listen(t).Unix })
@@ -145,8 +145,8 @@ func TestDaemonOfAnother(t *testing.T) {
 	r.close()
 }
 
-// The daemon of another machine is restarted under a fleet. Its hosts are heard and served as before; what nobody can tell of is
-// lost to infrastructure, and none counts as hung.
+// The daemon of another machine is restarted under a fleet. Its hosts are heard and served as before; what nobody can
+// tell of is lost to infrastructure, and none counts as hung.
 func TestDaemonRestartUnderFleet(t *testing.T) {
 	tiny, _ := images(t)
 	d := daemontest.Listen(t)

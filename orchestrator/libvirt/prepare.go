@@ -26,9 +26,9 @@ type Preparation struct {
 	Own      int64         // bytes that a copy had in memory that no other shares, at its first beat; 0 when not known
 }
 
-// Prepare finds or makes the templates for hosts like this one on a clock, and tries a copy of each: hosts of its image, which is
-// given too, its architecture, memory and way to take a fault in the kernel. Fleets that are made from now on start such hosts as
-// copies. When that is impossible they boot, and the Preparation says why.
+// Prepare finds or makes the templates for hosts like this one on a clock, and tries a copy of each: hosts of its
+// image, which is given too, its architecture, memory and way to take a fault in the kernel. Fleets that are made
+// from now on start such hosts as copies. When that is impossible they boot, and the Preparation says why.
 //
 // The error is ctx's, or that of a testbed that cannot run VMs at all.
 func (h *Hypervisor) Prepare(ctx context.Context, image vmimages.Image, like fleet.HostSpec, clock fleet.Clock) (Preparation, error) {
@@ -68,7 +68,8 @@ func (h *Hypervisor) prepareKind(ctx context.Context, image vmimages.Image, kind
 	return p, nil
 }
 
-// prepareTemplate returns a template of which a copy was tried. With an error, the template is what is known of the boot.
+// prepareTemplate returns a template of which a copy was tried. With an error, the template is what is known of the
+// boot.
 func (h *Hypervisor) prepareTemplate(ctx context.Context, image vmimages.Image, kind vm.Kind) (*template.Template, error) {
 	image, err := h.site.Image(ctx, image)
 	if err != nil {

@@ -88,7 +88,8 @@ func howQEMUEnds(r *run, deadly []byte, oomBefore int) {
 			t.Fatal(err)
 		}
 		failed := awaitInfra(r, "host-0")
-		// The kernel of a machine with little memory may have killed something else since, which cannot be told from this QEMU.
+		// The kernel of a machine with little memory may have killed something else since, which cannot be told from
+		// this QEMU.
 		elsewhere := test.signal == unix.SIGKILL && killedForMemory.MatchString(failed.Reason) && qemu.OOMKills() > oomBefore
 		if failed.Op != "run domain" || failed.Reason != test.want && !elsewhere {
 			t.Errorf("%+v, want %s", failed, test.want)
@@ -150,8 +151,8 @@ func TestKilledForMemory(t *testing.T) {
 	}
 }
 
-// smallMemory makes a control group of processes that together may have 4 MiB, and returns the file that takes them in. The
-// kernel looks for what to kill in that group alone.
+// smallMemory makes a control group of processes that together may have 4 MiB, and returns the file that takes them
+// in. The kernel looks for what to kill in that group alone.
 func smallMemory(t *testing.T) string {
 	t.Helper()
 	const size = "4194304"

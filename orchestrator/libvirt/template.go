@@ -52,7 +52,8 @@ func (h *Hypervisor) templateKey(image vmimages.Image, kind vm.Kind) (string, er
 	return fmt.Sprintf("%s-%s-%x", kind.Image, kind.Architecture, key[:8]), nil
 }
 
-// makeTemplate boots a host to its first question and keeps what it then is. pace is how it is stopped at the door, see doorPaces.
+// makeTemplate boots a host to its first question and keeps what it then is. pace is how it is stopped at the door,
+// see doorPaces.
 func (h *Hypervisor) makeTemplate(
 	ctx context.Context, image vmimages.Image, kind vm.Kind, key string, pace time.Duration,
 ) (t *template.Template, err error) {
@@ -144,7 +145,8 @@ func awaitQuestion(ctx context.Context, messages *inbox.Inbox[makerMessage], ask
 	}
 }
 
-// save stops the VM, unless it stands still already, and returns the state of its devices. Its memory is a shared file. The VM is gone then.
+// save stops the VM, unless it stands still already, and returns the state of its devices. Its memory is a shared
+// file. The VM is gone then.
 func (h *Hypervisor) save(ctx context.Context, m *vm.Machine) ([]byte, error) {
 	name := m.Domain.Name + vm.SaveSuffix
 	err := h.site.Line.Call(ctx, "save template", connect.CreateTime, func(l *golibvirt.Libvirt) error {

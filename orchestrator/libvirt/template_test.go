@@ -86,8 +86,8 @@ func (r *run) guestMemory(host string) []byte {
 	return memory
 }
 
-// hostNames are the names that the kernel of this release has for its machine in a guest's memory, "(none)" before it has
-// one: nodename in struct new_utsname of its include/uapi/linux/utsname.h, wherever that lies.
+// hostNames are the names that the kernel of this release has for its machine in a guest's memory, "(none)" before it
+// has one: nodename in struct new_utsname of its include/uapi/linux/utsname.h, wherever that lies.
 func hostNames(memory []byte, release string) []string {
 	const field = 65 // bytes, padded with zeros
 	system := make([]byte, field)

@@ -25,8 +25,8 @@ type poll struct {
 	at      time.Duration
 }
 
-// gated runs hosts on the virtual clock that are served deadly content at once, and harmless content as soon as the first of
-// them has crashed. It returns the first crash, and each host's first poll that gave it anything.
+// gated runs hosts on the virtual clock that are served deadly content at once, and harmless content as soon as the
+// first of them has crashed. It returns the first crash, and each host's first poll that gave it anything.
 func gated(t *testing.T, h *Hypervisor, image vmimages.Image, seed uint64, hosts int) (crash time.Duration, polls []poll) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
@@ -91,8 +91,8 @@ func gated(t *testing.T, h *Hypervisor, image vmimages.Image, seed uint64, hosts
 	return crash, polls
 }
 
-// TestCauseBeforeEffect: a gate that halts a rollout at the first crash stops exactly those hosts whose poll lies later than
-// the crash and the lookahead.
+// TestCauseBeforeEffect: a gate that halts a rollout at the first crash stops exactly those hosts whose poll lies
+// later than the crash and the lookahead.
 func TestCauseBeforeEffect(t *testing.T) {
 	tiny, _ := images(t)
 	h := open(t)
@@ -144,7 +144,8 @@ func TestTheSameTwice(t *testing.T) {
 	t.Logf("crash %v and %v, polls %v and %v", crash, crashAgain, polls, pollsAgain)
 }
 
-// One guest does in turn what no shipped agent would. The fleet's clock goes on, and what is told of the guest is bounded and true.
+// One guest does in turn what no shipped agent would. The fleet's clock goes on, and what is told of the guest is
+// bounded and true.
 func TestHostileGuestOnTheVirtualClock(t *testing.T) {
 	_, hostile := images(t)
 	r := start(t, open(t), hostile, 1, func(c *vm.FleetConfig) { c.Clock = fleet.VirtualClock })

@@ -95,7 +95,8 @@ func buildImages() error {
 	return os.WriteFile(scratch.image.Initrd, initrd, 0o644)
 }
 
-// appendCPIO appends one file in the "newc" format, see the kernel's Documentation/driver-api/early-userspace/buffer-format.rst.
+// appendCPIO appends one file in the "newc" format, see the kernel's
+// Documentation/driver-api/early-userspace/buffer-format.rst.
 func appendCPIO(archive []byte, name string, data []byte) []byte {
 	pad := func(b []byte) []byte {
 		for len(b)%4 != 0 {

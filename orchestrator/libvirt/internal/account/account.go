@@ -1,5 +1,5 @@
-// Package account is whom QEMUs run as: a user of this run alone, nobody, ourselves, or whoever a daemon that is not ours runs
-// them as; and how that user is let in to files, and nobody else.
+// Package account is whom QEMUs run as: a user of this run alone, nobody, ourselves, or whoever a daemon that is not
+// ours runs them as; and how that user is let in to files, and nobody else.
 package account
 
 import (

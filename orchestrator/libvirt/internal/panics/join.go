@@ -1,6 +1,7 @@
-// Package panics makes one panic of what is said of it twice: by the panic device, which knows when, and by the console, which
-// says why. Each comes by a way of its own, and either may come first, or alone: a kernel may have no driver for the device, and a
-// guest may print what it likes. Whoever owns the host says what has come, keeps the time on its own clock, and tells of the panic.
+// Package panics makes one panic of what is said of it twice: by the panic device, which knows when, and by the
+// console, which says why. Each comes by a way of its own, and either may come first, or alone: a kernel may have no
+// driver for the device, and a guest may print what it likes. Whoever owns the host says what has come, keeps the
+// time on its own clock, and tells of the panic.
 package panics
 
 import (
@@ -11,10 +12,12 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 )
 
-// Settle is how long, on the wall clock, the console's cause may take to come after the device's event: it was printed before that.
+// Settle is how long, on the wall clock, the console's cause may take to come after the device's event: it was
+// printed before that.
 const Settle = 2 * time.Second
 
-// A Join is what one boot of a host has been said to have panicked of. Its zero value is that of a boot of which nothing was said.
+// A Join is what one boot of a host has been said to have panicked of. Its zero value is that of a boot of which
+// nothing was said.
 type Join struct {
 	device bool
 	cause  *console.Report
@@ -26,8 +29,8 @@ func (j *Join) Device() { j.device = true }
 // Console says why the kernel panicked, by what the console shows. A later word replaces an earlier one.
 func (j *Join) Console(r console.Report) { j.cause = &r }
 
-// Unexplained says that the cause has not come, and what else the console showed: the last of that counts, even if it was cut short
-// before its panic.
+// Unexplained says that the cause has not come, and what else the console showed: the last of that counts, even if it
+// was cut short before its panic.
 func (j *Join) Unexplained(shown []console.Report) {
 	r := console.Report{Title: "panic without a word on the console", Type: console.TypeUnknown}
 	if n := len(shown); n > 0 {
@@ -66,7 +69,8 @@ func (j *Join) Both() *console.Report {
 // LivesOn says that somebody forged a panic on the console.
 var LivesOn = fleet.GuestLog{Text: "the console shows a panic, but the guest lives on: not counted"}
 
-// Event is the event of a panic that was told by the source, "device" or "console", with the cause that the console gave.
+// Event is the event of a panic that was told by the source, "device" or "console", with the cause that the console
+// gave.
 func Event(source string, r console.Report) fleet.Panic {
 	return fleet.Panic{
 		Source: source, Title: r.Title, Type: r.Type, Module: r.Module, Function: r.Function, Offset: r.Offset,

@@ -11,8 +11,8 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
 )
 
-// Notes are a shelf among the files of a machine of which only the daemon is at hand: a template stays there as it was made, and
-// a note says which files it is.
+// Notes are a shelf among the files of a machine of which only the daemon is at hand: a template stays there as it
+// was made, and a note says which files it is.
 type Notes struct {
 	files *storage.Remote
 	runID string

@@ -1,5 +1,5 @@
-// Package virtual is a fleet of VMs on the virtual clock: each VM counts its instructions, and stands still while it is answered.
-// Everything is decided by whoever calls Next, in the order of the hosts' clocks.
+// Package virtual is a fleet of VMs on the virtual clock: each VM counts its instructions, and stands still while it
+// is answered. Everything is decided by whoever calls Next, in the order of the hosts' clocks.
 package virtual
 
 import (
@@ -23,12 +23,13 @@ import (
 )
 
 // Lookahead is how long it takes on the virtual clock until what is decided reaches a host: an action, content to be
-// served, an order. What one host does at t, others can feel from t + Lookahead on. It is what allows hosts to run side by
-// side, and it is short against all that people and updaters do.
+// served, an order. What one host does at t, others can feel from t + Lookahead on. It is what allows hosts to run
+// side by side, and it is short against all that people and updaters do.
 const Lookahead = 100 * time.Millisecond
 
-// lookEvery is how often, on the wall clock, the clocks of hosts are looked at that others have waited for all the while. A look
-// costs QEMU as much as a dozen questions, and those who do not ask are few: they hang, or boot cold. Meanwhile they run on.
+// lookEvery is how often, on the wall clock, the clocks of hosts are looked at that others have waited for all the
+// while. A look costs QEMU as much as a dozen questions, and those who do not ask are few: they hang, or boot cold.
+// Meanwhile they run on.
 const lookEvery = 500 * time.Millisecond
 
 // A Fleet is a fleet.Fleet of VMs on the virtual clock. Everything is decided by whoever calls Next; each host's VM

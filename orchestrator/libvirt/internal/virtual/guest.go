@@ -27,8 +27,8 @@ func (h *host) rang(m vm.Rang) {
 	if err == nil {
 		r, err = protocol.ParseRequest(m.Line)
 	}
-	// The time-stamp counter counts the nanoseconds of the virtual clock from when the machine was switched on. What is no request
-	// has none: its time is not known better than that of the last one.
+	// The time-stamp counter counts the nanoseconds of the virtual clock from when the machine was switched on. What
+	// is no request has none: its time is not known better than that of the last one.
 	at := h.fleet.clock.Asks(h.spec.Name, h.began+time.Duration(min(r.TSC, 1<<60)))
 	h.last = at
 	h.lives(at)
@@ -55,8 +55,8 @@ func (h *host) rang(m vm.Rang) {
 	h.asked = asked{m.Number, answer}
 }
 
-// lives: a guest asks, so what its console showed of a panic is made up. A kernel that panics was heard before: it rings no more, and
-// as long as a guest stands still it prints nothing.
+// lives: a guest asks, so what its console showed of a panic is made up. A kernel that panics was heard before: it
+// rings no more, and as long as a guest stands still it prints nothing.
 func (h *host) lives(at time.Duration) {
 	if !h.panic.Refute() && !h.log.Panicking() {
 		return
@@ -67,7 +67,8 @@ func (h *host) lives(at time.Duration) {
 	}
 }
 
-// garbage counts what is wrong with something that the guest said, if anything is, and tells of what was counted when it is time.
+// garbage counts what is wrong with something that the guest said, if anything is, and tells of what was counted when
+// it is time.
 func (h *host) garbage(at time.Duration, bytes int, wrong string) {
 	if wrong != "" {
 		h.quota.Garbage(bytes, wrong)

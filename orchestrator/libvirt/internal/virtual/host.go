@@ -111,7 +111,8 @@ func (h *host) powerOff() {
 	h.gone("power host off")
 }
 
-// gone has the VM of the present boot, if there is one, taken away: nothing more is heard of it. What it has said still happens.
+// gone has the VM of the present boot, if there is one, taken away: nothing more is heard of it. What it has said
+// still happens.
 func (h *host) gone(op string) {
 	h.fleet.clock.Stops(h.spec.Name)
 	delete(h.fleet.running, h.machine)
@@ -121,7 +122,8 @@ func (h *host) gone(op string) {
 	h.end(op)
 }
 
-// ends has something done once all has happened that the guest said before it ended: its clock may be ahead of the fleet's.
+// ends has something done once all has happened that the guest said before it ended: its clock may be ahead of the
+// fleet's.
 func (h *host) ends(then func(at time.Duration)) {
 	at := max(h.fleet.clock.Now(), h.last)
 	h.state = vm.Stopped

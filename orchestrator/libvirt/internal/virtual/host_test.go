@@ -116,7 +116,8 @@ func (d *desk) told() (told []string) {
 
 var hello = protocol.Request{Hello: &protocol.Hello{Protocol: protocol.Version, Mode: "normal"}}
 
-// A guest that ends itself does so after all that it has said, whatever the fleet's clock showed when libvirt told of it.
+// A guest that ends itself does so after all that it has said, whatever the fleet's clock showed when libvirt told of
+// it.
 func TestGuestEndsAfterItsWords(t *testing.T) {
 	for ending, e := range map[string]connect.Event{
 		"booting":     {Reboot: true},

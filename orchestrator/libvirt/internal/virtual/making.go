@@ -58,7 +58,8 @@ func (h *host) destroy(ctx context.Context) error {
 	return m.Destroy(ctx)
 }
 
-// create makes the VM of a boot, a copy of the template if there is one, and lets it run. told says that whoever has the turn knows of the VM: the slot is theirs then.
+// create makes the VM of a boot, a copy of the template if there is one, and lets it run. told says that whoever has
+// the turn knows of the VM: the slot is theirs then.
 func (h *host) create(ctx context.Context, boot int, mode fleet.BootMode, t *template.Template) (told bool, err error) {
 	f := h.fleet
 	image, err := f.site.Image(ctx, f.cfg.Images[h.spec.Image])

@@ -48,8 +48,8 @@ func (h *host) panicked() {
 		h.crashed.Store(h.machine)
 	}
 	h.state = vm.Stopped
-	// All that it had to say is known. A fleet in boot loops is one of hosts that wait for their restart: that costs neither memory
-	// then, nor time at the next boot.
+	// All that it had to say is known. A fleet in boot loops is one of hosts that wait for their restart: that costs
+	// neither memory then, nor time at the next boot.
 	h.gone("end crashed host")
 	if dumps {
 		h.fleet.clock.Runs(h.spec.Name, at) // nothing later is told before what has come of the dump

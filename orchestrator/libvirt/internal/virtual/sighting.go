@@ -4,10 +4,11 @@ import (
 	"time"
 )
 
-// A host says by its requests how far its clock is. One that does not ask, while others wait for it, is looked at from outside.
+// A host says by its requests how far its clock is. One that does not ask, while others wait for it, is looked at
+// from outside.
 
-// look has the clock of a host read that runs and has been waited for since the last look. One that asks, and whose clock moves as it
-// asks, needs none; what it asks may be junk, or its clock stand still by its own account.
+// look has the clock of a host read that runs and has been waited for since the last look. One that asks, and whose
+// clock moves as it asks, needs none; what it asks may be junk, or its clock stand still by its own account.
 func (h *host) look() {
 	if h.machine == nil || h.looking || h.panic.Stands() || h.asked.answer != nil {
 		return
@@ -37,6 +38,6 @@ func (h *host) sighted(m sighted) {
 	}
 }
 
-// traceTime is more than a kernel takes from the fault that it stamps to its giving up, after all of it was printed: only what is
-// longer ago than that has happened without a panic for sure.
+// traceTime is more than a kernel takes from the fault that it stamps to its giving up, after all of it was printed:
+// only what is longer ago than that has happened without a panic for sure.
 const traceTime = time.Second

@@ -24,20 +24,23 @@ const (
 
 const (
 	dumpSuffix = ".core"
-	// dumpRoom is more than the bytes that a dump has besides the guest's memory: memory of the machine's devices, and headers.
+	// dumpRoom is more than the bytes that a dump has besides the guest's memory: memory of the machine's devices,
+	// and headers.
 	dumpRoom = 64 << 20
 )
 
-// DumpTime bounds the dump of one host's memory, from when it is its turn. While a fleet closes, dumps that are due are made.
+// DumpTime bounds the dump of one host's memory, from when it is its turn. While a fleet closes, dumps that are due
+// are made.
 const DumpTime = 2 * connect.CreateTime
 
-// Dumps tells whether the memory of a host that panics is to be dumped: the first time, where there is a directory for it.
+// Dumps tells whether the memory of a host that panics is to be dumped: the first time, where there is a directory
+// for it.
 func (c *FleetConfig) Dumps(spec fleet.HostSpec, dumped bool) bool {
 	return spec.CrashDump && c.ConsoleDir != "" && !dumped
 }
 
-// KeepMemory dumps the memory of a machine that has crashed into a host's directory, and reads the kernel's log from it. memory is
-// the guest's, in bytes. What fails there is told, and the host is none the worse for it.
+// KeepMemory dumps the memory of a machine that has crashed into a host's directory, and reads the kernel's log from
+// it. memory is the guest's, in bytes. What fails there is told, and the host is none the worse for it.
 func (m *Machine) KeepMemory(ctx context.Context, dir string, memory int64) (kept fleet.Dumped) {
 	err := m.dumpMemory(ctx, dir, memory)
 	if err == nil {
@@ -52,7 +55,8 @@ func (m *Machine) KeepMemory(ctx context.Context, dir string, memory int64) (kep
 
 // dumpMemory makes a host's dumpFile, or none.
 func (m *Machine) dumpMemory(ctx context.Context, dir string, memory int64) error {
-	// One after the other: before it is copied with its holes, a dump takes as much of the disk as the guest has memory.
+	// One after the other: before it is copied with its holes, a dump takes as much of the disk as the guest has
+	// memory.
 	select {
 	case m.Site.dumps <- struct{}{}:
 		defer func() { <-m.Site.dumps }()

@@ -15,9 +15,9 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 )
 
-// Ended is what happened to the host of a VM that has ended without our doing: its guest switched it off, which is data, or the testbed
-// failed it. told says that QEMU was told to end, and not by its guest, see connect.Event; oomKills are those of this machine's kernel
-// when the fleet was made.
+// Ended is what happened to the host of a VM that has ended without our doing: its guest switched it off, which is
+// data, or the testbed failed it. told says that QEMU was told to end, and not by its guest, see connect.Event;
+// oomKills are those of this machine's kernel when the fleet was made.
 func (m *Machine) Ended(why golibvirt.DomainEventStoppedDetailType, told bool, oomKills int) fleet.Happening {
 	var err error
 	switch {
@@ -33,8 +33,8 @@ func (m *Machine) Ended(why golibvirt.DomainEventStoppedDetailType, told bool, o
 	return fleet.InfraFailed{Op: "run domain", Reason: err.Error()}
 }
 
-// lastOf says how its QEMU ended, as far as it is known: by a signal when somebody has killed it, or the kernel has, for memory; by
-// itself, with words in its log, when it failed.
+// lastOf says how its QEMU ended, as far as it is known: by a signal when somebody has killed it, or the kernel has,
+// for memory; by itself, with words in its log, when it failed.
 func (m *Machine) lastOf(oomKills int) error {
 	words := m.Site.qemuLastWords(m.Domain.Name)
 	status, known := qemu.Orphans.How(m.PID)

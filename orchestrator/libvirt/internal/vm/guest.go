@@ -16,8 +16,8 @@ const (
 )
 
 // Epoch is what the clocks of guests show at the start of a fleet on the virtual clock: the time at which channel
-// file 291 was released, so that a repeated run's logs are the same. The hardware clock of each machine shows it when it is switched
-// on; guests are told the fleet's time when they ask who they are.
+// file 291 was released, so that a repeated run's logs are the same. The hardware clock of each machine shows it when
+// it is switched on; guests are told the fleet's time when they ask who they are.
 var Epoch = time.Date(2024, time.July, 19, 4, 9, 0, 0, time.UTC)
 
 // A Guest is what a VM is to run.

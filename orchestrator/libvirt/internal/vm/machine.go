@@ -50,9 +50,9 @@ type Listener struct {
 	Rung    func(*Machine)         // on the virtual clock: the guest stands still and wants an answer
 }
 
-// CreateMachine makes a domain that stands still, connected to its console and channel: before its first instruction or,
-// when template is not nil, where the template stood. It lives until destroy; ctx bounds its making and ends the waits of
-// its readers.
+// CreateMachine makes a domain that stands still, connected to its console and channel: before its first instruction
+// or, when template is not nil, where the template stood. It lives until destroy; ctx bounds its making and ends the
+// waits of its readers.
 func (s *Site) CreateMachine(ctx context.Context, d domain.Domain, t *template.Template, l Listener) (m *Machine, err error) {
 	rand.Read(d.UUID[:])                                            // never fails
 	d.UUID[6], d.UUID[8] = d.UUID[6]&0x0f|0x40, d.UUID[8]&0x3f|0x80 // version 4, RFC 9562

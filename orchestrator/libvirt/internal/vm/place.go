@@ -12,8 +12,8 @@ import (
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
-// A Place is where a hypervisor's VMs run: how their QEMUs come by images, and how their console and channel are reached.
-// It is this machine (here) or another one, of which only the libvirt daemon is at hand (there).
+// A Place is where a hypervisor's VMs run: how their QEMUs come by images, and how their console and channel are
+// reached. It is this machine (here) or another one, of which only the libvirt daemon is at hand (there).
 type Place interface {
 	// Image returns an image with paths that QEMU can open, after shipping it when need be.
 	Image(ctx context.Context, image vmimages.Image) (vmimages.Image, error)
@@ -24,7 +24,8 @@ type Place interface {
 	// Machine and facts describe the machine, as it is now and once and for all.
 	Machine(ctx context.Context) (admission.Machine, error)
 	Facts() MachineFacts
-	// KVM tells what decides whether this daemon's guests run under KVM, as text, and why they cannot; nil when it can be tried.
+	// KVM tells what decides whether this daemon's guests run under KVM, as text, and why they cannot; nil when it
+	// can be tried.
 	KVM(daemon string) (device string, err error)
 	// PrivateMemory is how many bytes of memory the QEMU of a domain has that it shares with nobody.
 	PrivateMemory(domain string) (int64, error)

@@ -1,5 +1,6 @@
-// Package vm is one VM on a site: a domain that is made, from nothing or as a copy of a template, heard, and ended. A Site is a machine
-// on which VMs run, as far as they and their hosts need it. What a host makes of what is heard is not known here.
+// Package vm is one VM on a site: a domain that is made, from nothing or as a copy of a template, heard, and ended. A
+// Site is a machine on which VMs run, as far as they and their hosts need it. What a host makes of what is heard is
+// not known here.
 package vm
 
 import (
@@ -22,7 +23,8 @@ import (
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
-// A Site is a machine on which VMs run, as far as they and their hosts need it. Its methods may be called from any goroutine.
+// A Site is a machine on which VMs run, as far as they and their hosts need it. Its methods may be called from any
+// goroutine.
 type Site struct {
 	node    string // name of the machine in hosts' specs; "" for the only one
 	RunID   string // of the run
@@ -93,7 +95,8 @@ func (s *Site) SetTemplate(kind Kind, t *template.Template) {
 	s.templates[kind] = t
 }
 
-// TemplateFor is the template that a boot of a host is a copy of: on the wall clock, its first. nil when it is a real boot.
+// TemplateFor is the template that a boot of a host is a copy of: on the wall clock, its first. nil when it is a real
+// boot.
 func (s *Site) TemplateFor(spec fleet.HostSpec, clock fleet.Clock, mode fleet.BootMode) *template.Template {
 	if spec.Cold {
 		return nil

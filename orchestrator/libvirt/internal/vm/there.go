@@ -21,9 +21,9 @@ import (
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
-// there is another machine, of which only the libvirt daemon is at hand: files lie in the daemon's store, and lines are its
-// streams. Images are shipped once and templates made once for each machine, and stay there under names that say by their
-// digests what they are.
+// there is another machine, of which only the libvirt daemon is at hand: files lie in the daemon's store, and lines
+// are its streams. Images are shipped once and templates made once for each machine, and stay there under names that
+// say by their digests what they are.
 type there struct {
 	files *storage.Remote
 	shelf *template.Notes

@@ -13,9 +13,9 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 )
 
-// VirtualTime reads how long a machine has run on its virtual clock, from outside and whatever its guest does: the hardware
-// clock counts whole seconds since virtualEpoch. It is of a machine that runs, and a time that has been; of one that stands still,
-// errStopped is returned.
+// VirtualTime reads how long a machine has run on its virtual clock, from outside and whatever its guest does: the
+// hardware clock counts whole seconds since virtualEpoch. It is of a machine that runs, and a time that has been; of
+// one that stands still, errStopped is returned.
 func (m *Machine) VirtualTime(ctx context.Context) (time.Duration, error) {
 	var t time.Duration
 	err := m.Site.Line.Call(ctx, "read the virtual clock", connect.CallTime, func(l *golibvirt.Libvirt) error {

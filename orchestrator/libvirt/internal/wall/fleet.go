@@ -50,8 +50,8 @@ type Fleet struct {
 
 func (f *Fleet) DomainOf(host string) string { return f.hosts[host].domainName }
 
-// New makes a fleet of VMs that are off, under another accelerator than the machines' own if one is given. The configuration has
-// been checked; caps are what it can do.
+// New makes a fleet of VMs that are off, under another accelerator than the machines' own if one is given. The
+// configuration has been checked; caps are what it can do.
 func New(on vm.Sites, cfg vm.FleetConfig, accelerator string, caps fleet.Caps) (_ *Fleet, err error) {
 	f := &Fleet{
 		sites: on, cfg: cfg, caps: caps,

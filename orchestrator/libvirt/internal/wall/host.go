@@ -155,8 +155,9 @@ func (h *host) power(ctx context.Context, action fleet.Action) {
 	}
 }
 
-// reset is a power cycle. QEMU's own reset keeps the translated code of the boot before, and the guest, overwriting what it
-// was translated from, takes twice the CPU time of a fresh QEMU to come up; and a copy of a template has no kernel to boot.
+// reset is a power cycle. QEMU's own reset keeps the translated code of the boot before, and the guest, overwriting
+// what it was translated from, takes twice the CPU time of a fresh QEMU to come up; and a copy of a template has no
+// kernel to boot.
 func (h *host) reset(ctx context.Context) {
 	h.powerOff(ctx)
 	mode := h.mode

@@ -10,8 +10,8 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 )
 
-// An outage is a stretch in which a host cannot be heard because its console or channel was cut. That is the testbed's doing, and
-// must not pass for the silence of a host that hangs. Times are on the fleet's clock.
+// An outage is a stretch in which a host cannot be heard because its console or channel was cut. That is the
+// testbed's doing, and must not pass for the silence of a host that hangs. Times are on the fleet's clock.
 type outage struct {
 	wires map[string]error // those that are cut, and why
 	why   error            // of the last
@@ -20,8 +20,9 @@ type outage struct {
 	limit time.Duration    // when the host is lost
 }
 
-// cutOff says that a wire was cut at now, or cannot be opened again yet. spoke is when the host gave its last sign of life; it has
-// until shortly before somebody would take its silence for its own, which is after liveness. It tells whether an outage begins.
+// cutOff says that a wire was cut at now, or cannot be opened again yet. spoke is when the host gave its last sign of
+// life; it has until shortly before somebody would take its silence for its own, which is after liveness. It tells
+// whether an outage begins.
 func (o *outage) cutOff(wire string, why error, now, spoke, liveness time.Duration) bool {
 	began := !o.lasts(spoke)
 	if _, known := o.wires[wire]; !known {

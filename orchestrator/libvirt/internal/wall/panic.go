@@ -58,7 +58,8 @@ func (h *host) settle() {
 	h.emitPanic("device", *h.panic.Both())
 }
 
-// emitPanic tells of a panic and, at the first, dumps the VM's memory then. What is to be done to the host waits for that.
+// emitPanic tells of a panic and, at the first, dumps the VM's memory then. What is to be done to the host waits for
+// that.
 func (h *host) emitPanic(source string, r console.Report) {
 	h.emit(panics.Event(source, r))
 	if !h.fleet.cfg.Dumps(h.spec, h.dumped) || h.lost || h.machine == nil || h.fleet.ctx.Err() != nil {
