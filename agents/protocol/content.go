@@ -6,8 +6,8 @@ import (
 	"hash/crc32"
 )
 
-// Content is what a host is served, and a part of it. If that has no more of what was asked for, it is from the beginning
-// of what there is now.
+// Content is what a host is served, and a part of it. If that has no more of what was asked for, it is from the
+// beginning of what there is now.
 type Content struct {
 	Version uint64 `json:"version"`
 	Path    string `json:"path"`   // of the file that it becomes, from the root of the host's disk
@@ -22,7 +22,8 @@ type Content struct {
 // Sum is Content.Sum of the data.
 func Sum(data []byte) uint32 { return crc32.ChecksumIEEE(data) }
 
-// Check tells what is wrong with a part that was asked for from an offset on, of content that is what its first part said.
+// Check tells what is wrong with a part that was asked for from an offset on, of content that is what its first part
+// said.
 func (c *Content) Check(first *Content, offset int64) error {
 	switch {
 	case c.Version != first.Version || c.Path != first.Path || c.Digest != first.Digest || c.Size != first.Size:

@@ -23,8 +23,8 @@ func NewLineReader(r io.Reader, max int) *LineReader {
 	return &LineReader{r: bufio.NewReaderSize(r, 32<<10), max: max}
 }
 
-// Next returns the next line that is not empty, without its newline. It is good until the next call. An error that wraps ErrTooLong
-// is not final.
+// Next returns the next line that is not empty, without its newline. It is good until the next call. An error that
+// wraps ErrTooLong is not final.
 func (l *LineReader) Next() ([]byte, error) {
 	for {
 		line := l.line[:0]

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// Version is raised when a guest or a host of before would misread what is said now. A guest says its own in Hello. One that
-	// says another than the host's is refused: it is as old, or as new, as its image.
+	// Version is raised when a guest or a host of before would misread what is said now. A guest says its own in Hello.
+	// One that says another than the host's is refused: it is as old, or as new, as its image.
 	Version = 2
 	// MaxLine bounds a request, in bytes: the host reads no further.
 	MaxLine = 64 << 10
@@ -26,15 +26,16 @@ const (
 	MaxPart = 1 << 20
 	// MaxOrders is how many orders a guest has at a time that it has not answered.
 	MaxOrders = 8
-	// Patience is how long an act of the guest's may take before it counts as one that hangs: an execution, or something done to a
-	// file. Each further stretch of it counts again, so that a beat tells of the hang for as long as it lasts.
+	// Patience is how long an act of the guest's may take before it counts as one that hangs: an execution, or
+	// something done to a file. Each further stretch of it counts again, so that a beat tells of the hang for as long
+	// as it lasts.
 	Patience = 10 * time.Second
 	// PortName is the name of the virtio-serial port that carries the protocol.
 	PortName = "org.fleetfall.guest.0"
 )
 
-// What a guest's numbers may be at most, none of them less than zero: more than any guest comes to. A request with one beyond
-// them is refused whole.
+// What a guest's numbers may be at most, none of them less than zero: more than any guest comes to. A request with one
+// beyond them is refused whole.
 const (
 	MaxTime   = 365 * 24 * time.Hour
 	MaxCount  = 1 << 30
@@ -57,9 +58,9 @@ type Request struct {
 	Log      *Log      `json:"log,omitempty"`
 }
 
-// Identify is the first request of a boot: who am I? Up to here a guest has read nothing that is particular to one host,
-// its boot ID included, so that a machine which stands still in this question can be copied: each copy gets an answer of
-// its own, and is another host.
+// Identify is the first request of a boot: who am I? Up to here a guest has read nothing that is particular to one
+// host, its boot ID included, so that a machine which stands still in this question can be copied: each copy gets an
+// answer of its own, and is another host.
 type Identify struct {
 	LogTime time.Duration `json:"log_time_ns"` // a stamp in the kernel's log …
 	LogTSC  uint64        `json:"log_tsc"`     // … and the time-stamp counter at that moment; 0 when that is not known
@@ -161,7 +162,8 @@ type Reply struct {
 	Error   string   `json:"error,omitempty"`   // the request was not understood
 }
 
-// Order is something that the guest is to do. It does an ID once a boot, however often it is told, and answers each time.
+// Order is something that the guest is to do. It does an ID once a boot, however often it is told, and answers each
+// time.
 type Order struct {
 	ID   uint64            `json:"id"`
 	Kind string            `json:"kind"`
@@ -180,8 +182,8 @@ type Config struct {
 	Copied   bool          `json:"copied,omitempty"` // the machine that asked goes on as several: this is one of them
 }
 
-// Rehearse writes and reads one of each message. What the encoder learns of a type on meeting it, it then knows: a guest
-// that does this before it asks who it is spares each of its copies the work.
+// Rehearse writes and reads one of each message. What the encoder learns of a type on meeting it, it then knows: a
+// guest that does this before it asks who it is spares each of its copies the work.
 func Rehearse() error {
 	request := Request{
 		Identify: &Identify{}, Hello: &Hello{}, Fetch: &Fetch{}, Log: &Log{},

@@ -54,7 +54,8 @@ func TestContentComesInParts(t *testing.T) {
 	}
 }
 
-// Whoever asks for more of what is not served any more, or for more than there is, gets the first part of what there is.
+// Whoever asks for more of what is not served any more, or for more than there is, gets the first part of what there
+// is.
 func TestFetchOfWhatThereIsNot(t *testing.T) {
 	s := &Service{}
 	if part, _ := fetch(s, protocol.Fetch{Digest: "", Offset: 7}); part != nil {

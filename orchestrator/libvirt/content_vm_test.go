@@ -31,7 +31,8 @@ func roomy(t *testing.T) vmimages.Image {
 	if err := os.Mkdir(cache, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(filepath.Join(vmimages.DefaultCache(), "debs"), filepath.Join(cache, "debs")); err != nil { // not downloaded again
+	debs := filepath.Join(vmimages.DefaultCache(), "debs") // which are not to be downloaded again
+	if err := os.Symlink(debs, filepath.Join(cache, "debs")); err != nil {
 		t.Fatal(err)
 	}
 	image, err := vmimages.Build(t.Context(), "roomy", vmimages.Options{
@@ -43,8 +44,8 @@ func roomy(t *testing.T) vmimages.Image {
 	return image
 }
 
-// TestLargeContent: 12 MiB reach a host's disk on either clock, in parts, and are there after a boot. Of where there is no room for
-// them, nothing is left, and what fits comes.
+// TestLargeContent: 12 MiB reach a host's disk on either clock, in parts, and are there after a boot. Of where there is
+// no room for them, nothing is left, and what fits comes.
 func TestLargeContent(t *testing.T) {
 	tiny, _ := images(t)
 	large, h := roomy(t), open(t)
