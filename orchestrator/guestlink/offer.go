@@ -32,7 +32,7 @@ func CheckServe(a fleet.Serve) error {
 func partOf(offer fleet.Serve, f protocol.Fetch) (part *protocol.Content, last bool) {
 	begin := int64(0)
 	switch {
-	case offer.Content == nil:
+	case len(offer.Content) == 0:
 		return nil, false
 	case f.Digest == offer.Digest && f.Offset >= 0 && f.Offset < offer.Size:
 		begin = f.Offset

@@ -104,6 +104,7 @@ func TestContentThatNobodyCanBeServed(t *testing.T) {
 
 // FuzzPart: whatever is asked for, what comes is a part of what is served, and no more than that is copied.
 func FuzzPart(f *testing.F) {
+	f.Add(uint32(0), uint64(4), true, int64(0))
 	f.Add(uint32(1), uint64(4), true, int64(0))
 	f.Add(uint32(3*protocol.MaxPart), uint64(4), true, int64(protocol.MaxPart))
 	f.Add(uint32(protocol.MaxPart+1), uint64(5), true, int64(1))
