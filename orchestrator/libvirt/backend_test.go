@@ -7,11 +7,12 @@ import (
 
 	"github.com/fleetfall/fleetfall/orchestrator/backend"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
 )
 
 // TestChooseClock: what is asked for, and else what there can be.
 func TestChooseClock(t *testing.T) {
-	one, several := Machines{{}}, Machines{{}, {}}
+	one, several := Machines{{site: &site{local: &storage.Local{}}}}, Machines{{}, {}}
 	for _, c := range []struct {
 		name     string
 		asked    fleet.Clock

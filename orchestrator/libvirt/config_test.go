@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fleetfall/fleetfall/internal/capability"
 	"github.com/fleetfall/fleetfall/orchestrator/backend"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemontest"
@@ -29,8 +28,8 @@ func TestFleetConfigErrors(t *testing.T) {
 			}},
 		}
 	}
-	here := Machines{{}}
-	if err := check(here, good()); err != nil {
+	machines := sites{{place: &here{}}}
+	if err := check(machines, good()); err != nil {
 		t.Fatal(err)
 	}
 	for want, change := range map[string]func(*FleetConfig){
@@ -48,7 +47,7 @@ func TestFleetConfigErrors(t *testing.T) {
 	} {
 		c := good()
 		change(&c)
-		if err := check(here, c); err == nil || !strings.Contains(err.Error(), want) {
+		if err := check(machines, c); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one with %q", err, want)
 		}
 	}
@@ -57,7 +56,7 @@ func TestFleetConfigErrors(t *testing.T) {
 			t.Fatal(err)
 		}
 		var missing *backend.PrerequisiteError
-		if err := check(Machines{{account: daemontest.Stranger()}}, good()); !errors.As(err, &missing) {
+		if err := check(sites{{place: &here{account: daemontest.Stranger()}}}, good()); !errors.As(err, &missing) {
 			t.Errorf("a file that QEMU's user may not read: %v", err)
 		}
 	}
@@ -67,40 +66,4 @@ func TestNoMachines(t *testing.T) {
 	if err := check(nil, FleetConfig{}); err == nil || !strings.Contains(err.Error(), "no machines") {
 		t.Errorf("error %v", err)
 	}
-}
-
-func TestOpenErrors(t *testing.T) {
-	for _, id := range []string{"", "short", "UPPER1", "with-dash", "a/../../b", "toolongtoolongtoo"} {
-		if _, err := Open(t.Context(), Config{RunID: id}); err == nil {
-			t.Errorf("run ID %q was accepted", id)
-		}
-	}
-	capability.Tools(t, "qemu-img", "qemu-utils")
-	var missing *backend.PrerequisiteError
-	_, err := Open(t.Context(), Config{RunID: "abcdef", URI: "qemu:///system?socket=/nonexistent", WorkRoot: shortDir(t)})
-	if !errors.As(err, &missing) || !strings.Contains(err.Error(), "/nonexistent") {
-		t.Errorf("a daemon that is not there: %v", err)
-	}
-	if _, err := Open(t.Context(), Config{RunID: "abcdef", URI: "xen:///", WorkRoot: shortDir(t)}); err == nil {
-		t.Error("another hypervisor was accepted")
-	}
-	long := Config{RunID: "abcdef", URI: "qemu:///system", WorkRoot: filepath.Join(t.TempDir(), strings.Repeat("x", 100))}
-	if _, err := Open(t.Context(), long); err == nil || !strings.Contains(err.Error(), "shorter work root") {
-		t.Errorf("a work root too long for sockets: %v", err)
-	}
-}
-
-// shortDir is a directory with a path short enough for sockets below it.
-func shortDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/var/tmp", "fft-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
 }

@@ -54,15 +54,15 @@ func (m *machine) keepMemory(ctx context.Context, dir string, memory int64) (kep
 func (m *machine) dumpMemory(ctx context.Context, dir string, memory int64) error {
 	// One after the other: before it is copied with its holes, a dump takes as much of the disk as the guest has memory.
 	select {
-	case m.hypervisor.dumps <- struct{}{}:
-		defer func() { <-m.hypervisor.dumps }()
+	case m.site.dumps <- struct{}{}:
+		defer func() { <-m.site.dumps }()
 	case <-ctx.Done():
 		return fmt.Errorf("dump memory: %w", ctx.Err())
 	}
 	ctx, cancel := context.WithTimeout(ctx, DumpTime)
 	defer cancel()
-	files, name := m.hypervisor.files, m.domain.Name+dumpSuffix
-	err := m.hypervisor.line.Call(ctx, "dump memory", connect.CreateTime, func(l *golibvirt.Libvirt) error {
+	files, name := m.site.files, m.domain.Name+dumpSuffix
+	err := m.site.line.Call(ctx, "dump memory", connect.CreateTime, func(l *golibvirt.Libvirt) error {
 		return l.DomainCoreDumpWithFormat(m.domain, files.Output(name), uint32(golibvirt.DomainCoreDumpFormatRaw), golibvirt.DumpMemoryOnly)
 	})
 	if err != nil {

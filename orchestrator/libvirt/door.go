@@ -17,15 +17,6 @@ import (
 // Machines on the virtual clock are copied at a door: a boot's first request, in which a guest asks who it is before it has mounted
 // its disk. Up to there all boots of an image are the same, whatever became of the host, so each boot of a host goes on from
 // a template that stands there; the machine's clock, which the template's state holds, says how long it has run.
-//
-// As long as a guest rings, QEMU can do nothing else, and be stopped just as little. So every boot, also one that is no copy
-// and one that becomes a template, is held at the door a number of times, each for a time in which the guest does nothing. In
-// or about one of these it is stopped; its copies are held for the times that are left. So the door takes the same time in
-// each of them, to the tick.
-const (
-	doorHolds = 8    // times that a boot is held
-	doorTicks = 4000 // ns of the virtual clock for which it is, each time
-)
 
 // doorPaces are how long, on the wall clock, a template is let stand at each ring: time for its being stopped to be asked for. One
 // that could not be stopped, which happens on a machine that is very busy, is made again at the next pace.
@@ -33,66 +24,80 @@ var doorPaces = []time.Duration{50 * time.Millisecond, 200 * time.Millisecond, 8
 
 var errDoor = errors.New("the guest could not be stopped while it waited")
 
-// stopAtDoor lets a machine run up to the door, and stops it there. inbox is its listener's, pace one of doorPaces.
-func (h *Hypervisor) stopAtDoor(ctx context.Context, m *machine, inbox *inbox.Inbox[any], pace time.Duration, begin time.Time, b *template.Boot) (template.Door, error) {
+// A doorkeeper stops a machine at the door that becomes a template.
+type doorkeeper struct {
+	m        *machine
+	messages *inbox.Inbox[makerMessage]
+	pace     time.Duration // one of doorPaces
+	begin    time.Time     // of its boot
+	boot     *template.Boot
+	door     template.Door
+}
+
+// Messages of a doorkeeper's own.
+type (
+	stood     struct{}            // the pace is over
+	suspended struct{ err error } // the machine was stopped, or could not be
+)
+
+func (stood) toMaker()     {}
+func (suspended) toMaker() {}
+
+// stop lets the machine run up to the door, and stops it there.
+func (k *doorkeeper) stop(ctx context.Context) (template.Door, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, templateTime, fmt.Errorf("the guest did not come to the door within %v", templateTime))
 	defer cancel()
-	type stopped struct{ err error }
-	type answer struct{}
-	d := template.Door{Holds: doorHolds}
+	k.door = template.Door{Holds: doorHolds}
 	for {
 		select {
 		case <-ctx.Done():
-			return d, context.Cause(ctx)
-		case <-inbox.Ready:
+			return k.door, context.Cause(ctx)
+		case <-k.messages.Ready:
 		}
-		for message, ok := inbox.Take(); ok; message, ok = inbox.Take() {
-			switch heard := message.(type) {
-			case rang:
-				switch {
-				case heard.err != nil:
-					return d, heard.err
-				case d.Holds == 0:
-					return d, errDoor
-				case d.Holds == doorHolds:
-					r, err := protocol.ParseRequest(heard.line)
-					if err != nil {
-						return d, err
-					}
-					if r.Identify == nil {
-						return d, errors.New("its first request was not who it is")
-					}
-					b.Asked, d.Asked = time.Since(begin), time.Duration(min(r.TSC, 1<<60))
-					go func() {
-						inbox.Put(stopped{h.line.Call(ctx, "stop at the door", connect.CreateTime, func(l *golibvirt.Libvirt) error {
-							return l.DomainSuspend(m.domain)
-						})})
-					}()
-				}
-				d.Holds--
-				time.AfterFunc(pace, func() { inbox.Put(answer{}) })
-			case answer:
-				if err := m.mailbox.Hold(doorTicks); err != nil {
-					return d, err
-				}
-			case stopped:
-				var err error
-				d.Mailbox, err = m.mailbox.Letters()
-				return d, errors.Join(heard.err, err)
-			default:
-				if err := hears(b, message, begin); err != nil {
-					return d, err
-				}
+		for message, ok := k.messages.Take(); ok; message, ok = k.messages.Take() {
+			var err error
+			switch m := message.(type) {
+			case makerHeard:
+				err = k.hear(ctx, m.what)
+			case stood:
+				err = k.m.mailbox.Hold(doorTicks)
+			case suspended:
+				k.door.Mailbox, err = k.m.mailbox.Letters()
+				return k.door, errors.Join(m.err, err)
+			}
+			if err != nil {
+				return k.door, err
 			}
 		}
 	}
 }
 
-// held has a guest that rings held at the door for as many times as are left, and tells whether it was.
-func (m *machine) held(left *int) bool {
-	if *left == 0 {
-		return false
+func (k *doorkeeper) hear(ctx context.Context, what news) error {
+	ring, ok := what.(rang)
+	switch {
+	case !ok:
+		return hears(k.boot, what, k.begin)
+	case ring.err != nil:
+		return ring.err
+	case k.door.Holds == 0:
+		return errDoor
+	case k.door.Holds == doorHolds: // it is there
+		r, err := protocol.ParseRequest(ring.line)
+		if err != nil {
+			return err
+		}
+		if r.Identify == nil {
+			return errors.New("its first request was not who it is")
+		}
+		k.boot.Asked, k.door.Asked = time.Since(k.begin), time.Duration(min(r.TSC, 1<<60))
+		go func() {
+			err := k.m.site.line.Call(ctx, "stop at the door", connect.CreateTime, func(l *golibvirt.Libvirt) error {
+				return l.DomainSuspend(k.m.domain)
+			})
+			k.messages.Put(suspended{err})
+		}()
 	}
-	*left--
-	return m.mailbox.Hold(doorTicks) == nil // else QEMU has ended, and libvirt will say more
+	k.door.Holds--
+	time.AfterFunc(k.pace, func() { k.messages.Put(stood{}) })
+	return nil
 }

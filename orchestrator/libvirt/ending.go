@@ -3,45 +3,42 @@ package libvirt
 import (
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"syscall"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemon"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 )
 
-// An ending is what is known of a VM that has ended without our doing.
-type ending struct {
-	domain   string
-	why      golibvirt.DomainEventStoppedDetailType
-	told     bool // QEMU was told to end, and not by its guest: see toldToEnd
-	pid      int  // of QEMU; 0 when that is not known
-	oomKills int  // of this machine's kernel when the fleet was made
-}
-
-// ended is what happened to the host of a VM that has ended: its guest switched it off, which is data, or the testbed failed it.
-func (h *Hypervisor) ended(e ending) fleet.Happening {
+// ended is what happened to the host of a VM that has ended without our doing: its guest switched it off, which is data, or the testbed
+// failed it. told says that QEMU was told to end, and not by its guest, see connect.Event; oomKills are those of this machine's kernel
+// when the fleet was made.
+func (m *machine) ended(why golibvirt.DomainEventStoppedDetailType, told bool, oomKills int) fleet.Happening {
 	var err error
 	switch {
-	case e.why == golibvirt.DomainEventStoppedShutdown && !e.told:
+	case why == golibvirt.DomainEventStoppedShutdown && !told:
 		return fleet.PoweredOff{Reason: "guest"}
-	case e.why == golibvirt.DomainEventStoppedShutdown:
+	case why == golibvirt.DomainEventStoppedShutdown:
 		err = errors.New("QEMU was told to end by a signal")
-	case e.why == golibvirt.DomainEventStoppedDestroyed:
-		err = fmt.Errorf("somebody else destroyed domain %s", e.domain)
+	case why == golibvirt.DomainEventStoppedDestroyed:
+		err = fmt.Errorf("somebody else destroyed domain %s", m.domain.Name)
 	default:
-		err = h.lastOf(e)
+		err = m.lastOf(oomKills)
 	}
 	return fleet.InfraFailed{Op: "run domain", Reason: err.Error()}
 }
 
-// lastOf says how a QEMU ended, as far as it is known: by a signal when somebody has killed it, or the kernel has, for memory; by
+// lastOf says how its QEMU ended, as far as it is known: by a signal when somebody has killed it, or the kernel has, for memory; by
 // itself, with words in its log, when it failed.
-func (h *Hypervisor) lastOf(e ending) error {
-	words := h.qemuLastWords(e.domain)
-	status, known := qemu.Orphans.How(e.pid)
-	switch killed := qemu.OOMKills() - e.oomKills; {
+func (m *machine) lastOf(oomKills int) error {
+	words := m.site.qemuLastWords(m.domain.Name)
+	status, known := qemu.Orphans.How(m.pid)
+	switch killed := qemu.OOMKills() - oomKills; {
 	case !known:
 		return fmt.Errorf("QEMU ended: %s", words)
 	case status.Signaled() && status.Signal() == syscall.SIGKILL && killed > 0:
@@ -50,4 +47,38 @@ func (h *Hypervisor) lastOf(e ending) error {
 		return fmt.Errorf("QEMU was killed by signal %d (%v), and not by the kernel for memory", status.Signal(), status.Signal())
 	}
 	return fmt.Errorf("QEMU ended with exit code %d: %s", status.ExitStatus(), words)
+}
+
+// maxQEMULog is more than the bytes that QEMU and libvirt write about a domain: its command line, mostly.
+const maxQEMULog = 1 << 20
+
+// qemuLastWords is the end of what QEMU wrote about a domain, where the daemon is ours and keeps it.
+func (s *site) qemuLastWords(domain string) string {
+	if !s.private {
+		return "its log is with a libvirt daemon that is not ours"
+	}
+	text, err := s.work.ReadMade(daemon.LogFile(domain), s.account, maxQEMULog)
+	if err != nil {
+		return "it left no word"
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return guestlink.Clip(lines[len(lines)-1], 500)
+}
+
+// pidOf is the process number of a domain's QEMU, from the file that a private daemon keeps it in; 0 when it is not
+// known. The file is that of whoever runs as the daemon's account, so the number is one of a process of that account,
+// or none.
+func (s *site) pidOf(domain string) int {
+	if !s.private {
+		return 0
+	}
+	text, err := s.work.ReadMade(daemon.PIDFile(domain), s.account, 32)
+	if err != nil {
+		return 0
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || !s.account.Runs(pid) {
+		return 0
+	}
+	return pid
 }

@@ -5,53 +5,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
 
-	"github.com/fleetfall/fleetfall/agents/architecture"
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/timers"
-	"github.com/fleetfall/fleetfall/vmimages"
 )
 
-// FleetConfig describes a fleet.
-type FleetConfig struct {
-	Cell         string      // what the fleet is for, shown by tools that list domains
-	Clock        fleet.Clock // what the fleet's time is made of; "" is the wall clock
-	Seed         uint64      // of the guests' entropy on the virtual clock
-	Hosts        []fleet.HostSpec
-	Images       map[string]vmimages.Image // by the name that HostSpec.Image has
-	ConsoleDir   string                    // consoles are kept in <ConsoleDir>/<host>/console.log; "" keeps none
-	MaxBoots     int                       // hosts that may be between Booting and Hello on one machine at a time; 0 is one per CPU
-	HelloTimeout time.Duration             // from Booting to BootFailed; 0 is 60 s
-	FirstByte    time.Duration             // from Booting to InfraFailed, for a host that boots and whose console is silent; 0 is 20 s
-	Liveness     time.Duration             // after which a silent host counts as hung; one that could not be heard for so long is InfraFailed; 0 is 30 s
-}
-
-const (
-	defaultHello     = 60 * time.Second
-	defaultFirstByte = 20 * time.Second
-	defaultLiveness  = 30 * time.Second
-	maxWaiting       = 4096     // events that may wait for Next before guests are kept waiting
-	minMemory        = 32 << 20 // bytes of a guest's memory
-	maxMemory        = 64 << 30
-)
-
-var validHost = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`)
+// maxWaiting is how many events may wait for Next before guests are kept waiting.
+const maxWaiting = 4096
 
 // A vmFleet is a fleet.Fleet of VMs on the wall clock.
 type vmFleet struct {
-	machines     Machines
+	sites        sites
 	cfg          FleetConfig
-	accelerator  string
+	caps         fleet.Caps
 	helloTimeout time.Duration
 	firstByte    time.Duration
 	liveness     time.Duration
@@ -72,59 +46,28 @@ type vmFleet struct {
 	once   sync.Once
 }
 
-// Machines are what a fleet's hosts are spread over, by the node that each host's spec names.
-type Machines []*Hypervisor
-
-// NewFleet makes a fleet of VMs on this machine alone; see Machines.NewFleet.
-func (h *Hypervisor) NewFleet(cfg FleetConfig) (fleet.Fleet, error) { return Machines{h}.NewFleet(cfg) }
-
-// NewFleet makes a fleet of VMs that are off. It checks all that can be checked before a boot. The accelerator is what
-// each machine's last Probe found, emulation if there was none.
-func (m Machines) NewFleet(cfg FleetConfig) (fleet.Fleet, error) { return m.newVMs(cfg) }
-
-// vms are a fleet of either kind.
-type vms interface {
-	fleet.Fleet
-	domainOf(host string) string // what libvirt calls a host
-}
-
-func (m Machines) newVMs(cfg FleetConfig) (vms, error) {
-	if cfg.Clock != fleet.VirtualClock {
-		return newFleet(m, cfg, "")
-	}
-	if err := check(m, cfg); err != nil {
-		return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
-	}
-	if err := m.CanCount(); err != nil {
-		return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
-	}
-	return newVirtualFleet(m[0], cfg)
-}
-
 func (f *vmFleet) domainOf(host string) string { return f.hosts[host].domainName }
 
-// newFleet is NewFleet, under another accelerator than the machines' own if one is given.
-func newFleet(machines Machines, cfg FleetConfig, accelerator string) (_ *vmFleet, err error) {
-	if err := check(machines, cfg); err != nil {
-		return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
-	}
+// newFleet makes a fleet of VMs that are off, under another accelerator than the machines' own if one is given. The configuration has
+// been checked; caps are what it can do.
+func newFleet(on sites, cfg FleetConfig, accelerator string, caps fleet.Caps) (_ *vmFleet, err error) {
 	f := &vmFleet{
-		machines: machines, cfg: cfg, accelerator: cmp.Or(accelerator, machines[0].Facts().Accelerator.Name),
+		sites: on, cfg: cfg, caps: caps,
 		helloTimeout: cmp.Or(cfg.HelloTimeout, defaultHello), firstByte: cmp.Or(cfg.FirstByte, defaultFirstByte),
 		liveness: cmp.Or(cfg.Liveness, defaultLiveness),
-		log:      machines[0].log.With().Str("cell", cfg.Cell).Logger(),
+		log:      on[0].log.With().Str("cell", cfg.Cell).Logger(),
 		hosts:    make(map[string]*host), oomKills: qemu.OOMKills(), start: time.Now(),
 		events: inbox.New[fleet.Event](), room: make(chan struct{}, 1), timers: timers.New(), ended: make(chan struct{}),
 	}
 	f.pulse = newPulse(f.liveness)
-	number := map[*Hypervisor]int{}
-	slots := map[*Hypervisor]chan struct{}{} // one item for each host that boots
-	for _, h := range machines {
-		if number[h], err = h.join(f); err != nil {
+	number := map[*site]int{}
+	slots := map[*site]chan struct{}{} // one item for each host that boots
+	for _, s := range on {
+		if number[s], err = s.join(f); err != nil {
 			f.leave()
 			return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
 		}
-		slots[h] = make(chan struct{}, cmp.Or(cfg.MaxBoots, admission.BootsAtOnce(admission.Machine{CPUs: h.cpus})))
+		slots[s] = make(chan struct{}, cmp.Or(cfg.MaxBoots, admission.BootsAtOnce(admission.Machine{CPUs: s.cpus})))
 	}
 	for _, spec := range cfg.Hosts {
 		log, err := guestlink.OpenConsoleLog(cfg.ConsoleDir, spec.Name)
@@ -135,107 +78,35 @@ func newFleet(machines Machines, cfg FleetConfig, accelerator string) (_ *vmFlee
 			f.leave()
 			return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
 		}
-		h := machines.of(spec.Node)
+		s := on.of(spec.Node)
 		f.hosts[spec.Name] = &host{
-			fleet: f, hypervisor: h, slots: slots[h], spec: spec, image: cfg.Images[spec.Image], mode: fleet.Normal, inbox: inbox.New[any](),
-			domainName:  fmt.Sprintf("%s%d-%s", qemu.DomainPrefix(h.cfg.RunID), number[h], spec.Name),
-			accelerator: cmp.Or(accelerator, h.Facts().Accelerator.Name),
-			service:     &guestlink.Service{Spec: spec}, log: log, template: h.templateFor(spec, fleet.WallClock, fleet.Normal),
+			fleet: f, site: s, slots: slots[s], spec: spec, image: cfg.Images[spec.Image], mode: fleet.Normal, inbox: inbox.New[hostMessage](),
+			domainName:  fmt.Sprintf("%s%d-%s", qemu.DomainPrefix(s.runID), number[s], spec.Name),
+			accelerator: cmp.Or(accelerator, s.executes()),
+			service:     &guestlink.Service{Spec: spec}, log: log, template: s.templateFor(spec, fleet.WallClock, fleet.Normal),
 		}
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	for _, host := range f.hosts {
 		f.alive.Go(func() { host.run(f.ctx) })
 	}
-	for _, h := range machines {
-		f.alive.Go(func() { f.watch(h) })
+	for _, s := range on {
+		f.alive.Go(func() { f.watch(s) })
 	}
 	f.alive.Go(func() { f.timers.Run(f.ctx.Done()) })
 	f.alive.Go(f.keepPulse)
 	return f, nil
 }
 
-// of returns the machine of this name; nil when there is none. The first is also the one without a name.
-func (m Machines) of(node string) *Hypervisor {
-	for _, h := range m {
-		if h.cfg.Node == node || node == "" {
-			return h
-		}
-	}
-	return nil
-}
-
-// join makes a fleet one of the hypervisor's, and returns its number there.
-func (h *Hypervisor) join(f fleet.Fleet) (int, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.closed {
-		return 0, errors.New("the hypervisor is closed")
-	}
-	h.made++
-	h.fleets[f] = true
-	return h.made, nil
-}
-
 // leave undoes join.
 func (f *vmFleet) leave() {
-	for _, h := range f.machines {
-		h.forget(f)
+	for _, s := range f.sites {
+		s.forget(f)
 	}
-}
-
-func check(machines Machines, cfg FleetConfig) error {
-	if len(machines) == 0 {
-		return errors.New("no machines")
-	}
-	if len(cfg.Hosts) == 0 {
-		return errors.New("no hosts")
-	}
-	if cfg.MaxBoots < 0 || cfg.HelloTimeout < 0 || cfg.FirstByte < 0 || cfg.Liveness < 0 {
-		return fmt.Errorf("max boots %d, hello timeout %v, first byte %v, liveness %v: want 0 or more",
-			cfg.MaxBoots, cfg.HelloTimeout, cfg.FirstByte, cfg.Liveness)
-	}
-	seen := make(map[string]bool)
-	readable := make(map[string]bool)
-	for i, s := range cfg.Hosts {
-		image, known := cfg.Images[s.Image]
-		h := machines.of(s.Node)
-		switch {
-		case !validHost.MatchString(s.Name):
-			return fmt.Errorf("host %d: name %q: want 1 to 40 lower-case letters, digits and dashes", i, s.Name)
-		case seen[s.Name]:
-			return fmt.Errorf("host %d: name %s is taken", i, s.Name)
-		case h == nil:
-			return fmt.Errorf("host %s: no machine is named %q", s.Name, s.Node)
-		case !slices.Contains(architecture.Names(), s.Architecture):
-			return fmt.Errorf("host %s: architecture %q: VMs run %v", s.Name, s.Architecture, architecture.Names())
-		case s.Oops != "" && s.Oops != fleet.OopsPanic && s.Oops != fleet.OopsKill:
-			return fmt.Errorf("host %s: oops %q: want %q or %q", s.Name, s.Oops, fleet.OopsPanic, fleet.OopsKill)
-		case !known:
-			return fmt.Errorf("host %s: image %q is not among those given", s.Name, s.Image)
-		case s.MemoryBytes < minMemory || s.MemoryBytes > maxMemory:
-			return fmt.Errorf("host %s: %d bytes of memory: want %d to %d", s.Name, s.MemoryBytes, minMemory, int64(maxMemory))
-		case s.Tempo.Beat <= 0 || s.Tempo.Poll <= 0 || s.Tempo.Work <= 0 || s.Tempo.Threat <= 0:
-			return fmt.Errorf("host %s: tempo %+v: want every interval above 0", s.Name, s.Tempo)
-		}
-		seen[s.Name] = true
-		for _, path := range []string{image.Kernel, image.Initrd, image.Disk} {
-			if h.remote() || readable[path] {
-				continue
-			}
-			if err := h.account.CanRead(path); err != nil {
-				return fmt.Errorf("image %s: %w", s.Image, err)
-			}
-			readable[path] = true
-		}
-	}
-	return nil
 }
 
 // Caps implements fleet.Fleet.
-func (f *vmFleet) Caps() fleet.Caps {
-	return capsOf(f.machines, fleet.WallClock, f.accelerator)
-}
+func (f *vmFleet) Caps() fleet.Caps { return f.caps }
 
 // Do implements fleet.Fleet. It never waits for a VM. Reset of a host that is off boots it in the mode it was in last.
 func (f *vmFleet) Do(ctx context.Context, a fleet.Action) error {
@@ -361,19 +232,19 @@ func (f *vmFleet) waitForRoom() bool {
 }
 
 // watch reports that a machine was given up: nothing is seen of its hosts any more.
-func (f *vmFleet) watch(h *Hypervisor) {
+func (f *vmFleet) watch(s *site) {
 	select {
-	case <-h.line.Lost():
+	case <-s.line.Lost():
 	case <-f.ctx.Done():
 		return
 	}
-	if len(f.machines) == 1 {
-		f.emit("", fleet.InfraFailed{Op: "watch domains", Reason: h.line.Reason().Error()})
+	if len(f.sites) == 1 {
+		f.emit("", fleet.InfraFailed{Op: "watch domains", Reason: s.line.Reason().Error()})
 		return
 	}
 	for _, host := range f.hosts {
-		if host.hypervisor == h {
-			host.inbox.Put(abandoned{h.line.Reason()})
+		if host.site == s {
+			host.inbox.Put(abandoned{s.line.Reason()})
 		}
 	}
 }

@@ -18,7 +18,6 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet/fleettest"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 	"github.com/fleetfall/fleetfall/vmimages"
@@ -212,24 +211,24 @@ func TestCloseWhileCreating(t *testing.T) {
 	_, hostile := images(t)
 	h := open(t)
 	name := qemu.DomainPrefix(h.cfg.RunID) + "1-host-0"
-	disk, err := h.files.Overlay(t.Context(), name+template.DiskSuffix, "raw", hostile.Disk, hostile.DiskSize)
+	disk, err := h.site.files.Overlay(t.Context(), name+template.DiskSuffix, "raw", hostile.Disk, hostile.DiskSize)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := guest{hostile, "none", 96 << 20, "", fleet.Normal, fleet.WallClock, TCG}.domain(name, name, disk)
+	d := kindOf(likeness(hostile, "none"), fleet.WallClock, fleet.Normal).guest(hostile, TCG).domain(name, name, disk)
 	closed, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := h.createMachine(closed, d, nil, listener{inbox: inbox.New[any]()}); !errors.Is(err, context.Canceled) {
+	if _, err := h.site.createMachine(closed, d, nil, listener{hear: func(*machine, news) {}}); !errors.Is(err, context.Canceled) {
 		t.Errorf("it is made: %v", err)
 	}
-	err = h.line.Call(t.Context(), "look for it", connect.CallTime, func(l *golibvirt.Libvirt) error {
+	err = h.site.line.Call(t.Context(), "look for it", connect.CallTime, func(l *golibvirt.Libvirt) error {
 		_, err := l.DomainLookupByName(name)
 		return err
 	})
 	if !connect.IsGone(err) {
 		t.Errorf("it is left: %v", err)
 	}
-	words, err := os.ReadFile(filepath.Join(h.work.Path, "h/libvirt/qemu/log", name+".log"))
+	words, err := os.ReadFile(filepath.Join(h.site.work.Path, "h/libvirt/qemu/log", name+".log"))
 	if err != nil || !strings.Contains(string(words), "-name guest="+name+",") {
 		t.Errorf("there was no QEMU: %v", err)
 	}
@@ -266,7 +265,7 @@ func TestDaemonLost(t *testing.T) {
 	r.do(fleet.Boot{Host: "host-0", Mode: fleet.Normal})
 	await[fleet.Hello](r, "host-0")
 	// It cannot be started again: its settings are gone.
-	if err := os.RemoveAll(filepath.Join(h.work.Path, "c")); err != nil {
+	if err := os.RemoveAll(filepath.Join(h.site.work.Path, "c")); err != nil {
 		t.Fatal(err)
 	}
 	if err := unix.Kill(h.daemon.Process.PID, unix.SIGKILL); err != nil {

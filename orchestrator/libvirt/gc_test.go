@@ -203,7 +203,7 @@ func TestCloseOutOfTime(t *testing.T) {
 		}
 		left, ends = append(left, cmd), append(ends, stdin.Close)
 	}
-	h := &Hypervisor{cfg: cfg, work: w}
+	h := &Hypervisor{cfg: cfg, site: &site{work: w}}
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := h.Close(over); !errors.Is(err, context.Canceled) {

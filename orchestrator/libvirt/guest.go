@@ -9,6 +9,12 @@ import (
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
+// Names of accelerators.
+const (
+	kvm = "kvm"
+	tcg = "tcg"
+)
+
 // virtualEpoch is what the clocks of guests show at the start of a fleet on the virtual clock: the time at which channel
 // file 291 was released, so that a repeated run's logs are the same. The hardware clock of each machine shows it when it is switched
 // on; guests are told the fleet's time when they ask who they are.
@@ -36,7 +42,7 @@ func (g guest) domain(name, title, disk string) domain.Domain {
 		Name: name, Title: title, Memory: g.memory, CPU: domain.Emulation{}, Disk: domain.Overlay{Path: disk},
 		Kernel: domain.Kernel{Image: g.image, Architecture: g.architecture, Oops: g.oops, Mode: g.mode},
 	}
-	if g.accelerator == KVM {
+	if g.accelerator == kvm {
 		d.CPU = domain.KVM{}
 	}
 	if g.clock == fleet.VirtualClock {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -19,27 +18,17 @@ import (
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
-// A state is what a host's VM does, as far as this package has to know.
-type state int
-
-const (
-	off     state = iota
-	booting       // started, no hello yet
-	up            // said hello
-	stopped       // panicked: it stands still until an action
-)
-
 // A host is one VM of a fleet over all of its boots. Its run method owns everything below the line; others put messages
 // into its inbox.
 type host struct {
 	fleet       *vmFleet
-	hypervisor  *Hypervisor // of its machine
+	site        *site // of its machine
 	slots       chan struct{}
 	spec        fleet.HostSpec
 	image       vmimages.Image
 	domainName  string
 	accelerator string
-	inbox       *inbox.Inbox[any]
+	inbox       *inbox.Inbox[hostMessage]
 	service     *guestlink.Service
 	log         *guestlink.ConsoleLog
 	template    *template.Template // of which its first boot is a copy; nil when that is a real boot too
@@ -98,44 +87,60 @@ func (h *host) end() {
 	}
 }
 
-func (h *host) handle(ctx context.Context, message any) {
+// A hostMessage is what a host takes from its inbox: of these types, and no other.
+type hostMessage interface{ toHost() }
+
+type (
+	power     struct{ action fleet.Action } // Boot, Reset or PowerOff
+	abandoned struct{ err error }           // the host's machine was given up
+	due       struct {                      // a timer of the host's
+		what reminder
+		boot int
+	}
+)
+
+// heard is news of the host's machine, or of one that it had.
+type heard struct {
+	m    *machine
+	what news
+}
+
+func (heard) toHost()     {}
+func (power) toHost()     {}
+func (abandoned) toHost() {}
+func (due) toHost()       {}
+
+// A reminder is what a host has a timer for.
+type reminder int
+
+const (
+	helloDue     reminder = iota // the guest's hello
+	firstByteDue                 // the console's first byte
+	consoleDue                   // the cause of a panic of which the device has told
+	traceDue                     // the end of a panic's trace on the console
+	drainedDue                   // what the guest sent before it died was read
+	deviceDue                    // the panic device's event, after the console has told
+	outageDue                    // the end of an outage
+	silenceDue                   // a look at a host that is silent
+)
+
+// How long a host waits, on the wall clock, for what should come in a moment.
+const (
+	// From a panic on the console to the end of its trace.
+	traceSettle = time.Second
+	// From a panic on the console to the device's event, where the guest never said hello in this boot.
+	deviceSettle = time.Second
+)
+
+func (h *host) handle(ctx context.Context, message hostMessage) {
 	switch m := message.(type) {
 	case power:
 		h.power(ctx, m.action)
-	case connect.Event:
-		if h.machine != nil && m.UUID == h.machine.domain.UUID {
-			h.domainEvent(ctx, m)
-		}
-	case saidHello:
-		if m.m == h.machine && h.state == booting {
-			h.state = up
-			h.freeSlot()
-		}
-	case spoke:
-		if m.m == h.machine {
-			h.silent = false
-		}
 	case abandoned:
 		h.abandon(m.err)
-	case cut:
-		if m.m == h.machine {
-			h.cutOff(m)
-		}
-	case restored:
-		if m.m == h.machine {
-			h.restored(m)
-		}
-	case crashing:
-		if m.m == h.machine {
-			h.remind(traceSettle, "trace")
-		}
-	case crashed:
-		if m.m == h.machine && m.report.Panicked {
-			h.consolePanic(m.report)
-		}
-	case failed:
-		if m.m == h.machine {
-			h.infra(m.op, m.err)
+	case heard:
+		if m.m == h.machine { // else it is gone
+			h.hear(ctx, m.what)
 		}
 	case monitored:
 		if m.m == h.machine && m.since == h.vigil.since {
@@ -148,9 +153,37 @@ func (h *host) handle(ctx context.Context, message any) {
 	}
 }
 
+// hear takes news of the host's present machine.
+func (h *host) hear(ctx context.Context, what news) {
+	switch n := what.(type) {
+	case domainEvent:
+		h.domainEvent(ctx, n)
+	case saidHello:
+		if h.state == booting {
+			h.state = up
+			h.freeSlot()
+		}
+	case spoke:
+		h.silent = false
+	case cut:
+		h.cutOff(n)
+	case restored:
+		h.restored(n)
+	case crashing:
+		h.remind(traceSettle, traceDue)
+	case crashed:
+		if n.report.Panicked {
+			h.consolePanic(n.report)
+		}
+	case failed:
+		h.infra(n.op, n.err)
+	case rang: // of the virtual clock
+	}
+}
+
 func (h *host) power(ctx context.Context, action fleet.Action) {
 	if h.lost {
-		h.infra("reach its machine", h.hypervisor.line.Reason())
+		h.infra("reach its machine", h.site.line.Reason())
 		return
 	}
 	switch a := action.(type) {
@@ -208,14 +241,14 @@ func (h *host) start(ctx context.Context) {
 	if err := h.create(ctx); err != nil {
 		h.powerOff(ctx)
 		if ctx.Err() == nil {
-			h.infra("boot host", h.hypervisor.onFullDisk(err))
+			h.infra("boot host", h.site.place.full(err))
 		}
 	}
 }
 
 // create makes the host's VM: a copy of its template when it has never run, else one that boots from its disk.
 func (h *host) create(ctx context.Context) error {
-	v := h.hypervisor
+	v := h.site
 	image, err := v.image(ctx, h.image)
 	if err != nil {
 		return err
@@ -240,7 +273,9 @@ func (h *host) create(ctx context.Context) error {
 	if err := h.log.Restart(note); err != nil {
 		return err
 	}
-	m, err := v.createMachine(ctx, d, t, listener{inbox: h.inbox, log: h.log, service: h.service, emit: h.emitGuest})
+	m, err := v.createMachine(ctx, d, t, listener{
+		log: h.log, service: h.service, emit: h.emitGuest, hear: func(m *machine, n news) { h.inbox.Put(heard{m, n}) },
+	})
 	if err != nil {
 		return err
 	}
@@ -262,12 +297,12 @@ func (h *host) begin(cloned bool) {
 	h.awaitHello()
 	h.watchOver()
 	if h.silent = !cloned; h.silent {
-		h.remind(h.fleet.firstByte, "first byte")
+		h.remind(h.fleet.firstByte, firstByteDue)
 	}
 }
 
 // domainEvent takes an event of this host's present domain.
-func (h *host) domainEvent(ctx context.Context, e connect.Event) {
+func (h *host) domainEvent(ctx context.Context, e domainEvent) {
 	switch {
 	case e.Reboot: // by the guest
 		h.reset(ctx)
@@ -285,7 +320,7 @@ func (h *host) domainEvent(ctx context.Context, e connect.Event) {
 
 // stopped: QEMU ended without our doing.
 func (h *host) stopped(ctx context.Context, why golibvirt.DomainEventStoppedDetailType) {
-	what := h.hypervisor.ended(ending{h.domainName, why, h.told, h.machine.pid, h.fleet.oomKills})
+	what := h.machine.ended(why, h.told, h.fleet.oomKills)
 	h.powerOff(ctx)
 	h.emit(what)
 }
@@ -299,7 +334,7 @@ func (h *host) devicePanic() {
 		return
 	}
 	h.device = true
-	h.remind(consoleSettle, "console")
+	h.remind(consoleSettle, consoleDue)
 }
 
 // consolePanic: the console said so. The device's event should come; where it does not, the guest either has no driver
@@ -314,9 +349,9 @@ func (h *host) consolePanic(r console.Report) {
 		h.cause = &r
 		if h.machine.channel.Booted() {
 			// First what it sent before it died has to be read.
-			h.remind(deviceSettle, "drained")
+			h.remind(deviceSettle, drainedDue)
 		} else {
-			h.remind(deviceSettle, "device")
+			h.remind(deviceSettle, deviceDue)
 		}
 	}
 }
@@ -324,35 +359,35 @@ func (h *host) consolePanic(r console.Report) {
 // awaitHello gives the host its time for a hello.
 func (h *host) awaitHello() {
 	h.bootBy = time.Since(h.fleet.start) + h.fleet.helloTimeout
-	h.remind(h.fleet.helloTimeout, "hello")
+	h.remind(h.fleet.helloTimeout, helloDue)
 }
 
-func (h *host) due(what string) {
+func (h *host) due(what reminder) {
 	running := h.state == booting || h.state == up
 	now := time.Since(h.fleet.start)
 	switch {
-	case what == "outage" && running && now >= h.outage.limit && h.outage.lasts(h.spoke()):
+	case what == outageDue && running && now >= h.outage.limit && h.outage.lasts(h.spoke()):
 		h.unheard()
-	case what == "silence" && running:
+	case what == silenceDue && running:
 		h.silence(now)
-	case what == "hello" && (len(h.outage.wires) > 0 || now < h.bootBy): // it may have said it: it has time anew when it can be heard
-	case what == "hello" && h.state == booting && h.cause == nil:
+	case what == helloDue && (len(h.outage.wires) > 0 || now < h.bootBy): // it may have said it: it has time anew when it can be heard
+	case what == helloDue && h.state == booting && h.cause == nil:
 		h.freeSlot()
 		h.emit(fleet.BootFailed{Reason: fmt.Sprintf("no hello within %v", h.fleet.helloTimeout), Excerpt: h.log.End()})
-	case what == "first byte" && h.state == booting && h.silent:
+	case what == firstByteDue && h.state == booting && h.silent:
 		// Not even the firmware has said a word: that is not the guest's doing.
 		h.powerOff(context.WithoutCancel(h.fleet.ctx))
 		h.infra("boot host", fmt.Errorf("its VM printed nothing within %v", h.fleet.firstByte))
-	case what == "console" && h.device:
+	case what == consoleDue && h.device:
 		h.settle()
-	case what == "trace" && h.log.Panicking():
+	case what == traceDue && h.log.Panicking():
 		for _, r := range h.log.Settle() {
 			h.consolePanic(r)
 		}
-	case what == "drained" && running && h.cause != nil:
+	case what == drainedDue && running && h.cause != nil:
 		h.heard = h.machine.channel.Heard()
-		h.remind(2*h.spec.Tempo.Beat+deviceSettle, "device")
-	case what == "device" && running && h.cause != nil:
+		h.remind(2*h.spec.Tempo.Beat+deviceSettle, deviceDue)
+	case what == deviceDue && running && h.cause != nil:
 		if h.machine.channel.Heard() > h.heard {
 			h.cause = nil
 			h.log.Settle()
@@ -389,17 +424,6 @@ func (h *host) emitPanic(source string, r console.Report) {
 	h.emit(h.machine.keepMemory(context.WithoutCancel(h.fleet.ctx), dir, h.spec.MemoryBytes))
 }
 
-// livesOn says that somebody forged a panic on the console.
-var livesOn = fleet.GuestLog{Text: "the console shows a panic, but the guest lives on: not counted"}
-
-// panicOf is the event of a panic that was told by the source, with the cause that the console gave.
-func panicOf(source string, r console.Report) fleet.Panic {
-	return fleet.Panic{
-		Source: source, Title: r.Title, Type: r.Type, Module: r.Module, Function: r.Function, Offset: r.Offset,
-		Excerpt: strings.Join(r.Excerpt, "\n"), Caller: r.Caller,
-	}
-}
-
 func (h *host) infra(op string, err error) {
 	h.emit(fleet.InfraFailed{Op: op, Reason: err.Error()})
 }
@@ -419,7 +443,7 @@ func (h *host) emitGuest(what fleet.Happening) {
 }
 
 // remind sends the host a message after d, unless another boot or the end comes first.
-func (h *host) remind(d time.Duration, what string) {
+func (h *host) remind(d time.Duration, what reminder) {
 	boot := h.boot
 	h.fleet.timers.After(d, func() { h.inbox.Put(due{what, boot}) })
 }

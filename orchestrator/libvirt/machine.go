@@ -20,7 +20,6 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/domain"
-	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/mailbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
@@ -29,21 +28,21 @@ import (
 // A machine is one transient domain, from its creation to its end: one QEMU. A host that is switched off and on again
 // has another.
 type machine struct {
-	hypervisor *Hypervisor
-	domain     golibvirt.Domain
-	console    *connect.Wire[io.ReadCloser]
-	guest      *connect.Wire[net.Conn] // the channel's; nil on the virtual clock, which has a mailbox instead
-	channel    *guestlink.Channel      // nil there too
-	mailbox    *mailbox.Mailbox
-	pid        int         // of its QEMU; 0 when that is not known
-	spoke      atomic.Bool // its console printed something
-	readers    sync.WaitGroup
-	stop       context.CancelFunc // ends the waits of its readers
+	site    *site
+	domain  golibvirt.Domain
+	console *connect.Wire[io.ReadCloser]
+	guest   *connect.Wire[net.Conn] // the channel's; nil on the virtual clock, which has a mailbox instead
+	channel *guestlink.Channel      // nil there too
+	mailbox *mailbox.Mailbox
+	pid     int         // of its QEMU; 0 when that is not known
+	spoke   atomic.Bool // its console printed something
+	readers sync.WaitGroup
+	stop    context.CancelFunc // ends the waits of its readers
 }
 
 // A listener hears what a machine does.
 type listener struct {
-	inbox   *inbox.Inbox[any] // of domainEvent and of what is below
+	hear    func(*machine, news) // must not block
 	log     *guestlink.ConsoleLog
 	service *guestlink.Service
 	emit    func(fleet.Happening)  // what the guest said
@@ -54,7 +53,7 @@ type listener struct {
 // createMachine makes a domain that stands still, connected to its console and channel: before its first instruction or,
 // when template is not nil, where the template stood. It lives until destroy; ctx bounds its making and ends the waits of
 // its readers.
-func (h *Hypervisor) createMachine(ctx context.Context, d domain.Domain, t *template.Template, l listener) (m *machine, err error) {
+func (s *site) createMachine(ctx context.Context, d domain.Domain, t *template.Template, l listener) (m *machine, err error) {
 	rand.Read(d.UUID[:])                                            // never fails
 	d.UUID[6], d.UUID[8] = d.UUID[6]&0x0f|0x40, d.UUID[8]&0x3f|0x80 // version 4, RFC 9562
 	var open lines
@@ -65,20 +64,20 @@ func (h *Hypervisor) createMachine(ctx context.Context, d domain.Domain, t *temp
 			letters = t.Kept.Door.Mailbox
 		}
 		var at mailbox.Paths
-		if box, at, err = mailbox.New(h.local, h.account, d.Name, letters); err != nil {
+		if box, at, err = mailbox.New(s.local, s.account, d.Name, letters); err != nil {
 			return nil, err
 		}
 		d.Console, d.Link = domain.Pipe{Path: at.Console}, domain.Mailbox{Memory: at.Memory, Bell: at.Bell}
 		open.console = func(context.Context) (io.ReadCloser, error) { return box.OpenConsole() }
 	} else {
-		open = h.place.lines(&d)
+		open = s.place.lines(&d)
 	}
 	reading, stop := context.WithCancel(ctx)
-	m = &machine{hypervisor: h, domain: golibvirt.Domain{Name: d.Name, UUID: d.UUID}, mailbox: box, stop: stop}
+	m = &machine{site: s, domain: golibvirt.Domain{Name: d.Name, UUID: d.UUID}, mailbox: box, stop: stop}
 	if box != nil {
 		box.Listen(func() { l.rung(m) })
 	}
-	h.line.Route(d.UUID, func(e connect.Event) { l.inbox.Put(e) })
+	s.line.Route(d.UUID, func(e connect.Event) { l.hear(m, domainEvent{e}) })
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, m.destroy(context.WithoutCancel(ctx))) // maybe ctx is why it failed
@@ -89,17 +88,17 @@ func (h *Hypervisor) createMachine(ctx context.Context, d domain.Domain, t *temp
 		return m, err
 	}
 	// Not cut short by ctx: libvirt would go on with a domain that nobody knows of.
-	if err = h.startAgain(context.WithoutCancel(ctx), d, xml, t); err != nil {
+	if err = s.startAgain(context.WithoutCancel(ctx), d, xml, t); err != nil {
 		return m, err
 	}
-	m.pid = qemu.Orphans.Follow(h.pidOf(d.Name))
+	m.pid = qemu.Orphans.Follow(s.pidOf(d.Name))
 	// Connected before the guest runs: it must find its channel's other end there, and no line of console be lost.
 	if err = m.connect(ctx, open, l); err != nil {
 		return m, err
 	}
 	if m.guest != nil {
 		m.channel = &guestlink.Channel{Conn: m.guest.Conn, Ask: l.ask, Conversation: guestlink.Conversation{
-			Service: l.service, Copied: t != nil, Emit: l.emit, Hello: func() { l.inbox.Put(saidHello{m}) },
+			Service: l.service, Copied: t != nil, Emit: l.emit, Hello: func() { l.hear(m, saidHello{}) },
 		}}
 		if t != nil {
 			m.channel.Answer(t.Question(), 0)
@@ -112,12 +111,12 @@ func (h *Hypervisor) createMachine(ctx context.Context, d domain.Domain, t *temp
 		m.console.Attend(reading, func(console io.ReadCloser) error {
 			return guestlink.ReadConsole(console, func(chunk []byte) {
 				if m.spoke.CompareAndSwap(false, true) {
-					l.inbox.Put(spoke{m})
+					l.hear(m, spoke{})
 				}
 				reports, begun, err := l.log.Take(chunk)
 				m.showed(l, reports, err)
 				if begun {
-					l.inbox.Put(crashing{m})
+					l.hear(m, crashing{})
 				}
 			})
 		})
@@ -125,16 +124,19 @@ func (h *Hypervisor) createMachine(ctx context.Context, d domain.Domain, t *temp
 	return m, nil
 }
 
+// streamed tells whether its console and channel are streams of the daemon, and end with it.
+func (m *machine) streamed() bool { return m.console.Daemon != nil }
+
 // connect opens the machine's console and channel.
 func (m *machine) connect(ctx context.Context, open lines, l listener) error {
 	m.console = &connect.Wire[io.ReadCloser]{
 		Daemon: open.daemon,
 		Open:   open.console,
-		Cut:    func(why error) { l.inbox.Put(cut{m, "console", why}) },
+		Cut:    func(why error) { l.hear(m, cut{"console", why}) },
 		Restored: func() {
 			reports, err := l.log.Gap()
 			m.showed(l, reports, err)
-			l.inbox.Put(restored{m, "console"})
+			l.hear(m, restored{"console"})
 		},
 	}
 	if err := m.console.Connect(ctx); err != nil || open.channel == nil {
@@ -143,8 +145,8 @@ func (m *machine) connect(ctx context.Context, open lines, l listener) error {
 	m.guest = &connect.Wire[net.Conn]{
 		Daemon:   open.daemon,
 		Open:     open.channel,
-		Cut:      func(why error) { l.inbox.Put(cut{m, "channel", why}) },
-		Restored: func() { l.inbox.Put(restored{m, "channel"}) },
+		Cut:      func(why error) { l.hear(m, cut{"channel", why}) },
+		Restored: func() { l.hear(m, restored{"channel"}) },
 	}
 	return m.guest.Connect(ctx)
 }
@@ -152,22 +154,22 @@ func (m *machine) connect(ctx context.Context, open lines, l listener) error {
 // showed tells of crashes on the console, and of what came in the way of keeping it.
 func (m *machine) showed(l listener, reports []console.Report, err error) {
 	for _, r := range reports {
-		l.inbox.Put(crashed{m, r})
+		l.hear(m, crashed{r})
 	}
 	if err != nil {
-		l.inbox.Put(failed{m, "keep console", err})
+		l.hear(m, failed{"keep console", err})
 	}
 }
 
 // heardRing is what a machine's guest wants that has rung.
 func (m *machine) heardRing() rang {
 	number, line, err := m.mailbox.Request()
-	return rang{m, number, line, err}
+	return rang{number, line, err}
 }
 
 // startAgain has libvirt start a domain, new or as a copy. libvirt tells that a VM has ended before it gives up the
 // domain's name, which a host that is booted again at once needs: it is asked until it has.
-func (h *Hypervisor) startAgain(ctx context.Context, d domain.Domain, xml string, t *template.Template) error {
+func (s *site) startAgain(ctx context.Context, d domain.Domain, xml string, t *template.Template) error {
 	ctx, cancel := context.WithTimeout(ctx, connect.CreateTime)
 	defer cancel()
 	again := time.NewTicker(connect.BusyAgain)
@@ -175,9 +177,9 @@ func (h *Hypervisor) startAgain(ctx context.Context, d domain.Domain, xml string
 	for {
 		var err error
 		if t == nil {
-			err = h.start(ctx, d, xml)
+			err = s.start(ctx, d, xml)
 		} else {
-			err = h.restore(ctx, d, xml, t)
+			err = s.restore(ctx, d, xml, t)
 		}
 		if !connect.HasCode(err, golibvirt.ErrOperationFailed) || !strings.Contains(err.Error(), "'"+d.Name+"' already exists") {
 			return err
@@ -191,8 +193,8 @@ func (h *Hypervisor) startAgain(ctx context.Context, d domain.Domain, xml string
 }
 
 // start has libvirt start a domain, which then stands still.
-func (h *Hypervisor) start(ctx context.Context, d domain.Domain, xml string) error {
-	return h.line.Call(ctx, "create domain", connect.CreateTime, func(l *golibvirt.Libvirt) error {
+func (s *site) start(ctx context.Context, d domain.Domain, xml string) error {
+	return s.line.Call(ctx, "create domain", connect.CreateTime, func(l *golibvirt.Libvirt) error {
 		created, err := l.DomainCreateXML(xml, golibvirt.DomainStartPaused)
 		if err == nil && created.UUID != d.UUID {
 			return fmt.Errorf("libvirt created another domain, %s", created.Name)
@@ -203,14 +205,14 @@ func (h *Hypervisor) start(ctx context.Context, d domain.Domain, xml string) err
 
 // resume lets the guest run.
 func (m *machine) resume(ctx context.Context) error {
-	return m.hypervisor.line.Call(ctx, "start domain", connect.CallTime, func(l *golibvirt.Libvirt) error {
+	return m.site.line.Call(ctx, "start domain", connect.CallTime, func(l *golibvirt.Libvirt) error {
 		return l.DomainResume(m.domain)
 	})
 }
 
 // destroy ends the domain, if it still exists, and all that reads from it.
 func (m *machine) destroy(ctx context.Context) error {
-	m.hypervisor.line.Route(m.domain.UUID, nil)
+	m.site.line.Route(m.domain.UUID, nil)
 	// Closed first: a console that is open when its domain ends has been known to hold libvirt up.
 	m.stop()
 	if m.console != nil {
@@ -225,7 +227,7 @@ func (m *machine) destroy(ctx context.Context) error {
 		qemu.Orphans.Kill(m.pid)
 	}
 	destroy := func() error {
-		return m.hypervisor.line.Call(ctx, "destroy domain", connect.CreateTime, func(l *golibvirt.Libvirt) error {
+		return m.site.line.Call(ctx, "destroy domain", connect.CreateTime, func(l *golibvirt.Libvirt) error {
 			return l.DomainDestroy(m.domain)
 		})
 	}
@@ -245,43 +247,18 @@ func (m *machine) destroy(ctx context.Context) error {
 	return err
 }
 
-// Messages to a host, besides domainEvent.
-type (
-	saidHello struct{ m *machine }
-	spoke     struct{ m *machine } // the console's first byte
-	crashing  struct{ m *machine } // a panic on the console, whose trace is still to come
-	crashed   struct {
-		m      *machine
-		report console.Report
+// restore has libvirt start a domain as a copy of a template, which then stands still.
+func (s *site) restore(ctx context.Context, d domain.Domain, xml string, t *template.Template) (err error) {
+	name := d.Name + saveSuffix
+	path, err := s.files.Write(ctx, name, template.AppendSaveImage(nil, xml, t.State))
+	if err != nil {
+		return fmt.Errorf("start as a copy: %w", err)
 	}
-	abandoned struct{ err error } // the host's machine was given up
-	cut       struct {            // a wire of the machine's was cut, or could not be opened again yet
-		m    *machine
-		wire string
-		why  error
-	}
-	restored struct { // it was opened again
-		m    *machine
-		wire string
-	}
-	failed struct {
-		m   *machine
-		op  string
-		err error
-	}
-	power struct{ action fleet.Action } // Boot, Reset or PowerOff
-	due   struct {                      // a host's own timer
-		what string
-		boot int
-	}
-)
+	defer func() { err = errors.Join(err, s.files.Remove(ctx, name)) }()
+	return s.line.Call(ctx, "start as a copy", connect.CreateTime, func(l *golibvirt.Libvirt) error {
+		return l.DomainRestoreFlags(path, nil, uint32(golibvirt.DomainSavePaused))
+	})
+}
 
-// How long a host waits, on the wall clock, for what should come in a moment.
-const (
-	// From the panic device's event to the console's cause, which was printed before it.
-	consoleSettle = 2 * time.Second
-	// From a panic on the console to the end of its trace.
-	traceSettle = time.Second
-	// From a panic on the console to the device's event, where the guest never said hello in this boot.
-	deviceSettle = time.Second
-)
+// saveSuffix ends the name of a save image.
+const saveSuffix = ".save"

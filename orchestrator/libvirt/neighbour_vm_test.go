@@ -38,8 +38,8 @@ func neighbours(t *testing.T) *Hypervisor {
 	}
 	images(t)
 	h := open(t)
-	if !h.account.Own || h.account.UID < account.First || h.Facts().Account != fmt.Sprintf("user %d, of this run alone", h.account.UID) {
-		t.Fatalf("QEMU runs as %+v, provenance says %q", h.account, h.Facts().Account)
+	if !h.site.account.Own || h.site.account.UID < account.First || h.Facts().Account != fmt.Sprintf("user %d, of this run alone", h.site.account.UID) {
+		t.Fatalf("QEMU runs as %+v, provenance says %q", h.site.account, h.Facts().Account)
 	}
 	return h
 }
@@ -48,8 +48,8 @@ func neighbours(t *testing.T) *Hypervisor {
 func TestAnotherAccount(t *testing.T) {
 	h := neighbours(t)
 	other := open(t, func(c *Config) { c.WorkRoot = filepath.Join(scratch.dir, "w") })
-	if other.account.UID == h.account.UID {
-		t.Fatalf("two runs share user %d", h.account.UID)
+	if other.site.account.UID == h.site.account.UID {
+		t.Fatalf("two runs share user %d", h.site.account.UID)
 	}
 	prepareVirtual(t, h, scratch.tiny)
 	wall := start(t, h, scratch.tiny, 1, func(c *FleetConfig) { c.Hosts[0].Architecture = "kernel" })
@@ -63,7 +63,7 @@ func TestAnotherAccount(t *testing.T) {
 
 	// All that there is, as root sees it, is out of the others' reach.
 	var there []string
-	err := filepath.WalkDir(h.work.Path, func(path string, _ fs.DirEntry, err error) error {
+	err := filepath.WalkDir(h.site.work.Path, func(path string, _ fs.DirEntry, err error) error {
 		there = append(there, path)
 		return err
 	})
@@ -73,7 +73,7 @@ func TestAnotherAccount(t *testing.T) {
 		!slices.ContainsFunc(there, func(p string) bool { return strings.HasSuffix(p, ".vsp") }) {
 		t.Fatalf("%d files, %v: %q", len(there), err, there)
 	}
-	for name, a := range map[string]account.Account{"nobody": daemontest.Stranger(), "another run's QEMU": other.account} {
+	for name, a := range map[string]account.Account{"nobody": daemontest.Stranger(), "another run's QEMU": other.site.account} {
 		for _, path := range there {
 			// To come by anything is refused, or the directory that it is in.
 			said, err := as(t, a, path, `for use in "[ -e $W ]" "[ -r $W ]" "[ -w $W ]"; do if eval "$use" && [ ! -d "$W" ]; then echo "$use"; fi; done
@@ -116,13 +116,13 @@ func TestOutOfTheGuest(t *testing.T) {
 		"change what is known":      "chmod 0777 $W/files",
 		"read what is root's alone": "cat " + secret,
 	} {
-		if said, err := as(t, h.account, h.work.Path, script); err == nil {
+		if said, err := as(t, h.site.account, h.site.work.Path, script); err == nil {
 			t.Errorf("%s: it could\n%s", what, said)
 		}
 	}
 
 	// What it leaves where the daemon makes files is not followed, not waited for, and not believed.
-	files := h.local
+	files := h.site.local
 	for name, script := range map[string]string{
 		"link to a file of root": "ln -s " + secret + " $W/made/%s",
 		"link to a file":         "echo x > $W/made/real; ln -s real $W/made/%s && chmod 0666 $W/made/real",
@@ -130,7 +130,7 @@ func TestOutOfTheGuest(t *testing.T) {
 		"directory":              "mkdir $W/made/%s",
 	} {
 		file := strings.ReplaceAll(name, " ", "-")
-		if said, err := as(t, h.account, h.work.Path, fmt.Sprintf(script, file)); err != nil {
+		if said, err := as(t, h.site.account, h.site.work.Path, fmt.Sprintf(script, file)); err != nil {
 			t.Fatalf("%s: %v\n%s", name, err, said)
 		}
 		data, err := files.Read(t.Context(), file, 100)
@@ -155,11 +155,11 @@ func TestOutOfTheGuest(t *testing.T) {
 	}()
 	domain := r.Fleet.(vms).domainOf("host-0")
 	for _, pid := range []int{bystander.Process.Pid, os.Getpid(), 1} {
-		said, err := as(t, h.account, h.work.Path, fmt.Sprintf("echo %d > $W/r/libvirt/qemu/run/%s.pid", pid, domain))
+		said, err := as(t, h.site.account, h.site.work.Path, fmt.Sprintf("echo %d > $W/r/libvirt/qemu/run/%s.pid", pid, domain))
 		if err != nil {
 			t.Fatalf("%v\n%s", err, said)
 		}
-		if got := h.pidOf(domain); got != 0 {
+		if got := h.site.pidOf(domain); got != 0 {
 			t.Errorf("process %d, which is root's, is taken for the account's", got)
 		}
 	}
@@ -169,7 +169,7 @@ func TestOutOfTheGuest(t *testing.T) {
 
 	// A mailbox that it cuts short is one host's failure. Who has the guest's file open is the guest's QEMU, which
 	// ends as well.
-	said, err := as(t, h.account, h.work.Path, "truncate -s 0 $W/files/"+domain+".mailbox")
+	said, err := as(t, h.site.account, h.site.work.Path, "truncate -s 0 $W/files/"+domain+".mailbox")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, said)
 	}
@@ -212,8 +212,8 @@ func TestUmask(t *testing.T) {
 		}
 	}
 	// What the daemon and QEMU have made under this process's umask is nobody else's.
-	err := filepath.WalkDir(h.work.Path, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.IsDir() || path == h.work.Path || path == h.work.Ours("") {
+	err := filepath.WalkDir(h.site.work.Path, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() || path == h.site.work.Path || path == h.site.work.Ours("") {
 			return err
 		}
 		info, err := d.Info()

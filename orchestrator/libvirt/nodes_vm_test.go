@@ -95,22 +95,22 @@ func TestTwoMachines(t *testing.T) {
 	if err := h.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if _, err := workdir.ReadOwner(h.work.Path); err != nil {
+	if _, err := workdir.ReadOwner(h.site.work.Path); err != nil {
 		t.Errorf("nothing tells gc of the machine that was given up: %v", err)
 	}
-	left := Leftover{RunID: h.cfg.RunID, Dir: h.work.Path, Known: true, URI: h.cfg.URI, Store: h.cfg.Store}
+	left := Leftover{RunID: h.cfg.RunID, Dir: h.site.work.Path, Known: true, URI: h.cfg.URI, Store: h.cfg.Store}
 	two.Kill()
-	if err := collect(t.Context(), left, h.log); err == nil {
+	if err := collect(t.Context(), left, h.site.log); err == nil {
 		t.Error("what is left on a machine that is away was collected")
 	}
-	if _, err := workdir.ReadOwner(h.work.Path); err != nil {
+	if _, err := workdir.ReadOwner(h.site.work.Path); err != nil {
 		t.Errorf("nothing tells gc of it any more: %v", err)
 	}
 	two.Start(t)
-	if err := collect(t.Context(), left, h.log); err != nil {
+	if err := collect(t.Context(), left, h.site.log); err != nil {
 		t.Error(err)
 	}
-	if err := h.work.Remove(); err != nil {
+	if err := h.site.work.Remove(); err != nil {
 		t.Error(err)
 	}
 	files, err := filepath.Glob(two.Dir + "/h/store/*" + h.cfg.RunID + "*")

@@ -58,7 +58,7 @@ func (h *host) spoke() time.Duration {
 func (h *host) cutOff(c cut) {
 	now := time.Since(h.fleet.start)
 	if h.outage.cutOff(c.wire, c.why, now, h.spoke(), h.fleet.liveness) {
-		h.remind(h.outage.limit-now, "outage")
+		h.remind(h.outage.limit-now, outageDue)
 	}
 }
 

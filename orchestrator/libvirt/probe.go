@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/cache"
 	"github.com/fleetfall/fleetfall/vmimages"
@@ -16,8 +15,8 @@ import (
 
 // Names of accelerators, as in fleet.Caps.
 const (
-	KVM = "kvm"
-	TCG = "tcg" // QEMU's emulation
+	KVM = kvm
+	TCG = tcg // QEMU's emulation
 )
 
 // An Accelerator is how guests' instructions are executed, and why so.
@@ -45,12 +44,19 @@ func (h *Hypervisor) Probe(ctx context.Context, image vmimages.Image) (Accelerat
 		return h.accelerate(Accelerator{TCG, "the virtual clock counts the instructions of emulated CPUs"}), nil
 	}
 	f := h.Facts()
-	v := verdict{Kernel: f.Kernel, QEMU: f.QEMU, CPU: f.CPU, Image: image.Digest, Device: describeDevice(f)}
-	if h.remote() {
-		v.Device = f.URI
+	daemon := f.URI
+	if f.Private {
+		daemon = "private"
 	}
-	a, err := keptVerdict(h.verdictPath(v), v, func() (Accelerator, bool, error) { return h.tryKVM(ctx, image) }, func(err error) {
-		h.log.Warn().Err(err).Msg("the accelerator's verdict is not kept")
+	device, unusable := h.site.place.kvm(daemon)
+	v := verdict{Kernel: f.Kernel, QEMU: f.QEMU, CPU: f.CPU, Image: image.Digest, Device: device}
+	a, err := keptVerdict(h.verdictPath(v), v, func() (Accelerator, bool, error) {
+		if unusable != nil {
+			return Accelerator{TCG, "no KVM: " + unusable.Error()}, false, nil
+		}
+		return h.tryout(ctx, image, KVM)
+	}, func(err error) {
+		h.site.log.Warn().Err(err).Msg("the accelerator's verdict is not kept")
 	})
 	if err != nil {
 		return Accelerator{}, fmt.Errorf("probe accelerator: %w", err)
@@ -82,24 +88,8 @@ func (h *Hypervisor) accelerate(a Accelerator) Accelerator {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.facts.Accelerator = a
+	h.site.accelerate(a.Name)
 	return a
-}
-
-// describeDevice tells what decides about who may use /dev/kvm.
-func describeDevice(f Facts) string {
-	daemon := f.URI
-	if f.Private {
-		daemon = "private"
-	}
-	info, err := os.Stat("/dev/kvm")
-	if err != nil {
-		return daemon + " without device"
-	}
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return daemon
-	}
-	return fmt.Sprintf("%s %v %d:%d", daemon, info.Mode(), stat.Uid, stat.Gid)
 }
 
 // verdictPath names a verdict by all that it depends on; "" without a cache.

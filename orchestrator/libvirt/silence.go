@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
@@ -39,6 +38,8 @@ type monitored struct {
 	err   error
 }
 
+func (monitored) toHost() {}
+
 // patience is how long the host may be silent before somebody makes something of it.
 func (h *host) patience() time.Duration {
 	if h.state == booting {
@@ -54,7 +55,7 @@ func (h *host) watchOver() {
 }
 
 // lookIn has the host looked at after d, or sooner: once it has booted, its patience is another.
-func (h *host) lookIn(d time.Duration) { h.remind(min(d, h.fleet.liveness/2), "silence") }
+func (h *host) lookIn(d time.Duration) { h.remind(min(d, h.fleet.liveness/2), silenceDue) }
 
 // lastSpoke is when the host was heard of last, or began to boot.
 func (h *host) lastSpoke() time.Duration {
@@ -102,23 +103,17 @@ func (h *host) silence(now time.Duration) {
 	}
 }
 
-// activity looks at the process of the host's QEMU, where that is on this machine.
+// activity looks at the process of the host's QEMU.
 func (h *host) activity() qemu.Activity {
-	if h.hypervisor.remote() || h.machine == nil {
+	if h.machine == nil {
 		return qemu.Activity{}
 	}
-	pid := h.machine.pid
-	if pid == 0 {
-		if qemu, err := qemu.OfDomain(h.domainName); err == nil {
-			pid = qemu.PID
-		}
-	}
-	return qemu.ActivityOf(pid)
+	return h.site.place.activity(h.domainName, h.machine.pid)
 }
 
 // askMonitor asks QEMU whether the guest runs, and gives it some time for an answer.
 func (h *host) askMonitor(since, limit time.Duration) {
-	m, v := h.machine, h.hypervisor
+	m, v := h.machine, h.site
 	h.fleet.alive.Go(func() {
 		var status string
 		err := v.line.Call(h.fleet.ctx, "ask QEMU", limit, func(l *golibvirt.Libvirt) (err error) {
@@ -128,8 +123,8 @@ func (h *host) askMonitor(since, limit time.Duration) {
 		switch {
 		case err == nil && !runs(status):
 			err = fmt.Errorf("QEMU says of its guest: %s", guestlink.Clip(status, 200))
-		case connect.IsLost(err) && !v.remote():
-			err = nil // the daemon was away, which tells nothing of the VM
+		case connect.IsLost(err) && !m.streamed():
+			err = nil // the daemon was away, which tells nothing of a VM that does without
 		case err != nil && limit < leastAnswer:
 			err = nil
 		case errors.Is(err, context.DeadlineExceeded):
@@ -137,9 +132,4 @@ func (h *host) askMonitor(since, limit time.Duration) {
 		}
 		h.inbox.Put(monitored{m, since, err})
 	})
-}
-
-// runs tells whether QEMU's answer to query-status is that the guest runs.
-func runs(status string) bool {
-	return strings.Contains(status, `"running":true`) || strings.Contains(status, `"running": true`)
 }

@@ -32,7 +32,7 @@ func TestWhoseSilence(t *testing.T) {
 	}
 	stop("host-0")
 	domain := golibvirt.Domain{Name: r.Fleet.(vms).domainOf("host-1"), UUID: r.Fleet.(*vmFleet).hosts["host-1"].machine.domain.UUID}
-	err := h.line.Call(t.Context(), "pause", connect.CallTime, func(l *golibvirt.Libvirt) error { return l.DomainSuspend(domain) })
+	err := h.site.line.Call(t.Context(), "pause", connect.CallTime, func(l *golibvirt.Libvirt) error { return l.DomainSuspend(domain) })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,13 +6,11 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
 
 	"github.com/fleetfall/fleetfall/agents/protocol"
-	"github.com/fleetfall/fleetfall/internal/tool"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
@@ -22,24 +20,6 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
-
-// saveSuffix ends the name of a save image.
-const saveSuffix = ".save"
-
-// A templateKind is what hosts have in common that may be copies of one template.
-type templateKind struct {
-	image        string // name
-	architecture string
-	memory       int64 // bytes
-	oops         fleet.Oops
-	clock        fleet.Clock
-	mode         fleet.BootMode // of the boot
-}
-
-// kindOf is what hosts of a spec are copies of, when they boot into a mode on a clock.
-func kindOf(s fleet.HostSpec, clock fleet.Clock, mode fleet.BootMode) templateKind {
-	return templateKind{s.Image, s.Architecture, s.MemoryBytes, s.Oops, clock, mode}
-}
 
 // A Boot is what one boot took, from power-on, on this machine as busy as it was.
 type Boot = template.Boot
@@ -96,16 +76,9 @@ func (h *Hypervisor) prepareKind(ctx context.Context, image vmimages.Image, kind
 	return p, nil
 }
 
-// setTemplate makes hosts of a kind copies of a template; with nil, boot.
-func (h *Hypervisor) setTemplate(kind templateKind, t *template.Template) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.templates[kind] = t
-}
-
 // prepareTemplate returns a template of which a copy was tried. With an error, the template is what is known of the boot.
 func (h *Hypervisor) prepareTemplate(ctx context.Context, image vmimages.Image, kind templateKind) (*template.Template, error) {
-	image, err := h.image(ctx, image)
+	image, err := h.site.image(ctx, image)
 	if err != nil {
 		return nil, err
 	}
@@ -123,9 +96,9 @@ func (h *Hypervisor) prepareTemplate(ctx context.Context, image vmimages.Image, 
 		return t, ctx.Err()
 	}
 	if err != nil {
-		h.log.Warn().Err(err).Str("template", key).Msg("a kept template is of no use and is made again")
+		h.site.log.Warn().Err(err).Str("template", key).Msg("a kept template is of no use and is made again")
 		if err := h.shelf.Discard(ctx, key); err != nil {
-			h.log.Warn().Err(err).Str("template", key).Msg("it could not be removed")
+			h.site.log.Warn().Err(err).Str("template", key).Msg("it could not be removed")
 		}
 	}
 	for _, pace := range doorPaces {
@@ -139,31 +112,16 @@ func (h *Hypervisor) prepareTemplate(ctx context.Context, image vmimages.Image, 
 	if err != nil {
 		// Hosts that boot instead may need the room. What cannot be removed, or was never there, goes with the run.
 		name := h.shelf.Name(key, h.templateName(kind))
-		_ = h.files.Remove(context.WithoutCancel(ctx), name+template.RAMSuffix)
-		_ = h.files.Remove(context.WithoutCancel(ctx), name+template.DiskSuffix)
+		_ = h.site.files.Remove(context.WithoutCancel(ctx), name+template.RAMSuffix)
+		_ = h.site.files.Remove(context.WithoutCancel(ctx), name+template.DiskSuffix)
 		return t, err
 	}
 	if path, err := h.shelf.Keep(ctx, t, key); err != nil {
-		h.log.Warn().Err(err).Msg("the template is not kept for later runs")
+		h.site.log.Warn().Err(err).Msg("the template is not kept for later runs")
 	} else if path != "" {
 		t.From += ", and kept in " + path
 	}
 	return t, nil
-}
-
-// templateFor is the template that a boot of a host is a copy of: on the wall clock, its first. nil when it is a real boot.
-func (h *Hypervisor) templateFor(s fleet.HostSpec, clock fleet.Clock, mode fleet.BootMode) *template.Template {
-	if s.Cold {
-		return nil
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.templates[kindOf(s, clock, mode)]
-}
-
-// guest is what a template of a kind runs.
-func (k templateKind) guest(image vmimages.Image, accelerator string) guest {
-	return guest{image, k.architecture, k.memory, k.oops, k.mode, k.clock, accelerator}
 }
 
 // templateName is the name of the VM that is to become a template.
@@ -191,14 +149,8 @@ func (h *Hypervisor) templateKey(image vmimages.Image, kind templateKind) (strin
 	if err != nil {
 		return "", err
 	}
-	emulator := ""
-	if program, err := tool.Find("qemu-system-x86_64"); err == nil && !h.remote() {
-		if info, err := os.Stat(program); err == nil { // an update of the package keeps QEMU's version
-			emulator = fmt.Sprintf("%s %d %v", program, info.Size(), info.ModTime().UTC())
-		}
-	}
 	key := sha256.Sum256(fmt.Appendf(nil, "%d %q %q %q %q %q %q %q %q %q", template.Schema, image.Digest, image.Disk, xml, f.QEMU, f.Libvirt,
-		f.CPU, f.Accelerator.Name, emulator, door))
+		f.CPU, f.Accelerator.Name, h.site.place.facts().emulator, door))
 	return fmt.Sprintf("%s-%s-%x", kind.image, kind.architecture, key[:8]), nil
 }
 
@@ -211,16 +163,18 @@ func (h *Hypervisor) makeTemplate(
 	t = &template.Template{From: "booted for this run"}
 	var disk string
 	if kind.clock != fleet.VirtualClock {
-		disk, err = h.files.Overlay(ctx, files+template.DiskSuffix, "raw", image.Disk, image.DiskSize)
+		disk, err = h.site.files.Overlay(ctx, files+template.DiskSuffix, "raw", image.Disk, image.DiskSize)
 		t.Disk = disk
 	} else { // a disk of which nothing is kept
-		disk, err = h.local.CopyDisk(files+template.DiskSuffix, image.Disk)
-		defer func() { err = errors.Join(err, h.files.Remove(context.WithoutCancel(ctx), files+template.DiskSuffix)) }()
+		disk, err = h.site.local.CopyDisk(files+template.DiskSuffix, image.Disk)
+		defer func() {
+			err = errors.Join(err, h.site.files.Remove(context.WithoutCancel(ctx), files+template.DiskSuffix))
+		}()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("make template: %w", err)
 	}
-	ram, err := h.files.Blank(ctx, files+template.RAMSuffix, kind.memory)
+	ram, err := h.site.files.Blank(ctx, files+template.RAMSuffix, kind.memory)
 	if err != nil {
 		return nil, fmt.Errorf("make template: %w", err)
 	}
@@ -231,14 +185,15 @@ func (h *Hypervisor) makeTemplate(
 		return nil, err
 	}
 	asked := make(chan protocol.Request, 1)
-	l := listener{inbox: inbox.New[any](), log: log, service: &guestlink.Service{}, emit: func(fleet.Happening) {}, ask: func(r protocol.Request) {
+	messages := inbox.New[makerMessage]()
+	l := listener{hear: func(m *machine, n news) { messages.Put(makerHeard{m, n}) }, log: log, service: &guestlink.Service{}, emit: func(fleet.Happening) {}, ask: func(r protocol.Request) {
 		select {
 		case asked <- r:
 		default:
 		}
 	}}
-	l.rung = func(m *machine) { l.inbox.Put(m.heardRing()) }
-	m, err := h.createMachine(ctx, d, nil, l)
+	l.rung = func(m *machine) { messages.Put(makerHeard{m, m.heardRing()}) }
+	m, err := h.site.createMachine(ctx, d, nil, l)
 	if err != nil {
 		return nil, fmt.Errorf("make template: %w", err)
 	}
@@ -250,16 +205,17 @@ func (h *Hypervisor) makeTemplate(
 	t.RAM = ram
 	if kind.clock != fleet.VirtualClock {
 		var question protocol.Request
-		question, err = awaitQuestion(ctx, l.inbox, asked, begin, &t.Kept.Boot)
+		question, err = awaitQuestion(ctx, messages, asked, begin, &t.Kept.Boot)
 		t.Kept.Question = question.ID
 	} else {
-		t.Kept.Door, err = h.stopAtDoor(ctx, m, l.inbox, pace, begin, &t.Kept.Boot)
+		keeper := doorkeeper{m: m, messages: messages, pace: pace, begin: begin, boot: &t.Kept.Boot}
+		t.Kept.Door, err = keeper.stop(ctx)
 	}
 	if err != nil {
 		return t, fmt.Errorf("make template: %w\n%s", err, log.End())
 	}
-	if t.Kept.Overhead, err = h.place.privateMemory(name); err != nil {
-		h.log.Debug().Err(err).Msg("QEMU's own memory is not known")
+	if t.Kept.Overhead, err = h.site.place.privateMemory(name); err != nil {
+		h.site.log.Debug().Err(err).Msg("QEMU's own memory is not known")
 	}
 	if t.State, err = h.save(ctx, m); err != nil {
 		return t, fmt.Errorf("make template: %w", err)
@@ -267,8 +223,18 @@ func (h *Hypervisor) makeTemplate(
 	return t, nil
 }
 
+// A makerMessage is what who makes a template takes from the inbox: news of its VM and, on the virtual clock, what it does at the door.
+type makerMessage interface{ toMaker() }
+
+type makerHeard struct {
+	m    *machine
+	what news
+}
+
+func (makerHeard) toMaker() {}
+
 // awaitQuestion waits until the guest asks who it is, and notes what that took.
-func awaitQuestion(ctx context.Context, heard *inbox.Inbox[any], asked <-chan protocol.Request, begin time.Time, b *template.Boot) (protocol.Request, error) {
+func awaitQuestion(ctx context.Context, messages *inbox.Inbox[makerMessage], asked <-chan protocol.Request, begin time.Time, b *template.Boot) (protocol.Request, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, templateTime, fmt.Errorf("the guest asked nothing within %v", templateTime))
 	defer cancel()
 	for {
@@ -278,10 +244,12 @@ func awaitQuestion(ctx context.Context, heard *inbox.Inbox[any], asked <-chan pr
 			return r, nil
 		case <-ctx.Done():
 			return protocol.Request{}, context.Cause(ctx)
-		case <-heard.Ready:
-			for message, ok := heard.Take(); ok; message, ok = heard.Take() {
-				if err := hears(b, message, begin); err != nil {
-					return protocol.Request{}, err
+		case <-messages.Ready:
+			for message, ok := messages.Take(); ok; message, ok = messages.Take() {
+				if h, ok := message.(makerHeard); ok {
+					if err := hears(b, h.what, begin); err != nil {
+						return protocol.Request{}, err
+					}
 				}
 			}
 		}
@@ -289,17 +257,17 @@ func awaitQuestion(ctx context.Context, heard *inbox.Inbox[any], asked <-chan pr
 }
 
 // hears takes what is heard of a template's boot beside its question; an error is why nothing will come of it.
-func hears(b *template.Boot, message any, begin time.Time) error {
-	switch m := message.(type) {
+func hears(b *template.Boot, what news, begin time.Time) error {
+	switch n := what.(type) {
 	case spoke:
 		b.FirstByte = time.Since(begin)
 	case crashed:
-		return fmt.Errorf("the guest crashed: %s", m.report.Title)
-	case connect.Event:
-		if m.Kind == golibvirt.DomainEventStopped || m.Kind == golibvirt.DomainEventCrashed {
+		return fmt.Errorf("the guest crashed: %s", n.report.Title)
+	case domainEvent:
+		if n.Kind == golibvirt.DomainEventStopped || n.Kind == golibvirt.DomainEventCrashed {
 			return errors.New("its VM ended")
 		}
-		if m.DiskFailed() {
+		if n.DiskFailed() {
 			return connect.ErrDiskFailed
 		}
 	}
@@ -312,7 +280,7 @@ const templateTime = 3 * time.Minute
 // save stops the VM, unless it stands still already, and returns the state of its devices. Its memory is a shared file. The VM is gone then.
 func (h *Hypervisor) save(ctx context.Context, m *machine) ([]byte, error) {
 	name := m.domain.Name + saveSuffix
-	err := h.line.Call(ctx, "save template", connect.CreateTime, func(l *golibvirt.Libvirt) error {
+	err := h.site.line.Call(ctx, "save template", connect.CreateTime, func(l *golibvirt.Libvirt) error {
 		if err := l.DomainSuspend(m.domain); err != nil {
 			return err
 		}
@@ -320,13 +288,13 @@ func (h *Hypervisor) save(ctx context.Context, m *machine) ([]byte, error) {
 		if _, err := l.QEMUDomainMonitorCommand(m.domain, leaveMemory, 0); err != nil {
 			return err
 		}
-		return l.DomainSaveFlags(m.domain, h.files.Output(name), nil, 0)
+		return l.DomainSaveFlags(m.domain, h.site.files.Output(name), nil, 0)
 	})
 	if err != nil {
 		return nil, err
 	}
-	image, err := h.files.Read(ctx, name, template.MaxState+template.MaxSaveXML)
-	if err = errors.Join(err, h.files.Remove(ctx, name)); err != nil {
+	image, err := h.site.files.Read(ctx, name, template.MaxState+template.MaxSaveXML)
+	if err = errors.Join(err, h.site.files.Remove(ctx, name)); err != nil {
 		return nil, err
 	}
 	state, err := template.SavedState(image)
@@ -336,19 +304,6 @@ func (h *Hypervisor) save(ctx context.Context, m *machine) ([]byte, error) {
 	return template.PrivateState(state)
 }
 
-// restore has libvirt start a domain as a copy of a template, which then stands still.
-func (h *Hypervisor) restore(ctx context.Context, d domain.Domain, xml string, t *template.Template) (err error) {
-	name := d.Name + saveSuffix
-	path, err := h.files.Write(ctx, name, template.AppendSaveImage(nil, xml, t.State))
-	if err != nil {
-		return fmt.Errorf("start as a copy: %w", err)
-	}
-	defer func() { err = errors.Join(err, h.files.Remove(ctx, name)) }()
-	return h.line.Call(ctx, "start as a copy", connect.CreateTime, func(l *golibvirt.Libvirt) error {
-		return l.DomainRestoreFlags(path, nil, uint32(golibvirt.DomainSavePaused))
-	})
-}
-
 // tryCopy starts one copy and waits until it says hello: that cloning works here is not to be believed before.
 func (h *Hypervisor) tryCopy(ctx context.Context, image vmimages.Image, kind templateKind, t *template.Template) (err error) {
 	spec := fleet.HostSpec{
@@ -356,10 +311,10 @@ func (h *Hypervisor) tryCopy(ctx context.Context, image vmimages.Image, kind tem
 		Tempo: fleet.Tempo{Beat: time.Minute, Poll: time.Minute, Work: time.Minute, Threat: time.Minute},
 	}
 	cfg := FleetConfig{Cell: "copy", Clock: kind.clock, Images: map[string]vmimages.Image{image.Name: image}, Hosts: []fleet.HostSpec{spec}, HelloTimeout: templateTime}
-	h.setTemplate(kind, t)
+	h.site.setTemplate(kind, t)
 	defer func() {
 		if err != nil {
-			h.setTemplate(kind, nil)
+			h.site.setTemplate(kind, nil)
 		}
 	}()
 	f, err := Machines{h}.newVMs(cfg)
@@ -381,8 +336,8 @@ func (h *Hypervisor) tryCopy(ctx context.Context, image vmimages.Image, kind tem
 		}
 		switch what := e.What.(type) {
 		case fleet.Beat: // it has said hello, and has done what every guest does at its start
-			if t.Kept.Own, err = h.place.privateMemory(f.domainOf(spec.Name)); err != nil {
-				h.log.Debug().Err(err).Msg("a copy's memory is not known")
+			if t.Kept.Own, err = h.site.place.privateMemory(f.domainOf(spec.Name)); err != nil {
+				h.site.log.Debug().Err(err).Msg("a copy's memory is not known")
 			}
 			return nil
 		case fleet.BootFailed:

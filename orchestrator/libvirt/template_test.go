@@ -70,7 +70,7 @@ func (r *run) guestMemory(host string) []byte {
 	var memory []byte
 	for size := uint64(h.spec.MemoryBytes); uint64(len(memory)) < size; {
 		const atMost = 2 << 20 // of libvirt's 4 MiB in one answer
-		err := h.hypervisor.line.Call(r.t.Context(), "read the guest's memory", connect.CreateTime, func(l *golibvirt.Libvirt) error {
+		err := h.site.line.Call(r.t.Context(), "read the guest's memory", connect.CreateTime, func(l *golibvirt.Libvirt) error {
 			domain, err := l.DomainLookupByName(h.domainName)
 			if err != nil {
 				return err
@@ -106,6 +106,11 @@ func hostNames(memory []byte, release string) []string {
 	}
 }
 
+// likeness is a host of tests.
+func likeness(image vmimages.Image, architecture string) fleet.HostSpec {
+	return fleet.HostSpec{Image: image.Name, Architecture: architecture, MemoryBytes: 96 << 20}
+}
+
 // ownTemplates has a test make its templates itself.
 func ownTemplates(c *Config) { c.Cache = "" }
 
@@ -119,7 +124,7 @@ func TestCopies(t *testing.T) {
 		if !p.Copies || p.Reason != "booted for this run" || p.Boot.FirstByte <= 0 || p.Boot.Asked <= p.Boot.FirstByte {
 			t.Fatalf("%+v", p)
 		}
-		template := h.templates[templateKind{tiny.Name, architecture, 96 << 20, "", fleet.WallClock, fleet.Normal}]
+		template := h.site.templateFor(likeness(tiny, architecture), fleet.WallClock, fleet.Normal)
 		memory, err := os.ReadFile(template.RAM)
 		if err != nil {
 			t.Fatal(err)
@@ -219,7 +224,7 @@ func TestNoCopies(t *testing.T) {
 
 	// What is to be the memory of the template cannot be made.
 	const architecture = "user"
-	inTheWay := h.local.Path(h.templateName(templateKind{tiny.Name, architecture, 96 << 20, "", fleet.WallClock, fleet.Normal}) + template.RAMSuffix)
+	inTheWay := h.site.local.Path(h.templateName(kindOf(likeness(tiny, architecture), fleet.WallClock, fleet.Normal)) + template.RAMSuffix)
 	if err := os.MkdirAll(filepath.Join(inTheWay, "something"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +251,7 @@ func TestKeptTemplate(t *testing.T) {
 		t.Helper()
 		h := open(t, func(c *Config) { c.Cache = cache })
 		p := prepare(t, h, tiny, architecture)
-		key, err := h.templateKey(tiny, templateKind{tiny.Name, architecture, 96 << 20, "", fleet.WallClock, fleet.Normal})
+		key, err := h.templateKey(tiny, kindOf(likeness(tiny, architecture), fleet.WallClock, fleet.Normal))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -31,6 +31,10 @@ type there struct {
 	runID string
 }
 
+func newThere(files *storage.Remote, shelf *template.Notes, line *connect.Lifeline, runID string) *there {
+	return &there{files, shelf, line, runID}
+}
+
 func (p *there) image(ctx context.Context, image vmimages.Image) (vmimages.Image, error) {
 	placed := image
 	for _, f := range []struct {
@@ -68,6 +72,18 @@ func (p *there) lines(d *domain.Domain) lines {
 		},
 	}
 }
+
+func (p *there) readable(string) error { return nil } // it is shipped
+
+func (p *there) facts() machineFacts {
+	return machineFacts{kernel: "not known", cpu: "not known", account: "as that machine's daemon has it"}
+}
+
+func (p *there) kvm(daemon string) (string, error) { return daemon, nil }
+
+func (p *there) activity(string, int) qemu.Activity { return qemu.Activity{} }
+
+func (p *there) full(err error) error { return err }
 
 func (p *there) privateMemory(string) (int64, error) {
 	return 0, errors.New("QEMU runs on another machine")

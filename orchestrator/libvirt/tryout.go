@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/fleetfall/fleetfall/agents/architecture"
@@ -27,23 +26,6 @@ type attempt struct {
 	hello  bool
 	failed string // why not, by itself and not for want of time
 	err    error  // the daemon failed: nothing can be said of the accelerator
-}
-
-// tryKVM finds out whether the image boots under KVM. proven tells whether the answer is one that will stay.
-func (h *Hypervisor) tryKVM(ctx context.Context, image vmimages.Image) (_ Accelerator, proven bool, err error) {
-	if !h.remote() {
-		device, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
-		if err != nil {
-			return Accelerator{TCG, "no KVM: " + err.Error()}, false, nil
-		}
-		if err := device.Close(); err != nil {
-			return Accelerator{}, false, err
-		}
-		if err := h.account.CanUse("/dev/kvm"); err != nil {
-			return Accelerator{TCG, "no KVM: " + err.Error()}, false, nil
-		}
-	}
-	return h.tryout(ctx, image, KVM)
 }
 
 // tryout boots the image under an accelerator and, beside that, emulated. It waits until both VMs are gone.
@@ -115,7 +97,7 @@ func race(ctx context.Context, accelerator string, tried, emulated <-chan attemp
 
 // attempt boots the image once, and takes it down again. It waits for a hello as long as ctx lasts.
 func (h *Hypervisor) attempt(ctx context.Context, image vmimages.Image, accelerator string) (a attempt) {
-	f, err := newFleet(Machines{h}, FleetConfig{
+	f, err := Machines{h}.newFleet(FleetConfig{
 		Cell: "probe", Images: map[string]vmimages.Image{image.Name: image}, HelloTimeout: 2 * tryoutLimit, FirstByte: 2 * tryoutLimit,
 		Hosts: []fleet.HostSpec{{
 			Name: "probe", Architecture: architecture.None, Image: image.Name, MemoryBytes: 128 << 20,

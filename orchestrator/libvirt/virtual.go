@@ -31,14 +31,16 @@ const lookEvery = 500 * time.Millisecond
 // A virtualFleet is a fleet.Fleet of VMs on the virtual clock. Everything is decided by whoever calls Next; each host's VM
 // is made and ended by a goroutine of the host's own.
 type virtualFleet struct {
-	hypervisor  *Hypervisor
+	site        *site
 	cfg         FleetConfig
+	caps        fleet.Caps
 	accelerator string
 	limit       time.Duration // for a hello, see FleetConfig.HelloTimeout
 	log         zerolog.Logger
 	hosts       map[string]*virtualHost
-	slots       chan struct{} // one item for each host that boots: wall time only, which no event depends on
-	inbox       *inbox.Inbox[any]
+	running     map[*machine]*virtualHost // whose present machine it is
+	slots       chan struct{}             // one item for each host that boots: wall time only, which no event depends on
+	inbox       *inbox.Inbox[fleetMessage]
 	looks       *time.Ticker // when to look, see lookEvery
 	oomKills    int          // of this machine's kernel when the fleet was made
 
@@ -64,48 +66,29 @@ type happening struct {
 // anyBoot is the number of a happening that concerns the host itself.
 const anyBoot = -1
 
-// CanCount tells why VMs cannot run on the virtual clock here; nil when they can.
-func (h *Hypervisor) CanCount() error {
-	switch {
-	case h.Facts().Accelerator.Name == KVM:
-		return errors.New("the virtual clock counts the instructions of emulated CPUs, and here they are run by KVM")
-	case h.remote():
-		return errors.New("the virtual clock needs memory that is shared with the guests, and they are on another machine")
-	}
-	return nil
-}
-
-// CanCount tells why a fleet that is spread over these machines cannot be on the virtual clock; nil when it can.
-func (m Machines) CanCount() error {
-	if len(m) > 1 {
-		return fmt.Errorf("the virtual clock is one machine's, and here are %d", len(m))
-	}
-	return m[0].CanCount()
-}
-
 // newVirtualFleet makes a fleet of VMs that are off. The configuration has been checked, and that they can count.
-func newVirtualFleet(h *Hypervisor, cfg FleetConfig) (_ *virtualFleet, err error) {
+func newVirtualFleet(s *site, cfg FleetConfig, caps fleet.Caps) (_ *virtualFleet, err error) {
 	f := &virtualFleet{
-		hypervisor: h, cfg: cfg, accelerator: cmp.Or(h.Facts().Accelerator.Name, TCG),
-		limit: cmp.Or(cfg.HelloTimeout, defaultHello), log: h.log.With().Str("cell", cfg.Cell).Logger(),
-		hosts: map[string]*virtualHost{}, inbox: inbox.New[any](), clock: cosim.New[happening](Lookahead), ended: make(chan struct{}),
+		site: s, cfg: cfg, caps: caps, accelerator: s.executes(),
+		limit: cmp.Or(cfg.HelloTimeout, defaultHello), log: s.log.With().Str("cell", cfg.Cell).Logger(),
+		hosts: map[string]*virtualHost{}, running: map[*machine]*virtualHost{}, inbox: inbox.New[fleetMessage](), clock: cosim.New[happening](Lookahead), ended: make(chan struct{}),
 		looks: time.NewTicker(lookEvery), oomKills: qemu.OOMKills(),
-		slots: make(chan struct{}, cmp.Or(cfg.MaxBoots, admission.BootsAtOnce(admission.Machine{CPUs: h.cpus}))),
+		slots: make(chan struct{}, cmp.Or(cfg.MaxBoots, admission.BootsAtOnce(admission.Machine{CPUs: s.cpus}))),
 	}
 	f.date = f.readLast
-	number, err := h.join(f)
+	number, err := s.join(f)
 	if err != nil {
 		return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	for _, spec := range cfg.Hosts {
-		host, err := newVirtualHost(f, spec, fmt.Sprintf("%s%d-%s", qemu.DomainPrefix(h.cfg.RunID), number, spec.Name))
+		host, err := newVirtualHost(f, spec, fmt.Sprintf("%s%d-%s", qemu.DomainPrefix(s.runID), number, spec.Name))
 		if err != nil {
 			for _, made := range f.hosts {
 				err = errors.Join(err, made.log.Close())
 			}
 			f.cancel()
-			h.forget(f)
+			s.forget(f)
 			return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
 		}
 		f.hosts[spec.Name] = host
@@ -119,9 +102,7 @@ func newVirtualFleet(h *Hypervisor, cfg FleetConfig) (_ *virtualFleet, err error
 func (f *virtualFleet) domainOf(host string) string { return f.hosts[host].domainName }
 
 // Caps implements fleet.Fleet.
-func (f *virtualFleet) Caps() fleet.Caps {
-	return capsOf(Machines{f.hypervisor}, fleet.VirtualClock, f.accelerator)
-}
+func (f *virtualFleet) Caps() fleet.Caps { return f.caps }
 
 // Do implements fleet.Fleet. What it asks for reaches the host after the lookahead.
 func (f *virtualFleet) Do(ctx context.Context, a fleet.Action) error {
@@ -192,8 +173,8 @@ func (f *virtualFleet) Next(ctx context.Context) (fleet.Event, error) {
 		}
 		select {
 		case <-f.inbox.Ready:
-		case <-f.hypervisor.line.Lost():
-			return fleet.Event{At: f.clock.Now(), What: fleet.InfraFailed{Op: "watch domains", Reason: f.hypervisor.line.Reason().Error()}}, nil
+		case <-f.site.line.Lost():
+			return fleet.Event{At: f.clock.Now(), What: fleet.InfraFailed{Op: "watch domains", Reason: f.site.line.Reason().Error()}}, nil
 		case <-f.looks.C:
 			f.look()
 		case <-ctx.Done():
@@ -256,7 +237,7 @@ func (f *virtualFleet) Close(ctx context.Context) error {
 		go func() {
 			defer close(f.ended)
 			f.alive.Wait()
-			f.hypervisor.forget(f)
+			f.site.forget(f)
 		}()
 	})
 	select {

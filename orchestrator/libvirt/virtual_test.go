@@ -8,24 +8,26 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/cosim"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
 func TestCanCount(t *testing.T) {
-	h := &Hypervisor{}
+	h := &Hypervisor{site: &site{local: &storage.Local{}}}
 	if err := h.CanCount(); err != nil {
 		t.Errorf("emulated CPUs on this machine: %v", err)
 	}
 	h.cfg.Emulate = true
-	h.facts.Accelerator.Name = KVM
+	h.site.accelerate(KVM)
 	if a, err := h.Probe(t.Context(), vmimages.Image{}); err != nil || a.Name != TCG || h.CanCount() != nil {
 		t.Errorf("with emulation asked for: %v, %v, %v", a, err, h.CanCount())
 	}
-	h.facts.Accelerator.Name = KVM
+	h.site.accelerate(KVM)
 	if err := h.CanCount(); err == nil || !strings.Contains(err.Error(), "KVM") {
 		t.Errorf("KVM: %v", err)
 	}
-	h.facts.Accelerator.Name, h.uri.Remote = TCG, true
+	h.site.accelerate(TCG)
+	h.site.local = nil
 	if err := h.CanCount(); err == nil || !strings.Contains(err.Error(), "another machine") {
 		t.Errorf("another machine: %v", err)
 	}
@@ -48,7 +50,7 @@ func TestEntropy(t *testing.T) {
 
 // A guest's memory is given back from when a fleet is closed on: nobody is answered any more.
 func TestNothingHappensToAClosedFleet(t *testing.T) {
-	f := &virtualFleet{inbox: inbox.New[any](), clock: cosim.New[happening](Lookahead)}
+	f := &virtualFleet{inbox: inbox.New[fleetMessage](), clock: cosim.New[happening](Lookahead)}
 	f.ctx, f.cancel = context.WithCancel(t.Context())
 	f.After(0, "a")
 	f.After(0, "b")

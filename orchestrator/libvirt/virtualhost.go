@@ -74,8 +74,14 @@ type change struct {
 	do func()
 }
 
-// Messages to whoever has the fleet's turn, besides domainEvent and those to a host.
+// A fleetMessage is what whoever has the fleet's turn takes from its inbox: of these types, and no other.
+type fleetMessage interface{ toFleet() }
+
 type (
+	heardOf struct { // news of a machine
+		m    *machine
+		what news
+	}
 	created struct { // the VM of a boot is there, and about to run
 		h    *virtualHost
 		boot int
@@ -91,11 +97,9 @@ type (
 		h    *virtualHost
 		what fleet.Dumped
 	}
-	rang struct { // a guest stands still
-		m      *machine
-		number uint64
-		line   []byte
-		err    error
+	unexplained struct { // the cause of a panic has not come in time
+		h    *virtualHost
+		boot int
 	}
 	stoodAt struct { // the clock of a machine that has panicked was read: the time since it was switched on
 		m    *machine
@@ -108,6 +112,14 @@ type (
 		err  error
 	}
 )
+
+func (heardOf) toFleet()     {}
+func (created) toFleet()     {}
+func (broke) toFleet()       {}
+func (kept) toFleet()        {}
+func (unexplained) toFleet() {}
+func (stoodAt) toFleet()     {}
+func (sighted) toFleet()     {}
 
 func newVirtualHost(f *virtualFleet, spec fleet.HostSpec, domainName string) (*virtualHost, error) {
 	log, err := guestlink.OpenConsoleLog(f.cfg.ConsoleDir, spec.Name)
@@ -197,6 +209,7 @@ func (h *virtualHost) powerOff() {
 // gone has the VM of the present boot, if there is one, taken away: nothing more is heard of it. What it has said still happens.
 func (h *virtualHost) gone(op string) {
 	h.fleet.clock.Stops(h.spec.Name)
+	delete(h.fleet.running, h.machine)
 	h.machine, h.talk, h.asked, h.cause, h.device, h.told = nil, nil, asked{}, nil, false, false
 	h.looking = false // what is still to be heard of that is another machine's
 	h.freeSlot()
@@ -226,7 +239,7 @@ func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 	h.powerOff()
 	h.state, h.mode, h.began, h.last, h.logLag = booting, mode, at, at, 0
 	h.seen, h.quota, h.dated, h.reset = 0, guestlink.Quota{}, false, false
-	t := h.fleet.hypervisor.templateFor(h.spec, fleet.VirtualClock, mode)
+	t := h.fleet.site.templateFor(h.spec, fleet.VirtualClock, mode)
 	h.put(at, fleet.Booting{Mode: mode, Cloned: t != nil})
 	h.fleet.clock.Runs(h.spec.Name, at)
 	if t != nil { // it goes on from there
@@ -251,7 +264,7 @@ func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 		}
 		if err != nil && ctx.Err() == nil {
 			// The VM, if there is one, may run and ask: it is taken away by a job, once nobody answers it any more.
-			h.fleet.inbox.Put(broke{h, boot, "boot host", h.fleet.hypervisor.onFullDisk(err)})
+			h.fleet.inbox.Put(broke{h, boot, "boot host", h.fleet.site.place.full(err)})
 		}
 	})
 }
@@ -259,12 +272,12 @@ func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 // create makes the VM of a boot, a copy of the template if there is one, and lets it run. told says that whoever has the turn knows of the VM: the slot is theirs then.
 func (h *virtualHost) create(ctx context.Context, boot int, mode fleet.BootMode, t *template.Template) (told bool, err error) {
 	f := h.fleet
-	image, err := f.hypervisor.image(ctx, f.cfg.Images[h.spec.Image])
+	image, err := f.site.image(ctx, f.cfg.Images[h.spec.Image])
 	if err != nil {
 		return false, err
 	}
 	if h.disk == "" {
-		if h.disk, err = f.hypervisor.local.CopyDisk(h.domainName+".disk", image.Disk); err != nil {
+		if h.disk, err = f.site.local.CopyDisk(h.domainName+".disk", image.Disk); err != nil {
 			return false, fmt.Errorf("create disk: %w", err)
 		}
 	}
@@ -276,11 +289,14 @@ func (h *virtualHost) create(ctx context.Context, boot int, mode fleet.BootMode,
 	if t != nil {
 		d, holds = copyOf(d, t), t.Kept.Door.Holds
 	}
-	m, err := f.hypervisor.createMachine(ctx, d, t, listener{inbox: f.inbox, log: h.log, rung: func(m *machine) {
-		if !m.held(&holds) {
-			f.inbox.Put(m.heardRing())
-		}
-	}})
+	m, err := f.site.createMachine(ctx, d, t, listener{
+		log: h.log, hear: func(m *machine, n news) { f.inbox.Put(heardOf{m, n}) },
+		rung: func(m *machine) {
+			if !m.held(&holds) {
+				f.inbox.Put(heardOf{m, m.heardRing()})
+			}
+		},
+	})
 	if err != nil {
 		return false, err
 	}
@@ -289,7 +305,7 @@ func (h *virtualHost) create(ctx context.Context, boot int, mode fleet.BootMode,
 	if err := m.resume(ctx); err != nil {
 		return true, err
 	}
-	f.hypervisor.recordCommandLine(h.domainName)
+	f.site.recordCommandLine(h.domainName)
 	return true, nil
 }
 
@@ -301,8 +317,8 @@ func (h *virtualHost) freeSlot() {
 	}
 }
 
-// hear takes in what a machine did.
-func (f *virtualFleet) hear(message any) {
+// hear takes in what happened to a machine, or became of what was asked for.
+func (f *virtualFleet) hear(message fleetMessage) {
 	switch m := message.(type) {
 	case created:
 		h := m.h
@@ -311,6 +327,7 @@ func (f *virtualFleet) hear(message any) {
 			return
 		}
 		h.machine, h.slot = m.m, true
+		f.running[m.m] = h
 		h.talk = &guestlink.Conversation{Service: h.service, Hello: func() { h.state = up }}
 	case broke:
 		if m.boot == m.h.boots {
@@ -321,52 +338,45 @@ func (f *virtualFleet) hear(message any) {
 			m.h.put(m.h.fell, m.what)
 			f.clock.Stops(m.h.spec.Name)
 		}
-	case rang:
-		if h := f.of(m.m); h != nil {
-			h.rang(m)
-		}
-	case sighted:
-		if h := f.of(m.m); h != nil {
-			h.sighted(m)
+	case unexplained:
+		if m.boot == m.h.boots && m.h.device {
+			m.h.settle()
 		}
 	case stoodAt:
-		if h := f.of(m.m); h != nil {
+		if h := f.running[m.m]; h != nil {
 			h.stoodAt(m)
 		}
+	case sighted:
+		if h := f.running[m.m]; h != nil {
+			h.sighted(m)
+		}
+	case heardOf:
+		if h := f.running[m.m]; h != nil { // else it is gone
+			h.hear(m.what)
+		}
+	}
+}
+
+// hear takes news of the host's present machine.
+func (h *virtualHost) hear(what news) {
+	switch n := what.(type) {
+	case domainEvent:
+		h.domainEvent(n)
+	case rang:
+		h.rang(n)
 	case crashed:
-		if h := f.of(m.m); h != nil && m.report.Panicked && h.state != stopped {
-			h.cause = &m.report
+		if n.report.Panicked && h.state != stopped {
+			h.cause = &n.report
 			h.panicked()
 		}
 	case failed:
-		if h := f.of(m.m); h != nil {
-			h.infra(m.op, m.err)
-		}
-	case connect.Event:
-		for _, h := range f.hosts {
-			if h.machine != nil && h.machine.domain.UUID == m.UUID {
-				h.domainEvent(m)
-			}
-		}
-	case due:
-		if h := f.hosts[m.what]; h != nil && m.boot == h.boots && h.device {
-			h.settle()
-		}
+		h.infra(n.op, n.err)
+	case saidHello, spoke, crashing, cut, restored: // of the wall clock
 	}
-}
-
-// of returns the host whose present machine this is; nil when it is none's any more.
-func (f *virtualFleet) of(m *machine) *virtualHost {
-	for _, h := range f.hosts {
-		if h.machine == m {
-			return h
-		}
-	}
-	return nil
 }
 
 // domainEvent takes an event of the host's present domain.
-func (h *virtualHost) domainEvent(e connect.Event) {
+func (h *virtualHost) domainEvent(e domainEvent) {
 	switch {
 	case e.Clock:
 		h.reset = true
@@ -376,14 +386,14 @@ func (h *virtualHost) domainEvent(e connect.Event) {
 		h.device = true
 		h.fleet.date(h.machine)
 		if h.cause == nil { // it cause may still be on its way through the console's socket
-			what := due{h.spec.Name, h.boots}
-			time.AfterFunc(consoleSettle, func() { h.fleet.inbox.Put(what) })
+			late := unexplained{h, h.boots}
+			time.AfterFunc(consoleSettle, func() { h.fleet.inbox.Put(late) })
 		}
 	case e.Kind == golibvirt.DomainEventShutdown:
 		h.told = e.ToldToEnd()
 	case e.Kind == golibvirt.DomainEventStopped:
 		why := golibvirt.DomainEventStoppedDetailType(e.Detail)
-		what := h.fleet.hypervisor.ended(ending{h.domainName, why, h.told, h.machine.pid, h.fleet.oomKills})
+		what := h.machine.ended(why, h.told, h.fleet.oomKills)
 		h.ends(func(at time.Duration) {
 			h.powerOff()
 			h.put(at, what)

@@ -37,7 +37,7 @@ const stoodStillAt = 2 * time.Second
 func newDesk(t *testing.T, hosts ...string) *desk {
 	t.Helper()
 	f := &virtualFleet{
-		hypervisor: &Hypervisor{}, hosts: map[string]*virtualHost{}, inbox: inbox.New[any](), clock: cosim.New[happening](Lookahead),
+		site: &site{}, hosts: map[string]*virtualHost{}, running: map[*machine]*virtualHost{}, inbox: inbox.New[fleetMessage](), clock: cosim.New[happening](Lookahead),
 		ctx: t.Context(), limit: defaultHello, slots: make(chan struct{}, len(hosts)),
 	}
 	f.date = func(m *machine) { f.inbox.Put(stoodAt{m, stoodStillAt, nil}) }
@@ -102,7 +102,7 @@ func (d *desk) asks(host string, at time.Duration, r protocol.Request) {
 }
 
 func (d *desk) rings(host, line string) {
-	d.hear(rang{m: d.hosts[host].machine, line: []byte(line)})
+	d.hear(heardOf{d.hosts[host].machine, rang{line: []byte(line)}})
 }
 
 // told is what happens then, and when.
@@ -127,9 +127,8 @@ func TestGuestEndsAfterItsWords(t *testing.T) {
 			t.Errorf("%q, and b may yet come before", got)
 		}
 		old := d.hosts["a"].machine
-		e.UUID = old.domain.UUID
-		d.hear(e)
-		d.hear(rang{m: old, line: []byte("the next boot of a machine that is to be taken away")})
+		d.hear(heardOf{old, domainEvent{Event: e}})
+		d.hear(heardOf{old, rang{line: []byte("the next boot of a machine that is to be taken away")}})
 		d.clock.Reached("b", time.Second)
 		if got, want := d.told(), []string{"50ms a hello", "50ms a " + ending}; !slices.Equal(got, want) {
 			t.Errorf("%s: told %q, want %q", ending, got, want)
@@ -216,14 +215,14 @@ func TestWhenAPanicWas(t *testing.T) {
 		d.asks("a", 50*time.Millisecond, hello)
 		d.told()
 		if c.set {
-			d.hear(connect.Event{UUID: a.machine.domain.UUID, Clock: true})
+			d.hear(heardOf{a.machine, domainEvent{Event: connect.Event{Clock: true}}})
 		}
 		reports, _, err := a.log.Take([]byte("[" + c.stamp + "] Kernel panic - not syncing: sysrq triggered crash\n"))
 		if err != nil || len(reports) != 1 {
 			t.Fatal(reports, err)
 		}
-		d.hear(crashed{a.machine, reports[0]})
-		d.hear(connect.Event{UUID: a.machine.domain.UUID, Kind: golibvirt.DomainEventCrashed})
+		d.hear(heardOf{a.machine, crashed{report: reports[0]}})
+		d.hear(heardOf{a.machine, domainEvent{Event: connect.Event{Kind: golibvirt.DomainEventCrashed}}})
 		if e, ok := d.advance(); !ok || e.What.Kind() != "panic" || e.At != c.want {
 			t.Errorf("%s: %v %v, want a panic at %v", name, ok, e, c.want)
 		}
@@ -245,7 +244,7 @@ func TestForgedPanicOnTheVirtualClock(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, r := range reports {
-				d.hear(crashed{a.machine, r})
+				d.hear(heardOf{a.machine, crashed{report: r}})
 			}
 		}
 		d.asks("a", 50*time.Millisecond, hello)
@@ -256,7 +255,7 @@ func TestForgedPanicOnTheVirtualClock(t *testing.T) {
 			t.Errorf("%s: told %q, want %q", name, got, want)
 		}
 		show("[    0.070000] Kernel panic - not syncing: sysrq triggered crash\n")
-		d.hear(connect.Event{UUID: a.machine.domain.UUID, Kind: golibvirt.DomainEventCrashed})
+		d.hear(heardOf{a.machine, domainEvent{Event: connect.Event{Kind: golibvirt.DomainEventCrashed}}})
 		e, ok := d.advance()
 		if p, is := e.What.(fleet.Panic); !ok || !is || p.Type != console.TypeSysrq || e.At > time.Second {
 			t.Errorf("%s: %v", name, e)

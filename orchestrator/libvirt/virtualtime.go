@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
@@ -17,7 +18,7 @@ import (
 // errStopped is returned.
 func (m *machine) virtualTime(ctx context.Context) (time.Duration, error) {
 	var t time.Duration
-	err := m.hypervisor.line.Call(ctx, "read the virtual clock", connect.CallTime, func(l *golibvirt.Libvirt) error {
+	err := m.site.line.Call(ctx, "read the virtual clock", connect.CallTime, func(l *golibvirt.Libvirt) error {
 		now, err := hardwareClock(l, m.domain)
 		if err != nil {
 			return err
@@ -43,7 +44,7 @@ func (m *machine) virtualTime(ctx context.Context) (time.Duration, error) {
 // whole seconds, and may have leapt as the machine stopped. A guest may have set it, of which libvirt tells before.
 func (m *machine) lastTime(ctx context.Context) (time.Duration, error) {
 	var t time.Duration
-	err := m.hypervisor.line.Call(ctx, "read the clock of a machine that has panicked", connect.CallTime, func(l *golibvirt.Libvirt) error {
+	err := m.site.line.Call(ctx, "read the clock of a machine that has panicked", connect.CallTime, func(l *golibvirt.Libvirt) error {
 		now, err := hardwareClock(l, m.domain)
 		t = now.Sub(virtualEpoch) + time.Second
 		return err
@@ -77,4 +78,9 @@ func hardwareClock(l *golibvirt.Libvirt, d golibvirt.Domain) (time.Time, error) 
 	}
 	r := answer.Return
 	return time.Date(1900+r.Year, time.Month(1+r.Month), r.Day, r.Hour, r.Minute, r.Second, 0, time.UTC), nil
+}
+
+// runs tells whether QEMU's answer to query-status is that the guest runs.
+func runs(status string) bool {
+	return strings.Contains(status, `"running":true`) || strings.Contains(status, `"running": true`)
 }

@@ -147,11 +147,11 @@ func open(t *testing.T, change ...func(*Config)) *Hypervisor {
 
 func checkNothingLeft(t *testing.T, h *Hypervisor) {
 	t.Helper()
-	left, err := qemu.OfRun(h.work.Path, h.cfg.RunID)
+	left, err := qemu.OfRun(h.site.work.Path, h.cfg.RunID)
 	if err != nil || len(left) > 0 {
 		t.Errorf("processes left: %v, %v", left, err)
 	}
-	if _, err := os.Stat(h.work.Path); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(h.site.work.Path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("work directory left: %v", err)
 	}
 }
