@@ -19,6 +19,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemon"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 )
 
@@ -103,7 +104,7 @@ func collectAt(ctx context.Context, c *connect.Connection, store, runID string) 
 	if c.URI().Remote {
 		s, err := storage.OpenStore(ctx, c, store)
 		if err == nil {
-			err = s.RemoveAll(ctx, func(name string) bool { return ofRun(name, runID) })
+			err = s.RemoveAll(ctx, func(name string) bool { return vm.OfRun(name, runID) })
 		}
 		errs = append(errs, err)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/fleetfall/fleetfall/internal/process"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
@@ -203,7 +204,7 @@ func TestCloseOutOfTime(t *testing.T) {
 		}
 		left, ends = append(left, cmd), append(ends, stdin.Close)
 	}
-	h := &Hypervisor{cfg: cfg, site: &site{work: w}}
+	h := &Hypervisor{cfg: cfg, site: &vm.Site{Work: w}}
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := h.Close(over); !errors.Is(err, context.Canceled) {

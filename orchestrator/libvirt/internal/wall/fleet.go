@@ -1,4 +1,5 @@
-package libvirt
+// Package wall is a fleet of VMs on the wall clock. One goroutine per host owns the host's state; others only feed it.
+package wall
 
 import (
 	"cmp"
@@ -16,15 +17,16 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/timers"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 )
 
 // maxWaiting is how many events may wait for Next before guests are kept waiting.
 const maxWaiting = 4096
 
-// A vmFleet is a fleet.Fleet of VMs on the wall clock.
-type vmFleet struct {
-	sites        sites
-	cfg          FleetConfig
+// A Fleet is a fleet.Fleet of VMs on the wall clock.
+type Fleet struct {
+	sites        vm.Sites
+	cfg          vm.FleetConfig
 	caps         fleet.Caps
 	helloTimeout time.Duration
 	firstByte    time.Duration
@@ -46,28 +48,28 @@ type vmFleet struct {
 	once   sync.Once
 }
 
-func (f *vmFleet) domainOf(host string) string { return f.hosts[host].domainName }
+func (f *Fleet) DomainOf(host string) string { return f.hosts[host].domainName }
 
-// newFleet makes a fleet of VMs that are off, under another accelerator than the machines' own if one is given. The configuration has
+// New makes a fleet of VMs that are off, under another accelerator than the machines' own if one is given. The configuration has
 // been checked; caps are what it can do.
-func newFleet(on sites, cfg FleetConfig, accelerator string, caps fleet.Caps) (_ *vmFleet, err error) {
-	f := &vmFleet{
+func New(on vm.Sites, cfg vm.FleetConfig, accelerator string, caps fleet.Caps) (_ *Fleet, err error) {
+	f := &Fleet{
 		sites: on, cfg: cfg, caps: caps,
-		helloTimeout: cmp.Or(cfg.HelloTimeout, defaultHello), firstByte: cmp.Or(cfg.FirstByte, defaultFirstByte),
-		liveness: cmp.Or(cfg.Liveness, defaultLiveness),
-		log:      on[0].log.With().Str("cell", cfg.Cell).Logger(),
+		helloTimeout: cmp.Or(cfg.HelloTimeout, vm.DefaultHello), firstByte: cmp.Or(cfg.FirstByte, vm.DefaultFirstByte),
+		liveness: cmp.Or(cfg.Liveness, vm.DefaultLiveness),
+		log:      on[0].Log.With().Str("cell", cfg.Cell).Logger(),
 		hosts:    make(map[string]*host), oomKills: qemu.OOMKills(), start: time.Now(),
 		events: inbox.New[fleet.Event](), room: make(chan struct{}, 1), timers: timers.New(), ended: make(chan struct{}),
 	}
 	f.pulse = newPulse(f.liveness)
-	number := map[*site]int{}
-	slots := map[*site]chan struct{}{} // one item for each host that boots
+	number := map[*vm.Site]int{}
+	slots := map[*vm.Site]chan struct{}{} // one item for each host that boots
 	for _, s := range on {
-		if number[s], err = s.join(f); err != nil {
+		if number[s], err = s.Join(f); err != nil {
 			f.leave()
 			return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
 		}
-		slots[s] = make(chan struct{}, cmp.Or(cfg.MaxBoots, admission.BootsAtOnce(admission.Machine{CPUs: s.cpus})))
+		slots[s] = make(chan struct{}, cmp.Or(cfg.MaxBoots, admission.BootsAtOnce(admission.Machine{CPUs: s.CPUs})))
 	}
 	for _, spec := range cfg.Hosts {
 		log, err := guestlink.OpenConsoleLog(cfg.ConsoleDir, spec.Name)
@@ -78,12 +80,12 @@ func newFleet(on sites, cfg FleetConfig, accelerator string, caps fleet.Caps) (_
 			f.leave()
 			return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
 		}
-		s := on.of(spec.Node)
+		s := on.Of(spec.Node)
 		f.hosts[spec.Name] = &host{
 			fleet: f, site: s, slots: slots[s], spec: spec, image: cfg.Images[spec.Image], mode: fleet.Normal, inbox: inbox.New[hostMessage](),
-			domainName:  fmt.Sprintf("%s%d-%s", qemu.DomainPrefix(s.runID), number[s], spec.Name),
-			accelerator: cmp.Or(accelerator, s.executes()),
-			service:     &guestlink.Service{Spec: spec}, log: log, template: s.templateFor(spec, fleet.WallClock, fleet.Normal),
+			domainName:  fmt.Sprintf("%s%d-%s", qemu.DomainPrefix(s.RunID), number[s], spec.Name),
+			accelerator: cmp.Or(accelerator, s.Executes()),
+			service:     &guestlink.Service{Spec: spec}, log: log, template: s.TemplateFor(spec, fleet.WallClock, fleet.Normal),
 		}
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
@@ -99,17 +101,17 @@ func newFleet(on sites, cfg FleetConfig, accelerator string, caps fleet.Caps) (_
 }
 
 // leave undoes join.
-func (f *vmFleet) leave() {
+func (f *Fleet) leave() {
 	for _, s := range f.sites {
-		s.forget(f)
+		s.Forget(f)
 	}
 }
 
 // Caps implements fleet.Fleet.
-func (f *vmFleet) Caps() fleet.Caps { return f.caps }
+func (f *Fleet) Caps() fleet.Caps { return f.caps }
 
 // Do implements fleet.Fleet. It never waits for a VM. Reset of a host that is off boots it in the mode it was in last.
-func (f *vmFleet) Do(ctx context.Context, a fleet.Action) error {
+func (f *Fleet) Do(ctx context.Context, a fleet.Action) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -139,12 +141,12 @@ func (f *vmFleet) Do(ctx context.Context, a fleet.Action) error {
 }
 
 // After implements fleet.Fleet.
-func (f *vmFleet) After(d time.Duration, tag string) {
+func (f *Fleet) After(d time.Duration, tag string) {
 	f.timers.After(d, func() { f.emit("", fleet.TimerFired{Tag: tag}) })
 }
 
 // Next implements fleet.Fleet.
-func (f *vmFleet) Next(ctx context.Context) (fleet.Event, error) {
+func (f *Fleet) Next(ctx context.Context) (fleet.Event, error) {
 	for {
 		if f.ctx.Err() != nil {
 			return fleet.Event{}, fleet.ErrClosed
@@ -168,7 +170,7 @@ func (f *vmFleet) Next(ctx context.Context) (fleet.Event, error) {
 }
 
 // Close implements fleet.Fleet. When ctx ends before everything is gone it says so; it can then be called again.
-func (f *vmFleet) Close(ctx context.Context) error {
+func (f *Fleet) Close(ctx context.Context) error {
 	f.once.Do(func() {
 		f.cancel()
 		go func() {
@@ -186,7 +188,7 @@ func (f *vmFleet) Close(ctx context.Context) error {
 }
 
 // emit delivers an event. It is stamped in the order in which events come out.
-func (f *vmFleet) emit(host string, what fleet.Happening) {
+func (f *Fleet) emit(host string, what fleet.Happening) {
 	f.beat() // before an event whose time would make silence of standing still
 	f.events.PutStamped(func() fleet.Event {
 		return fleet.Event{At: time.Since(f.start), Host: host, What: what}
@@ -194,14 +196,14 @@ func (f *vmFleet) emit(host string, what fleet.Happening) {
 }
 
 // beat tells when this process stood still for too long.
-func (f *vmFleet) beat() {
+func (f *Fleet) beat() {
 	if still, stood := f.pulse.beat(sinceBoot()); stood {
 		f.events.PutStamped(func() fleet.Event { return fleet.Event{At: time.Since(f.start), What: stoodStill(still)} })
 	}
 }
 
 // keepPulse beats until the fleet is closed.
-func (f *vmFleet) keepPulse() {
+func (f *Fleet) keepPulse() {
 	again := time.NewTicker(f.pulse.every())
 	defer again.Stop()
 	for {
@@ -215,7 +217,7 @@ func (f *vmFleet) keepPulse() {
 }
 
 // waitForRoom waits until the events that wait are few enough to add what a guest said; false when the fleet is closed.
-func (f *vmFleet) waitForRoom() bool {
+func (f *Fleet) waitForRoom() bool {
 	for f.events.Len() >= maxWaiting {
 		select {
 		case <-f.room:
@@ -232,19 +234,19 @@ func (f *vmFleet) waitForRoom() bool {
 }
 
 // watch reports that a machine was given up: nothing is seen of its hosts any more.
-func (f *vmFleet) watch(s *site) {
+func (f *Fleet) watch(s *vm.Site) {
 	select {
-	case <-s.line.Lost():
+	case <-s.Line.Lost():
 	case <-f.ctx.Done():
 		return
 	}
 	if len(f.sites) == 1 {
-		f.emit("", fleet.InfraFailed{Op: "watch domains", Reason: s.line.Reason().Error()})
+		f.emit("", fleet.InfraFailed{Op: "watch domains", Reason: s.Line.Reason().Error()})
 		return
 	}
 	for _, host := range f.hosts {
 		if host.site == s {
-			host.inbox.Put(abandoned{s.line.Reason()})
+			host.inbox.Put(abandoned{s.Line.Reason()})
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package libvirt
+package vm
 
 import (
 	"errors"
@@ -27,17 +27,17 @@ type FleetConfig struct {
 }
 
 const (
-	defaultHello     = 60 * time.Second
-	defaultFirstByte = 20 * time.Second
-	defaultLiveness  = 30 * time.Second
+	DefaultHello     = 60 * time.Second
+	DefaultFirstByte = 20 * time.Second
+	DefaultLiveness  = 30 * time.Second
 	minMemory        = 32 << 20 // bytes of a guest's memory
 	maxMemory        = 64 << 30
 )
 
 var validHost = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`)
 
-// check refuses what no fleet could be, on these machines.
-func check(on sites, cfg FleetConfig) error {
+// Check refuses what no fleet could be, on these machines.
+func Check(on Sites, cfg FleetConfig) error {
 	if len(on) == 0 {
 		return errors.New("no machines")
 	}
@@ -50,13 +50,13 @@ func check(on sites, cfg FleetConfig) error {
 	}
 	seen := make(map[string]bool)
 	type opened struct {
-		at   *site
+		at   *Site
 		path string
 	}
 	readable := make(map[opened]bool)
 	for i, s := range cfg.Hosts {
 		image, known := cfg.Images[s.Image]
-		h := on.of(s.Node)
+		h := on.Of(s.Node)
 		switch {
 		case !validHost.MatchString(s.Name):
 			return fmt.Errorf("host %d: name %q: want 1 to 40 lower-case letters, digits and dashes", i, s.Name)
@@ -80,7 +80,7 @@ func check(on sites, cfg FleetConfig) error {
 			if readable[opened{h, path}] {
 				continue
 			}
-			if err := h.place.readable(path); err != nil {
+			if err := h.Place.readable(path); err != nil {
 				return fmt.Errorf("image %s: %w", s.Image, err)
 			}
 			readable[opened{h, path}] = true

@@ -1,4 +1,4 @@
-package libvirt
+package vm
 
 import (
 	"errors"
@@ -28,8 +28,8 @@ func TestFleetConfigErrors(t *testing.T) {
 			}},
 		}
 	}
-	machines := sites{{place: &here{}}}
-	if err := check(machines, good()); err != nil {
+	machines := Sites{{Place: &here{}}}
+	if err := Check(machines, good()); err != nil {
 		t.Fatal(err)
 	}
 	for want, change := range map[string]func(*FleetConfig){
@@ -47,7 +47,7 @@ func TestFleetConfigErrors(t *testing.T) {
 	} {
 		c := good()
 		change(&c)
-		if err := check(machines, c); err == nil || !strings.Contains(err.Error(), want) {
+		if err := Check(machines, c); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one with %q", err, want)
 		}
 	}
@@ -56,14 +56,14 @@ func TestFleetConfigErrors(t *testing.T) {
 			t.Fatal(err)
 		}
 		var missing *backend.PrerequisiteError
-		if err := check(sites{{place: &here{account: daemontest.Stranger()}}}, good()); !errors.As(err, &missing) {
+		if err := Check(Sites{{Place: &here{account: daemontest.Stranger()}}}, good()); !errors.As(err, &missing) {
 			t.Errorf("a file that QEMU's user may not read: %v", err)
 		}
 	}
 }
 
 func TestNoMachines(t *testing.T) {
-	if err := check(nil, FleetConfig{}); err == nil || !strings.Contains(err.Error(), "no machines") {
+	if err := Check(nil, FleetConfig{}); err == nil || !strings.Contains(err.Error(), "no machines") {
 		t.Errorf("error %v", err)
 	}
 }

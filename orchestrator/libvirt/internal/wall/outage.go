@@ -1,4 +1,4 @@
-package libvirt
+package wall
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 )
 
 // An outage is a stretch in which a host cannot be heard because its console or channel was cut. That is the testbed's doing, and
@@ -48,24 +50,24 @@ func (o *outage) lasts(spoke time.Duration) bool {
 const never time.Duration = -1
 
 func (h *host) spoke() time.Duration {
-	if h.state != up {
+	if h.state != vm.Up {
 		return never
 	}
 	return time.Duration(h.lastSign.Load())
 }
 
 // cutOff: nothing comes over one of the host's wires any more.
-func (h *host) cutOff(c cut) {
+func (h *host) cutOff(c vm.Cut) {
 	now := time.Since(h.fleet.start)
-	if h.outage.cutOff(c.wire, c.why, now, h.spoke(), h.fleet.liveness) {
+	if h.outage.cutOff(c.Wire, c.Why, now, h.spoke(), h.fleet.liveness) {
 		h.remind(h.outage.limit-now, outageDue)
 	}
 }
 
 // restored: one of the host's wires is whole again.
-func (h *host) restored(r restored) {
-	delete(h.outage.wires, r.wire)
-	if len(h.outage.wires) == 0 && h.state == booting {
+func (h *host) restored(r vm.Restored) {
+	delete(h.outage.wires, r.Wire)
+	if len(h.outage.wires) == 0 && h.state == vm.Booting {
 		h.awaitHello() // what it has said so far may be lost; it says it again
 	}
 }

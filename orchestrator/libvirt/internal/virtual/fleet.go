@@ -1,4 +1,6 @@
-package libvirt
+// Package virtual is a fleet of VMs on the virtual clock: each VM counts its instructions, and stands still while it is answered.
+// Everything is decided by whoever calls Next, in the order of the hosts' clocks.
+package virtual
 
 import (
 	"cmp"
@@ -17,6 +19,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 )
 
 // Lookahead is how long it takes on the virtual clock until what is decided reaches a host: an action, content to be
@@ -28,23 +31,23 @@ const Lookahead = 100 * time.Millisecond
 // costs QEMU as much as a dozen questions, and those who do not ask are few: they hang, or boot cold. Meanwhile they run on.
 const lookEvery = 500 * time.Millisecond
 
-// A virtualFleet is a fleet.Fleet of VMs on the virtual clock. Everything is decided by whoever calls Next; each host's VM
+// A Fleet is a fleet.Fleet of VMs on the virtual clock. Everything is decided by whoever calls Next; each host's VM
 // is made and ended by a goroutine of the host's own.
-type virtualFleet struct {
-	site        *site
-	cfg         FleetConfig
+type Fleet struct {
+	site        *vm.Site
+	cfg         vm.FleetConfig
 	caps        fleet.Caps
 	accelerator string
 	limit       time.Duration // for a hello, see FleetConfig.HelloTimeout
 	log         zerolog.Logger
-	hosts       map[string]*virtualHost
-	running     map[*machine]*virtualHost // whose present machine it is
-	slots       chan struct{}             // one item for each host that boots: wall time only, which no event depends on
+	hosts       map[string]*host
+	running     map[*vm.Machine]*host // whose present machine it is
+	slots       chan struct{}         // one item for each host that boots: wall time only, which no event depends on
 	inbox       *inbox.Inbox[fleetMessage]
 	looks       *time.Ticker // when to look, see lookEvery
 	oomKills    int          // of this machine's kernel when the fleet was made
 
-	date func(*machine) // has the clock read of a machine that has panicked: a stoodAt comes of it
+	date func(*vm.Machine) // has the clock read of a machine that has panicked: a stoodAt comes of it
 
 	turn  sync.Mutex // held by who decides
 	clock *cosim.Coordinator[happening]
@@ -66,29 +69,29 @@ type happening struct {
 // anyBoot is the number of a happening that concerns the host itself.
 const anyBoot = -1
 
-// newVirtualFleet makes a fleet of VMs that are off. The configuration has been checked, and that they can count.
-func newVirtualFleet(s *site, cfg FleetConfig, caps fleet.Caps) (_ *virtualFleet, err error) {
-	f := &virtualFleet{
-		site: s, cfg: cfg, caps: caps, accelerator: s.executes(),
-		limit: cmp.Or(cfg.HelloTimeout, defaultHello), log: s.log.With().Str("cell", cfg.Cell).Logger(),
-		hosts: map[string]*virtualHost{}, running: map[*machine]*virtualHost{}, inbox: inbox.New[fleetMessage](), clock: cosim.New[happening](Lookahead), ended: make(chan struct{}),
+// New makes a fleet of VMs that are off. The configuration has been checked, and that they can count.
+func New(s *vm.Site, cfg vm.FleetConfig, caps fleet.Caps) (_ *Fleet, err error) {
+	f := &Fleet{
+		site: s, cfg: cfg, caps: caps, accelerator: s.Executes(),
+		limit: cmp.Or(cfg.HelloTimeout, vm.DefaultHello), log: s.Log.With().Str("cell", cfg.Cell).Logger(),
+		hosts: map[string]*host{}, running: map[*vm.Machine]*host{}, inbox: inbox.New[fleetMessage](), clock: cosim.New[happening](Lookahead), ended: make(chan struct{}),
 		looks: time.NewTicker(lookEvery), oomKills: qemu.OOMKills(),
-		slots: make(chan struct{}, cmp.Or(cfg.MaxBoots, admission.BootsAtOnce(admission.Machine{CPUs: s.cpus}))),
+		slots: make(chan struct{}, cmp.Or(cfg.MaxBoots, admission.BootsAtOnce(admission.Machine{CPUs: s.CPUs}))),
 	}
 	f.date = f.readLast
-	number, err := s.join(f)
+	number, err := s.Join(f)
 	if err != nil {
 		return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	for _, spec := range cfg.Hosts {
-		host, err := newVirtualHost(f, spec, fmt.Sprintf("%s%d-%s", qemu.DomainPrefix(s.runID), number, spec.Name))
+		host, err := newHost(f, spec, fmt.Sprintf("%s%d-%s", qemu.DomainPrefix(s.RunID), number, spec.Name))
 		if err != nil {
 			for _, made := range f.hosts {
 				err = errors.Join(err, made.log.Close())
 			}
 			f.cancel()
-			s.forget(f)
+			s.Forget(f)
 			return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
 		}
 		f.hosts[spec.Name] = host
@@ -99,13 +102,13 @@ func newVirtualFleet(s *site, cfg FleetConfig, caps fleet.Caps) (_ *virtualFleet
 	return f, nil
 }
 
-func (f *virtualFleet) domainOf(host string) string { return f.hosts[host].domainName }
+func (f *Fleet) DomainOf(host string) string { return f.hosts[host].domainName }
 
 // Caps implements fleet.Fleet.
-func (f *virtualFleet) Caps() fleet.Caps { return f.caps }
+func (f *Fleet) Caps() fleet.Caps { return f.caps }
 
 // Do implements fleet.Fleet. What it asks for reaches the host after the lookahead.
-func (f *virtualFleet) Do(ctx context.Context, a fleet.Action) error {
+func (f *Fleet) Do(ctx context.Context, a fleet.Action) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -153,14 +156,14 @@ func (f *virtualFleet) Do(ctx context.Context, a fleet.Action) error {
 }
 
 // After implements fleet.Fleet.
-func (f *virtualFleet) After(d time.Duration, tag string) {
+func (f *Fleet) After(d time.Duration, tag string) {
 	f.turn.Lock()
 	defer f.turn.Unlock()
 	f.clock.Put(f.clock.Now()+d, "", happening{boot: anyBoot, what: fleet.TimerFired{Tag: tag}})
 }
 
 // Next implements fleet.Fleet. It advances the fleet's clock: hosts run while it waits.
-func (f *virtualFleet) Next(ctx context.Context) (fleet.Event, error) {
+func (f *Fleet) Next(ctx context.Context) (fleet.Event, error) {
 	for {
 		if f.ctx.Err() != nil {
 			return fleet.Event{}, fleet.ErrClosed
@@ -173,8 +176,8 @@ func (f *virtualFleet) Next(ctx context.Context) (fleet.Event, error) {
 		}
 		select {
 		case <-f.inbox.Ready:
-		case <-f.site.line.Lost():
-			return fleet.Event{At: f.clock.Now(), What: fleet.InfraFailed{Op: "watch domains", Reason: f.site.line.Reason().Error()}}, nil
+		case <-f.site.Line.Lost():
+			return fleet.Event{At: f.clock.Now(), What: fleet.InfraFailed{Op: "watch domains", Reason: f.site.Line.Reason().Error()}}, nil
 		case <-f.looks.C:
 			f.look()
 		case <-ctx.Done():
@@ -184,7 +187,7 @@ func (f *virtualFleet) Next(ctx context.Context) (fleet.Event, error) {
 }
 
 // advance does all that can be done now, up to the next event; nothing when the fleet is closed.
-func (f *virtualFleet) advance() (fleet.Event, bool) {
+func (f *Fleet) advance() (fleet.Event, bool) {
 	f.turn.Lock()
 	defer f.turn.Unlock()
 	if f.ctx.Err() != nil {
@@ -216,7 +219,7 @@ func (f *virtualFleet) advance() (fleet.Event, bool) {
 }
 
 // look asks for the time of hosts that others wait for: one that boots, or hangs, says nothing of it itself.
-func (f *virtualFleet) look() {
+func (f *Fleet) look() {
 	f.turn.Lock()
 	defer f.turn.Unlock()
 	if f.ctx.Err() != nil {
@@ -228,7 +231,7 @@ func (f *virtualFleet) look() {
 }
 
 // Close implements fleet.Fleet. When ctx ends before everything is gone it says so; it can then be called again.
-func (f *virtualFleet) Close(ctx context.Context) error {
+func (f *Fleet) Close(ctx context.Context) error {
 	f.once.Do(func() {
 		f.turn.Lock() // nobody answers a guest whose memory is being given back: that begins here, and who has the turn next looks
 		f.cancel()
@@ -237,7 +240,7 @@ func (f *virtualFleet) Close(ctx context.Context) error {
 		go func() {
 			defer close(f.ended)
 			f.alive.Wait()
-			f.site.forget(f)
+			f.site.Forget(f)
 		}()
 	})
 	select {
@@ -249,7 +252,7 @@ func (f *virtualFleet) Close(ctx context.Context) error {
 }
 
 // entropy is what the kernel of a host gets in a boot: another for each, and the same in each run of the same seed.
-func (f *virtualFleet) entropy(host string, boot int) []byte {
+func (f *Fleet) entropy(host string, boot int) []byte {
 	sum := sha256.Sum256(fmt.Appendf(nil, "fleetfall entropy %d %q %d", f.cfg.Seed, host, boot))
 	return sum[:]
 }

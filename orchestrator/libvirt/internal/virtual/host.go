@@ -1,4 +1,4 @@
-package libvirt
+package virtual
 
 import (
 	"context"
@@ -12,36 +12,37 @@ import (
 	golibvirt "github.com/digitalocean/go-libvirt"
 
 	"github.com/fleetfall/fleetfall/agents/protocol"
-	"github.com/fleetfall/fleetfall/orchestrator/console"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/panics"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 )
 
-// A virtualHost is one VM of a fleet on the virtual clock, over all of its boots. What is below the line belongs to who has
+// A host is one VM of a fleet on the virtual clock, over all of its boots. What is below the line belongs to who has
 // the fleet's turn; the VM itself is made and ended by work, one job after the other.
-type virtualHost struct {
-	fleet      *virtualFleet
+type host struct {
+	fleet      *Fleet
 	spec       fleet.HostSpec
 	domainName string
 	log        *guestlink.ConsoleLog
 	service    *guestlink.Service
 	jobs       *inbox.Inbox[func(context.Context)]
 
-	disk    string   // of work: path of the file, empty before there is one
-	current *machine // of work: to be ended
+	disk    string      // of work: path of the file, empty before there is one
+	current *vm.Machine // of work: to be ended
 
-	crashed atomic.Pointer[machine] // whose memory is to be dumped before it is ended
+	crashed atomic.Pointer[vm.Machine] // whose memory is to be dumped before it is ended
 
 	// ------
-	state   state
+	state   vm.State
 	mode    fleet.BootMode
 	boots   int           // counts changes of power
 	began   time.Duration // when the present boot began
 	logLag  time.Duration // how much later in it the time-stamp counter shows what a stamp of the kernel's log shows
-	machine *machine      // of the present boot; nil when there is none yet
+	machine *vm.Machine   // of the present boot; nil when there is none yet
 	talk    *guestlink.Conversation
 	asked   asked
 	pending []change // what reaches the host in the future: its service's, by time
@@ -51,8 +52,7 @@ type virtualHost struct {
 	awaited time.Duration   // when it had asked last, when somebody waited for it and it was not looked at
 	seen    time.Duration   // that its clock was read, in this boot
 	quota   guestlink.Quota // of this boot
-	cause   *console.Report
-	device  bool // the panic device said that the kernel panicked
+	panic   panics.Join
 	dated   bool // and it is known that it did so no later than stood, on the fleet's clock
 	stood   time.Duration
 	reset   bool          // it has set its hardware clock in this boot, which tells nothing any more
@@ -78,42 +78,42 @@ type change struct {
 type fleetMessage interface{ toFleet() }
 
 type (
-	heardOf struct { // news of a machine
-		m    *machine
-		what news
+	heard struct { // news of a machine
+		m    *vm.Machine
+		what vm.News
 	}
 	created struct { // the VM of a boot is there, and about to run
-		h    *virtualHost
+		h    *host
 		boot int
-		m    *machine
+		m    *vm.Machine
 	}
 	broke struct { // the testbed failed a host
-		h    *virtualHost
+		h    *host
 		boot int
 		op   string
 		err  error
 	}
 	kept struct { // the memory of a host that has crashed, or it could not be
-		h    *virtualHost
+		h    *host
 		what fleet.Dumped
 	}
 	unexplained struct { // the cause of a panic has not come in time
-		h    *virtualHost
+		h    *host
 		boot int
 	}
 	stoodAt struct { // the clock of a machine that has panicked was read: the time since it was switched on
-		m    *machine
+		m    *vm.Machine
 		time time.Duration
 		err  error
 	}
 	sighted struct { // the clock of a machine was read: the time since it was switched on
-		m    *machine
+		m    *vm.Machine
 		time time.Duration
 		err  error
 	}
 )
 
-func (heardOf) toFleet()     {}
+func (heard) toFleet()       {}
 func (created) toFleet()     {}
 func (broke) toFleet()       {}
 func (kept) toFleet()        {}
@@ -121,23 +121,23 @@ func (unexplained) toFleet() {}
 func (stoodAt) toFleet()     {}
 func (sighted) toFleet()     {}
 
-func newVirtualHost(f *virtualFleet, spec fleet.HostSpec, domainName string) (*virtualHost, error) {
+func newHost(f *Fleet, spec fleet.HostSpec, domainName string) (*host, error) {
 	log, err := guestlink.OpenConsoleLog(f.cfg.ConsoleDir, spec.Name)
 	if err != nil {
 		return nil, err
 	}
-	h := &virtualHost{
+	h := &host{
 		fleet: f, spec: spec, domainName: domainName, log: log, service: &guestlink.Service{Spec: spec}, mode: fleet.Normal,
 		jobs: inbox.New[func(context.Context)](),
 	}
 	h.service.Self = func() (time.Time, []byte) {
-		return virtualEpoch.Add(h.last), f.entropy(spec.Name, h.boots)
+		return vm.Epoch.Add(h.last), f.entropy(spec.Name, h.boots)
 	}
 	return h, nil
 }
 
 // work does what takes long, until ctx ends.
-func (h *virtualHost) work(ctx context.Context) {
+func (h *host) work(ctx context.Context) {
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
@@ -157,12 +157,12 @@ func (h *virtualHost) work(ctx context.Context) {
 }
 
 // keepMemory dumps the memory of the VM, if it is to be. On the fleet's clock that takes no time.
-func (h *virtualHost) keepMemory(ctx context.Context) {
+func (h *host) keepMemory(ctx context.Context) {
 	m := h.current
 	if m == nil || !h.crashed.CompareAndSwap(m, nil) {
 		return
 	}
-	what := m.keepMemory(ctx, filepath.Join(h.fleet.cfg.ConsoleDir, h.spec.Name), h.spec.MemoryBytes)
+	what := m.KeepMemory(ctx, filepath.Join(h.fleet.cfg.ConsoleDir, h.spec.Name), h.spec.MemoryBytes)
 	if what.Error != "" {
 		h.fleet.log.Warn().Str("host", h.spec.Name).Str("error", what.Error).Msg("crash dump")
 	}
@@ -170,18 +170,18 @@ func (h *virtualHost) keepMemory(ctx context.Context) {
 }
 
 // destroy ends the VM, if there is one, after dumping its memory when that is to be done.
-func (h *virtualHost) destroy(ctx context.Context) error {
+func (h *host) destroy(ctx context.Context) error {
 	h.keepMemory(ctx)
 	m := h.current
 	h.current = nil
 	if m == nil {
 		return nil
 	}
-	return m.destroy(ctx)
+	return m.Destroy(ctx)
 }
 
 // power has something done to the host's power at a time.
-func (h *virtualHost) power(at time.Duration, do func()) {
+func (h *host) power(at time.Duration, do func()) {
 	h.powers = append(h.powers, at)
 	h.fleet.clock.Put(at, h.spec.Name, happening{boot: anyBoot, do: func() {
 		h.powers = slices.DeleteFunc(h.powers, func(t time.Duration) bool { return t <= at })
@@ -190,42 +190,42 @@ func (h *virtualHost) power(at time.Duration, do func()) {
 }
 
 // change has the host's service changed at a time.
-func (h *virtualHost) change(at time.Duration, do func()) {
+func (h *host) change(at time.Duration, do func()) {
 	h.pending = append(h.pending, change{at, do})
 }
 
 // put has an event happen in the present boot.
-func (h *virtualHost) put(at time.Duration, what fleet.Happening) {
+func (h *host) put(at time.Duration, what fleet.Happening) {
 	h.fleet.clock.Put(at, h.spec.Name, happening{boot: h.boots, what: what})
 }
 
 // powerOff takes the VM away, if there is one. Its disk stays.
-func (h *virtualHost) powerOff() {
+func (h *host) powerOff() {
 	h.boots++
-	h.state = off
+	h.state = vm.Off
 	h.gone("power host off")
 }
 
 // gone has the VM of the present boot, if there is one, taken away: nothing more is heard of it. What it has said still happens.
-func (h *virtualHost) gone(op string) {
+func (h *host) gone(op string) {
 	h.fleet.clock.Stops(h.spec.Name)
 	delete(h.fleet.running, h.machine)
-	h.machine, h.talk, h.asked, h.cause, h.device, h.told = nil, nil, asked{}, nil, false, false
+	h.machine, h.talk, h.asked, h.panic, h.told = nil, nil, asked{}, panics.Join{}, false
 	h.looking = false // what is still to be heard of that is another machine's
 	h.freeSlot()
 	h.end(op)
 }
 
 // ends has something done once all has happened that the guest said before it ended: its clock may be ahead of the fleet's.
-func (h *virtualHost) ends(then func(at time.Duration)) {
+func (h *host) ends(then func(at time.Duration)) {
 	at := max(h.fleet.clock.Now(), h.last)
-	h.state = stopped
+	h.state = vm.Stopped
 	h.gone("end host")
 	h.fleet.clock.Put(at, h.spec.Name, happening{boot: h.boots, do: func() { then(at) }})
 }
 
 // end has the VM destroyed, if there is one.
-func (h *virtualHost) end(op string) {
+func (h *host) end(op string) {
 	boot := h.boots
 	h.jobs.Put(func(ctx context.Context) {
 		if err := h.destroy(context.WithoutCancel(ctx)); err != nil {
@@ -235,11 +235,11 @@ func (h *virtualHost) end(op string) {
 }
 
 // boot switches the host on, after switching it off.
-func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
+func (h *host) boot(at time.Duration, mode fleet.BootMode) {
 	h.powerOff()
-	h.state, h.mode, h.began, h.last, h.logLag = booting, mode, at, at, 0
+	h.state, h.mode, h.began, h.last, h.logLag = vm.Booting, mode, at, at, 0
 	h.seen, h.quota, h.dated, h.reset = 0, guestlink.Quota{}, false, false
-	t := h.fleet.site.templateFor(h.spec, fleet.VirtualClock, mode)
+	t := h.fleet.site.TemplateFor(h.spec, fleet.VirtualClock, mode)
 	h.put(at, fleet.Booting{Mode: mode, Cloned: t != nil})
 	h.fleet.clock.Runs(h.spec.Name, at)
 	if t != nil { // it goes on from there
@@ -247,7 +247,7 @@ func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 	}
 	boot := h.boots
 	h.fleet.clock.Put(at+h.fleet.limit, h.spec.Name, happening{boot: boot, do: func() {
-		if h.state == booting {
+		if h.state == vm.Booting {
 			h.freeSlot()
 			h.put(at+h.fleet.limit, fleet.BootFailed{Reason: fmt.Sprintf("no hello within %v", h.fleet.limit), Excerpt: h.log.End()})
 		}
@@ -264,36 +264,36 @@ func (h *virtualHost) boot(at time.Duration, mode fleet.BootMode) {
 		}
 		if err != nil && ctx.Err() == nil {
 			// The VM, if there is one, may run and ask: it is taken away by a job, once nobody answers it any more.
-			h.fleet.inbox.Put(broke{h, boot, "boot host", h.fleet.site.place.full(err)})
+			h.fleet.inbox.Put(broke{h, boot, "boot host", h.fleet.site.Place.Full(err)})
 		}
 	})
 }
 
 // create makes the VM of a boot, a copy of the template if there is one, and lets it run. told says that whoever has the turn knows of the VM: the slot is theirs then.
-func (h *virtualHost) create(ctx context.Context, boot int, mode fleet.BootMode, t *template.Template) (told bool, err error) {
+func (h *host) create(ctx context.Context, boot int, mode fleet.BootMode, t *template.Template) (told bool, err error) {
 	f := h.fleet
-	image, err := f.site.image(ctx, f.cfg.Images[h.spec.Image])
+	image, err := f.site.Image(ctx, f.cfg.Images[h.spec.Image])
 	if err != nil {
 		return false, err
 	}
 	if h.disk == "" {
-		if h.disk, err = f.site.local.CopyDisk(h.domainName+".disk", image.Disk); err != nil {
+		if h.disk, err = f.site.Local.CopyDisk(h.domainName+".disk", image.Disk); err != nil {
 			return false, fmt.Errorf("create disk: %w", err)
 		}
 	}
 	if err := h.log.Restart("power on, mode " + string(mode)); err != nil {
 		return false, err
 	}
-	d := guestOf(h.spec, image, mode, fleet.VirtualClock, f.accelerator).domain(h.domainName, f.cfg.Cell+" "+h.spec.Name, h.disk)
-	holds := doorHolds
+	d := vm.GuestOf(h.spec, image, mode, fleet.VirtualClock, f.accelerator).Domain(h.domainName, f.cfg.Cell+" "+h.spec.Name, h.disk)
+	holds := vm.DoorHolds
 	if t != nil {
-		d, holds = copyOf(d, t), t.Kept.Door.Holds
+		d, holds = vm.CopyOf(d, t), t.Kept.Door.Holds
 	}
-	m, err := f.site.createMachine(ctx, d, t, listener{
-		log: h.log, hear: func(m *machine, n news) { f.inbox.Put(heardOf{m, n}) },
-		rung: func(m *machine) {
-			if !m.held(&holds) {
-				f.inbox.Put(heardOf{m, m.heardRing()})
+	m, err := f.site.CreateMachine(ctx, d, t, vm.Listener{
+		Log: h.log, Hear: func(m *vm.Machine, n vm.News) { f.inbox.Put(heard{m, n}) },
+		Rung: func(m *vm.Machine) {
+			if !m.Held(&holds) {
+				f.inbox.Put(heard{m, m.HeardRing()})
 			}
 		},
 	})
@@ -302,15 +302,15 @@ func (h *virtualHost) create(ctx context.Context, boot int, mode fleet.BootMode,
 	}
 	h.current = m
 	f.inbox.Put(created{h, boot, m})
-	if err := m.resume(ctx); err != nil {
+	if err := m.Resume(ctx); err != nil {
 		return true, err
 	}
-	f.site.recordCommandLine(h.domainName)
+	f.site.RecordCommandLine(h.domainName)
 	return true, nil
 }
 
 // freeSlot lets another host boot.
-func (h *virtualHost) freeSlot() {
+func (h *host) freeSlot() {
 	if h.slot {
 		h.slot = false
 		<-h.fleet.slots
@@ -318,7 +318,7 @@ func (h *virtualHost) freeSlot() {
 }
 
 // hear takes in what happened to a machine, or became of what was asked for.
-func (f *virtualFleet) hear(message fleetMessage) {
+func (f *Fleet) hear(message fleetMessage) {
 	switch m := message.(type) {
 	case created:
 		h := m.h
@@ -328,18 +328,18 @@ func (f *virtualFleet) hear(message fleetMessage) {
 		}
 		h.machine, h.slot = m.m, true
 		f.running[m.m] = h
-		h.talk = &guestlink.Conversation{Service: h.service, Hello: func() { h.state = up }}
+		h.talk = &guestlink.Conversation{Service: h.service, Hello: func() { h.state = vm.Up }}
 	case broke:
 		if m.boot == m.h.boots {
 			m.h.infra(m.op, m.err)
 		}
 	case kept:
-		if m.h.state == stopped { // else its power was cut before it panicked
+		if m.h.state == vm.Stopped { // else its power was cut before it panicked
 			m.h.put(m.h.fell, m.what)
 			f.clock.Stops(m.h.spec.Name)
 		}
 	case unexplained:
-		if m.boot == m.h.boots && m.h.device {
+		if m.boot == m.h.boots && m.h.panic.Waits() {
 			m.h.settle()
 		}
 	case stoodAt:
@@ -350,7 +350,7 @@ func (f *virtualFleet) hear(message fleetMessage) {
 		if h := f.running[m.m]; h != nil {
 			h.sighted(m)
 		}
-	case heardOf:
+	case heard:
 		if h := f.running[m.m]; h != nil { // else it is gone
 			h.hear(m.what)
 		}
@@ -358,42 +358,42 @@ func (f *virtualFleet) hear(message fleetMessage) {
 }
 
 // hear takes news of the host's present machine.
-func (h *virtualHost) hear(what news) {
+func (h *host) hear(what vm.News) {
 	switch n := what.(type) {
-	case domainEvent:
+	case vm.DomainEvent:
 		h.domainEvent(n)
-	case rang:
+	case vm.Rang:
 		h.rang(n)
-	case crashed:
-		if n.report.Panicked && h.state != stopped {
-			h.cause = &n.report
+	case vm.Crashed:
+		if n.Report.Panicked && h.state != vm.Stopped {
+			h.panic.Console(n.Report)
 			h.panicked()
 		}
-	case failed:
-		h.infra(n.op, n.err)
-	case saidHello, spoke, crashing, cut, restored: // of the wall clock
+	case vm.Failed:
+		h.infra(n.Op, n.Err)
+	case vm.SaidHello, vm.Spoke, vm.Crashing, vm.Cut, vm.Restored: // of the wall clock
 	}
 }
 
 // domainEvent takes an event of the host's present domain.
-func (h *virtualHost) domainEvent(e domainEvent) {
+func (h *host) domainEvent(e vm.DomainEvent) {
 	switch {
 	case e.Clock:
 		h.reset = true
 	case e.Reboot:
 		h.ends(func(at time.Duration) { h.boot(at, h.mode) })
-	case e.Kind == golibvirt.DomainEventCrashed && (h.state == booting || h.state == up) && !h.device:
-		h.device = true
+	case e.Kind == golibvirt.DomainEventCrashed && (h.state == vm.Booting || h.state == vm.Up) && !h.panic.Stands():
+		h.panic.Device()
 		h.fleet.date(h.machine)
-		if h.cause == nil { // it cause may still be on its way through the console's socket
+		if h.panic.Waits() { // the cause may still be on its way through the console's socket
 			late := unexplained{h, h.boots}
-			time.AfterFunc(consoleSettle, func() { h.fleet.inbox.Put(late) })
+			time.AfterFunc(panics.Settle, func() { h.fleet.inbox.Put(late) })
 		}
 	case e.Kind == golibvirt.DomainEventShutdown:
 		h.told = e.ToldToEnd()
 	case e.Kind == golibvirt.DomainEventStopped:
 		why := golibvirt.DomainEventStoppedDetailType(e.Detail)
-		what := h.machine.ended(why, h.told, h.fleet.oomKills)
+		what := h.machine.Ended(why, h.told, h.fleet.oomKills)
 		h.ends(func(at time.Duration) {
 			h.powerOff()
 			h.put(at, what)
@@ -402,7 +402,7 @@ func (h *virtualHost) domainEvent(e domainEvent) {
 }
 
 // sighted: the clock of a machine was read.
-func (h *virtualHost) sighted(m sighted) {
+func (h *host) sighted(m sighted) {
 	h.looking = false
 	if m.err != nil {
 		return
@@ -419,15 +419,15 @@ func (h *virtualHost) sighted(m sighted) {
 const traceTime = time.Second
 
 // readLast has the clock of a machine read that has panicked: whatever its console says, that was no later.
-func (f *virtualFleet) readLast(m *machine) {
+func (f *Fleet) readLast(m *vm.Machine) {
 	f.alive.Go(func() {
-		t, err := m.lastTime(f.ctx)
+		t, err := m.LastTime(f.ctx)
 		f.inbox.Put(stoodAt{m, t, err})
 	})
 }
 
 // stoodAt: the clock of a machine that has panicked was read.
-func (h *virtualHost) stoodAt(m stoodAt) {
+func (h *host) stoodAt(m stoodAt) {
 	switch {
 	case m.err != nil && h.fleet.ctx.Err() == nil:
 		h.infra("date a panic", m.err)
@@ -445,21 +445,22 @@ func (h *virtualHost) stoodAt(m stoodAt) {
 // what the kernel prints after that takes it a time that is not the same each time, and the machine's clock may leap
 // as it stops. A guest prints what it likes, so that time is not before its last request and not after its machine
 // stood still.
-func (h *virtualHost) panicked() {
-	if !h.device || h.cause == nil || !h.dated {
+func (h *host) panicked() {
+	why := h.panic.Both()
+	if why == nil || !h.dated {
 		return
 	}
 	at := h.last
-	if h.cause.At > 0 {
-		at = min(max(at, h.began+h.logLag+h.cause.At), h.stood)
+	if why.At > 0 {
+		at = min(max(at, h.began+h.logLag+why.At), h.stood)
 	}
-	h.put(at, panicOf("device", *h.cause))
-	dumps := h.fleet.cfg.dumps(h.spec, h.dumped)
+	h.put(at, panics.Event("device", *why))
+	dumps := h.fleet.cfg.Dumps(h.spec, h.dumped)
 	if dumps {
 		h.dumped, h.fell = true, at
 		h.crashed.Store(h.machine)
 	}
-	h.state = stopped
+	h.state = vm.Stopped
 	// All that it had to say is known. A fleet in boot loops is one of hosts that wait for their restart: that costs neither memory
 	// then, nor time at the next boot.
 	h.gone("end crashed host")
@@ -469,24 +470,21 @@ func (h *virtualHost) panicked() {
 }
 
 // settle tells of a panic whose cause did not come.
-func (h *virtualHost) settle() {
-	h.cause = &console.Report{Title: "panic without a word on the console", Type: console.TypeUnknown}
-	for _, r := range h.log.Settle() {
-		h.cause = &r // the last, even if it was cut short before its panic
-	}
+func (h *host) settle() {
+	h.panic.Unexplained(h.log.Settle())
 	h.panicked()
 }
 
 // infra: the testbed failed the host.
-func (h *virtualHost) infra(op string, err error) {
+func (h *host) infra(op string, err error) {
 	h.powerOff()
 	h.put(h.fleet.clock.Now(), fleet.InfraFailed{Op: op, Reason: err.Error()})
 }
 
 // look has the clock of a host read that runs and has been waited for since the last look. One that asks, and whose clock moves as it
 // asks, needs none; what it asks may be junk, or its clock stand still by its own account.
-func (h *virtualHost) look() {
-	if h.machine == nil || h.looking || h.device || h.asked.answer != nil {
+func (h *host) look() {
+	if h.machine == nil || h.looking || h.panic.Stands() || h.asked.answer != nil {
 		return
 	}
 	if h.last-h.awaited >= Lookahead {
@@ -496,7 +494,7 @@ func (h *virtualHost) look() {
 	h.looking = true
 	m, f := h.machine, h.fleet
 	f.alive.Go(func() {
-		t, err := m.virtualTime(f.ctx)
+		t, err := m.VirtualTime(f.ctx)
 		f.inbox.Put(sighted{m, t, err})
 	})
 }

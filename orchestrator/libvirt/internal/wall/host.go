@@ -1,4 +1,4 @@
-package libvirt
+package wall
 
 import (
 	"context"
@@ -14,15 +14,17 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/panics"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
 // A host is one VM of a fleet over all of its boots. Its run method owns everything below the line; others put messages
 // into its inbox.
 type host struct {
-	fleet       *vmFleet
-	site        *site // of its machine
+	fleet       *Fleet
+	site        *vm.Site // of its machine
 	slots       chan struct{}
 	spec        fleet.HostSpec
 	image       vmimages.Image
@@ -35,9 +37,9 @@ type host struct {
 	lastSign    atomic.Int64       // when it gave its last sign of life, in ns on the fleet's clock
 
 	// ------
-	state   state
+	state   vm.State
 	mode    fleet.BootMode
-	machine *machine        // nil when off
+	machine *vm.Machine     // nil when off
 	disk    string          // path of the overlay; empty before there is one
 	wish    *fleet.BootMode // a boot that waits for a slot
 	slot    bool            // holds one of the machine's boot slots
@@ -47,8 +49,7 @@ type host struct {
 	boot    int             // counts boots; a timer of an earlier one means nothing
 	bootBy  time.Duration   // when it has to have said hello
 	outage  outage          // of its console and channel
-	cause   *console.Report
-	device  bool // the panic device's event came, the console's report has not
+	panic   panics.Join
 	vigil   vigil
 	heard   int64 // requests of the guest when the console said that it panicked
 	dumped  bool  // its memory was dumped at a panic, or was to be
@@ -101,8 +102,8 @@ type (
 
 // heard is news of the host's machine, or of one that it had.
 type heard struct {
-	m    *machine
-	what news
+	m    *vm.Machine
+	what vm.News
 }
 
 func (heard) toHost()     {}
@@ -154,36 +155,36 @@ func (h *host) handle(ctx context.Context, message hostMessage) {
 }
 
 // hear takes news of the host's present machine.
-func (h *host) hear(ctx context.Context, what news) {
+func (h *host) hear(ctx context.Context, what vm.News) {
 	switch n := what.(type) {
-	case domainEvent:
+	case vm.DomainEvent:
 		h.domainEvent(ctx, n)
-	case saidHello:
-		if h.state == booting {
-			h.state = up
+	case vm.SaidHello:
+		if h.state == vm.Booting {
+			h.state = vm.Up
 			h.freeSlot()
 		}
-	case spoke:
+	case vm.Spoke:
 		h.silent = false
-	case cut:
+	case vm.Cut:
 		h.cutOff(n)
-	case restored:
+	case vm.Restored:
 		h.restored(n)
-	case crashing:
+	case vm.Crashing:
 		h.remind(traceSettle, traceDue)
-	case crashed:
-		if n.report.Panicked {
-			h.consolePanic(n.report)
+	case vm.Crashed:
+		if n.Report.Panicked {
+			h.consolePanic(n.Report)
 		}
-	case failed:
-		h.infra(n.op, n.err)
-	case rang: // of the virtual clock
+	case vm.Failed:
+		h.infra(n.Op, n.Err)
+	case vm.Rang: // of the virtual clock
 	}
 }
 
 func (h *host) power(ctx context.Context, action fleet.Action) {
 	if h.lost {
-		h.infra("reach its machine", h.site.line.Reason())
+		h.infra("reach its machine", h.site.Line.Reason())
 		return
 	}
 	switch a := action.(type) {
@@ -214,7 +215,7 @@ func (h *host) abandon(err error) {
 	h.lost = true
 	h.settle()
 	h.freeSlot()
-	h.state, h.wish = off, nil
+	h.state, h.wish = vm.Off, nil
 	h.boot++
 	h.infra("reach its machine", err)
 }
@@ -223,14 +224,14 @@ func (h *host) abandon(err error) {
 func (h *host) powerOff(ctx context.Context) {
 	h.settle()
 	h.freeSlot()
-	h.state = off
+	h.state = vm.Off
 	h.boot++
 	if h.machine == nil {
 		return
 	}
 	m := h.machine
 	h.machine = nil
-	if err := m.destroy(context.WithoutCancel(ctx)); err != nil {
+	if err := m.Destroy(context.WithoutCancel(ctx)); err != nil {
 		h.infra("power host off", err)
 	}
 }
@@ -241,7 +242,7 @@ func (h *host) start(ctx context.Context) {
 	if err := h.create(ctx); err != nil {
 		h.powerOff(ctx)
 		if ctx.Err() == nil {
-			h.infra("boot host", h.site.place.full(err))
+			h.infra("boot host", h.site.Place.Full(err))
 		}
 	}
 }
@@ -249,7 +250,7 @@ func (h *host) start(ctx context.Context) {
 // create makes the host's VM: a copy of its template when it has never run, else one that boots from its disk.
 func (h *host) create(ctx context.Context) error {
 	v := h.site
-	image, err := v.image(ctx, h.image)
+	image, err := v.Image(ctx, h.image)
 	if err != nil {
 		return err
 	}
@@ -261,38 +262,38 @@ func (h *host) create(ctx context.Context) error {
 			t, note = h.template, "a copy of a host that has booted"
 			format, base = "qcow2", t.Disk
 		}
-		if h.disk, err = v.files.Overlay(ctx, h.domainName+template.DiskSuffix, format, base, image.DiskSize); err != nil {
+		if h.disk, err = v.Files.Overlay(ctx, h.domainName+template.DiskSuffix, format, base, image.DiskSize); err != nil {
 			h.disk = ""
 			return fmt.Errorf("create disk: %w", err)
 		}
 	}
-	d := guestOf(h.spec, image, h.mode, fleet.WallClock, h.accelerator).domain(h.domainName, h.fleet.cfg.Cell+" "+h.spec.Name, h.disk)
+	d := vm.GuestOf(h.spec, image, h.mode, fleet.WallClock, h.accelerator).Domain(h.domainName, h.fleet.cfg.Cell+" "+h.spec.Name, h.disk)
 	if t != nil {
-		d = copyOf(d, t)
+		d = vm.CopyOf(d, t)
 	}
 	if err := h.log.Restart(note); err != nil {
 		return err
 	}
-	m, err := v.createMachine(ctx, d, t, listener{
-		log: h.log, service: h.service, emit: h.emitGuest, hear: func(m *machine, n news) { h.inbox.Put(heard{m, n}) },
+	m, err := v.CreateMachine(ctx, d, t, vm.Listener{
+		Log: h.log, Service: h.service, Emit: h.emitGuest, Hear: func(m *vm.Machine, n vm.News) { h.inbox.Put(heard{m, n}) },
 	})
 	if err != nil {
 		return err
 	}
 	h.machine = m
 	h.begin(t != nil)
-	if err := m.resume(ctx); err != nil {
+	if err := m.Resume(ctx); err != nil {
 		return err
 	}
-	v.recordCommandLine(h.domainName)
+	v.RecordCommandLine(h.domainName)
 	return nil
 }
 
 // begin is the instant in which a boot begins.
 func (h *host) begin(cloned bool) {
 	h.boot++
-	h.state = booting
-	h.cause, h.device, h.told, h.outage = nil, false, false, outage{}
+	h.state = vm.Booting
+	h.panic, h.told, h.outage = panics.Join{}, false, outage{}
 	h.emit(fleet.Booting{Mode: h.mode, Cloned: cloned})
 	h.awaitHello()
 	h.watchOver()
@@ -302,11 +303,11 @@ func (h *host) begin(cloned bool) {
 }
 
 // domainEvent takes an event of this host's present domain.
-func (h *host) domainEvent(ctx context.Context, e domainEvent) {
+func (h *host) domainEvent(ctx context.Context, e vm.DomainEvent) {
 	switch {
 	case e.Reboot: // by the guest
 		h.reset(ctx)
-	case e.Kind == golibvirt.DomainEventCrashed && (h.state == booting || h.state == up):
+	case e.Kind == golibvirt.DomainEventCrashed && (h.state == vm.Booting || h.state == vm.Up):
 		h.devicePanic()
 	case e.DiskFailed():
 		h.powerOff(ctx)
@@ -320,7 +321,7 @@ func (h *host) domainEvent(ctx context.Context, e domainEvent) {
 
 // stopped: QEMU ended without our doing.
 func (h *host) stopped(ctx context.Context, why golibvirt.DomainEventStoppedDetailType) {
-	what := h.machine.ended(why, h.told, h.fleet.oomKills)
+	what := h.machine.Ended(why, h.told, h.fleet.oomKills)
 	h.powerOff(ctx)
 	h.emit(what)
 }
@@ -328,26 +329,26 @@ func (h *host) stopped(ctx context.Context, why golibvirt.DomainEventStoppedDeta
 // devicePanic: the panic device said that the kernel panicked. Why is on the console, which may still be on its way.
 func (h *host) devicePanic() {
 	h.freeSlot()
-	h.state = stopped
-	if h.cause != nil {
-		h.emitPanic("device", *h.cause)
+	h.state = vm.Stopped
+	h.panic.Device()
+	if why := h.panic.Both(); why != nil {
+		h.emitPanic("device", *why)
 		return
 	}
-	h.device = true
-	h.remind(consoleSettle, consoleDue)
+	h.remind(panics.Settle, consoleDue)
 }
 
 // consolePanic: the console said so. The device's event should come; where it does not, the guest either has no driver
 // for the device, or lives on and somebody forged the console: then it is heard of again.
 func (h *host) consolePanic(r console.Report) {
 	switch {
-	case h.device:
-		h.device = false
+	case h.panic.Waits():
+		h.panic.Console(r)
 		h.emitPanic("device", r)
-	case h.state != booting && h.state != up, h.cause != nil:
+	case h.state != vm.Booting && h.state != vm.Up, h.panic.Doubtful():
 	default:
-		h.cause = &r
-		if h.machine.channel.Booted() {
+		h.panic.Console(r)
+		if h.machine.Channel.Booted() {
 			// First what it sent before it died has to be read.
 			h.remind(deviceSettle, drainedDue)
 		} else {
@@ -363,7 +364,7 @@ func (h *host) awaitHello() {
 }
 
 func (h *host) due(what reminder) {
-	running := h.state == booting || h.state == up
+	running := h.state == vm.Booting || h.state == vm.Up
 	now := time.Since(h.fleet.start)
 	switch {
 	case what == outageDue && running && now >= h.outage.limit && h.outage.lasts(h.spoke()):
@@ -371,57 +372,53 @@ func (h *host) due(what reminder) {
 	case what == silenceDue && running:
 		h.silence(now)
 	case what == helloDue && (len(h.outage.wires) > 0 || now < h.bootBy): // it may have said it: it has time anew when it can be heard
-	case what == helloDue && h.state == booting && h.cause == nil:
+	case what == helloDue && h.state == vm.Booting && !h.panic.Doubtful():
 		h.freeSlot()
 		h.emit(fleet.BootFailed{Reason: fmt.Sprintf("no hello within %v", h.fleet.helloTimeout), Excerpt: h.log.End()})
-	case what == firstByteDue && h.state == booting && h.silent:
+	case what == firstByteDue && h.state == vm.Booting && h.silent:
 		// Not even the firmware has said a word: that is not the guest's doing.
 		h.powerOff(context.WithoutCancel(h.fleet.ctx))
 		h.infra("boot host", fmt.Errorf("its VM printed nothing within %v", h.fleet.firstByte))
-	case what == consoleDue && h.device:
+	case what == consoleDue && h.panic.Waits():
 		h.settle()
 	case what == traceDue && h.log.Panicking():
 		for _, r := range h.log.Settle() {
 			h.consolePanic(r)
 		}
-	case what == drainedDue && running && h.cause != nil:
-		h.heard = h.machine.channel.Heard()
+	case what == drainedDue && running && h.panic.Doubtful():
+		h.heard = h.machine.Channel.Heard()
 		h.remind(2*h.spec.Tempo.Beat+deviceSettle, deviceDue)
-	case what == deviceDue && running && h.cause != nil:
-		if h.machine.channel.Heard() > h.heard {
-			h.cause = nil
+	case what == deviceDue && running && h.panic.Doubtful():
+		if h.machine.Channel.Heard() > h.heard {
+			h.panic.Refute()
 			h.log.Settle()
-			h.emit(livesOn)
+			h.emit(panics.LivesOn)
 			return
 		}
 		h.freeSlot()
-		h.state = stopped
-		h.emitPanic("console", *h.cause)
+		h.state = vm.Stopped
+		h.emitPanic("console", *h.panic.Cause())
 	}
 }
 
 // settle reports a panic that still waited for its cause, before something else happens to the host.
 func (h *host) settle() {
-	if !h.device {
+	if !h.panic.Waits() {
 		return
 	}
-	h.device = false
-	report := console.Report{Title: "panic without a word on the console", Type: console.TypeUnknown}
-	for _, r := range h.log.Settle() {
-		report = r // the last, even if it was cut short before its panic
-	}
-	h.emitPanic("device", report)
+	h.panic.Unexplained(h.log.Settle())
+	h.emitPanic("device", *h.panic.Both())
 }
 
 // emitPanic tells of a panic and, at the first, dumps the VM's memory then. What is to be done to the host waits for that.
 func (h *host) emitPanic(source string, r console.Report) {
-	h.emit(panicOf(source, r))
-	if !h.fleet.cfg.dumps(h.spec, h.dumped) || h.lost || h.machine == nil || h.fleet.ctx.Err() != nil {
+	h.emit(panics.Event(source, r))
+	if !h.fleet.cfg.Dumps(h.spec, h.dumped) || h.lost || h.machine == nil || h.fleet.ctx.Err() != nil {
 		return
 	}
 	h.dumped = true
 	dir := filepath.Join(h.fleet.cfg.ConsoleDir, h.spec.Name)
-	h.emit(h.machine.keepMemory(context.WithoutCancel(h.fleet.ctx), dir, h.spec.MemoryBytes))
+	h.emit(h.machine.KeepMemory(context.WithoutCancel(h.fleet.ctx), dir, h.spec.MemoryBytes))
 }
 
 func (h *host) infra(op string, err error) {

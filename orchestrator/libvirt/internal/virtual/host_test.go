@@ -1,4 +1,4 @@
-package libvirt
+package virtual
 
 import (
 	"context"
@@ -21,12 +21,13 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/mailbox"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 )
 
 // A desk is a fleet on the virtual clock without VMs: the test says what is heard of each, in which order.
 type desk struct {
-	*virtualFleet
+	*Fleet
 	t *testing.T
 }
 
@@ -36,11 +37,11 @@ const stoodStillAt = 2 * time.Second
 // newDesk has hosts that were switched on at 0, and whose guests run.
 func newDesk(t *testing.T, hosts ...string) *desk {
 	t.Helper()
-	f := &virtualFleet{
-		site: &site{}, hosts: map[string]*virtualHost{}, running: map[*machine]*virtualHost{}, inbox: inbox.New[fleetMessage](), clock: cosim.New[happening](Lookahead),
-		ctx: t.Context(), limit: defaultHello, slots: make(chan struct{}, len(hosts)),
+	f := &Fleet{
+		site: &vm.Site{}, hosts: map[string]*host{}, running: map[*vm.Machine]*host{}, inbox: inbox.New[fleetMessage](), clock: cosim.New[happening](Lookahead),
+		ctx: t.Context(), limit: vm.DefaultHello, slots: make(chan struct{}, len(hosts)),
 	}
-	f.date = func(m *machine) { f.inbox.Put(stoodAt{m, stoodStillAt, nil}) }
+	f.date = func(m *vm.Machine) { f.inbox.Put(stoodAt{m, stoodStillAt, nil}) }
 	root, err := os.MkdirTemp("/var/tmp", "fft-")
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +57,7 @@ func newDesk(t *testing.T, hosts ...string) *desk {
 		}
 	})
 	for i, name := range hosts {
-		h, err := newVirtualHost(f, fleet.HostSpec{Name: name}, name)
+		h, err := newHost(f, fleet.HostSpec{Name: name}, name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,9 +73,9 @@ func newDesk(t *testing.T, hosts ...string) *desk {
 				t.Error(err)
 			}
 		})
-		f.hear(created{h, h.boots, &machine{
-			domain:  golibvirt.Domain{UUID: golibvirt.UUID{byte(i)}},
-			mailbox: box,
+		f.hear(created{h, h.boots, &vm.Machine{
+			Domain:  golibvirt.Domain{UUID: golibvirt.UUID{byte(i)}},
+			Mailbox: box,
 		}})
 	}
 	for _, name := range hosts {
@@ -102,7 +103,7 @@ func (d *desk) asks(host string, at time.Duration, r protocol.Request) {
 }
 
 func (d *desk) rings(host, line string) {
-	d.hear(heardOf{d.hosts[host].machine, rang{line: []byte(line)}})
+	d.hear(heard{d.hosts[host].machine, vm.Rang{Line: []byte(line)}})
 }
 
 // told is what happens then, and when.
@@ -127,8 +128,8 @@ func TestGuestEndsAfterItsWords(t *testing.T) {
 			t.Errorf("%q, and b may yet come before", got)
 		}
 		old := d.hosts["a"].machine
-		d.hear(heardOf{old, domainEvent{Event: e}})
-		d.hear(heardOf{old, rang{line: []byte("the next boot of a machine that is to be taken away")}})
+		d.hear(heard{old, vm.DomainEvent{Event: e}})
+		d.hear(heard{old, vm.Rang{Line: []byte("the next boot of a machine that is to be taken away")}})
 		d.clock.Reached("b", time.Second)
 		if got, want := d.told(), []string{"50ms a hello", "50ms a " + ending}; !slices.Equal(got, want) {
 			t.Errorf("%s: told %q, want %q", ending, got, want)
@@ -187,16 +188,6 @@ func TestClockIsReadWhileItsGuestAsks(t *testing.T) {
 	}
 }
 
-// TestPanicOf: a panic's event has all that the console says of it.
-func TestPanicOf(t *testing.T) {
-	r := console.Report{Title: "page fault in memcmp", Type: console.TypePageFault, Function: "memcmp", Offset: "0x8/0x40", Caller: "agentk:ff_load",
-		Excerpt: []string{"a", "b"}, Panicked: true}
-	want := fleet.Panic{Source: "device", Title: r.Title, Type: r.Type, Function: r.Function, Offset: r.Offset, Caller: r.Caller, Excerpt: "a\nb"}
-	if got := panicOf("device", r); got != want {
-		t.Errorf("got %+v, want %+v", got, want)
-	}
-}
-
 // A panic is not before the guest's last request and not after its machine stood still, whatever it prints of the
 // time; by a hardware clock that the guest has set nothing is dated.
 func TestWhenAPanicWas(t *testing.T) {
@@ -215,14 +206,14 @@ func TestWhenAPanicWas(t *testing.T) {
 		d.asks("a", 50*time.Millisecond, hello)
 		d.told()
 		if c.set {
-			d.hear(heardOf{a.machine, domainEvent{Event: connect.Event{Clock: true}}})
+			d.hear(heard{a.machine, vm.DomainEvent{Event: connect.Event{Clock: true}}})
 		}
 		reports, _, err := a.log.Take([]byte("[" + c.stamp + "] Kernel panic - not syncing: sysrq triggered crash\n"))
 		if err != nil || len(reports) != 1 {
 			t.Fatal(reports, err)
 		}
-		d.hear(heardOf{a.machine, crashed{report: reports[0]}})
-		d.hear(heardOf{a.machine, domainEvent{Event: connect.Event{Kind: golibvirt.DomainEventCrashed}}})
+		d.hear(heard{a.machine, vm.Crashed{Report: reports[0]}})
+		d.hear(heard{a.machine, vm.DomainEvent{Event: connect.Event{Kind: golibvirt.DomainEventCrashed}}})
 		if e, ok := d.advance(); !ok || e.What.Kind() != "panic" || e.At != c.want {
 			t.Errorf("%s: %v %v, want a panic at %v", name, ok, e, c.want)
 		}
@@ -244,7 +235,7 @@ func TestForgedPanicOnTheVirtualClock(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, r := range reports {
-				d.hear(heardOf{a.machine, crashed{report: r}})
+				d.hear(heard{a.machine, vm.Crashed{Report: r}})
 			}
 		}
 		d.asks("a", 50*time.Millisecond, hello)
@@ -255,7 +246,7 @@ func TestForgedPanicOnTheVirtualClock(t *testing.T) {
 			t.Errorf("%s: told %q, want %q", name, got, want)
 		}
 		show("[    0.070000] Kernel panic - not syncing: sysrq triggered crash\n")
-		d.hear(heardOf{a.machine, domainEvent{Event: connect.Event{Kind: golibvirt.DomainEventCrashed}}})
+		d.hear(heard{a.machine, vm.DomainEvent{Event: connect.Event{Kind: golibvirt.DomainEventCrashed}}})
 		e, ok := d.advance()
 		if p, is := e.What.(fleet.Panic); !ok || !is || p.Type != console.TypeSysrq || e.At > time.Second {
 			t.Errorf("%s: %v", name, e)

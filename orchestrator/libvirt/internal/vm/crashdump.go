@@ -1,4 +1,4 @@
-package libvirt
+package vm
 
 import (
 	"context"
@@ -18,8 +18,8 @@ import (
 
 // What is kept of a host whose kernel has panicked, beside its console.
 const (
-	dumpFile      = "memory.dump" // an ELF core of its memory, with holes for pages of zeros
-	kernelLogFile = "kernel.log"  // the kernel's log, read from that
+	DumpFile      = "memory.dump" // an ELF core of its memory, with holes for pages of zeros
+	KernelLogFile = "kernel.log"  // the kernel's log, read from that
 )
 
 const (
@@ -31,17 +31,17 @@ const (
 // DumpTime bounds the dump of one host's memory, from when it is its turn. While a fleet closes, dumps that are due are made.
 const DumpTime = 2 * connect.CreateTime
 
-// dumps tells whether the memory of a host that panics is to be dumped: the first time, where there is a directory for it.
-func (c *FleetConfig) dumps(spec fleet.HostSpec, dumped bool) bool {
+// Dumps tells whether the memory of a host that panics is to be dumped: the first time, where there is a directory for it.
+func (c *FleetConfig) Dumps(spec fleet.HostSpec, dumped bool) bool {
 	return spec.CrashDump && c.ConsoleDir != "" && !dumped
 }
 
-// keepMemory dumps the memory of a machine that has crashed into a host's directory, and reads the kernel's log from it. memory is
+// KeepMemory dumps the memory of a machine that has crashed into a host's directory, and reads the kernel's log from it. memory is
 // the guest's, in bytes. What fails there is told, and the host is none the worse for it.
-func (m *machine) keepMemory(ctx context.Context, dir string, memory int64) (kept fleet.Dumped) {
+func (m *Machine) KeepMemory(ctx context.Context, dir string, memory int64) (kept fleet.Dumped) {
 	err := m.dumpMemory(ctx, dir, memory)
 	if err == nil {
-		kept.File = dumpFile
+		kept.File = DumpFile
 		err = keepKernelLog(dir)
 	}
 	if err != nil {
@@ -51,25 +51,25 @@ func (m *machine) keepMemory(ctx context.Context, dir string, memory int64) (kep
 }
 
 // dumpMemory makes a host's dumpFile, or none.
-func (m *machine) dumpMemory(ctx context.Context, dir string, memory int64) error {
+func (m *Machine) dumpMemory(ctx context.Context, dir string, memory int64) error {
 	// One after the other: before it is copied with its holes, a dump takes as much of the disk as the guest has memory.
 	select {
-	case m.site.dumps <- struct{}{}:
-		defer func() { <-m.site.dumps }()
+	case m.Site.dumps <- struct{}{}:
+		defer func() { <-m.Site.dumps }()
 	case <-ctx.Done():
 		return fmt.Errorf("dump memory: %w", ctx.Err())
 	}
 	ctx, cancel := context.WithTimeout(ctx, DumpTime)
 	defer cancel()
-	files, name := m.site.files, m.domain.Name+dumpSuffix
-	err := m.site.line.Call(ctx, "dump memory", connect.CreateTime, func(l *golibvirt.Libvirt) error {
-		return l.DomainCoreDumpWithFormat(m.domain, files.Output(name), uint32(golibvirt.DomainCoreDumpFormatRaw), golibvirt.DumpMemoryOnly)
+	files, name := m.Site.Files, m.Domain.Name+dumpSuffix
+	err := m.Site.Line.Call(ctx, "dump memory", connect.CreateTime, func(l *golibvirt.Libvirt) error {
+		return l.DomainCoreDumpWithFormat(m.Domain, files.Output(name), uint32(golibvirt.DomainCoreDumpFormatRaw), golibvirt.DumpMemoryOnly)
 	})
 	if err != nil {
 		// libvirt removes what it has begun, and the run what libvirt could not.
 		return err
 	}
-	core, err := os.OpenFile(filepath.Join(dir, dumpFile), os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o644)
+	core, err := os.OpenFile(filepath.Join(dir, DumpFile), os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o644)
 	if err != nil {
 		return errors.Join(fmt.Errorf("dump memory: %w", err), files.Remove(ctx, name))
 	}
@@ -83,7 +83,7 @@ func (m *machine) dumpMemory(ctx context.Context, dir string, memory int64) erro
 
 // keepKernelLog reads the kernel's log from a host's dump.
 func keepKernelLog(dir string) error {
-	core, err := os.Open(filepath.Join(dir, dumpFile))
+	core, err := os.Open(filepath.Join(dir, DumpFile))
 	if err != nil {
 		return err
 	}
@@ -92,5 +92,5 @@ func keepKernelLog(dir string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, kernelLogFile), []byte(vmcore.Format(records)), 0o644)
+	return os.WriteFile(filepath.Join(dir, KernelLogFile), []byte(vmcore.Format(records)), 0o644)
 }

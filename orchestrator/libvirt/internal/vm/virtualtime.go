@@ -1,4 +1,4 @@
-package libvirt
+package vm
 
 import (
 	"context"
@@ -13,25 +13,25 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 )
 
-// virtualTime reads how long a machine has run on its virtual clock, from outside and whatever its guest does: the hardware
+// VirtualTime reads how long a machine has run on its virtual clock, from outside and whatever its guest does: the hardware
 // clock counts whole seconds since virtualEpoch. It is of a machine that runs, and a time that has been; of one that stands still,
 // errStopped is returned.
-func (m *machine) virtualTime(ctx context.Context) (time.Duration, error) {
+func (m *Machine) VirtualTime(ctx context.Context) (time.Duration, error) {
 	var t time.Duration
-	err := m.site.line.Call(ctx, "read the virtual clock", connect.CallTime, func(l *golibvirt.Libvirt) error {
-		now, err := hardwareClock(l, m.domain)
+	err := m.Site.Line.Call(ctx, "read the virtual clock", connect.CallTime, func(l *golibvirt.Libvirt) error {
+		now, err := hardwareClock(l, m.Domain)
 		if err != nil {
 			return err
 		}
-		status, err := l.QEMUDomainMonitorCommand(m.domain, `{"execute":"query-status"}`, 0)
+		status, err := l.QEMUDomainMonitorCommand(m.Domain, `{"execute":"query-status"}`, 0)
 		if err != nil {
 			return err
 		}
 		// A machine that has just stopped may have leapt over time that it never lived through.
-		if !runs(status) {
+		if !Runs(status) {
 			return errStopped
 		}
-		t = now.Sub(virtualEpoch)
+		t = now.Sub(Epoch)
 		return nil
 	})
 	if err != nil { // the call may go on without us
@@ -40,13 +40,13 @@ func (m *machine) virtualTime(ctx context.Context) (time.Duration, error) {
 	return t, nil
 }
 
-// lastTime is how long a machine that stands still has run on its virtual clock at most. Its hardware clock counts
+// LastTime is how long a machine that stands still has run on its virtual clock at most. Its hardware clock counts
 // whole seconds, and may have leapt as the machine stopped. A guest may have set it, of which libvirt tells before.
-func (m *machine) lastTime(ctx context.Context) (time.Duration, error) {
+func (m *Machine) LastTime(ctx context.Context) (time.Duration, error) {
 	var t time.Duration
-	err := m.site.line.Call(ctx, "read the clock of a machine that has panicked", connect.CallTime, func(l *golibvirt.Libvirt) error {
-		now, err := hardwareClock(l, m.domain)
-		t = now.Sub(virtualEpoch) + time.Second
+	err := m.Site.Line.Call(ctx, "read the clock of a machine that has panicked", connect.CallTime, func(l *golibvirt.Libvirt) error {
+		now, err := hardwareClock(l, m.Domain)
+		t = now.Sub(Epoch) + time.Second
 		return err
 	})
 	if err != nil { // the call may go on without us
@@ -80,7 +80,7 @@ func hardwareClock(l *golibvirt.Libvirt, d golibvirt.Domain) (time.Time, error) 
 	return time.Date(1900+r.Year, time.Month(1+r.Month), r.Day, r.Hour, r.Minute, r.Second, 0, time.UTC), nil
 }
 
-// runs tells whether QEMU's answer to query-status is that the guest runs.
-func runs(status string) bool {
+// Runs tells whether QEMU's answer to query-status is that the guest runs.
+func Runs(status string) bool {
 	return strings.Contains(status, `"running":true`) || strings.Contains(status, `"running": true`)
 }

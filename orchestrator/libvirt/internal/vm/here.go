@@ -1,4 +1,4 @@
-package libvirt
+package vm
 
 import (
 	"context"
@@ -25,9 +25,9 @@ type here struct {
 	account account.Account // under which QEMU runs
 }
 
-func newHere(work *workdir.Dir, a account.Account) *here { return &here{work: work, account: a} }
+func NewHere(work *workdir.Dir, a account.Account) *here { return &here{work: work, account: a} }
 
-func (p *here) image(_ context.Context, image vmimages.Image) (vmimages.Image, error) {
+func (p *here) Image(_ context.Context, image vmimages.Image) (vmimages.Image, error) {
 	return image, nil
 }
 
@@ -52,9 +52,9 @@ func (p *here) lines(d *domain.Domain) lines {
 	}
 }
 
-func (p *here) privateMemory(domain string) (int64, error) { return qemu.PrivateMemory(domain) }
+func (p *here) PrivateMemory(domain string) (int64, error) { return qemu.PrivateMemory(domain) }
 
-func (p *here) machine(context.Context) (admission.Machine, error) {
+func (p *here) Machine(context.Context) (admission.Machine, error) {
 	m, err := admission.ThisMachine()
 	if err != nil {
 		return m, err
@@ -63,15 +63,15 @@ func (p *here) machine(context.Context) (admission.Machine, error) {
 	return m, err
 }
 
-func (p *here) close(context.Context) error { return nil } // the work directory goes as a whole
+func (p *here) Close(context.Context) error { return nil } // the work directory goes as a whole
 
 func (p *here) readable(path string) error { return p.account.CanRead(path) }
 
-func (p *here) facts() machineFacts {
-	f := machineFacts{kernel: kernelRelease(), cpu: cpuModel(), account: p.account.String()}
+func (p *here) Facts() MachineFacts {
+	f := MachineFacts{Kernel: kernelRelease(), CPU: cpuModel(), Account: p.account.String()}
 	if program, err := tool.Find("qemu-system-x86_64"); err == nil {
 		if info, err := os.Stat(program); err == nil {
-			f.emulator = fmt.Sprintf("%s %d %v", program, info.Size(), info.ModTime().UTC())
+			f.Emulator = fmt.Sprintf("%s %d %v", program, info.Size(), info.ModTime().UTC())
 		}
 	}
 	return f
@@ -98,8 +98,8 @@ func cpuModel() string {
 	return "unknown"
 }
 
-// kvm: who may use the device is decided by its mode and owners, and by whom the daemon is.
-func (p *here) kvm(daemon string) (string, error) {
+// KVM: who may use the device is decided by its mode and owners, and by whom the daemon is.
+func (p *here) KVM(daemon string) (string, error) {
 	const device = "/dev/kvm"
 	info, err := os.Stat(device)
 	if err != nil {
@@ -119,7 +119,7 @@ func (p *here) kvm(daemon string) (string, error) {
 	return text, err
 }
 
-func (p *here) activity(domain string, pid int) qemu.Activity {
+func (p *here) Activity(domain string, pid int) qemu.Activity {
 	if pid == 0 {
 		if found, err := qemu.OfDomain(domain); err == nil {
 			pid = found.PID
@@ -128,9 +128,9 @@ func (p *here) activity(domain string, pid int) qemu.Activity {
 	return qemu.ActivityOf(pid)
 }
 
-// full adds to a failure that there is no room left where the run works, of which libvirt's own words tell only
+// Full adds to a failure that there is no room left where the run works, of which libvirt's own words tell only
 // sometimes.
-func (p *here) full(err error) error {
+func (p *here) Full(err error) error {
 	const room = 1 << 20
 	free, lookErr := workdir.RoomAt(p.work.Path)
 	if lookErr != nil || free >= room || errors.Is(err, syscall.ENOSPC) {

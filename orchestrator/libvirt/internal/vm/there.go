@@ -1,4 +1,4 @@
-package libvirt
+package vm
 
 import (
 	"context"
@@ -31,11 +31,11 @@ type there struct {
 	runID string
 }
 
-func newThere(files *storage.Remote, shelf *template.Notes, line *connect.Lifeline, runID string) *there {
+func NewThere(files *storage.Remote, shelf *template.Notes, line *connect.Lifeline, runID string) *there {
 	return &there{files, shelf, line, runID}
 }
 
-func (p *there) image(ctx context.Context, image vmimages.Image) (vmimages.Image, error) {
+func (p *there) Image(ctx context.Context, image vmimages.Image) (vmimages.Image, error) {
 	placed := image
 	for _, f := range []struct {
 		from string
@@ -75,21 +75,21 @@ func (p *there) lines(d *domain.Domain) lines {
 
 func (p *there) readable(string) error { return nil } // it is shipped
 
-func (p *there) facts() machineFacts {
-	return machineFacts{kernel: "not known", cpu: "not known", account: "as that machine's daemon has it"}
+func (p *there) Facts() MachineFacts {
+	return MachineFacts{Kernel: "not known", CPU: "not known", Account: "as that machine's daemon has it"}
 }
 
-func (p *there) kvm(daemon string) (string, error) { return daemon, nil }
+func (p *there) KVM(daemon string) (string, error) { return daemon, nil }
 
-func (p *there) activity(string, int) qemu.Activity { return qemu.Activity{} }
+func (p *there) Activity(string, int) qemu.Activity { return qemu.Activity{} }
 
-func (p *there) full(err error) error { return err }
+func (p *there) Full(err error) error { return err }
 
-func (p *there) privateMemory(string) (int64, error) {
+func (p *there) PrivateMemory(string) (int64, error) {
 	return 0, errors.New("QEMU runs on another machine")
 }
 
-func (p *there) machine(ctx context.Context) (admission.Machine, error) {
+func (p *there) Machine(ctx context.Context) (admission.Machine, error) {
 	var m admission.Machine
 	err := p.line.Call(ctx, "ask for the machine's memory", connect.CallTime, func(l *golibvirt.Libvirt) error {
 		const wholeMachine = -1 // VIR_NODE_MEMORY_STATS_ALL_CELLS
@@ -112,12 +112,12 @@ func (p *there) machine(ctx context.Context) (admission.Machine, error) {
 	return m, err
 }
 
-// close removes what the run has made there and later ones do not use.
-func (p *there) close(ctx context.Context) error {
-	return p.files.RemoveAll(ctx, func(name string) bool { return ofRun(name, p.runID) && !p.shelf.Own(name) })
+// Close removes what the run has made there and later ones do not use.
+func (p *there) Close(ctx context.Context) error {
+	return p.files.RemoveAll(ctx, func(name string) bool { return OfRun(name, p.runID) && !p.shelf.Own(name) })
 }
 
-// ofRun tells whether a file is one that a run has made.
-func ofRun(name, runID string) bool {
+// OfRun tells whether a file is one that a run has made.
+func OfRun(name, runID string) bool {
 	return strings.HasPrefix(name, qemu.DomainPrefix(runID)) || template.OfRun(name, runID)
 }

@@ -1,4 +1,4 @@
-package libvirt
+package wall
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 )
 
 // On the wall clock a host that is silent for long counts as hung. Before that is so, its VM is looked at twice:
@@ -33,7 +34,7 @@ var errUnanswered = errors.New("its monitor does not answer")
 
 // monitored says what QEMU has answered.
 type monitored struct {
-	m     *machine
+	m     *vm.Machine
 	since time.Duration
 	err   error
 }
@@ -42,7 +43,7 @@ func (monitored) toHost() {}
 
 // patience is how long the host may be silent before somebody makes something of it.
 func (h *host) patience() time.Duration {
-	if h.state == booting {
+	if h.state == vm.Booting {
 		return h.fleet.helloTimeout
 	}
 	return h.fleet.liveness
@@ -59,7 +60,7 @@ func (h *host) lookIn(d time.Duration) { h.remind(min(d, h.fleet.liveness/2), si
 
 // lastSpoke is when the host was heard of last, or began to boot.
 func (h *host) lastSpoke() time.Duration {
-	if h.state == booting {
+	if h.state == vm.Booting {
 		return h.bootBy - h.fleet.helloTimeout
 	}
 	return time.Duration(h.lastSign.Load())
@@ -73,7 +74,7 @@ func (h *host) silence(now time.Duration) {
 		h.vigil = vigil{since: since}
 	}
 	switch {
-	case h.cause != nil, len(h.outage.wires) > 0, h.vigil.over: // which are judged elsewhere, or were
+	case h.panic.Doubtful(), len(h.outage.wires) > 0, h.vigil.over: // which are judged elsewhere, or were
 		h.lookIn(patience / 2)
 	case now < half:
 		h.lookIn(half - now)
@@ -93,7 +94,7 @@ func (h *host) silence(now time.Duration) {
 			h.infra("run host", fmt.Errorf("silent for %v, and not by itself: %w", (now-since).Round(100*time.Millisecond), err))
 			// libvirt would wait long for a QEMU that is stopped, which holds back what is on its disk: who boots the
 			// host again, from the start, gives it a new one.
-			if qemu.Orphans.Kill(h.machine.pid) {
+			if qemu.Orphans.Kill(h.machine.PID) {
 				h.disk = ""
 			}
 			h.powerOff(h.fleet.ctx)
@@ -108,7 +109,7 @@ func (h *host) activity() qemu.Activity {
 	if h.machine == nil {
 		return qemu.Activity{}
 	}
-	return h.site.place.activity(h.domainName, h.machine.pid)
+	return h.site.Place.Activity(h.domainName, h.machine.PID)
 }
 
 // askMonitor asks QEMU whether the guest runs, and gives it some time for an answer.
@@ -116,14 +117,14 @@ func (h *host) askMonitor(since, limit time.Duration) {
 	m, v := h.machine, h.site
 	h.fleet.alive.Go(func() {
 		var status string
-		err := v.line.Call(h.fleet.ctx, "ask QEMU", limit, func(l *golibvirt.Libvirt) (err error) {
-			status, err = l.QEMUDomainMonitorCommand(m.domain, `{"execute":"query-status"}`, 0)
+		err := v.Line.Call(h.fleet.ctx, "ask QEMU", limit, func(l *golibvirt.Libvirt) (err error) {
+			status, err = l.QEMUDomainMonitorCommand(m.Domain, `{"execute":"query-status"}`, 0)
 			return err
 		})
 		switch {
-		case err == nil && !runs(status):
+		case err == nil && !vm.Runs(status):
 			err = fmt.Errorf("QEMU says of its guest: %s", guestlink.Clip(status, 200))
-		case connect.IsLost(err) && !m.streamed():
+		case connect.IsLost(err) && !m.Streamed():
 			err = nil // the daemon was away, which tells nothing of a VM that does without
 		case err != nil && limit < leastAnswer:
 			err = nil

@@ -1,4 +1,4 @@
-package libvirt
+package virtual
 
 import (
 	"errors"
@@ -10,33 +10,35 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/mailbox"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/panics"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 )
 
 // What a guest on the virtual clock asks for, and when it is answered.
 
 // rang: the guest stands still. What it says happens at the time that its clock shows.
-func (h *virtualHost) rang(m rang) {
+func (h *host) rang(m vm.Rang) {
 	h.freeSlot() // before it is answered: that may have to wait for those who wait for the slot
-	if errors.Is(m.err, mailbox.ErrGone) {
-		h.infra("hear host", m.err)
+	if errors.Is(m.Err, mailbox.ErrGone) {
+		h.infra("hear host", m.Err)
 		return
 	}
-	r, err := protocol.Request{}, m.err
+	r, err := protocol.Request{}, m.Err
 	if err == nil {
-		r, err = protocol.ParseRequest(m.line)
+		r, err = protocol.ParseRequest(m.Line)
 	}
 	// The time-stamp counter counts the nanoseconds of the virtual clock from when the machine was switched on. What is no request
 	// has none: its time is not known better than that of the last one.
 	at := h.fleet.clock.Asks(h.spec.Name, h.began+time.Duration(min(r.TSC, 1<<60)))
 	h.last = at
 	h.lives(at)
-	if err == nil && !h.quota.Admits(at, len(m.line)) {
+	if err == nil && !h.quota.Admits(at, len(m.Line)) {
 		err = fmt.Errorf("more than %d KiB a second", guestlink.GuestRate>>10)
 	}
 	if err != nil {
-		h.garbage(at, len(m.line), err.Error())
+		h.garbage(at, len(m.Line), err.Error())
 		reply := protocol.Reply{ID: r.ID, Boot: r.Boot, Error: guestlink.Clip(err.Error(), guestlink.MaxText)}
-		h.asked = asked{m.number, func() (protocol.Reply, fleet.Happening) { return reply, nil }}
+		h.asked = asked{m.Number, func() (protocol.Reply, fleet.Happening) { return reply, nil }}
 		return
 	}
 	h.talk.Emit = func(what fleet.Happening) { h.put(at, what) }
@@ -44,30 +46,29 @@ func (h *virtualHost) rang(m rang) {
 	if i := r.Identify; i != nil && i.LogTSC > 0 {
 		h.logLag = time.Duration(min(i.LogTSC, 1<<60)) - i.LogTime
 	}
-	h.garbage(at, len(m.line), wrong)
+	h.garbage(at, len(m.Line), wrong)
 	if answer == nil { // left of an earlier boot of the guest's own making: it is told so
 		answer = func() (protocol.Reply, fleet.Happening) {
 			return protocol.Reply{ID: r.ID, Boot: r.Boot, Error: "this boot is over"}, nil
 		}
 	}
-	h.asked = asked{m.number, answer}
+	h.asked = asked{m.Number, answer}
 }
 
 // lives: a guest asks, so what its console showed of a panic is made up. A kernel that panics was heard before: it rings no more, and
 // as long as a guest stands still it prints nothing.
-func (h *virtualHost) lives(at time.Duration) {
-	if h.cause == nil && !h.log.Panicking() {
+func (h *host) lives(at time.Duration) {
+	if !h.panic.Refute() && !h.log.Panicking() {
 		return
 	}
-	h.cause = nil
 	h.log.Settle()
-	if h.quota.Admits(at, len(livesOn.Text)) {
-		h.put(at, livesOn)
+	if h.quota.Admits(at, len(panics.LivesOn.Text)) {
+		h.put(at, panics.LivesOn)
 	}
 }
 
 // garbage counts what is wrong with something that the guest said, if anything is, and tells of what was counted when it is time.
-func (h *virtualHost) garbage(at time.Duration, bytes int, wrong string) {
+func (h *host) garbage(at time.Duration, bytes int, wrong string) {
 	if wrong != "" {
 		h.quota.Garbage(bytes, wrong)
 	}
@@ -77,7 +78,7 @@ func (h *virtualHost) garbage(at time.Duration, bytes int, wrong string) {
 }
 
 // answer lets the guest that asked at this time go on, with all that has reached it by then.
-func (h *virtualHost) answer(at time.Duration) {
+func (h *host) answer(at time.Duration) {
 	if h.machine == nil || h.asked.answer == nil || slices.ContainsFunc(h.powers, func(t time.Duration) bool { return t <= at }) {
 		// Its power is cut before: it stands still until then, and nothing is heard of it.
 		h.fleet.clock.Stops(h.spec.Name)
@@ -98,7 +99,7 @@ func (h *virtualHost) answer(at time.Duration) {
 	}
 	line, err := protocol.AppendLine(nil, reply)
 	if err == nil {
-		err = h.machine.mailbox.Answer(question.number, line)
+		err = h.machine.Mailbox.Answer(question.number, line)
 	}
 	if errors.Is(err, mailbox.ErrGone) {
 		h.infra("answer host", err)

@@ -1,4 +1,4 @@
-package libvirt
+package vm
 
 import (
 	"errors"
@@ -15,10 +15,10 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 )
 
-// ended is what happened to the host of a VM that has ended without our doing: its guest switched it off, which is data, or the testbed
+// Ended is what happened to the host of a VM that has ended without our doing: its guest switched it off, which is data, or the testbed
 // failed it. told says that QEMU was told to end, and not by its guest, see connect.Event; oomKills are those of this machine's kernel
 // when the fleet was made.
-func (m *machine) ended(why golibvirt.DomainEventStoppedDetailType, told bool, oomKills int) fleet.Happening {
+func (m *Machine) Ended(why golibvirt.DomainEventStoppedDetailType, told bool, oomKills int) fleet.Happening {
 	var err error
 	switch {
 	case why == golibvirt.DomainEventStoppedShutdown && !told:
@@ -26,7 +26,7 @@ func (m *machine) ended(why golibvirt.DomainEventStoppedDetailType, told bool, o
 	case why == golibvirt.DomainEventStoppedShutdown:
 		err = errors.New("QEMU was told to end by a signal")
 	case why == golibvirt.DomainEventStoppedDestroyed:
-		err = fmt.Errorf("somebody else destroyed domain %s", m.domain.Name)
+		err = fmt.Errorf("somebody else destroyed domain %s", m.Domain.Name)
 	default:
 		err = m.lastOf(oomKills)
 	}
@@ -35,9 +35,9 @@ func (m *machine) ended(why golibvirt.DomainEventStoppedDetailType, told bool, o
 
 // lastOf says how its QEMU ended, as far as it is known: by a signal when somebody has killed it, or the kernel has, for memory; by
 // itself, with words in its log, when it failed.
-func (m *machine) lastOf(oomKills int) error {
-	words := m.site.qemuLastWords(m.domain.Name)
-	status, known := qemu.Orphans.How(m.pid)
+func (m *Machine) lastOf(oomKills int) error {
+	words := m.Site.qemuLastWords(m.Domain.Name)
+	status, known := qemu.Orphans.How(m.PID)
 	switch killed := qemu.OOMKills() - oomKills; {
 	case !known:
 		return fmt.Errorf("QEMU ended: %s", words)
@@ -53,11 +53,11 @@ func (m *machine) lastOf(oomKills int) error {
 const maxQEMULog = 1 << 20
 
 // qemuLastWords is the end of what QEMU wrote about a domain, where the daemon is ours and keeps it.
-func (s *site) qemuLastWords(domain string) string {
+func (s *Site) qemuLastWords(domain string) string {
 	if !s.private {
 		return "its log is with a libvirt daemon that is not ours"
 	}
-	text, err := s.work.ReadMade(daemon.LogFile(domain), s.account, maxQEMULog)
+	text, err := s.Work.ReadMade(daemon.LogFile(domain), s.Account, maxQEMULog)
 	if err != nil {
 		return "it left no word"
 	}
@@ -65,19 +65,19 @@ func (s *site) qemuLastWords(domain string) string {
 	return guestlink.Clip(lines[len(lines)-1], 500)
 }
 
-// pidOf is the process number of a domain's QEMU, from the file that a private daemon keeps it in; 0 when it is not
+// PIDOf is the process number of a domain's QEMU, from the file that a private daemon keeps it in; 0 when it is not
 // known. The file is that of whoever runs as the daemon's account, so the number is one of a process of that account,
 // or none.
-func (s *site) pidOf(domain string) int {
+func (s *Site) PIDOf(domain string) int {
 	if !s.private {
 		return 0
 	}
-	text, err := s.work.ReadMade(daemon.PIDFile(domain), s.account, 32)
+	text, err := s.Work.ReadMade(daemon.PIDFile(domain), s.Account, 32)
 	if err != nil {
 		return 0
 	}
 	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil || !s.account.Runs(pid) {
+	if err != nil || !s.Account.Runs(pid) {
 		return 0
 	}
 	return pid

@@ -1,4 +1,4 @@
-package libvirt
+package vm
 
 import (
 	"context"
@@ -25,35 +25,35 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
 )
 
-// A machine is one transient domain, from its creation to its end: one QEMU. A host that is switched off and on again
+// A Machine is one transient domain, from its creation to its end: one QEMU. A host that is switched off and on again
 // has another.
-type machine struct {
-	site    *site
-	domain  golibvirt.Domain
+type Machine struct {
+	Site    *Site
+	Domain  golibvirt.Domain
 	console *connect.Wire[io.ReadCloser]
 	guest   *connect.Wire[net.Conn] // the channel's; nil on the virtual clock, which has a mailbox instead
-	channel *guestlink.Channel      // nil there too
-	mailbox *mailbox.Mailbox
-	pid     int         // of its QEMU; 0 when that is not known
+	Channel *guestlink.Channel      // nil there too
+	Mailbox *mailbox.Mailbox
+	PID     int         // of its QEMU; 0 when that is not known
 	spoke   atomic.Bool // its console printed something
 	readers sync.WaitGroup
 	stop    context.CancelFunc // ends the waits of its readers
 }
 
-// A listener hears what a machine does.
-type listener struct {
-	hear    func(*machine, news) // must not block
-	log     *guestlink.ConsoleLog
-	service *guestlink.Service
-	emit    func(fleet.Happening)  // what the guest said
-	ask     func(protocol.Request) // asked by a guest who it is; nil to have it answered
-	rung    func(*machine)         // on the virtual clock: the guest stands still and wants an answer
+// A Listener hears what a machine does.
+type Listener struct {
+	Hear    func(*Machine, News) // must not block
+	Log     *guestlink.ConsoleLog
+	Service *guestlink.Service
+	Emit    func(fleet.Happening)  // what the guest said
+	Ask     func(protocol.Request) // asked by a guest who it is; nil to have it answered
+	Rung    func(*Machine)         // on the virtual clock: the guest stands still and wants an answer
 }
 
-// createMachine makes a domain that stands still, connected to its console and channel: before its first instruction or,
+// CreateMachine makes a domain that stands still, connected to its console and channel: before its first instruction or,
 // when template is not nil, where the template stood. It lives until destroy; ctx bounds its making and ends the waits of
 // its readers.
-func (s *site) createMachine(ctx context.Context, d domain.Domain, t *template.Template, l listener) (m *machine, err error) {
+func (s *Site) CreateMachine(ctx context.Context, d domain.Domain, t *template.Template, l Listener) (m *Machine, err error) {
 	rand.Read(d.UUID[:])                                            // never fails
 	d.UUID[6], d.UUID[8] = d.UUID[6]&0x0f|0x40, d.UUID[8]&0x3f|0x80 // version 4, RFC 9562
 	var open lines
@@ -64,23 +64,23 @@ func (s *site) createMachine(ctx context.Context, d domain.Domain, t *template.T
 			letters = t.Kept.Door.Mailbox
 		}
 		var at mailbox.Paths
-		if box, at, err = mailbox.New(s.local, s.account, d.Name, letters); err != nil {
+		if box, at, err = mailbox.New(s.Local, s.Account, d.Name, letters); err != nil {
 			return nil, err
 		}
 		d.Console, d.Link = domain.Pipe{Path: at.Console}, domain.Mailbox{Memory: at.Memory, Bell: at.Bell}
 		open.console = func(context.Context) (io.ReadCloser, error) { return box.OpenConsole() }
 	} else {
-		open = s.place.lines(&d)
+		open = s.Place.lines(&d)
 	}
 	reading, stop := context.WithCancel(ctx)
-	m = &machine{site: s, domain: golibvirt.Domain{Name: d.Name, UUID: d.UUID}, mailbox: box, stop: stop}
+	m = &Machine{Site: s, Domain: golibvirt.Domain{Name: d.Name, UUID: d.UUID}, Mailbox: box, stop: stop}
 	if box != nil {
-		box.Listen(func() { l.rung(m) })
+		box.Listen(func() { l.Rung(m) })
 	}
-	s.line.Route(d.UUID, func(e connect.Event) { l.hear(m, domainEvent{e}) })
+	s.Line.Route(d.UUID, func(e connect.Event) { l.Hear(m, DomainEvent{e}) })
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, m.destroy(context.WithoutCancel(ctx))) // maybe ctx is why it failed
+			err = errors.Join(err, m.Destroy(context.WithoutCancel(ctx))) // maybe ctx is why it failed
 		}
 	}()
 	xml, err := d.XML()
@@ -91,32 +91,32 @@ func (s *site) createMachine(ctx context.Context, d domain.Domain, t *template.T
 	if err = s.startAgain(context.WithoutCancel(ctx), d, xml, t); err != nil {
 		return m, err
 	}
-	m.pid = qemu.Orphans.Follow(s.pidOf(d.Name))
+	m.PID = qemu.Orphans.Follow(s.PIDOf(d.Name))
 	// Connected before the guest runs: it must find its channel's other end there, and no line of console be lost.
 	if err = m.connect(ctx, open, l); err != nil {
 		return m, err
 	}
 	if m.guest != nil {
-		m.channel = &guestlink.Channel{Conn: m.guest.Conn, Ask: l.ask, Conversation: guestlink.Conversation{
-			Service: l.service, Copied: t != nil, Emit: l.emit, Hello: func() { l.hear(m, saidHello{}) },
+		m.Channel = &guestlink.Channel{Conn: m.guest.Conn, Ask: l.Ask, Conversation: guestlink.Conversation{
+			Service: l.Service, Copied: t != nil, Emit: l.Emit, Hello: func() { l.Hear(m, SaidHello{}) },
 		}}
 		if t != nil {
-			m.channel.Answer(t.Question(), 0)
+			m.Channel.Answer(t.Question(), 0)
 		}
 		m.readers.Go(func() {
-			m.guest.Attend(reading, func(conn net.Conn) error { return m.channel.Serve(reading, conn) })
+			m.guest.Attend(reading, func(conn net.Conn) error { return m.Channel.Serve(reading, conn) })
 		})
 	}
 	m.readers.Go(func() {
 		m.console.Attend(reading, func(console io.ReadCloser) error {
 			return guestlink.ReadConsole(console, func(chunk []byte) {
 				if m.spoke.CompareAndSwap(false, true) {
-					l.hear(m, spoke{})
+					l.Hear(m, Spoke{})
 				}
-				reports, begun, err := l.log.Take(chunk)
+				reports, begun, err := l.Log.Take(chunk)
 				m.showed(l, reports, err)
 				if begun {
-					l.hear(m, crashing{})
+					l.Hear(m, Crashing{})
 				}
 			})
 		})
@@ -124,19 +124,19 @@ func (s *site) createMachine(ctx context.Context, d domain.Domain, t *template.T
 	return m, nil
 }
 
-// streamed tells whether its console and channel are streams of the daemon, and end with it.
-func (m *machine) streamed() bool { return m.console.Daemon != nil }
+// Streamed tells whether its console and channel are streams of the daemon, and end with it.
+func (m *Machine) Streamed() bool { return m.console.Daemon != nil }
 
 // connect opens the machine's console and channel.
-func (m *machine) connect(ctx context.Context, open lines, l listener) error {
+func (m *Machine) connect(ctx context.Context, open lines, l Listener) error {
 	m.console = &connect.Wire[io.ReadCloser]{
 		Daemon: open.daemon,
 		Open:   open.console,
-		Cut:    func(why error) { l.hear(m, cut{"console", why}) },
+		Cut:    func(why error) { l.Hear(m, Cut{"console", why}) },
 		Restored: func() {
-			reports, err := l.log.Gap()
+			reports, err := l.Log.Gap()
 			m.showed(l, reports, err)
-			l.hear(m, restored{"console"})
+			l.Hear(m, Restored{"console"})
 		},
 	}
 	if err := m.console.Connect(ctx); err != nil || open.channel == nil {
@@ -145,31 +145,31 @@ func (m *machine) connect(ctx context.Context, open lines, l listener) error {
 	m.guest = &connect.Wire[net.Conn]{
 		Daemon:   open.daemon,
 		Open:     open.channel,
-		Cut:      func(why error) { l.hear(m, cut{"channel", why}) },
-		Restored: func() { l.hear(m, restored{"channel"}) },
+		Cut:      func(why error) { l.Hear(m, Cut{"channel", why}) },
+		Restored: func() { l.Hear(m, Restored{"channel"}) },
 	}
 	return m.guest.Connect(ctx)
 }
 
 // showed tells of crashes on the console, and of what came in the way of keeping it.
-func (m *machine) showed(l listener, reports []console.Report, err error) {
+func (m *Machine) showed(l Listener, reports []console.Report, err error) {
 	for _, r := range reports {
-		l.hear(m, crashed{r})
+		l.Hear(m, Crashed{r})
 	}
 	if err != nil {
-		l.hear(m, failed{"keep console", err})
+		l.Hear(m, Failed{"keep console", err})
 	}
 }
 
-// heardRing is what a machine's guest wants that has rung.
-func (m *machine) heardRing() rang {
-	number, line, err := m.mailbox.Request()
-	return rang{number, line, err}
+// HeardRing is what a machine's guest wants that has rung.
+func (m *Machine) HeardRing() Rang {
+	number, line, err := m.Mailbox.Request()
+	return Rang{number, line, err}
 }
 
 // startAgain has libvirt start a domain, new or as a copy. libvirt tells that a VM has ended before it gives up the
 // domain's name, which a host that is booted again at once needs: it is asked until it has.
-func (s *site) startAgain(ctx context.Context, d domain.Domain, xml string, t *template.Template) error {
+func (s *Site) startAgain(ctx context.Context, d domain.Domain, xml string, t *template.Template) error {
 	ctx, cancel := context.WithTimeout(ctx, connect.CreateTime)
 	defer cancel()
 	again := time.NewTicker(connect.BusyAgain)
@@ -193,8 +193,8 @@ func (s *site) startAgain(ctx context.Context, d domain.Domain, xml string, t *t
 }
 
 // start has libvirt start a domain, which then stands still.
-func (s *site) start(ctx context.Context, d domain.Domain, xml string) error {
-	return s.line.Call(ctx, "create domain", connect.CreateTime, func(l *golibvirt.Libvirt) error {
+func (s *Site) start(ctx context.Context, d domain.Domain, xml string) error {
+	return s.Line.Call(ctx, "create domain", connect.CreateTime, func(l *golibvirt.Libvirt) error {
 		created, err := l.DomainCreateXML(xml, golibvirt.DomainStartPaused)
 		if err == nil && created.UUID != d.UUID {
 			return fmt.Errorf("libvirt created another domain, %s", created.Name)
@@ -203,16 +203,16 @@ func (s *site) start(ctx context.Context, d domain.Domain, xml string) error {
 	})
 }
 
-// resume lets the guest run.
-func (m *machine) resume(ctx context.Context) error {
-	return m.site.line.Call(ctx, "start domain", connect.CallTime, func(l *golibvirt.Libvirt) error {
-		return l.DomainResume(m.domain)
+// Resume lets the guest run.
+func (m *Machine) Resume(ctx context.Context) error {
+	return m.Site.Line.Call(ctx, "start domain", connect.CallTime, func(l *golibvirt.Libvirt) error {
+		return l.DomainResume(m.Domain)
 	})
 }
 
-// destroy ends the domain, if it still exists, and all that reads from it.
-func (m *machine) destroy(ctx context.Context) error {
-	m.site.line.Route(m.domain.UUID, nil)
+// Destroy ends the domain, if it still exists, and all that reads from it.
+func (m *Machine) Destroy(ctx context.Context) error {
+	m.Site.Line.Route(m.Domain.UUID, nil)
 	// Closed first: a console that is open when its domain ends has been known to hold libvirt up.
 	m.stop()
 	if m.console != nil {
@@ -221,14 +221,14 @@ func (m *machine) destroy(ctx context.Context) error {
 	if m.guest != nil {
 		m.guest.Close()
 	}
-	if m.mailbox != nil {
-		m.mailbox.Release()
+	if m.Mailbox != nil {
+		m.Mailbox.Release()
 		// libvirt asks a QEMU to end and looks again after 200 ms. This one has nothing to write: its disk is memory.
-		qemu.Orphans.Kill(m.pid)
+		qemu.Orphans.Kill(m.PID)
 	}
 	destroy := func() error {
-		return m.site.line.Call(ctx, "destroy domain", connect.CreateTime, func(l *golibvirt.Libvirt) error {
-			return l.DomainDestroy(m.domain)
+		return m.Site.Line.Call(ctx, "destroy domain", connect.CreateTime, func(l *golibvirt.Libvirt) error {
+			return l.DomainDestroy(m.Domain)
 		})
 	}
 	err := destroy()
@@ -236,11 +236,11 @@ func (m *machine) destroy(ctx context.Context) error {
 		err = destroy()
 	}
 	m.readers.Wait()
-	if m.mailbox != nil {
-		err = errors.Join(err, m.mailbox.Close(ctx))
+	if m.Mailbox != nil {
+		err = errors.Join(err, m.Mailbox.Close(ctx))
 	}
 	qemu.Orphans.Reap()
-	qemu.Orphans.Forget(m.pid)
+	qemu.Orphans.Forget(m.PID)
 	if connect.IsGone(err) {
 		return nil
 	}
@@ -248,17 +248,17 @@ func (m *machine) destroy(ctx context.Context) error {
 }
 
 // restore has libvirt start a domain as a copy of a template, which then stands still.
-func (s *site) restore(ctx context.Context, d domain.Domain, xml string, t *template.Template) (err error) {
-	name := d.Name + saveSuffix
-	path, err := s.files.Write(ctx, name, template.AppendSaveImage(nil, xml, t.State))
+func (s *Site) restore(ctx context.Context, d domain.Domain, xml string, t *template.Template) (err error) {
+	name := d.Name + SaveSuffix
+	path, err := s.Files.Write(ctx, name, template.AppendSaveImage(nil, xml, t.State))
 	if err != nil {
 		return fmt.Errorf("start as a copy: %w", err)
 	}
-	defer func() { err = errors.Join(err, s.files.Remove(ctx, name)) }()
-	return s.line.Call(ctx, "start as a copy", connect.CreateTime, func(l *golibvirt.Libvirt) error {
+	defer func() { err = errors.Join(err, s.Files.Remove(ctx, name)) }()
+	return s.Line.Call(ctx, "start as a copy", connect.CreateTime, func(l *golibvirt.Libvirt) error {
 		return l.DomainRestoreFlags(path, nil, uint32(golibvirt.DomainSavePaused))
 	})
 }
 
-// saveSuffix ends the name of a save image.
-const saveSuffix = ".save"
+// SaveSuffix ends the name of a save image.
+const SaveSuffix = ".save"
