@@ -31,12 +31,24 @@ type Lack struct {
 	Cannot    string // what the backend cannot do, for people: `keep the virtual clock`
 }
 
-// lacks is what the backend cannot do of what the part needs.
+// lacks is what the backend cannot do of what the part needs, as one for each attribute.
 func (b Backend) lacks(p Part) []Lack {
 	if b.Lacks == nil {
 		return nil
 	}
-	return b.Lacks(p)
+	var attributes []string
+	cannot := map[string][]string{}
+	for _, l := range b.Lacks(p) {
+		if cannot[l.Attribute] == nil {
+			attributes = append(attributes, l.Attribute)
+		}
+		cannot[l.Attribute] = append(cannot[l.Attribute], l.Cannot)
+	}
+	var all []Lack
+	for _, a := range attributes {
+		all = append(all, Lack{a, orList(cannot[a])})
+	}
+	return all
 }
 
 // backend reads which backend the scenario is for. Where nobody knows the backends, any name is one.
@@ -106,7 +118,7 @@ func (s *section) beyond(on Backend, p Part, lack Lack) {
 func (l *loader) instead(p Part, lack Lack, change string) string {
 	var can []string
 	for _, b := range l.opts.Backends {
-		if !slices.Contains(b.lacks(p), lack) {
+		if !slices.ContainsFunc(b.lacks(p), func(l Lack) bool { return l.Attribute == lack.Attribute }) {
 			can = append(can, fmt.Sprintf("%q", b.Name))
 		}
 	}

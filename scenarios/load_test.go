@@ -81,7 +81,7 @@ var paper = Backend{Name: "paper", MaxHosts: 3, Lacks: func(p Part) (lacks []Lac
 		}
 	case Recovery:
 		if p.Strategy == safeMode {
-			lacks = append(lacks, Lack{"", `boot a host into the mode "safe"`})
+			lacks = append(lacks, Lack{"", `boot a host into the mode "safe"`}, Lack{"", `carry out the action "tell"`})
 		}
 	}
 	return lacks

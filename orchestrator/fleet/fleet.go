@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -50,9 +49,6 @@ type Caps struct {
 	Tolerance   time.Duration // by so much may times differ in two runs of one seed; only on the virtual clock
 	Has         []Capability  // all that there is; what is not among them, the fleet refuses
 }
-
-// Can tells whether a capability is there.
-func (c Caps) Can(what Capability) bool { return slices.Contains(c.Has, what) }
 
 // A HostSpec describes one host to the backend that makes it. It is inert: making a fleet of specs boots nothing.
 type HostSpec struct {

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/backend"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
@@ -256,39 +254,4 @@ func (t *testbed) deadlines(hosts []fleet.HostSpec) admission.Deadlines {
 		}
 	}
 	return slowest
-}
-
-// left is Driver's Leftovers.
-func left(cache string) ([]string, error) {
-	var lines []string
-	runs, err := Leftovers("")
-	for _, l := range runs {
-		lines = append(lines, fmt.Sprintf("what run %s left in %s: %s", l.RunID, l.Dir, l.Why))
-	}
-	templates, templatesErr := CacheLeftovers(cache)
-	return append(lines, unfinished(templates)...), errors.Join(err, templatesErr)
-}
-
-// removeLeft is Driver's Collect.
-func removeLeft(ctx context.Context, cache string, log zerolog.Logger) ([]string, error) {
-	lines, err := Collect(ctx, "", log)
-	templates, templatesErr := RemoveCacheLeftovers(cache)
-	return append(lines, unfinished(templates)...), errors.Join(err, templatesErr)
-}
-
-// unfinished says of what these files are.
-func unfinished(paths []string) []string {
-	var lines []string
-	for _, path := range paths {
-		lines = append(lines, "what a killed run left unfinished: "+path)
-	}
-	return lines
-}
-
-// of adds to what is said on which machine it is so, where there are several.
-func of(what, node string) string {
-	if node == "" {
-		return what
-	}
-	return what + " on " + node
 }

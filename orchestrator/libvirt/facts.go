@@ -73,3 +73,11 @@ func daemonKind(f Facts) string {
 	}
 	return f.URI
 }
+
+// of adds to what is said on which machine it is so, where there are several.
+func of(what, node string) string {
+	if node == "" {
+		return what
+	}
+	return what + " on " + node
+}

@@ -326,7 +326,7 @@ func TestConform(t *testing.T) {
 				Shipped: tiny.Lock.ContentVersion,
 				New: func(t *testing.T, specs []fleet.HostSpec) fleet.Fleet {
 					f, err := h.NewFleet(vm.FleetConfig{
-						Cell: t.Name(), Clock: clock, Hosts: specs, Images: map[string]vmimages.Image{"tiny": tiny},
+						Cell: t.Name(), Clock: clock, Hosts: specs, Images: map[string]vmimages.Image{"tiny": tiny}, ConsoleDir: t.TempDir(),
 					})
 					if err != nil {
 						t.Fatal(err)

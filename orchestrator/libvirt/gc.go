@@ -118,3 +118,30 @@ func CacheLeftovers(dir string) ([]string, error) { return cache.Leftovers(dir) 
 
 // RemoveCacheLeftovers removes what CacheLeftovers lists, and returns what it has removed.
 func RemoveCacheLeftovers(dir string) ([]string, error) { return cache.RemoveLeftovers(dir) }
+
+// left is Driver's Leftovers.
+func left(cache string) ([]string, error) {
+	var lines []string
+	runs, err := Leftovers("")
+	for _, l := range runs {
+		lines = append(lines, fmt.Sprintf("what run %s left in %s: %s", l.RunID, l.Dir, l.Why))
+	}
+	templates, templatesErr := CacheLeftovers(cache)
+	return append(lines, unfinished(templates)...), errors.Join(err, templatesErr)
+}
+
+// removeLeft is Driver's Collect.
+func removeLeft(ctx context.Context, cache string, log zerolog.Logger) ([]string, error) {
+	lines, err := Collect(ctx, "", log)
+	templates, templatesErr := RemoveCacheLeftovers(cache)
+	return append(lines, unfinished(templates)...), errors.Join(err, templatesErr)
+}
+
+// unfinished says of what these files are.
+func unfinished(paths []string) []string {
+	var lines []string
+	for _, path := range paths {
+		lines = append(lines, "what a killed run left unfinished: "+path)
+	}
+	return lines
+}
