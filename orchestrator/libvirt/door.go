@@ -48,7 +48,8 @@ func (suspended) toMaker() {}
 
 // stop lets the machine run up to the door, and stops it there.
 func (k *doorkeeper) stop(ctx context.Context) (template.Door, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, templateTime, fmt.Errorf("the guest did not come to the door within %v", templateTime))
+	late := fmt.Errorf("the guest did not come to the door within %v", templateTime)
+	ctx, cancel := context.WithTimeoutCause(ctx, templateTime, late)
 	defer cancel()
 	k.door = template.Door{Holds: vm.DoorHolds}
 	for {

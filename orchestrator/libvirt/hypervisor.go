@@ -109,7 +109,8 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 			}
 		}
 		h.site.Local = storage.NewLocal(h.site.Work, h.site.Account)
-		h.site.Files, h.shelf, h.site.Place = h.site.Local, template.NewCache(cfg.Cache, h.site.Local), vm.NewHere(h.site.Work, h.site.Account)
+		h.site.Files, h.site.Place = h.site.Local, vm.NewHere(h.site.Work, h.site.Account)
+		h.shelf = template.NewCache(cfg.Cache, h.site.Local)
 	}
 	if h.facts, h.site.CPUs, err = learn(ctx, h.site.Line, h.site.Place.Facts()); err != nil {
 		return h, fmt.Errorf("open hypervisor: %w", err)

@@ -54,7 +54,8 @@ func (m Machines) newFleet(cfg vm.FleetConfig, accelerator string) (*wall.Fleet,
 	if err := vm.Check(m.sites(), cfg); err != nil {
 		return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
 	}
-	return wall.New(m.sites(), cfg, accelerator, capsOf(m.named(), fleet.WallClock, cmp.Or(accelerator, m[0].site.Executes())))
+	caps := capsOf(m.named(), fleet.WallClock, cmp.Or(accelerator, m[0].site.Executes()))
+	return wall.New(m.sites(), cfg, accelerator, caps)
 }
 
 // named tells whether the scenario names them.

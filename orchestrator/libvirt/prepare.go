@@ -31,7 +31,9 @@ type Preparation struct {
 // from now on start such hosts as copies. When that is impossible they boot, and the Preparation says why.
 //
 // The error is ctx's, or that of a testbed that cannot run VMs at all.
-func (h *Hypervisor) Prepare(ctx context.Context, image vmimages.Image, like fleet.HostSpec, clock fleet.Clock) (Preparation, error) {
+func (h *Hypervisor) Prepare(
+	ctx context.Context, image vmimages.Image, like fleet.HostSpec, clock fleet.Clock,
+) (Preparation, error) {
 	modes := []fleet.BootMode{fleet.Normal}
 	if clock == fleet.VirtualClock {
 		modes = append(modes, fleet.Safe)
@@ -123,7 +125,10 @@ func (h *Hypervisor) tryCopy(ctx context.Context, image vmimages.Image, kind vm.
 		Name: "copy", Image: kind.Image, Architecture: kind.Architecture, MemoryBytes: kind.Memory, Oops: kind.Oops,
 		Tempo: fleet.Tempo{Beat: time.Minute, Poll: time.Minute, Work: time.Minute, Threat: time.Minute},
 	}
-	cfg := vm.FleetConfig{Cell: "copy", Clock: kind.Clock, Images: map[string]vmimages.Image{image.Name: image}, Hosts: []fleet.HostSpec{spec}, HelloTimeout: templateTime}
+	cfg := vm.FleetConfig{
+		Cell: "copy", Clock: kind.Clock, Images: map[string]vmimages.Image{image.Name: image},
+		Hosts: []fleet.HostSpec{spec}, HelloTimeout: templateTime,
+	}
 	h.site.SetTemplate(kind, t)
 	defer func() {
 		if err != nil {

@@ -37,7 +37,8 @@ func (h *Hypervisor) templateName(kind vm.Kind) string {
 func (h *Hypervisor) templateKey(image vmimages.Image, kind vm.Kind) (string, error) {
 	f := h.Facts()
 	d := kind.Guest(image, f.Accelerator.Name).Domain("t", "template", "/disk")
-	d.Console, d.Link, d.RAM = domain.Socket{Path: "/serial"}, domain.Channel{Path: "/guest"}, domain.File{Path: "/ram", Share: true}
+	d.RAM = domain.File{Path: "/ram", Share: true}
+	d.Console, d.Link = domain.Socket{Path: "/serial"}, domain.Channel{Path: "/guest"}
 	door := ""
 	if d.Virtual() {
 		d.Console, d.Link = domain.Pipe{Path: "/serial"}, domain.Mailbox{Memory: "/mailbox", Bell: "/bell"}
@@ -85,13 +86,17 @@ func (h *Hypervisor) makeTemplate(
 	}
 	asked := make(chan protocol.Request, 1)
 	messages := inbox.New[makerMessage]()
-	l := vm.Listener{Hear: func(m *vm.Machine, n vm.News) { messages.Put(makerHeard{m, n}) }, Log: log, Service: &guestlink.Service{}, Emit: func(fleet.Happening) {}, Ask: func(r protocol.Request) {
-		select {
-		case asked <- r:
-		default:
-		}
-	}}
-	l.Rung = func(m *vm.Machine) { messages.Put(makerHeard{m, m.HeardRing()}) }
+	l := vm.Listener{
+		Hear: func(m *vm.Machine, n vm.News) { messages.Put(makerHeard{m, n}) },
+		Log:  log, Service: &guestlink.Service{}, Emit: func(fleet.Happening) {},
+		Ask: func(r protocol.Request) {
+			select {
+			case asked <- r:
+			default:
+			}
+		},
+		Rung: func(m *vm.Machine) { messages.Put(makerHeard{m, m.HeardRing()}) },
+	}
 	m, err := h.site.CreateMachine(ctx, d, nil, l)
 	if err != nil {
 		return nil, fmt.Errorf("make template: %w", err)
@@ -123,8 +128,11 @@ func (h *Hypervisor) makeTemplate(
 }
 
 // awaitQuestion waits until the guest asks who it is, and notes what that took.
-func awaitQuestion(ctx context.Context, messages *inbox.Inbox[makerMessage], asked <-chan protocol.Request, begin time.Time, b *template.Boot) (protocol.Request, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, templateTime, fmt.Errorf("the guest asked nothing within %v", templateTime))
+func awaitQuestion(
+	ctx context.Context, messages *inbox.Inbox[makerMessage], asked <-chan protocol.Request, begin time.Time, b *template.Boot,
+) (protocol.Request, error) {
+	nothing := fmt.Errorf("the guest asked nothing within %v", templateTime)
+	ctx, cancel := context.WithTimeoutCause(ctx, templateTime, nothing)
 	defer cancel()
 	for {
 		select {
@@ -153,7 +161,8 @@ func (h *Hypervisor) save(ctx context.Context, m *vm.Machine) ([]byte, error) {
 		if err := l.DomainSuspend(m.Domain); err != nil {
 			return err
 		}
-		const leaveMemory = `{"execute":"migrate-set-capabilities","arguments":{"capabilities":[{"capability":"` + template.IgnoreShared + `","state":true}]}}`
+		const leaveMemory = `{"execute":"migrate-set-capabilities","arguments":{"capabilities":[{"capability":"` +
+			template.IgnoreShared + `","state":true}]}}`
 		if _, err := l.QEMUDomainMonitorCommand(m.Domain, leaveMemory, 0); err != nil {
 			return err
 		}

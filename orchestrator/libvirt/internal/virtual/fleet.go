@@ -75,7 +75,8 @@ func New(s *vm.Site, cfg vm.FleetConfig, caps fleet.Caps) (_ *Fleet, err error) 
 	f := &Fleet{
 		site: s, cfg: cfg, caps: caps, accelerator: s.Executes(),
 		limit: cmp.Or(cfg.HelloTimeout, vm.DefaultHello), log: s.Log.With().Str("cell", cfg.Cell).Logger(),
-		hosts: map[string]*host{}, running: map[*vm.Machine]*host{}, inbox: inbox.New[fleetMessage](), clock: cosim.New[happening](Lookahead), ended: make(chan struct{}),
+		hosts: map[string]*host{}, running: map[*vm.Machine]*host{}, inbox: inbox.New[fleetMessage](),
+		clock: cosim.New[happening](Lookahead), ended: make(chan struct{}),
 		looks: time.NewTicker(lookEvery), oomKills: qemu.OOMKills(),
 		slots: make(chan struct{}, cmp.Or(cfg.MaxBoots, admission.BootsAtOnce(admission.Machine{CPUs: s.CPUs}))),
 	}

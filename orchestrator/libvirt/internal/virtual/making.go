@@ -74,7 +74,8 @@ func (h *host) create(ctx context.Context, boot int, mode fleet.BootMode, t *tem
 	if err := h.log.Restart("power on, mode " + string(mode)); err != nil {
 		return false, err
 	}
-	d := vm.GuestOf(h.spec, image, mode, fleet.VirtualClock, f.accelerator).Domain(h.domainName, f.cfg.Cell+" "+h.spec.Name, h.disk)
+	guest := vm.GuestOf(h.spec, image, mode, fleet.VirtualClock, f.accelerator)
+	d := guest.Domain(h.domainName, f.cfg.Cell+" "+h.spec.Name, h.disk)
 	holds := vm.DoorHolds
 	if t != nil {
 		d, holds = vm.CopyOf(d, t), t.Kept.Door.Holds

@@ -82,7 +82,8 @@ func New(on vm.Sites, cfg vm.FleetConfig, accelerator string, caps fleet.Caps) (
 		}
 		s := on.Of(spec.Node)
 		f.hosts[spec.Name] = &host{
-			fleet: f, site: s, slots: slots[s], spec: spec, image: cfg.Images[spec.Image], mode: fleet.Normal, inbox: inbox.New[hostMessage](),
+			fleet: f, site: s, slots: slots[s], spec: spec, image: cfg.Images[spec.Image], mode: fleet.Normal,
+			inbox:       inbox.New[hostMessage](),
 			domainName:  fmt.Sprintf("%s%d-%s", qemu.DomainPrefix(s.RunID), number[s], spec.Name),
 			accelerator: cmp.Or(accelerator, s.Executes()),
 			service:     &guestlink.Service{Spec: spec}, log: log, template: s.TemplateFor(spec, fleet.WallClock, fleet.Normal),

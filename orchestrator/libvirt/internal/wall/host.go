@@ -221,7 +221,8 @@ func (h *host) create(ctx context.Context) error {
 			return fmt.Errorf("create disk: %w", err)
 		}
 	}
-	d := vm.GuestOf(h.spec, image, h.mode, fleet.WallClock, h.accelerator).Domain(h.domainName, h.fleet.cfg.Cell+" "+h.spec.Name, h.disk)
+	guest := vm.GuestOf(h.spec, image, h.mode, fleet.WallClock, h.accelerator)
+	d := guest.Domain(h.domainName, h.fleet.cfg.Cell+" "+h.spec.Name, h.disk)
 	if t != nil {
 		d = vm.CopyOf(d, t)
 	}
