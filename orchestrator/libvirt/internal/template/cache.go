@@ -40,12 +40,14 @@ type Cache struct {
 	files *storage.Local
 }
 
+// NewCache is the shelf in a directory; "" keeps nothing.
 func NewCache(dir string, files *storage.Local) *Cache {
 	return &Cache{root: dir, files: files}
 }
 
 func (c *Cache) Name(_, domain string) string { return domain }
 
+// Dir is where the template of a key is kept.
 func (c *Cache) Dir(key string) string {
 	return filepath.Join(c.root, cache.Templates, key)
 }

@@ -19,6 +19,7 @@ type Notes struct {
 	kept  map[string]bool // files of this run's that later ones will use
 }
 
+// NewNotes are the shelf of a run among these files.
 func NewNotes(files *storage.Remote, runID string) *Notes {
 	return &Notes{files: files, runID: runID, kept: map[string]bool{}}
 }

@@ -17,7 +17,7 @@ import (
 // is, and stands still. Hosts are started as copies of it: they map its memory and own the pages that they write to,
 // and have disks of their own. On the wall clock a guest asks at the end of its boot, and a host's first boot is a
 // copy whose disk lies on top of the template's. On the virtual clock it asks before it has mounted a disk, and every
-// boot of a host is a copy: see door.go.
+// boot of a host is a copy: see Door.
 type Template struct {
 	Kept  Kept
 	State []byte // of the devices, as a copy starts from it
@@ -63,7 +63,7 @@ type Kept struct {
 	Question uint64          `json:"question"` // ID of the request that the guest waits in, on the wall clock
 	Door     Door            `json:"door"`     // where it waits, on the virtual clock
 	Boot     Boot            `json:"boot"`
-	Overhead int64           `json:"overhead"` // see Preparation
+	Overhead int64           `json:"overhead"` // bytes that QEMU took besides the guest's memory; 0 when not known
 	Own      int64           `json:"own"`
 	Files    map[string]Seal `json:"files"` // by name
 }
@@ -74,6 +74,7 @@ type Seal struct {
 	SHA256 string `json:"sha256"` // hexadecimal
 }
 
+// SealOf is the seal of a file that holds this.
 func SealOf(data []byte) Seal {
 	sum := sha256.Sum256(data)
 	return Seal{int64(len(data)), hex.EncodeToString(sum[:])}

@@ -39,7 +39,7 @@ type Fleet struct {
 	cfg         vm.FleetConfig
 	caps        fleet.Caps
 	accelerator string
-	limit       time.Duration // for a hello, see FleetConfig.HelloTimeout
+	limit       time.Duration // for a hello, see vm.FleetConfig
 	log         zerolog.Logger
 	hosts       map[string]*host
 	running     map[*vm.Machine]*host // whose present machine it is
@@ -104,6 +104,7 @@ func New(s *vm.Site, cfg vm.FleetConfig, caps fleet.Caps) (_ *Fleet, err error) 
 	return f, nil
 }
 
+// DomainOf is what libvirt calls a host.
 func (f *Fleet) DomainOf(host string) string { return f.hosts[host].domainName }
 
 // Caps implements fleet.Fleet.

@@ -25,6 +25,7 @@ type here struct {
 	account account.Account // under which QEMU runs
 }
 
+// NewHere is this machine, with a run's work directory and the account that QEMU runs under.
 func NewHere(work *workdir.Dir, a account.Account) *here { return &here{work: work, account: a} }
 
 func (p *here) Image(_ context.Context, image vmimages.Image) (vmimages.Image, error) {

@@ -50,6 +50,8 @@ type Site struct {
 	commandLine []string // of the first QEMU that ran
 }
 
+// NewSite is a site that has to be given its line, its place and its files. private says that its daemon is the run's
+// own.
 func NewSite(node, runID string, private bool, log zerolog.Logger) *Site {
 	return &Site{
 		node: node, RunID: runID, private: private, Log: log, accelerator: TCG, dumps: make(chan struct{}, 1),
@@ -70,7 +72,7 @@ func (all Sites) Of(node string) *Site {
 	return nil
 }
 
-// Image is an image with paths that this hypervisor's QEMU can open.
+// Image is an image with paths that this site's QEMU can open.
 func (s *Site) Image(ctx context.Context, image vmimages.Image) (vmimages.Image, error) {
 	s.mu.Lock()
 	placed, ok := s.images[image.Digest]
@@ -118,6 +120,7 @@ func (s *Site) Join(f fleet.Fleet) (int, error) {
 	return s.made, nil
 }
 
+// Forget undoes Join.
 func (s *Site) Forget(f fleet.Fleet) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -139,13 +142,14 @@ func (s *Site) Used() bool {
 	return len(s.fleets) > 0
 }
 
-// Accelerate says how the instructions of guests are executed from now on; executes tells.
+// Accelerate says how the instructions of guests are executed from now on; Executes tells.
 func (s *Site) Accelerate(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.accelerator = name
 }
 
+// Executes tells how the instructions of guests are executed: KVM or TCG.
 func (s *Site) Executes() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

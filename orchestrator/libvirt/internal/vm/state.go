@@ -1,7 +1,5 @@
 package vm
 
-import ()
-
 // A State is what a host's VM does, as far as this package has to know.
 type State int
 

@@ -31,6 +31,7 @@ type there struct {
 	runID string
 }
 
+// NewThere is the machine at the other end of a line.
 func NewThere(files *storage.Remote, shelf *template.Notes, line *connect.Lifeline, runID string) *there {
 	return &there{files, shelf, line, runID}
 }

@@ -48,6 +48,7 @@ type Fleet struct {
 	once   sync.Once
 }
 
+// DomainOf is what libvirt calls a host.
 func (f *Fleet) DomainOf(host string) string { return f.hosts[host].domainName }
 
 // New makes a fleet of VMs that are off, under another accelerator than the machines' own if one is given. The
