@@ -31,7 +31,10 @@ func newBuilder(name string, o Options) (*builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := loadRecipe(name, guestPrograms(sources))
+	if o.Recipes == nil {
+		o.Recipes = recipeFiles
+	}
+	r, err := loadRecipe(o.Recipes, name, guestPrograms(sources))
 	if err != nil {
 		return nil, err
 	}

@@ -205,7 +205,7 @@ func TestNeedsAreRecorded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := loadRecipe("tiny", guestPrograms(sources))
+	r, err := loadRecipe(recipeFiles, "tiny", guestPrograms(sources))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -77,8 +77,10 @@ const (
 )
 
 // Names lists the images there are recipes for, sorted.
-func Names() []string {
-	files, err := fs.Glob(recipeFiles, "*.hcl")
+func Names() []string { return recipesIn(recipeFiles) }
+
+func recipesIn(recipes fs.FS) []string {
+	files, err := fs.Glob(recipes, "*.hcl")
 	if err != nil {
 		panic(err) // the pattern is a constant
 	}
@@ -89,12 +91,12 @@ func Names() []string {
 	return names
 }
 
-// loadRecipe reads the shipped recipe of this name. programs are the guest programs there are sources of.
-func loadRecipe(name string, programs []string) (*recipe, error) {
+// loadRecipe reads the recipe of this name. programs are the guest programs there are sources of.
+func loadRecipe(recipes fs.FS, name string, programs []string) (*recipe, error) {
 	file := name + ".hcl"
-	src, err := fs.ReadFile(recipeFiles, file)
+	src, err := fs.ReadFile(recipes, file)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
-		return nil, fmt.Errorf("there is no image %q; there is: %s", name, strings.Join(Names(), ", "))
+		return nil, fmt.Errorf("there is no image %q; there is: %s", name, strings.Join(recipesIn(recipes), ", "))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the recipe of image %q: %w", name, err)

@@ -25,12 +25,12 @@ func TestShippedRecipes(t *testing.T) {
 		t.Fatalf("names %q", Names())
 	}
 	for _, name := range Names() {
-		if _, err := loadRecipe(name, guestPrograms(sources)); err != nil {
+		if _, err := loadRecipe(recipeFiles, name, guestPrograms(sources)); err != nil {
 			t.Error(err)
 		}
 	}
 	for _, name := range []string{"tinny", "", "../tiny", "a/b"} {
-		if _, err := loadRecipe(name, nil); err == nil || !strings.Contains(err.Error(), "there is: tiny") {
+		if _, err := loadRecipe(recipeFiles, name, nil); err == nil || !strings.Contains(err.Error(), "there is: tiny") {
 			t.Errorf("recipe %q: error %v", name, err)
 		}
 	}

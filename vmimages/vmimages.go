@@ -44,6 +44,9 @@ type Options struct {
 	// Sources of what runs in the guest, with the folder agents at its root; agents.Sources() when nil. Another agent of
 	// one's own, or a mended one, is an image of its own.
 	Sources fs.FS
+
+	// Recipes has that of the image, as NAME.hcl; those that are shipped when nil.
+	Recipes fs.FS
 }
 
 // errNotBuilt is wrapped by Find's error when there is no whole build of an image.

@@ -10,10 +10,10 @@ import (
 func inb(port uint16) byte
 func outb(port uint16, value byte)
 
-// The bell is a floppy drive, because QEMU's floppy controller reads a sector within the instruction that takes its first
-// byte: the CPU, and with it the machine's clock, stands still until whoever serves the drive has answered. (The panic
-// device can stop a machine too, but then its clock may first leap to the next timer: up to milliseconds a request, and not
-// the same each time.) Registers, bits and commands are those of the Intel 82077AA.
+// The bell is a floppy drive, because QEMU's floppy controller reads a sector within the instruction that takes its
+// first byte: the CPU, and with it the machine's clock, stands still until whoever serves the drive has answered.
+// (The panic device can stop a machine too, but then its clock may first leap to the next timer: up to milliseconds a
+// request, and not the same each time.) Registers, bits and commands are those of the Intel 82077AA.
 const (
 	digitalOutput = 0x3f2
 	mainStatus    = 0x3f4

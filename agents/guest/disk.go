@@ -59,9 +59,10 @@ func (d *disk) restore() error {
 	return err
 }
 
-// withoutForks does something while no process is being started, or after forkWait all the same: an execution that hangs is
-// being started all the time, and holds no file open that was opened since. The lock is asked for again and again, because who
-// waits for it makes every execution that follows wait as well, and nothing else tells when it is free.
+// withoutForks does something while no process is being started, or after forkWait all the same: an execution that
+// hangs is being started all the time, and holds no file open that was opened since. The lock is asked for again and
+// again, because who waits for it makes every execution that follows wait as well, and nothing else tells when it is
+// free.
 func withoutForks(do func() error) error {
 	ticker := time.NewTicker(time.Millisecond)
 	defer ticker.Stop()

@@ -37,8 +37,8 @@ func (u *updater) ask(ctx context.Context, f protocol.Fetch) (*protocol.Content,
 	return reply.Content, err
 }
 
-// receive puts on the disk what the first part is of, when all of it has come. A part that comes broken is asked for again. It tells
-// whether there is something new.
+// receive puts on the disk what the first part is of, when all of it has come. A part that comes broken is asked for
+// again. It tells whether there is something new.
 func (u *updater) receive(ctx context.Context, have uint64, first *protocol.Content) (came bool, err error) {
 	var file *incoming
 	defer func() {
@@ -73,7 +73,8 @@ func (u *updater) receive(ctx context.Context, have uint64, first *protocol.Cont
 		case err != nil:
 			return false, err
 		case part == nil || part.Digest != first.Digest:
-			return false, fmt.Errorf("content %d is not offered any more, with %d of %d bytes of it here", first.Version, at, first.Size)
+			return false, fmt.Errorf("content %d is not offered any more, with %d of %d bytes of it here",
+				first.Version, at, first.Size)
 		}
 	}
 }

@@ -38,7 +38,8 @@ func newShop(t *testing.T, dir string) *shop {
 	t.Helper()
 	log, tally := newLogger(t.Output()), newTally()
 	s := &shop{t: t, service: &guestlink.Service{}, updater: &updater{
-		program: dir + "/updater", patience: time.Minute, disk: newDisk(t), agent: newAgent(tally, log), tally: tally, log: log,
+		program: dir + "/updater", patience: time.Minute,
+		disk: newDisk(t), agent: newAgent(tally, log), tally: tally, log: log,
 	}}
 	s.session = newSession(t, s.answer)
 	return s

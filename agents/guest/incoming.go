@@ -34,8 +34,8 @@ func beside(path, what string) string {
 	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+"."+what)
 }
 
-// add writes what comes next. While the file is open no process is started: until its execution is decided, that would hold
-// the file open for writing too, and the kernel reads no content from a file that somebody may write to.
+// add writes what comes next. While the file is open no process is started: until its execution is decided, that would
+// hold the file open for writing too, and the kernel reads no content from a file that somebody may write to.
 func (i *incoming) add(data []byte) error {
 	return withoutForks(func() error {
 		file, err := os.OpenFile(i.part, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)

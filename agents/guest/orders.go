@@ -30,8 +30,8 @@ func newOrders(d *disk, a *agent, t *tally) *orders {
 	}}
 }
 
-// carryOut does each order that was not told in this boot before, and leaves the answer for the next beat, which is then due
-// at once. An order that comes again is answered as it was: the host may not have heard of it.
+// carryOut does each order that was not told in this boot before, and leaves the answer for the next beat, which is
+// then due at once. An order that comes again is answered as it was: the host may not have heard of it.
 func (o *orders) carryOut(list []protocol.Order) {
 	for _, order := range list {
 		o.mu.Lock()

@@ -13,8 +13,8 @@ import (
 )
 
 // An updater asks the host for content and gives it to the agent. What it has, a program of its own says: an agent that
-// refuses that program, or hangs its execution, has cut itself off from the update that would mend it; and so has one in whose
-// load the updater's thread is lost.
+// refuses that program, or hangs its execution, has cut itself off from the update that would mend it; and so has one
+// in whose load the updater's thread is lost.
 type updater struct {
 	program  string
 	patience time.Duration
@@ -62,8 +62,8 @@ func (u *updater) poll(ctx context.Context) {
 	}
 }
 
-// step does a part of a poll that is in the agent's hands, and tells whether it went well. That it did not is noted, and for each
-// stretch of patience for which it hangs.
+// step does a part of a poll that is in the agent's hands, and tells whether it went well. That it did not is noted,
+// and for each stretch of patience for which it hangs.
 func (u *updater) step(doing string, act func() error) (ok bool) {
 	watch(u.patience, act, func(_ time.Duration, err error) {
 		if ok = err == nil; !ok {
@@ -74,8 +74,8 @@ func (u *updater) step(doing string, act func() error) (ok bool) {
 	return ok
 }
 
-// installed executes the updater's program and returns the version of the newest content, 0 when there is none. An error
-// says that the program could not run.
+// installed executes the updater's program and returns the version of the newest content, 0 when there is none. An
+// error says that the program could not run.
 func (u *updater) installed() (uint64, error) {
 	var ends [2]int // of a pipe that no goroutine of Go's waits for: the program has ended before it is read
 	if err := syscall.Pipe2(ends[:], syscall.O_CLOEXEC); err != nil {

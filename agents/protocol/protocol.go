@@ -6,19 +6,15 @@
 package protocol
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
-	"io"
 	"time"
 )
 
 const (
-	// Version is raised when a guest or a host of before would misread what is said now. A guest says its own in Hello. One that
-	// says another than the host's is refused: it is as old, or as new, as its image.
+	// Version is raised when a guest or a host of before would misread what is said now. A guest says its own in Hello.
+	// One that says another than the host's is refused: it is as old, or as new, as its image.
 	Version = 2
 	// MaxLine bounds a request, in bytes: the host reads no further.
 	MaxLine = 64 << 10
@@ -30,15 +26,16 @@ const (
 	MaxPart = 1 << 20
 	// MaxOrders is how many orders a guest has at a time that it has not answered.
 	MaxOrders = 8
-	// Patience is how long an act of the guest's may take before it counts as one that hangs: an execution, or something done to a
-	// file. Each further stretch of it counts again, so that a beat tells of the hang for as long as it lasts.
+	// Patience is how long an act of the guest's may take before it counts as one that hangs: an execution, or
+	// something done to a file. Each further stretch of it counts again, so that a beat tells of the hang for as long
+	// as it lasts.
 	Patience = 10 * time.Second
 	// PortName is the name of the virtio-serial port that carries the protocol.
 	PortName = "org.fleetfall.guest.0"
 )
 
-// What a guest's numbers may be at most, none of them less than zero: more than any guest comes to. A request with one beyond
-// them is refused whole.
+// What a guest's numbers may be at most, none of them less than zero: more than any guest comes to. A request with one
+// beyond them is refused whole.
 const (
 	MaxTime   = 365 * 24 * time.Hour
 	MaxCount  = 1 << 30
@@ -61,9 +58,9 @@ type Request struct {
 	Log      *Log      `json:"log,omitempty"`
 }
 
-// Identify is the first request of a boot: who am I? Up to here a guest has read nothing that is particular to one host,
-// its boot ID included, so that a machine which stands still in this question can be copied: each copy gets an answer of
-// its own, and is another host.
+// Identify is the first request of a boot: who am I? Up to here a guest has read nothing that is particular to one
+// host, its boot ID included, so that a machine which stands still in this question can be copied: each copy gets an
+// answer of its own, and is another host.
 type Identify struct {
 	LogTime time.Duration `json:"log_time_ns"` // a stamp in the kernel's log …
 	LogTSC  uint64        `json:"log_tsc"`     // … and the time-stamp counter at that moment; 0 when that is not known
@@ -165,40 +162,8 @@ type Reply struct {
 	Error   string   `json:"error,omitempty"`   // the request was not understood
 }
 
-// Content is what a host is served, and a part of it. If that has no more of what was asked for, it is from the beginning
-// of what there is now.
-type Content struct {
-	Version uint64 `json:"version"`
-	Path    string `json:"path"`   // of the file that it becomes, from the root of the host's disk
-	Digest  string `json:"digest"` // of the whole: "sha256:" and 64 hexadecimal digits
-	Size    int64  `json:"size"`   // of the whole, in bytes
-
-	Offset int64  `json:"offset,omitempty"` // of Data in the whole
-	Sum    uint32 `json:"sum"`              // CRC-32 of Data, as Ethernet has it
-	Data   []byte `json:"data"`             // MaxPart bytes, or all up to the end
-}
-
-// Sum is Content.Sum of the data.
-func Sum(data []byte) uint32 { return crc32.ChecksumIEEE(data) }
-
-// Check tells what is wrong with a part that was asked for from an offset on, of content that is what its first part said.
-func (c *Content) Check(first *Content, offset int64) error {
-	switch {
-	case c.Version != first.Version || c.Path != first.Path || c.Digest != first.Digest || c.Size != first.Size:
-		return fmt.Errorf("it is of other content: version %d, %s of %d bytes", c.Version, c.Digest, c.Size)
-	case c.Size < 1 || c.Size > MaxContent:
-		return fmt.Errorf("it is of content of %d bytes, at most %d", c.Size, MaxContent)
-	case c.Offset != offset || offset < 0 || offset >= c.Size:
-		return fmt.Errorf("it begins at byte %d of %d", c.Offset, c.Size)
-	case int64(len(c.Data)) != min(MaxPart, c.Size-offset):
-		return fmt.Errorf("it has %d bytes from byte %d of %d on", len(c.Data), offset, c.Size)
-	case c.Sum != Sum(c.Data):
-		return errors.New("its bytes are not those that were sent")
-	}
-	return nil
-}
-
-// Order is something that the guest is to do. It does an ID once a boot, however often it is told, and answers each time.
+// Order is something that the guest is to do. It does an ID once a boot, however often it is told, and answers each
+// time.
 type Order struct {
 	ID   uint64            `json:"id"`
 	Kind string            `json:"kind"`
@@ -217,52 +182,8 @@ type Config struct {
 	Copied   bool          `json:"copied,omitempty"` // the machine that asked goes on as several: this is one of them
 }
 
-// ErrTooLong is returned by a LineReader for a line over its bound; the rest of that line is skipped.
-var ErrTooLong = errors.New("line too long")
-
-// A LineReader reads lines of bounded length and skips what is longer.
-type LineReader struct {
-	r    *bufio.Reader
-	max  int
-	line []byte
-}
-
-// NewLineReader reads lines of at most max bytes from r.
-func NewLineReader(r io.Reader, max int) *LineReader {
-	return &LineReader{r: bufio.NewReaderSize(r, 32<<10), max: max}
-}
-
-// Next returns the next line that is not empty, without its newline. It is good until the next call. An error that wraps ErrTooLong
-// is not final.
-func (l *LineReader) Next() ([]byte, error) {
-	for {
-		line := l.line[:0]
-		size := 0
-		for {
-			part, err := l.r.ReadSlice('\n')
-			size += len(part)
-			if size <= l.max+1 {
-				line = append(line, part...)
-			}
-			if err == nil {
-				break
-			}
-			if !errors.Is(err, bufio.ErrBufferFull) {
-				return nil, err
-			}
-		}
-		l.line = line
-		if size > l.max+1 {
-			return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLong, size-1, l.max)
-		}
-		if line = bytes.TrimSpace(line); len(line) > 0 {
-			return line, nil
-		}
-	}
-}
-
-// Rehearse writes and reads one of each message. What the encoder learns of a type on meeting it, it then knows: a guest
-// that does this before it asks who it is spares each of its copies the work.
+// Rehearse writes and reads one of each message. What the encoder learns of a type on meeting it, it then knows: a
+// guest that does this before it asks who it is spares each of its copies the work.
 func Rehearse() error {
 	request := Request{
 		Identify: &Identify{}, Hello: &Hello{}, Fetch: &Fetch{}, Log: &Log{},

@@ -25,15 +25,15 @@ const (
 
 // An Order is something a host's guest program is asked to do, delivered with the reply to its next request.
 type Order struct {
-	// ID is the order's own within its trial, and counts from 1. An order that is told twice is done once; a boot that ends
-	// before it was answered has the next boot do it. Journals of before there were IDs have none.
+	// ID is the order's own within its trial, and counts from 1. An order that is told twice is done once; a boot that
+	// ends before it was answered has the next boot do it. Journals of before there were IDs have none.
 	ID   uint64            `json:"id,omitempty"`
 	Kind string            `json:"order"`          // what is to be done, as RemoveContent
 	Args map[string]string `json:"args,omitempty"` // what there is to say besides, by the kind's own names
 }
 
-// RemoveContent is the kind of order that deletes the agent's newest content from the persistent disk, as the published remedies of July 2024 did;
-// the agent then starts from the content its image was shipped with.
+// RemoveContent is the kind of order that deletes the agent's newest content from the persistent disk, as the published
+// remedies of July 2024 did; the agent then starts from the content its image was shipped with.
 const RemoveContent = "remove_content"
 
 type (
@@ -52,8 +52,8 @@ type (
 		Host string `json:"host"`
 	}
 	// Serve makes Content what the host's updater finds at its next poll. Content of a host that was served nothing is
-	// what its image holds. Outcome: [Fetched] once the host has all of it. See [Offer]. Journals of before content had a name have
-	// neither path, digest nor size.
+	// what its image holds. Outcome: [Fetched] once the host has all of it. See [Offer]. Journals of before content had
+	// a name have neither path, digest nor size.
 	Serve struct {
 		Host    string `json:"host"`
 		Version uint64 `json:"version"`          // the version inside Content; unique to it within a run

@@ -15,7 +15,7 @@ const (
 	replyTime    = 5 * time.Second // for a guest to take a reply
 	GarbageEvery = time.Second     // at most one Garbage event a host
 	MaxText      = 1 << 10         // bytes of a guest's text in an event
-	GuestRate    = 64 << 10        // bytes a second that a guest may send on average; an honest one sends less than 4 KiB
+	GuestRate    = 64 << 10        // bytes a second that a guest may send on average; an honest one sends 4 KiB at most
 	GuestBurst   = 512 << 10       // bytes that it may send at once
 )
 
@@ -40,7 +40,8 @@ func (c *Channel) Serve(ctx context.Context, conn net.Conn) error {
 		c.broken = true // whatever of a reply came through
 		c.Missed()
 	}
-	lines := protocol.NewLineReader(&throttle{ctx: ctx, r: c.Conn, tokens: GuestBurst, last: time.Now()}, protocol.MaxLine)
+	slowed := &throttle{ctx: ctx, r: c.Conn, tokens: GuestBurst, last: time.Now()}
+	lines := protocol.NewLineReader(slowed, protocol.MaxLine)
 	for {
 		line, err := lines.Next()
 		switch {

@@ -209,7 +209,8 @@ func TestChannelConversation(t *testing.T) {
 	}
 }
 
-// A guest of another version is told what to do, each time that it says hello, and the host once; nothing else of it is heard.
+// A guest of another version is told what to do, each time that it says hello, and the host once; nothing else of it is
+// heard.
 func TestGuestOfAnotherVersion(t *testing.T) {
 	for line, want := range map[string]string{
 		`{"mode":"normal"}`: "version 1 of the protocol, this fleetfall version 2: build the image again with `fleetfall image build tiny`",

@@ -92,7 +92,8 @@ func (c *ConsoleLog) Restart(note string) error {
 func (c *ConsoleLog) Gap() ([]console.Report, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.parser.Flush(), c.keep([]byte("\n[fleetfall: the console was cut for a time, and what it showed then is lost]\n"))
+	const note = "\n[fleetfall: the console was cut for a time, and what it showed then is lost]\n"
+	return c.parser.Flush(), c.keep([]byte(note))
 }
 
 // Settle ends what is being parsed, as when the guest stands still, and returns the crashes that this completes. The

@@ -96,8 +96,8 @@ func (c *Conversation) Take(r protocol.Request) (answer func() (protocol.Reply, 
 	return func() (protocol.Reply, fleet.Happening) { return c.Service.Answer(r) }, ""
 }
 
-// refuse makes the answer to a guest that speaks another version of the protocol, of which it tells once: nothing that such a guest
-// says is to be relied on, and its image is not the subject's doing.
+// refuse makes the answer to a guest that speaks another version of the protocol, of which it tells once: nothing that
+// such a guest says is to be relied on, and its image is not the subject's doing.
 func (c *Conversation) refuse(r protocol.Request) (answer func() (protocol.Reply, fleet.Happening)) {
 	why := fmt.Sprintf("the image's guest speaks version %d of the protocol, this fleetfall version %d: "+
 		"build the image again with `fleetfall image build %s`", max(1, r.Hello.Protocol), protocol.Version, c.Service.Spec.Image)
@@ -119,16 +119,19 @@ func (c *Conversation) tell(r protocol.Request, fresh bool) {
 	case r.Hello != nil && fresh: // a guest that missed the reply says hello again
 		h := r.Hello
 		c.Emit(fleet.Hello{
-			BootID: Clip(r.Boot, MaxText), Mode: fleet.BootMode(Clip(h.Mode, 16)), Architecture: Clip(h.Architecture, 32),
-			ContentVersion: h.ContentVersion, AgentState: Clip(h.AgentState, 32), Uptime: r.Uptime, Kernel: Clip(h.Kernel, 128),
-			Protocol: h.Protocol,
+			BootID: Clip(r.Boot, MaxText), Mode: fleet.BootMode(Clip(h.Mode, 16)),
+			Architecture: Clip(h.Architecture, 32), ContentVersion: h.ContentVersion,
+			AgentState: Clip(h.AgentState, 32), Uptime: r.Uptime, Kernel: Clip(h.Kernel, 128), Protocol: h.Protocol,
 		})
 		c.Hello()
 	case r.Beat != nil:
 		// What happened comes before the beat that tells of it: who judges the host by the beat then knows all of it.
 		b := r.Beat
 		for _, t := range b.Threats {
-			c.Emit(fleet.Threat{ID: t.ID, What: Clip(t.What, 64), Blocked: t.Blocked, Reported: t.Reported, Latency: t.Latency, Inherited: t.Inherited})
+			c.Emit(fleet.Threat{
+				ID: t.ID, What: Clip(t.What, 64), Blocked: t.Blocked, Reported: t.Reported, Latency: t.Latency,
+				Inherited: t.Inherited,
+			})
 		}
 		for _, f := range b.Refusals {
 			c.Emit(fleet.ContentRefused{Version: f.Version, Reason: Clip(f.Reason, MaxText)})

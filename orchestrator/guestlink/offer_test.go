@@ -54,7 +54,8 @@ func TestContentComesInParts(t *testing.T) {
 	}
 }
 
-// Whoever asks for more of what is not served any more, or for more than there is, gets the first part of what there is.
+// Whoever asks for more of what is not served any more, or for more than there is, gets the first part of what there
+// is.
 func TestFetchOfWhatThereIsNot(t *testing.T) {
 	s := &Service{}
 	if part, _ := fetch(s, protocol.Fetch{Digest: "", Offset: 7}); part != nil {
@@ -103,6 +104,7 @@ func TestContentThatNobodyCanBeServed(t *testing.T) {
 
 // FuzzPart: whatever is asked for, what comes is a part of what is served, and no more than that is copied.
 func FuzzPart(f *testing.F) {
+	f.Add(uint32(0), uint64(4), true, int64(0))
 	f.Add(uint32(1), uint64(4), true, int64(0))
 	f.Add(uint32(3*protocol.MaxPart), uint64(4), true, int64(protocol.MaxPart))
 	f.Add(uint32(protocol.MaxPart+1), uint64(5), true, int64(1))

@@ -28,9 +28,11 @@ func CheckTell(a fleet.Tell) error {
 	}
 	switch {
 	case a.ID == 0 || a.Order.Kind == "":
-		return fmt.Errorf("tell %s to %q as order %d: want a kind, and a number from 1: %w", a.Host, a.Order.Kind, a.ID, fleet.ErrUnsupported)
+		return fmt.Errorf("tell %s to %q as order %d: want a kind, and a number from 1: %w",
+			a.Host, a.Order.Kind, a.ID, fleet.ErrUnsupported)
 	case size > maxOrder:
-		return fmt.Errorf("tell %s order %d: it has %d bytes, at most %d: %w", a.Host, a.ID, size, maxOrder, fleet.ErrUnsupported)
+		return fmt.Errorf("tell %s order %d: it has %d bytes, at most %d: %w",
+			a.Host, a.ID, size, maxOrder, fleet.ErrUnsupported)
 	}
 	return nil
 }
@@ -61,8 +63,8 @@ func (o *orders) give() (list []protocol.Order) {
 	return list
 }
 
-// recall makes orders wait again that were given and not answered: to an earlier boot, or in an answer that may be lost. A boot
-// that gets one twice does it once, and only its first answer is told.
+// recall makes orders wait again that were given and not answered: to an earlier boot, or in an answer that may be
+// lost. A boot that gets one twice does it once, and only its first answer is told.
 func (o *orders) recall() { o.waiting, o.given = append(o.given, o.waiting...), nil }
 
 // done takes the answer to an order, which may have been recalled meanwhile; false when no such order is open.

@@ -21,7 +21,8 @@ func ids(list []protocol.Order) (ids []uint64) {
 	return ids
 }
 
-// However often an order is told, and however often it is recalled, it is given until it is answered, and not after that.
+// However often an order is told, and however often it is recalled, it is given until it is answered, and not after
+// that.
 func TestOrdersAreGivenUntilAnswered(t *testing.T) {
 	var o orders
 	tell := func(id uint64) {

@@ -12,7 +12,8 @@ import (
 // A Service is what a host's guest is given when it asks: it outlives the host's boots.
 type Service struct {
 	Spec fleet.HostSpec
-	Self func() (now time.Time, entropy []byte) // what a guest is to believe that asks who it is; nil for the machine's own
+	// Self is what a guest is to believe that asks who it is; nil for this machine's own.
+	Self func() (now time.Time, entropy []byte)
 
 	mu     sync.Mutex
 	offer  fleet.Serve // without Content there is none
@@ -30,8 +31,8 @@ func (s *Service) Serve(a fleet.Serve) error {
 	return nil
 }
 
-// Tell has an order go with the next reply, unless it was told before. Its error is one of [CheckTell], or says that too many
-// wait.
+// Tell has an order go with the next reply, unless it was told before. Its error is one of [CheckTell], or says that
+// too many wait.
 func (s *Service) Tell(a fleet.Tell) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -8,20 +8,17 @@ import (
 	"slices"
 	"time"
 
-	"github.com/fleetfall/fleetfall/agents/architecture"
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/backend"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 )
-
-// Name is what scenarios call this backend.
-const Name = "libvirt"
 
 const (
 	maxHosts = 500 // of a fleet, on each machine
 
-	// What a host takes, in bytes, where nothing is known of it yet: QEMU beside the guest's memory, on the safe side, and
-	// a disk like that of the tiny image.
+	// What a host takes, in bytes, where nothing is known of it yet: QEMU beside the guest's memory, on the safe
+	// side, and a disk like that of the tiny image.
 	assumedOverhead = 96 << 20
 	assumedDisk     = 16 << 20
 
@@ -33,7 +30,7 @@ const (
 // Driver is the backend whose hosts are virtual machines.
 func Driver() backend.Driver {
 	return backend.Driver{
-		Name: Name, MaxHosts: maxHosts, Images: true, DumpTime: DumpTime,
+		Name: Name, MaxHosts: maxHosts, Images: true, DumpTime: vm.DumpTime,
 		Has:     append(can(), fleet.CanKeepTime(fleet.WallClock), fleet.CanKeepTime(fleet.VirtualClock), fleet.CanUseNodes),
 		Open:    openTestbed,
 		Machine: thisMachine,
@@ -42,41 +39,6 @@ func Driver() backend.Driver {
 		},
 		Leftovers: left, Collect: removeLeft,
 	}
-}
-
-// can lists what VMs can do on either clock.
-func can() []fleet.Capability {
-	has := []fleet.Capability{
-		fleet.CanBoot(fleet.Normal), fleet.CanBoot(fleet.Safe), fleet.CanOrder(fleet.RemoveContent),
-		fleet.CanTakeOops(fleet.OopsPanic), fleet.CanTakeOops(fleet.OopsKill), fleet.CanDumpMemory,
-	}
-	for _, action := range []string{"boot", "reset", "power_off", "serve", "tell"} {
-		has = append(has, fleet.CanDo(action))
-	}
-	for _, name := range architecture.Names() {
-		has = append(has, fleet.CanRun(name))
-	}
-	return has
-}
-
-// refuse tells why no VM can carry an action out; nil when one can.
-func refuse(a fleet.Action) error {
-	if missing := fleet.Missing(can(), fleet.Needed(a)); len(missing) > 0 {
-		return fmt.Errorf("%s: VMs cannot %s: %w", a.Target(), missing[0].Words(), fleet.ErrUnsupported)
-	}
-	return nil
-}
-
-// capsOf is what fleets on these machines can do whose guests' instructions are executed by this accelerator.
-func capsOf(machines Machines, clock fleet.Clock, accelerator string) fleet.Caps {
-	c := fleet.Caps{Backend: Name, Accelerator: accelerator, Clock: clock, Has: append(can(), fleet.CanKeepTime(clock))}
-	if clock == fleet.VirtualClock {
-		c.Lookahead, c.Tolerance = Lookahead, Tolerance
-	}
-	if machines[0].cfg.Node != "" {
-		c.Has = append(c.Has, fleet.CanUseNodes)
-	}
-	return c
 }
 
 // thisMachine describes this machine, with the room that there is for disks.
@@ -149,7 +111,7 @@ func (t *testbed) Close(ctx context.Context) error {
 
 // Caps implements backend.Backend.
 func (t *testbed) Caps() fleet.Caps {
-	return capsOf(t.machines, t.clock, t.machines[0].Facts().Accelerator.Name)
+	return capsOf(t.machines.named(), t.clock, t.machines[0].Facts().Accelerator.Name)
 }
 
 // Prepare implements backend.Backend: it finds out, on each machine, how guests' instructions are executed, and
@@ -269,7 +231,7 @@ func (t *testbed) Reserve(ctx context.Context, admit func([]admission.Machine) (
 // NewFleet implements backend.Backend.
 func (t *testbed) NewFleet(_ context.Context, cfg backend.FleetConfig) (fleet.Fleet, error) {
 	deadlines := t.deadlines(cfg.Hosts)
-	return t.machines.NewFleet(FleetConfig{
+	return t.machines.NewFleet(vm.FleetConfig{
 		Cell: cfg.Name, Clock: t.clock, Seed: cfg.Seed, Hosts: cfg.Hosts, Images: t.Images, ConsoleDir: cfg.ConsoleDir,
 		HelloTimeout: deadlines.Hello, FirstByte: deadlines.FirstByte, Liveness: cfg.Liveness,
 	})

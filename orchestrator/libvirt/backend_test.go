@@ -8,11 +8,12 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/backend"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 )
 
 // TestChooseClock: what is asked for, and else what there can be.
 func TestChooseClock(t *testing.T) {
-	one, several := Machines{{site: &site{local: &storage.Local{}}}}, Machines{{}, {}}
+	one, several := Machines{{site: &vm.Site{Local: &storage.Local{}}}}, Machines{{}, {}}
 	for _, c := range []struct {
 		name     string
 		asked    fleet.Clock

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 )
 
 // TestCrashDump on either clock: of the first panic alone, and whatever comes in its way is said and no failure.
@@ -19,13 +20,13 @@ func TestCrashDump(t *testing.T) {
 			if clock == fleet.VirtualClock {
 				prepareVirtual(t, h, tiny)
 			}
-			r := start(t, h, tiny, 3, func(c *FleetConfig) {
+			r := start(t, h, tiny, 3, func(c *vm.FleetConfig) {
 				c.Clock = clock
 				for i := range c.Hosts {
 					c.Hosts[i].Architecture, c.Hosts[i].CrashDump = "kernel", true
 				}
 			})
-			inTheWay := filepath.Join(r.consoles, "host-1", dumpFile, "in the way")
+			inTheWay := filepath.Join(r.consoles, "host-1", vm.DumpFile, "in the way")
 			if err := os.MkdirAll(inTheWay, 0o755); err != nil {
 				t.Fatal(err)
 			}
@@ -69,17 +70,17 @@ func TestCrashDump(t *testing.T) {
 	}
 }
 
-// expectDump reads from the kernel's log in a host's dump what its console says of the agent's crash, and what it does not say:
-// a kernel that is quiet keeps how it booted to itself.
+// expectDump reads from the kernel's log in a host's dump what its console says of the agent's crash, and what it
+// does not say: a kernel that is quiet keeps how it booted to itself.
 func expectDump(t *testing.T, r *run, host string, p fleet.Panic) {
 	t.Helper()
 	if p.Function == "" {
 		t.Errorf("%s: the panic has no cause: %+v", host, p)
 	}
-	if info, err := os.Stat(filepath.Join(r.consoles, host, dumpFile)); err != nil || info.Size() < 96<<20 {
+	if info, err := os.Stat(filepath.Join(r.consoles, host, vm.DumpFile)); err != nil || info.Size() < 96<<20 {
 		t.Errorf("%s: dump %v, %v", host, info, err)
 	}
-	text, err := os.ReadFile(filepath.Join(r.consoles, host, kernelLogFile))
+	text, err := os.ReadFile(filepath.Join(r.consoles, host, vm.KernelLogFile))
 	if err != nil {
 		t.Error(err)
 		return

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -15,7 +16,7 @@ func life(t *testing.T, h *Hypervisor, image vmimages.Image, d time.Duration, co
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	f, err := h.NewFleet(FleetConfig{
+	f, err := h.NewFleet(vm.FleetConfig{
 		Cell: t.Name(), Clock: fleet.VirtualClock, Seed: 5, Images: map[string]vmimages.Image{image.Name: image},
 		Hosts: []fleet.HostSpec{{
 			Name: "host", Architecture: "kernel", Image: image.Name, MemoryBytes: 96 << 20, Cold: cold,

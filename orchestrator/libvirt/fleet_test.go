@@ -20,13 +20,14 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
 func TestLifeOfAFleet(t *testing.T) {
 	_, hostile := images(t)
 	h := open(t)
-	r := start(t, h, hostile, 4, func(c *FleetConfig) { c.MaxBoots = 2 })
+	r := start(t, h, hostile, 4, func(c *vm.FleetConfig) { c.MaxBoots = 2 })
 	for i := range 4 {
 		r.do(fleet.Boot{Host: fmt.Sprintf("host-%d", i), Mode: fleet.Normal})
 	}
@@ -171,7 +172,7 @@ func TestHostileGuest(t *testing.T) {
 
 func TestNoHelloInTime(t *testing.T) {
 	_, hostile := images(t)
-	r := start(t, open(t), hostile, 1, func(c *FleetConfig) { c.HelloTimeout = 50 * time.Millisecond })
+	r := start(t, open(t), hostile, 1, func(c *vm.FleetConfig) { c.HelloTimeout = 50 * time.Millisecond })
 	r.do(fleet.Boot{Host: "host-0", Mode: fleet.Normal})
 	if failed := await[fleet.BootFailed](r, "host-0"); failed.Reason != "no hello within 50ms" {
 		t.Errorf("%+v", failed)
@@ -211,24 +212,24 @@ func TestCloseWhileCreating(t *testing.T) {
 	_, hostile := images(t)
 	h := open(t)
 	name := qemu.DomainPrefix(h.cfg.RunID) + "1-host-0"
-	disk, err := h.site.files.Overlay(t.Context(), name+template.DiskSuffix, "raw", hostile.Disk, hostile.DiskSize)
+	disk, err := h.site.Files.Overlay(t.Context(), name+template.DiskSuffix, "raw", hostile.Disk, hostile.DiskSize)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := kindOf(likeness(hostile, "none"), fleet.WallClock, fleet.Normal).guest(hostile, TCG).domain(name, name, disk)
+	d := vm.KindOf(likeness(hostile, "none"), fleet.WallClock, fleet.Normal).Guest(hostile, TCG).Domain(name, name, disk)
 	closed, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := h.site.createMachine(closed, d, nil, listener{hear: func(*machine, news) {}}); !errors.Is(err, context.Canceled) {
+	if _, err := h.site.CreateMachine(closed, d, nil, vm.Listener{Hear: func(*vm.Machine, vm.News) {}}); !errors.Is(err, context.Canceled) {
 		t.Errorf("it is made: %v", err)
 	}
-	err = h.site.line.Call(t.Context(), "look for it", connect.CallTime, func(l *golibvirt.Libvirt) error {
+	err = h.site.Line.Call(t.Context(), "look for it", connect.CallTime, func(l *golibvirt.Libvirt) error {
 		_, err := l.DomainLookupByName(name)
 		return err
 	})
 	if !connect.IsGone(err) {
 		t.Errorf("it is left: %v", err)
 	}
-	words, err := os.ReadFile(filepath.Join(h.site.work.Path, "h/libvirt/qemu/log", name+".log"))
+	words, err := os.ReadFile(filepath.Join(h.site.Work.Path, "h/libvirt/qemu/log", name+".log"))
 	if err != nil || !strings.Contains(string(words), "-name guest="+name+",") {
 		t.Errorf("there was no QEMU: %v", err)
 	}
@@ -265,7 +266,7 @@ func TestDaemonLost(t *testing.T) {
 	r.do(fleet.Boot{Host: "host-0", Mode: fleet.Normal})
 	await[fleet.Hello](r, "host-0")
 	// It cannot be started again: its settings are gone.
-	if err := os.RemoveAll(filepath.Join(h.site.work.Path, "c")); err != nil {
+	if err := os.RemoveAll(filepath.Join(h.site.Work.Path, "c")); err != nil {
 		t.Fatal(err)
 	}
 	if err := unix.Kill(h.daemon.Process.PID, unix.SIGKILL); err != nil {
@@ -324,7 +325,7 @@ func TestConform(t *testing.T) {
 			fleettest.Conform(t, fleettest.Backend{
 				Shipped: tiny.Lock.ContentVersion,
 				New: func(t *testing.T, specs []fleet.HostSpec) fleet.Fleet {
-					f, err := h.NewFleet(FleetConfig{
+					f, err := h.NewFleet(vm.FleetConfig{
 						Cell: t.Name(), Clock: clock, Hosts: specs, Images: map[string]vmimages.Image{"tiny": tiny}, ConsoleDir: t.TempDir(),
 					})
 					if err != nil {
@@ -347,7 +348,7 @@ func TestConform(t *testing.T) {
 // The image as shipped, and what the testbed is for: signed content that takes the kernel agent's host down.
 func TestTinyImage(t *testing.T) {
 	tiny, _ := images(t)
-	r := start(t, open(t), tiny, 2, func(c *FleetConfig) {
+	r := start(t, open(t), tiny, 2, func(c *vm.FleetConfig) {
 		c.Hosts[0].Architecture, c.Hosts[1].Architecture = "kernel", "user"
 	})
 	for i := range 2 {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/internal/capability"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 )
 
 // smallDisk mounts a file system of this size for work directories and returns where.
@@ -109,7 +110,7 @@ func TestNoRoomForTheTemplate(t *testing.T) {
 	if p := prepare(t, h, tiny, "user"); p.Copies || !strings.Contains(p.Reason, "make template: ") {
 		t.Errorf("%+v", p)
 	}
-	r := start(t, h, tiny, 2, func(c *FleetConfig) { c.Hosts[0].Architecture, c.Hosts[1].Architecture = "user", "user" })
+	r := start(t, h, tiny, 2, func(c *vm.FleetConfig) { c.Hosts[0].Architecture, c.Hosts[1].Architecture = "user", "user" })
 	booting, _ := r.bootAll(2)
 	if booting["host-0"].Cloned || booting["host-1"].Cloned {
 		t.Errorf("copies of nothing: %v", booting)
@@ -122,7 +123,7 @@ func TestDiskFillsUp(t *testing.T) {
 	tiny, _ := images(t)
 	root := smallDisk(t, "8m")
 	h := open(t, func(c *Config) { c.WorkRoot = root })
-	r := start(t, h, tiny, 1, func(c *FleetConfig) { c.Hosts[0].Architecture = "user" })
+	r := start(t, h, tiny, 1, func(c *vm.FleetConfig) { c.Hosts[0].Architecture = "user" })
 	r.bootAll(1)
 	ballast := fill(t, root)
 	r.do(fleet.Offer(2, channelFile(t, 2, "none")).To("host-0"))

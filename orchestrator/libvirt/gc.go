@@ -19,6 +19,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemon"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 )
 
@@ -80,7 +81,8 @@ func collect(ctx context.Context, l Leftover, log zerolog.Logger) error {
 	return os.RemoveAll(l.Dir)
 }
 
-// collectAt destroys every domain of a run that a daemon has and, where its machine is another one, removes the run's files.
+// collectAt destroys every domain of a run that a daemon has and, where its machine is another one, removes the run's
+// files.
 func collectAt(ctx context.Context, c *connect.Connection, store, runID string) error {
 	var domains []golibvirt.Domain
 	err := c.Call(ctx, "list domains", connect.CallTime, func(l *golibvirt.Libvirt) (err error) {
@@ -103,7 +105,7 @@ func collectAt(ctx context.Context, c *connect.Connection, store, runID string) 
 	if c.URI().Remote {
 		s, err := storage.OpenStore(ctx, c, store)
 		if err == nil {
-			err = s.RemoveAll(ctx, func(name string) bool { return ofRun(name, runID) })
+			err = s.RemoveAll(ctx, func(name string) bool { return vm.OfRun(name, runID) })
 		}
 		errs = append(errs, err)
 	}

@@ -19,12 +19,13 @@ import (
 	"github.com/fleetfall/fleetfall/internal/process"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
-// ownerEnv makes this test binary play the run that is killed: it holds the work root, run ID, kernel, initramfs, disk and
-// results directory.
+// ownerEnv makes this test binary play the run that is killed: it holds the work root, run ID, kernel, initramfs,
+// disk and results directory.
 const ownerEnv = "FLEETFALL_TEST_OWNER"
 
 // TestOwnerProcess is no test: TestCollect starts it as the process that it kills.
@@ -203,7 +204,7 @@ func TestCloseOutOfTime(t *testing.T) {
 		}
 		left, ends = append(left, cmd), append(ends, stdin.Close)
 	}
-	h := &Hypervisor{cfg: cfg, site: &site{work: w}}
+	h := &Hypervisor{cfg: cfg, site: &vm.Site{Work: w}}
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := h.Close(over); !errors.Is(err, context.Canceled) {

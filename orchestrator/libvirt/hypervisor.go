@@ -1,9 +1,9 @@
 // Package libvirt runs a fleet's hosts as virtual machines under libvirt and QEMU.
 //
 // A [Hypervisor] is one connection to a libvirt daemon, private unless a URI names another, and a work directory that
-// holds everything a run needs while it lives. A fleet made by it is a set of transient domains, each with a disk
-// overlay of its own, a serial console that this package reads and a virtio-serial channel on which the guest asks and
-// this package answers. One goroutine per host owns the host's state; others only feed it.
+// holds everything a run needs while it lives. A fleet made by it is a set of transient domains, each with a disk of
+// its own, a serial console that is read and a link on which the guest asks and is answered. What is below internal
+// knows nothing of it: internal/vm is one VM, internal/wall and internal/virtual are fleets of them on either clock.
 //
 // What a run leaves when it is killed is found and removed by [Collect].
 package libvirt
@@ -27,6 +27,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 )
 
@@ -50,7 +51,7 @@ type Hypervisor struct {
 	uri    daemonuri.URI
 	daemon *daemon.Daemon // nil when the daemon is not ours
 	shelf  template.Shelf
-	site   *site
+	site   *vm.Site
 
 	mu    sync.Mutex
 	facts Facts
@@ -62,7 +63,7 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 	if !workdir.ValidRunID(cfg.RunID) {
 		return nil, fmt.Errorf("open hypervisor: run ID %q: want 6 to 16 lower-case letters and digits", cfg.RunID)
 	}
-	h = &Hypervisor{cfg: cfg, site: newSite(cfg.Node, cfg.RunID, cfg.URI == "", cfg.Log)}
+	h = &Hypervisor{cfg: cfg, site: vm.NewSite(cfg.Node, cfg.RunID, cfg.URI == "", cfg.Log)}
 	if cfg.URI != "" {
 		if h.uri, err = daemonuri.Parse(cfg.URI); err != nil {
 			return nil, err
@@ -82,35 +83,43 @@ func Open(ctx context.Context, cfg Config) (h *Hypervisor, err error) {
 	}()
 	if cfg.URI == "" {
 		if err = qemu.Orphans.Adopt(); err != nil {
-			h.site.log.Warn().Err(err).Msg("how a QEMU ends will not be known")
+			h.site.Log.Warn().Err(err).Msg("how a QEMU ends will not be known")
 		}
 	}
-	if h.site.work, err = workdir.Create(cfg.work()); err != nil {
+	if h.site.Work, err = workdir.Create(cfg.work()); err != nil {
 		return h, err
 	}
-	h.site.account = h.site.work.Account
+	h.site.Account = h.site.Work.Account
 	conn, err := h.connect(ctx)
 	if err != nil {
 		return h, err
 	}
-	h.site.line = connect.NewLifeline(conn, h.connect, cfg.Reconnect, h.site.log.With().Str("node", cfg.Node).Logger())
+	h.site.Line = connect.NewLifeline(conn, h.connect, cfg.Reconnect, h.site.Log.With().Str("node", cfg.Node).Logger())
 	if h.uri.Remote {
-		files, err := storage.OpenRemote(ctx, h.site.line, cfg.Store)
+		files, err := storage.OpenRemote(ctx, h.site.Line, cfg.Store)
 		if err != nil {
 			return h, err
 		}
 		shelf := template.NewNotes(files, cfg.RunID)
-		h.site.files, h.shelf, h.site.place = files, shelf, newThere(files, shelf, h.site.line, cfg.RunID)
+		h.site.Files, h.shelf, h.site.Place = files, shelf, vm.NewThere(files, shelf, h.site.Line, cfg.RunID)
 	} else {
 		if h.daemon == nil {
 			if err = h.serve(ctx, conn); err != nil {
 				return h, err
 			}
 		}
-		h.site.local = storage.NewLocal(h.site.work, h.site.account)
-		h.site.files, h.shelf, h.site.place = h.site.local, template.NewCache(cfg.Cache, h.site.local), newHere(h.site.work, h.site.account)
+		h.site.Local = storage.NewLocal(h.site.Work, h.site.Account)
+		h.site.Files, h.site.Place = h.site.Local, vm.NewHere(h.site.Work, h.site.Account)
+		h.shelf = template.NewCache(cfg.Cache, h.site.Local)
 	}
-	return h, h.learnFacts(ctx)
+	if h.facts, h.site.CPUs, err = learn(ctx, h.site.Line, h.site.Place.Facts()); err != nil {
+		return h, fmt.Errorf("open hypervisor: %w", err)
+	}
+	h.facts.Node, h.facts.URI = cfg.Node, cfg.URI
+	if h.daemon != nil {
+		h.facts.URI, h.facts.Private = h.daemon.URI(), true
+	}
+	return h, nil
 }
 
 // work is the work directory of a run.
@@ -124,27 +133,27 @@ func (cfg Config) work() workdir.Options {
 
 // serve lets in whom a daemon that is not ours runs QEMU as.
 func (h *Hypervisor) serve(ctx context.Context, conn *connect.Connection) (err error) {
-	if h.site.account, err = conn.Account(ctx); err != nil {
+	if h.site.Account, err = conn.Account(ctx); err != nil {
 		return fmt.Errorf("open hypervisor: whose daemon is it: %w", err)
 	}
-	if err := h.site.work.Admit(h.site.account); err != nil {
+	if err := h.site.Work.Admit(h.site.Account); err != nil {
 		return fmt.Errorf("open hypervisor: %w", err)
 	}
 	return nil
 }
 
 // Local tells whether the VMs run on this machine.
-func (h *Hypervisor) Local() bool { return h.site.local != nil }
+func (h *Hypervisor) Local() bool { return h.site.Local != nil }
 
 // CPUs is how many the machine has.
-func (h *Hypervisor) CPUs() int { return h.site.cpus }
+func (h *Hypervisor) CPUs() int { return h.site.CPUs }
 
 // connect connects to the daemon, after starting it when it is private and does not run.
 func (h *Hypervisor) connect(ctx context.Context) (*connect.Connection, error) {
 	uri := h.cfg.URI
 	if uri == "" {
 		if h.daemon == nil || h.daemon.Ended() {
-			d, err := daemon.Start(ctx, h.site.work.Path, h.site.work.Users(), h.site.account)
+			d, err := daemon.Start(ctx, h.site.Work.Path, h.site.Work.Users(), h.site.Account)
 			if err != nil {
 				return nil, err
 			}
@@ -152,7 +161,7 @@ func (h *Hypervisor) connect(ctx context.Context) (*connect.Connection, error) {
 		}
 		uri = h.daemon.URI()
 	}
-	conn, err := connect.Open(ctx, uri, h.site.work.Ours(""), h.daemonGone())
+	conn, err := connect.Open(ctx, uri, h.site.Work.Ours(""), h.daemonGone())
 	if err != nil {
 		if h.daemon != nil {
 			err = fmt.Errorf("%w\n%s", err, h.daemon.LastWords())
@@ -167,16 +176,16 @@ func (h *Hypervisor) connect(ctx context.Context) (*connect.Connection, error) {
 
 // Machine describes the machine as it is now.
 func (h *Hypervisor) Machine(ctx context.Context) (admission.Machine, error) {
-	m, err := h.site.place.machine(ctx)
+	m, err := h.site.Place.Machine(ctx)
 	if err != nil {
 		return m, fmt.Errorf("look at machine %s: %w", h.cfg.Node, err)
 	}
-	m.Name, m.CPUs = h.cfg.Node, h.site.cpus
+	m.Name, m.CPUs = h.cfg.Node, h.site.CPUs
 	if h.daemon == nil {
 		m.Files = 0 // only a daemon of our own is known to have our limit on open files
 	}
 	// The daemon knows its machine by the hardware's UUID, however it is reached.
-	err = h.site.line.Call(ctx, "ask for the machine's UUID", connect.CallTime, func(l *golibvirt.Libvirt) error {
+	err = h.site.Line.Call(ctx, "ask for the machine's UUID", connect.CallTime, func(l *golibvirt.Libvirt) error {
 		text, err := l.ConnectGetCapabilities()
 		if err != nil {
 			return err
@@ -202,7 +211,7 @@ func (h *Hypervisor) daemonGone() <-chan struct{} {
 // idempotent; after an error because ctx ended, it can be called again to finish.
 func (h *Hypervisor) Close(ctx context.Context) error {
 	var errs []error
-	for _, f := range h.site.close() {
+	for _, f := range h.site.Close() {
 		errs = append(errs, f.Close(ctx))
 	}
 	return errors.Join(append(errs, h.release(ctx))...)
@@ -211,35 +220,44 @@ func (h *Hypervisor) Close(ctx context.Context) error {
 // release gives back everything but fleets, in the reverse order of Open.
 func (h *Hypervisor) release(ctx context.Context) error {
 	var errs []error
-	abandoned := h.uri.Remote && h.site.line != nil && h.site.line.Reason() != nil
-	if h.site.place != nil && !abandoned {
-		if err := h.site.place.close(ctx); err != nil {
+	abandoned := h.uri.Remote && h.site.Line != nil && h.site.Line.Reason() != nil
+	if h.site.Place != nil && !abandoned {
+		if err := h.site.Place.Close(ctx); err != nil {
 			errs = append(errs, err)
 		} else {
-			h.site.place = nil // Close may be called again, when there is no connection any more
+			h.site.Place = nil // Close may be called again, when there is no connection any more
 		}
 	}
-	if h.site.line != nil {
-		errs = append(errs, h.site.line.Close(ctx))
+	if h.site.Line != nil {
+		errs = append(errs, h.site.Line.Close(ctx))
 	}
 	if h.daemon != nil {
 		errs = append(errs, h.daemon.Stop(ctx))
 	}
 	if abandoned {
 		// The work directory stays, and says where to look: fleetfall gc does so once this process has ended.
-		h.site.log.Warn().Str("node", h.cfg.Node).Str("uri", h.cfg.URI).
+		h.site.Log.Warn().Str("node", h.cfg.Node).Str("uri", h.cfg.URI).
 			Msg("the machine was given up with hosts on it; fleetfall gc removes them once it can be reached")
 		return errors.Join(errs...)
 	}
-	if h.site.work != nil {
-		// No VM is left unless its end failed above: then this ends it the hard way, on this machine. By the work directory alone
-		// fleetfall gc finds what stays in spite of that.
-		err := qemu.EndAll(ctx, h.site.work.Path, h.cfg.RunID)
-		left := h.uri.Remote && h.site.used()
+	if h.site.Work != nil {
+		// No VM is left unless its end failed above: then this ends it the hard way, on this machine. By the work
+		// directory alone fleetfall gc finds what stays in spite of that.
+		err := qemu.EndAll(ctx, h.site.Work.Path, h.cfg.RunID)
+		left := h.uri.Remote && h.site.Used()
 		if err == nil && !left {
-			err = h.site.work.Remove()
+			err = h.site.Work.Remove()
 		}
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// Facts tells what the VMs run on.
+func (h *Hypervisor) Facts() Facts {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	f := h.facts
+	f.CommandLine = h.site.Ran()
+	return f
 }

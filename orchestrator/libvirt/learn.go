@@ -7,6 +7,7 @@ import (
 	golibvirt "github.com/digitalocean/go-libvirt"
 
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 )
 
 // Facts is what a run's provenance tells of the hypervisor.
@@ -23,44 +24,26 @@ type Facts struct {
 	CommandLine []string    `json:"command_line,omitempty"` // of the first QEMU that ran
 }
 
-func (h *Hypervisor) learnFacts(ctx context.Context) error {
+// learn asks a daemon, and sees, what there is to know of the machine, and how many CPUs it has.
+func learn(ctx context.Context, line *connect.Lifeline, seen vm.MachineFacts) (f Facts, cpus int, err error) {
 	var library, hypervisor uint64
-	var cpus int32
 	// The first question of all: a daemon that has just started asks QEMU itself what it can do before it answers.
-	err := h.site.line.Call(ctx, "ask for versions", connect.CreateTime, func(l *golibvirt.Libvirt) (err error) {
+	err = line.Call(ctx, "ask for versions", connect.CreateTime, func(l *golibvirt.Libvirt) (err error) {
 		if library, err = l.ConnectGetLibVersion(); err == nil {
 			hypervisor, err = l.ConnectGetVersion()
 		}
 		if err == nil {
-			_, _, cpus, _, _, _, _, _, err = l.NodeGetInfo()
+			var n int32
+			_, _, n, _, _, _, _, _, err = l.NodeGetInfo()
+			cpus = max(1, int(n))
 		}
 		return err
 	})
-	if err != nil {
-		return fmt.Errorf("open hypervisor: %w", err)
-	}
-	h.site.cpus = max(1, int(cpus))
-	uri := h.cfg.URI
-	if h.daemon != nil {
-		uri = h.daemon.URI()
-	}
-	seen := h.site.place.facts()
-	h.facts = Facts{
-		Node: h.cfg.Node, URI: uri, Account: seen.account, Private: h.daemon != nil, Libvirt: version(library), QEMU: version(hypervisor),
-		Kernel: seen.kernel, CPU: seen.cpu,
+	return Facts{
+		Account: seen.Account, Libvirt: version(library), QEMU: version(hypervisor), Kernel: seen.Kernel, CPU: seen.CPU,
 		Accelerator: Accelerator{Name: TCG, Reason: "not probed"},
-	}
-	return nil
+	}, cpus, err
 }
 
 // version writes libvirt's number for a version, major*1,000,000 + minor*1,000 + release, as text.
 func version(n uint64) string { return fmt.Sprintf("%d.%d.%d", n/1e6, n/1e3%1e3, n%1e3) }
-
-// Facts tells what the VMs run on.
-func (h *Hypervisor) Facts() Facts {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	f := h.facts
-	f.CommandLine = h.site.ran()
-	return f
-}

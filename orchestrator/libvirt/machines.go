@@ -6,47 +6,63 @@ import (
 	"fmt"
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/virtual"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/wall"
 )
+
+// FleetConfig describes a fleet.
+type FleetConfig = vm.FleetConfig
+
+// DumpTime bounds the dump of one host's memory, from when it is its turn. While a fleet closes, dumps that are due
+// are made.
+const DumpTime = vm.DumpTime
 
 // Machines are what a fleet's hosts are spread over, by the node that each host's spec names.
 type Machines []*Hypervisor
 
 // NewFleet makes a fleet of VMs on this machine alone; see Machines.NewFleet.
-func (h *Hypervisor) NewFleet(cfg FleetConfig) (fleet.Fleet, error) { return Machines{h}.NewFleet(cfg) }
+func (h *Hypervisor) NewFleet(cfg vm.FleetConfig) (fleet.Fleet, error) {
+	return Machines{h}.NewFleet(cfg)
+}
 
 // NewFleet makes a fleet of VMs that are off. It checks all that can be checked before a boot. The accelerator is what
 // each machine's last Probe found, emulation if there was none.
-func (m Machines) NewFleet(cfg FleetConfig) (fleet.Fleet, error) { return m.newVMs(cfg) }
+func (m Machines) NewFleet(cfg vm.FleetConfig) (fleet.Fleet, error) { return m.newVMs(cfg) }
 
 // vms are a fleet of either kind.
 type vms interface {
 	fleet.Fleet
-	domainOf(host string) string // what libvirt calls a host
+	DomainOf(host string) string // what libvirt calls a host
 }
 
-func (m Machines) newVMs(cfg FleetConfig) (vms, error) {
+func (m Machines) newVMs(cfg vm.FleetConfig) (vms, error) {
 	if cfg.Clock != fleet.VirtualClock {
 		return m.newFleet(cfg, "")
 	}
-	if err := check(m.sites(), cfg); err != nil {
+	if err := vm.Check(m.sites(), cfg); err != nil {
 		return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
 	}
 	if err := m.CanCount(); err != nil {
 		return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
 	}
-	return newVirtualFleet(m[0].site, cfg, capsOf(m, fleet.VirtualClock, m[0].site.executes()))
+	return virtual.New(m[0].site, cfg, capsOf(m.named(), fleet.VirtualClock, m[0].site.Executes()))
 }
 
 // newFleet makes a fleet on the wall clock, under another accelerator than the machines' own if one is given.
-func (m Machines) newFleet(cfg FleetConfig, accelerator string) (*vmFleet, error) {
-	if err := check(m.sites(), cfg); err != nil {
+func (m Machines) newFleet(cfg vm.FleetConfig, accelerator string) (*wall.Fleet, error) {
+	if err := vm.Check(m.sites(), cfg); err != nil {
 		return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
 	}
-	return newFleet(m.sites(), cfg, accelerator, capsOf(m, fleet.WallClock, cmp.Or(accelerator, m[0].site.executes())))
+	caps := capsOf(m.named(), fleet.WallClock, cmp.Or(accelerator, m[0].site.Executes()))
+	return wall.New(m.sites(), cfg, accelerator, caps)
 }
 
-func (m Machines) sites() sites {
-	all := make(sites, len(m))
+// named tells whether the scenario names them.
+func (m Machines) named() bool { return m[0].cfg.Node != "" }
+
+func (m Machines) sites() vm.Sites {
+	all := make(vm.Sites, len(m))
 	for i, h := range m {
 		all[i] = h.site
 	}
@@ -56,7 +72,7 @@ func (m Machines) sites() sites {
 // CanCount tells why VMs cannot run on the virtual clock here; nil when they can.
 func (h *Hypervisor) CanCount() error {
 	switch {
-	case h.site.executes() == KVM:
+	case h.site.Executes() == KVM:
 		return errors.New("the virtual clock counts the instructions of emulated CPUs, and here they are run by KVM")
 	case !h.Local():
 		return errors.New("the virtual clock needs memory that is shared with the guests, and they are on another machine")

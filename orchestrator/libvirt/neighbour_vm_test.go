@@ -17,6 +17,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemontest"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 )
 
@@ -38,8 +39,8 @@ func neighbours(t *testing.T) *Hypervisor {
 	}
 	images(t)
 	h := open(t)
-	if !h.site.account.Own || h.site.account.UID < account.First || h.Facts().Account != fmt.Sprintf("user %d, of this run alone", h.site.account.UID) {
-		t.Fatalf("QEMU runs as %+v, provenance says %q", h.site.account, h.Facts().Account)
+	if !h.site.Account.Own || h.site.Account.UID < account.First || h.Facts().Account != fmt.Sprintf("user %d, of this run alone", h.site.Account.UID) {
+		t.Fatalf("QEMU runs as %+v, provenance says %q", h.site.Account, h.Facts().Account)
 	}
 	return h
 }
@@ -48,12 +49,12 @@ func neighbours(t *testing.T) *Hypervisor {
 func TestAnotherAccount(t *testing.T) {
 	h := neighbours(t)
 	other := open(t, func(c *Config) { c.WorkRoot = filepath.Join(scratch.dir, "w") })
-	if other.site.account.UID == h.site.account.UID {
-		t.Fatalf("two runs share user %d", h.site.account.UID)
+	if other.site.Account.UID == h.site.Account.UID {
+		t.Fatalf("two runs share user %d", h.site.Account.UID)
 	}
 	prepareVirtual(t, h, scratch.tiny)
-	wall := start(t, h, scratch.tiny, 1, func(c *FleetConfig) { c.Hosts[0].Architecture = "kernel" })
-	virtual := start(t, h, scratch.tiny, 1, func(c *FleetConfig) {
+	wall := start(t, h, scratch.tiny, 1, func(c *vm.FleetConfig) { c.Hosts[0].Architecture = "kernel" })
+	virtual := start(t, h, scratch.tiny, 1, func(c *vm.FleetConfig) {
 		c.Clock, c.Hosts[0].Architecture, c.Hosts[0].Name = fleet.VirtualClock, "kernel", "virtual"
 	})
 	wall.do(fleet.Boot{Host: "host-0", Mode: fleet.Normal})
@@ -63,7 +64,7 @@ func TestAnotherAccount(t *testing.T) {
 
 	// All that there is, as root sees it, is out of the others' reach.
 	var there []string
-	err := filepath.WalkDir(h.site.work.Path, func(path string, _ fs.DirEntry, err error) error {
+	err := filepath.WalkDir(h.site.Work.Path, func(path string, _ fs.DirEntry, err error) error {
 		there = append(there, path)
 		return err
 	})
@@ -73,7 +74,7 @@ func TestAnotherAccount(t *testing.T) {
 		!slices.ContainsFunc(there, func(p string) bool { return strings.HasSuffix(p, ".vsp") }) {
 		t.Fatalf("%d files, %v: %q", len(there), err, there)
 	}
-	for name, a := range map[string]account.Account{"nobody": daemontest.Stranger(), "another run's QEMU": other.site.account} {
+	for name, a := range map[string]account.Account{"nobody": daemontest.Stranger(), "another run's QEMU": other.site.Account} {
 		for _, path := range there {
 			// To come by anything is refused, or the directory that it is in.
 			said, err := as(t, a, path, `for use in "[ -e $W ]" "[ -r $W ]" "[ -w $W ]"; do if eval "$use" && [ ! -d "$W" ]; then echo "$use"; fi; done
@@ -98,7 +99,7 @@ func TestOutOfTheGuest(t *testing.T) {
 		t.Fatal(err)
 	}
 	prepareVirtual(t, h, scratch.tiny)
-	r := start(t, h, scratch.tiny, 2, func(c *FleetConfig) {
+	r := start(t, h, scratch.tiny, 2, func(c *vm.FleetConfig) {
 		c.Clock = fleet.VirtualClock
 		c.Hosts[0].Architecture, c.Hosts[1].Architecture = "kernel", "kernel"
 	})
@@ -108,7 +109,7 @@ func TestOutOfTheGuest(t *testing.T) {
 
 	for what, script := range map[string]string{
 		"make a name of ours":       "ln -s " + secret + " $W/files/ff-link",
-		"remove a name of ours":     "rm $W/files/" + r.Fleet.(vms).domainOf("host-0") + ".disk",
+		"remove a name of ours":     "rm $W/files/" + r.Fleet.(vms).DomainOf("host-0") + ".disk",
 		"read the names":            "ls $W/files",
 		"move a name of ours":       "mv $W/files $W/elsewhere",
 		"read the owner's file":     "cat $W/owner.json",
@@ -116,13 +117,13 @@ func TestOutOfTheGuest(t *testing.T) {
 		"change what is known":      "chmod 0777 $W/files",
 		"read what is root's alone": "cat " + secret,
 	} {
-		if said, err := as(t, h.site.account, h.site.work.Path, script); err == nil {
+		if said, err := as(t, h.site.Account, h.site.Work.Path, script); err == nil {
 			t.Errorf("%s: it could\n%s", what, said)
 		}
 	}
 
 	// What it leaves where the daemon makes files is not followed, not waited for, and not believed.
-	files := h.site.local
+	files := h.site.Local
 	for name, script := range map[string]string{
 		"link to a file of root": "ln -s " + secret + " $W/made/%s",
 		"link to a file":         "echo x > $W/made/real; ln -s real $W/made/%s && chmod 0666 $W/made/real",
@@ -130,7 +131,7 @@ func TestOutOfTheGuest(t *testing.T) {
 		"directory":              "mkdir $W/made/%s",
 	} {
 		file := strings.ReplaceAll(name, " ", "-")
-		if said, err := as(t, h.site.account, h.site.work.Path, fmt.Sprintf(script, file)); err != nil {
+		if said, err := as(t, h.site.Account, h.site.Work.Path, fmt.Sprintf(script, file)); err != nil {
 			t.Fatalf("%s: %v\n%s", name, err, said)
 		}
 		data, err := files.Read(t.Context(), file, 100)
@@ -153,13 +154,13 @@ func TestOutOfTheGuest(t *testing.T) {
 		}
 		_ = bystander.Wait()
 	}()
-	domain := r.Fleet.(vms).domainOf("host-0")
+	domain := r.Fleet.(vms).DomainOf("host-0")
 	for _, pid := range []int{bystander.Process.Pid, os.Getpid(), 1} {
-		said, err := as(t, h.site.account, h.site.work.Path, fmt.Sprintf("echo %d > $W/r/libvirt/qemu/run/%s.pid", pid, domain))
+		said, err := as(t, h.site.Account, h.site.Work.Path, fmt.Sprintf("echo %d > $W/r/libvirt/qemu/run/%s.pid", pid, domain))
 		if err != nil {
 			t.Fatalf("%v\n%s", err, said)
 		}
-		if got := h.site.pidOf(domain); got != 0 {
+		if got := h.site.PIDOf(domain); got != 0 {
 			t.Errorf("process %d, which is root's, is taken for the account's", got)
 		}
 	}
@@ -169,7 +170,7 @@ func TestOutOfTheGuest(t *testing.T) {
 
 	// A mailbox that it cuts short is one host's failure. Who has the guest's file open is the guest's QEMU, which
 	// ends as well.
-	said, err := as(t, h.site.account, h.site.work.Path, "truncate -s 0 $W/files/"+domain+".mailbox")
+	said, err := as(t, h.site.Account, h.site.Work.Path, "truncate -s 0 $W/files/"+domain+".mailbox")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, said)
 	}
@@ -212,8 +213,8 @@ func TestUmask(t *testing.T) {
 		}
 	}
 	// What the daemon and QEMU have made under this process's umask is nobody else's.
-	err := filepath.WalkDir(h.site.work.Path, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.IsDir() || path == h.site.work.Path || path == h.site.work.Ours("") {
+	err := filepath.WalkDir(h.site.Work.Path, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() || path == h.site.Work.Path || path == h.site.Work.Ours("") {
 			return err
 		}
 		info, err := d.Info()

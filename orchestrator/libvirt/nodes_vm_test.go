@@ -9,6 +9,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemontest"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/workdir"
 )
 
@@ -18,8 +19,8 @@ func far(t *testing.T, node, uri, store string) *Hypervisor {
 	return open(t, func(c *Config) { c.Node, c.URI, c.Store, c.Reconnect = node, uri, store, 2*time.Second })
 }
 
-// A fleet on two machines, both of which are known by nothing but their daemons. One is cut off in the middle: its hosts are
-// lost, the others go on as if nothing had happened.
+// A fleet on two machines, both of which are known by nothing but their daemons. One is cut off in the middle: its
+// hosts are lost, the others go on as if nothing had happened.
 func TestTwoMachines(t *testing.T) {
 	tiny, _ := images(t)
 	one, two := daemontest.Listen(t), daemontest.Listen(t)
@@ -35,7 +36,7 @@ func TestTwoMachines(t *testing.T) {
 		}
 	}
 	const hosts = 4
-	r := startOn(t, machines, tiny, hosts, func(c *FleetConfig) {
+	r := startOn(t, machines, tiny, hosts, func(c *vm.FleetConfig) {
 		for i := range c.Hosts {
 			c.Hosts[i].Architecture, c.Hosts[i].Node = "kernel", machines[i%2].cfg.Node
 			c.Hosts[i].CrashDump = true
@@ -95,22 +96,22 @@ func TestTwoMachines(t *testing.T) {
 	if err := h.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if _, err := workdir.ReadOwner(h.site.work.Path); err != nil {
+	if _, err := workdir.ReadOwner(h.site.Work.Path); err != nil {
 		t.Errorf("nothing tells gc of the machine that was given up: %v", err)
 	}
-	left := Leftover{RunID: h.cfg.RunID, Dir: h.site.work.Path, Known: true, URI: h.cfg.URI, Store: h.cfg.Store}
+	left := Leftover{RunID: h.cfg.RunID, Dir: h.site.Work.Path, Known: true, URI: h.cfg.URI, Store: h.cfg.Store}
 	two.Kill()
-	if err := collect(t.Context(), left, h.site.log); err == nil {
+	if err := collect(t.Context(), left, h.site.Log); err == nil {
 		t.Error("what is left on a machine that is away was collected")
 	}
-	if _, err := workdir.ReadOwner(h.site.work.Path); err != nil {
+	if _, err := workdir.ReadOwner(h.site.Work.Path); err != nil {
 		t.Errorf("nothing tells gc of it any more: %v", err)
 	}
 	two.Start(t)
-	if err := collect(t.Context(), left, h.site.log); err != nil {
+	if err := collect(t.Context(), left, h.site.Log); err != nil {
 		t.Error(err)
 	}
-	if err := h.site.work.Remove(); err != nil {
+	if err := h.site.Work.Remove(); err != nil {
 		t.Error(err)
 	}
 	files, err := filepath.Glob(two.Dir + "/h/store/*" + h.cfg.RunID + "*")
@@ -119,8 +120,8 @@ func TestTwoMachines(t *testing.T) {
 	}
 }
 
-// A session daemon that somebody else has started, as root's test does as nobody, on this machine: files and sockets are
-// given to its user.
+// A session daemon that somebody else has started, as root's test does as nobody, on this machine: files and sockets
+// are given to its user.
 func TestDaemonOfAnother(t *testing.T) {
 	tiny, _ := images(t)
 	h := open(t, func(c *Config) { c.URI = daemontest.Listen(t).Unix })
@@ -130,7 +131,7 @@ func TestDaemonOfAnother(t *testing.T) {
 	if p := prepare(t, h, tiny, "user"); !p.Copies {
 		t.Fatal(p.Reason)
 	}
-	r := start(t, h, tiny, 2, func(c *FleetConfig) {
+	r := start(t, h, tiny, 2, func(c *vm.FleetConfig) {
 		for i := range c.Hosts {
 			c.Hosts[i].Architecture = "user"
 		}
@@ -144,8 +145,8 @@ func TestDaemonOfAnother(t *testing.T) {
 	r.close()
 }
 
-// The daemon of another machine is restarted under a fleet. Its hosts are heard and served as before; what nobody can tell of is
-// lost to infrastructure, and none counts as hung.
+// The daemon of another machine is restarted under a fleet. Its hosts are heard and served as before; what nobody can
+// tell of is lost to infrastructure, and none counts as hung.
 func TestDaemonRestartUnderFleet(t *testing.T) {
 	tiny, _ := images(t)
 	d := daemontest.Listen(t)
@@ -155,7 +156,7 @@ func TestDaemonRestartUnderFleet(t *testing.T) {
 	}
 	const hosts = 2
 	fleetOf := func(liveness time.Duration) *run {
-		return start(t, h, tiny, hosts, func(c *FleetConfig) {
+		return start(t, h, tiny, hosts, func(c *vm.FleetConfig) {
 			c.Liveness = liveness
 			for i := range c.Hosts {
 				c.Hosts[i].Architecture = "kernel"
@@ -181,7 +182,7 @@ func TestDaemonRestartUnderFleet(t *testing.T) {
 	d.Kill() // in the middle of a boot
 	d.Start(t)
 	await[fleet.Hello](r, "host-1")
-	r.expectNoSilence(defaultLiveness)
+	r.expectNoSilence(vm.DefaultLiveness)
 	r.close()
 
 	const liveness = 10 * time.Second // far more than the time from beat to beat, however busy the machine is

@@ -13,18 +13,6 @@ import (
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
-// Names of accelerators, as in fleet.Caps.
-const (
-	KVM = kvm
-	TCG = tcg // QEMU's emulation
-)
-
-// An Accelerator is how guests' instructions are executed, and why so.
-type Accelerator struct {
-	Name   string `json:"name"`
-	Reason string `json:"reason"`
-}
-
 // A verdict is what the cache keeps of a probe.
 type verdict struct {
 	Accelerator
@@ -48,7 +36,7 @@ func (h *Hypervisor) Probe(ctx context.Context, image vmimages.Image) (Accelerat
 	if f.Private {
 		daemon = "private"
 	}
-	device, unusable := h.site.place.kvm(daemon)
+	device, unusable := h.site.Place.KVM(daemon)
 	v := verdict{Kernel: f.Kernel, QEMU: f.QEMU, CPU: f.CPU, Image: image.Digest, Device: device}
 	a, err := keptVerdict(h.verdictPath(v), v, func() (Accelerator, bool, error) {
 		if unusable != nil {
@@ -56,7 +44,7 @@ func (h *Hypervisor) Probe(ctx context.Context, image vmimages.Image) (Accelerat
 		}
 		return h.tryout(ctx, image, KVM)
 	}, func(err error) {
-		h.site.log.Warn().Err(err).Msg("the accelerator's verdict is not kept")
+		h.site.Log.Warn().Err(err).Msg("the accelerator's verdict is not kept")
 	})
 	if err != nil {
 		return Accelerator{}, fmt.Errorf("probe accelerator: %w", err)
@@ -88,7 +76,7 @@ func (h *Hypervisor) accelerate(a Accelerator) Accelerator {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.facts.Accelerator = a
-	h.site.accelerate(a.Name)
+	h.site.Accelerate(a.Name)
 	return a
 }
 

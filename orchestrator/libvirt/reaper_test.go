@@ -16,6 +16,7 @@ import (
 	"github.com/fleetfall/fleetfall/internal/capability"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 )
 
 // awaitInfra reads events until the testbed fails a host, and returns why.
@@ -41,7 +42,7 @@ func awaitInfra(r *run, host string) fleet.InfraFailed {
 // qemu is the process of a host's VM.
 func (r *run) qemu(host string) int {
 	r.t.Helper()
-	found, err := qemu.OfDomain(r.Fleet.(vms).domainOf(host))
+	found, err := qemu.OfDomain(r.Fleet.(vms).DomainOf(host))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -53,17 +54,18 @@ func TestHowQEMUEnds(t *testing.T) {
 	tiny, hostile := images(t)
 	h := open(t)
 	t.Run("wall", func(t *testing.T) {
-		r := start(t, h, hostile, 2)
-		howQEMUEnds(r, []byte("panic"), r.Fleet.(*vmFleet).oomKills)
+		before := qemu.OOMKills()
+		howQEMUEnds(start(t, h, hostile, 2), []byte("panic"), before)
 	})
 	t.Run("virtual", func(t *testing.T) {
-		r := start(t, h, tiny, 2, func(c *FleetConfig) {
+		before := qemu.OOMKills()
+		r := start(t, h, tiny, 2, func(c *vm.FleetConfig) {
 			c.Clock = fleet.VirtualClock
 			for i := range c.Hosts {
 				c.Hosts[i].Architecture = "kernel"
 			}
 		})
-		howQEMUEnds(r, channelFile(t, 7, "field_count"), r.Fleet.(*virtualFleet).oomKills)
+		howQEMUEnds(r, channelFile(t, 7, "field_count"), before)
 	})
 }
 
@@ -86,7 +88,8 @@ func howQEMUEnds(r *run, deadly []byte, oomBefore int) {
 			t.Fatal(err)
 		}
 		failed := awaitInfra(r, "host-0")
-		// The kernel of a machine with little memory may have killed something else since, which cannot be told from this QEMU.
+		// The kernel of a machine with little memory may have killed something else since, which cannot be told from
+		// this QEMU.
 		elsewhere := test.signal == unix.SIGKILL && killedForMemory.MatchString(failed.Reason) && qemu.OOMKills() > oomBefore
 		if failed.Op != "run domain" || failed.Reason != test.want && !elsewhere {
 			t.Errorf("%+v, want %s", failed, test.want)
@@ -148,8 +151,8 @@ func TestKilledForMemory(t *testing.T) {
 	}
 }
 
-// smallMemory makes a control group of processes that together may have 4 MiB, and returns the file that takes them in. The
-// kernel looks for what to kill in that group alone.
+// smallMemory makes a control group of processes that together may have 4 MiB, and returns the file that takes them
+// in. The kernel looks for what to kill in that group alone.
 func smallMemory(t *testing.T) string {
 	t.Helper()
 	const size = "4194304"

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 )
 
 // A host that is silent because its VM was kept from running is the testbed's failure, before anybody could take it
@@ -19,7 +20,7 @@ func TestWhoseSilence(t *testing.T) {
 	const liveness = 6 * time.Second
 	_, hostile := images(t)
 	h := open(t)
-	r := start(t, h, hostile, 4, func(c *FleetConfig) { c.Liveness = liveness })
+	r := start(t, h, hostile, 4, func(c *vm.FleetConfig) { c.Liveness = liveness })
 	stop := func(host string) {
 		t.Helper()
 		if err := unix.Kill(r.qemu(host), unix.SIGSTOP); err != nil {
@@ -31,8 +32,13 @@ func TestWhoseSilence(t *testing.T) {
 		await[fleet.Beat](r, host)
 	}
 	stop("host-0")
-	domain := golibvirt.Domain{Name: r.Fleet.(vms).domainOf("host-1"), UUID: r.Fleet.(*vmFleet).hosts["host-1"].machine.domain.UUID}
-	err := h.site.line.Call(t.Context(), "pause", connect.CallTime, func(l *golibvirt.Libvirt) error { return l.DomainSuspend(domain) })
+	err := h.site.Line.Call(t.Context(), "pause", connect.CallTime, func(l *golibvirt.Libvirt) error {
+		domain, err := l.DomainLookupByName(r.Fleet.(vms).DomainOf("host-1"))
+		if err != nil {
+			return err
+		}
+		return l.DomainSuspend(domain)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -249,7 +249,8 @@ func TestLockedConsole(t *testing.T) {
 		t.Fatalf("no terminal in %s", xml)
 	}
 	lock := filepath.Join(daemontest.LocksDir, "LCK.._pts_"+terminal[1])
-	// The number counts as taken where the daemon may end that process, such as itself; a file that it may not remove always does.
+	// The number counts as taken where the daemon may end that process, such as itself; a file that it may not remove
+	// always does.
 	for name, account := range map[string]account.Account{"this user's": d.Account, "another user's": {}} {
 		if err := os.WriteFile(lock, fmt.Appendf(nil, "%10d\n", d.Cmd.Process.Pid), 0o644); err != nil {
 			t.Fatal(err)

@@ -18,6 +18,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/template"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -66,12 +67,11 @@ func (r *run) bootAll(hosts int) (booting map[string]fleet.Booting, hello map[st
 // guestMemory is all the memory of a host's guest, read by QEMU: from outside, and whatever the guest says of itself.
 func (r *run) guestMemory(host string) []byte {
 	r.t.Helper()
-	h := r.Fleet.(*vmFleet).hosts[host]
 	var memory []byte
-	for size := uint64(h.spec.MemoryBytes); uint64(len(memory)) < size; {
+	for size := uint64(96 << 20); uint64(len(memory)) < size; { // as start has it
 		const atMost = 2 << 20 // of libvirt's 4 MiB in one answer
-		err := h.site.line.Call(r.t.Context(), "read the guest's memory", connect.CreateTime, func(l *golibvirt.Libvirt) error {
-			domain, err := l.DomainLookupByName(h.domainName)
+		err := r.h.site.Line.Call(r.t.Context(), "read the guest's memory", connect.CreateTime, func(l *golibvirt.Libvirt) error {
+			domain, err := l.DomainLookupByName(r.Fleet.(vms).DomainOf(host))
 			if err != nil {
 				return err
 			}
@@ -86,8 +86,8 @@ func (r *run) guestMemory(host string) []byte {
 	return memory
 }
 
-// hostNames are the names that the kernel of this release has for its machine in a guest's memory, "(none)" before it has
-// one: nodename in struct new_utsname of its include/uapi/linux/utsname.h, wherever that lies.
+// hostNames are the names that the kernel of this release has for its machine in a guest's memory, "(none)" before it
+// has one: nodename in struct new_utsname of its include/uapi/linux/utsname.h, wherever that lies.
 func hostNames(memory []byte, release string) []string {
 	const field = 65 // bytes, padded with zeros
 	system := make([]byte, field)
@@ -124,7 +124,7 @@ func TestCopies(t *testing.T) {
 		if !p.Copies || p.Reason != "booted for this run" || p.Boot.FirstByte <= 0 || p.Boot.Asked <= p.Boot.FirstByte {
 			t.Fatalf("%+v", p)
 		}
-		template := h.site.templateFor(likeness(tiny, architecture), fleet.WallClock, fleet.Normal)
+		template := h.site.TemplateFor(likeness(tiny, architecture), fleet.WallClock, fleet.Normal)
 		memory, err := os.ReadFile(template.RAM)
 		if err != nil {
 			t.Fatal(err)
@@ -132,7 +132,7 @@ func TestCopies(t *testing.T) {
 		if names := hostNames(memory, tiny.KernelRelease); !slices.Equal(names, []string{"(none)"}) {
 			t.Errorf("the template's guest has the names %q before it is told who it is", names)
 		}
-		r := start(t, h, tiny, hosts, func(c *FleetConfig) {
+		r := start(t, h, tiny, hosts, func(c *vm.FleetConfig) {
 			for i := range c.Hosts {
 				c.Hosts[i].Architecture, c.Hosts[i].Cold = architecture, c.Hosts[i].Name == cold
 			}
@@ -176,7 +176,7 @@ func TestResetOfACopy(t *testing.T) {
 	if p := prepare(t, h, tiny, "user"); !p.Copies {
 		t.Fatal(p.Reason)
 	}
-	r := start(t, h, tiny, 2, func(c *FleetConfig) { c.Hosts[0].Architecture, c.Hosts[1].Architecture = "user", "user" })
+	r := start(t, h, tiny, 2, func(c *vm.FleetConfig) { c.Hosts[0].Architecture, c.Hosts[1].Architecture = "user", "user" })
 	_, hello := r.bootAll(2)
 	const host = "host-0"
 	r.do(fleet.Offer(2, channelFile(t, 2, "none")).To(host))
@@ -224,7 +224,7 @@ func TestNoCopies(t *testing.T) {
 
 	// What is to be the memory of the template cannot be made.
 	const architecture = "user"
-	inTheWay := h.site.local.Path(h.templateName(kindOf(likeness(tiny, architecture), fleet.WallClock, fleet.Normal)) + template.RAMSuffix)
+	inTheWay := h.site.Local.Path(h.templateName(vm.KindOf(likeness(tiny, architecture), fleet.WallClock, fleet.Normal)) + template.RAMSuffix)
 	if err := os.MkdirAll(filepath.Join(inTheWay, "something"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +232,7 @@ func TestNoCopies(t *testing.T) {
 	if p.Copies || !strings.Contains(p.Reason, inTheWay) {
 		t.Errorf("%+v", p)
 	}
-	r = start(t, h, tiny, 1, func(c *FleetConfig) { c.Hosts[0].Architecture = architecture })
+	r = start(t, h, tiny, 1, func(c *vm.FleetConfig) { c.Hosts[0].Architecture = architecture })
 	if booting, _ := r.bootAll(1); booting["host-0"].Cloned {
 		t.Error("a copy without a template")
 	}
@@ -251,7 +251,7 @@ func TestKeptTemplate(t *testing.T) {
 		t.Helper()
 		h := open(t, func(c *Config) { c.Cache = cache })
 		p := prepare(t, h, tiny, architecture)
-		key, err := h.templateKey(tiny, kindOf(likeness(tiny, architecture), fleet.WallClock, fleet.Normal))
+		key, err := h.templateKey(tiny, vm.KindOf(likeness(tiny, architecture), fleet.WallClock, fleet.Normal))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -259,7 +259,7 @@ func TestKeptTemplate(t *testing.T) {
 		if !p.Copies || p.Reason != want+dir || p.Boot.Asked == 0 {
 			t.Fatalf("%+v, want one that is %s%s", p, want, dir)
 		}
-		r := start(t, h, tiny, 2, func(c *FleetConfig) { c.Hosts[0].Architecture, c.Hosts[1].Architecture = architecture, architecture })
+		r := start(t, h, tiny, 2, func(c *vm.FleetConfig) { c.Hosts[0].Architecture, c.Hosts[1].Architecture = architecture, architecture })
 		booting, _ := r.bootAll(2)
 		for host, b := range booting {
 			if !b.Cloned {

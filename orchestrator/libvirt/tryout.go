@@ -9,6 +9,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/agents/architecture"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -97,7 +98,7 @@ func race(ctx context.Context, accelerator string, tried, emulated <-chan attemp
 
 // attempt boots the image once, and takes it down again. It waits for a hello as long as ctx lasts.
 func (h *Hypervisor) attempt(ctx context.Context, image vmimages.Image, accelerator string) (a attempt) {
-	f, err := Machines{h}.newFleet(FleetConfig{
+	f, err := Machines{h}.newFleet(vm.FleetConfig{
 		Cell: "probe", Images: map[string]vmimages.Image{image.Name: image}, HelloTimeout: 2 * tryoutLimit, FirstByte: 2 * tryoutLimit,
 		Hosts: []fleet.HostSpec{{
 			Name: "probe", Architecture: architecture.None, Image: image.Name, MemoryBytes: 128 << 20,

@@ -12,6 +12,9 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/console"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/panics"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/virtual"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -22,13 +25,13 @@ type poll struct {
 	at      time.Duration
 }
 
-// gated runs hosts on the virtual clock that are served deadly content at once, and harmless content as soon as the first of
-// them has crashed. It returns the first crash, and each host's first poll that gave it anything.
+// gated runs hosts on the virtual clock that are served deadly content at once, and harmless content as soon as the
+// first of them has crashed. It returns the first crash, and each host's first poll that gave it anything.
 func gated(t *testing.T, h *Hypervisor, image vmimages.Image, seed uint64, hosts int) (crash time.Duration, polls []poll) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	cfg := FleetConfig{Cell: t.Name(), Clock: fleet.VirtualClock, Seed: seed, Images: map[string]vmimages.Image{image.Name: image}}
+	cfg := vm.FleetConfig{Cell: t.Name(), Clock: fleet.VirtualClock, Seed: seed, Images: map[string]vmimages.Image{image.Name: image}}
 	for i := range hosts {
 		cfg.Hosts = append(cfg.Hosts, fleet.HostSpec{
 			Name: fmt.Sprintf("host-%d", i), Architecture: "kernel", Image: image.Name, MemoryBytes: 96 << 20,
@@ -88,8 +91,8 @@ func gated(t *testing.T, h *Hypervisor, image vmimages.Image, seed uint64, hosts
 	return crash, polls
 }
 
-// TestCauseBeforeEffect: a gate that halts a rollout at the first crash stops exactly those hosts whose poll lies later than
-// the crash and the lookahead.
+// TestCauseBeforeEffect: a gate that halts a rollout at the first crash stops exactly those hosts whose poll lies
+// later than the crash and the lookahead.
 func TestCauseBeforeEffect(t *testing.T) {
 	tiny, _ := images(t)
 	h := open(t)
@@ -99,7 +102,7 @@ func TestCauseBeforeEffect(t *testing.T) {
 		crash, polls := gated(t, h, tiny, seed, 4)
 		for _, p := range polls {
 			want := uint64(2)
-			if p.at >= crash+Lookahead {
+			if p.at >= crash+virtual.Lookahead {
 				want = 3
 				spared++
 			} else {
@@ -141,10 +144,11 @@ func TestTheSameTwice(t *testing.T) {
 	t.Logf("crash %v and %v, polls %v and %v", crash, crashAgain, polls, pollsAgain)
 }
 
-// One guest does in turn what no shipped agent would. The fleet's clock goes on, and what is told of the guest is bounded and true.
+// One guest does in turn what no shipped agent would. The fleet's clock goes on, and what is told of the guest is
+// bounded and true.
 func TestHostileGuestOnTheVirtualClock(t *testing.T) {
 	_, hostile := images(t)
-	r := start(t, open(t), hostile, 1, func(c *FleetConfig) { c.Clock = fleet.VirtualClock })
+	r := start(t, open(t), hostile, 1, func(c *vm.FleetConfig) { c.Clock = fleet.VirtualClock })
 	const host = "host-0"
 	version := uint64(0)
 	tell := func(what string) {
@@ -161,7 +165,7 @@ func TestHostileGuestOnTheVirtualClock(t *testing.T) {
 	await[fleet.Beat](r, host)
 
 	tell("fake panic")
-	await(r, host, func(l fleet.GuestLog) bool { return l == livesOn })
+	await(r, host, func(l fleet.GuestLog) bool { return l == panics.LivesOn })
 	tell("panic")
 	if p := await[fleet.Panic](r, host); p.Source != "device" || p.Type != console.TypeSysrq {
 		t.Errorf("%+v", p)

@@ -22,6 +22,7 @@ import (
 	"github.com/fleetfall/fleetfall/internal/capability"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/qemu"
+	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/vm"
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
@@ -94,7 +95,8 @@ func buildImages() error {
 	return os.WriteFile(scratch.image.Initrd, initrd, 0o644)
 }
 
-// appendCPIO appends one file in the "newc" format, see the kernel's Documentation/driver-api/early-userspace/buffer-format.rst.
+// appendCPIO appends one file in the "newc" format, see the kernel's
+// Documentation/driver-api/early-userspace/buffer-format.rst.
 func appendCPIO(archive []byte, name string, data []byte) []byte {
 	pad := func(b []byte) []byte {
 		for len(b)%4 != 0 {
@@ -147,11 +149,11 @@ func open(t *testing.T, change ...func(*Config)) *Hypervisor {
 
 func checkNothingLeft(t *testing.T, h *Hypervisor) {
 	t.Helper()
-	left, err := qemu.OfRun(h.site.work.Path, h.cfg.RunID)
+	left, err := qemu.OfRun(h.site.Work.Path, h.cfg.RunID)
 	if err != nil || len(left) > 0 {
 		t.Errorf("processes left: %v, %v", left, err)
 	}
-	if _, err := os.Stat(h.site.work.Path); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(h.site.Work.Path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("work directory left: %v", err)
 	}
 }
@@ -165,14 +167,14 @@ type run struct {
 	seen     []fleet.Event
 }
 
-func start(t *testing.T, h *Hypervisor, image vmimages.Image, hosts int, change ...func(*FleetConfig)) *run {
+func start(t *testing.T, h *Hypervisor, image vmimages.Image, hosts int, change ...func(*vm.FleetConfig)) *run {
 	t.Helper()
 	return startOn(t, Machines{h}, image, hosts, change...)
 }
 
-func startOn(t *testing.T, machines Machines, image vmimages.Image, hosts int, change ...func(*FleetConfig)) *run {
+func startOn(t *testing.T, machines Machines, image vmimages.Image, hosts int, change ...func(*vm.FleetConfig)) *run {
 	t.Helper()
-	cfg := FleetConfig{Cell: "a/b/c/d", Images: map[string]vmimages.Image{image.Name: image}, ConsoleDir: t.TempDir()}
+	cfg := vm.FleetConfig{Cell: "a/b/c/d", Images: map[string]vmimages.Image{image.Name: image}, ConsoleDir: t.TempDir()}
 	for i := range hosts {
 		cfg.Hosts = append(cfg.Hosts, fleet.HostSpec{
 			Name: fmt.Sprintf("host-%d", i), Architecture: "none", Image: image.Name, MemoryBytes: 96 << 20,

@@ -1,9 +1,9 @@
 // Package replay is a recorded trial as a backend: what happened then happens again, and what is decided now is held
 // against what was decided then.
 //
-// There is no host in it. Events come in the order in which they were recorded, timers among them, whatever is asked for;
-// so they are an answer to what is asked for only as long as that is what was asked for then. At the first [Divergence]
-// the replay ends.
+// There is no host in it. Events come in the order in which they were recorded, timers among them, whatever is asked
+// for; so they are an answer to what is asked for only as long as that is what was asked for then. At the first
+// [Divergence] the replay ends.
 package replay
 
 import (
@@ -52,8 +52,8 @@ func (d *Divergence) Error() string {
 	return fmt.Sprintf("at %v, after %d events: recorded is %s, and now %s", d.At, d.Events, d.Recorded, d.Now)
 }
 
-// A Fleet replays a recording. It implements fleet.Fleet, and is also told of marks and of the trial's end, as a recorder
-// is: they are decisions too.
+// A Fleet replays a recording. It implements fleet.Fleet, and is also told of marks and of the trial's end, as a
+// recorder is: they are decisions too.
 type Fleet struct {
 	rec   Recording
 	over  func(reason string)
@@ -77,8 +77,8 @@ type timer struct {
 // ErrOver says that a recording which broke off has come to that place.
 var ErrOver = errors.New("the recording breaks off here")
 
-// New makes a fleet that replays a recording. Where the recording breaks off, over is called with the reason, once; whoever
-// waits for an event then waits until its context ends. It may be nil.
+// New makes a fleet that replays a recording. Where the recording breaks off, over is called with the reason, once;
+// whoever waits for an event then waits until its context ends. It may be nil.
 func New(rec Recording, over func(reason string)) *Fleet {
 	f := &Fleet{rec: rec, over: over, hosts: map[string]bool{}, closed: make(chan struct{})}
 	for _, h := range rec.Hosts {
@@ -103,10 +103,8 @@ func (f *Fleet) Do(ctx context.Context, a fleet.Action) error {
 		return fmt.Errorf("%s %q: %w", a.Kind(), a.Target(), fleet.ErrUnknownHost)
 	case f.diverged != nil:
 		return f.diverged
-	case f.Over() != nil && len(fleet.Missing(f.rec.Has, fleet.Needed(a))) > 0: // before that, it diverges
-		return fmt.Errorf("%s %q: %w", a.Kind(), a.Target(), fleet.ErrUnsupported)
-	case f.Over() != nil:
-		return ctx.Err()
+	case f.Over() != nil: // before that, what was not done then diverges
+		return errors.Join(f.Caps().Refuse(a), ctx.Err())
 	}
 	if f.next == len(f.rec.Steps) {
 		return f.diverge(told(a))
@@ -271,7 +269,8 @@ func (s Step) String() string {
 // told is an action as a journal has it, which is also all of it that can be compared.
 func told(a fleet.Action) string { return "action " + inWords(a.Kind(), a) }
 
-// asOf is an action without what the recording of one of its kind does not say, because it is older: that is nothing to compare.
+// asOf is an action without what the recording of one of its kind does not say, because it is older: that is nothing to
+// compare.
 func asOf(recorded, a fleet.Action) fleet.Action {
 	switch now := a.(type) {
 	case fleet.Serve:

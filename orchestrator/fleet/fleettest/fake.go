@@ -89,8 +89,8 @@ func (f *Fake) Do(_ context.Context, a fleet.Action) error {
 	if h == nil {
 		return fmt.Errorf("%s %s: %w", a.Kind(), a.Target(), fleet.ErrUnknownHost)
 	}
-	if missing := fleet.Missing(f.has, fleet.Needed(a)); len(missing) > 0 {
-		return fmt.Errorf("cannot %s: %w", missing[0].Words(), fleet.ErrUnsupported)
+	if err := f.Caps().Refuse(a); err != nil {
+		return err
 	}
 	switch a := a.(type) {
 	case fleet.Boot:

@@ -1,5 +1,5 @@
-// Package account is whom QEMUs run as: a user of this run alone, nobody, ourselves, or whoever a daemon that is not ours runs
-// them as; and how that user is let in to files, and nobody else.
+// Package account is whom QEMUs run as: a user of this run alone, nobody, ourselves, or whoever a daemon that is not
+// ours runs them as; and how that user is let in to files, and nobody else.
 package account
 
 import (
@@ -144,6 +144,7 @@ func (a Account) Runs(pid int) bool {
 	return ok && a.Has(stat.Uid)
 }
 
+// Attributes have a program run as the account.
 func (a Account) Attributes() *syscall.SysProcAttr {
 	// A group of its own: the terminal's interrupt is for us, who end the daemon when the run has been cleaned up.
 	attr := &syscall.SysProcAttr{Setpgid: true}

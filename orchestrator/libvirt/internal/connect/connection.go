@@ -1,5 +1,6 @@
-// Package connect is the line to a libvirt daemon, here or on another machine: how it is reached, calls that end, events, streams to
-// consoles and channels, transfers of files, and a line that outlives restarts of the daemon. It knows no hosts.
+// Package connect is the line to a libvirt daemon, here or on another machine: how it is reached, calls that end,
+// events, streams to consoles and channels, transfers of files, and a line that outlives restarts of the daemon. It
+// knows no hosts.
 package connect
 
 import (
@@ -148,13 +149,13 @@ func (c *Connection) Lost() <-chan struct{} { return c.lib.Disconnected() }
 // Cut ends the connection without a word to the daemon, and so every call.
 func (c *Connection) Cut() { _ = c.link.Close() }
 
-// Close ends the connection and waits, within ctx, for every goroutine that it had. Streams are closed by who opened them;
-// those through ssh end here.
+// Close ends the connection and waits, within ctx, for every goroutine that it had. Streams are closed by who opened
+// them; those through ssh end here.
 func (c *Connection) Close(ctx context.Context) error {
 	var err error
 	c.once.Do(func() {
-		// The subscriptions end with the connection, not before it: the library blocks forever in routing an event to one
-		// that was cancelled a moment ago, and with it every answer.
+		// The subscriptions end with the connection, not before it: the library blocks forever in routing an event to
+		// one that was cancelled a moment ago, and with it every answer.
 		if c.stop != nil {
 			defer c.stop()
 		}

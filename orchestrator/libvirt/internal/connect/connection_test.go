@@ -45,7 +45,8 @@ func TestConnect(t *testing.T) {
 	}
 }
 
-// A connection that is made anew while its lifeline is being closed ends too, though it was another one that was closed then.
+// A connection that is made anew while its lifeline is being closed ends too, though it was another one that was
+// closed then.
 func TestCloseWhileReconnecting(t *testing.T) {
 	d := daemontest.Listen(t)
 	var both [2]*Connection
@@ -133,7 +134,8 @@ func TestConnectToStranger(t *testing.T) {
 	}
 }
 
-// TestVanishedPeer has the daemon's machine fall silent, as one does that lost its power: its kernel answers nothing any more.
+// TestVanishedPeer has the daemon's machine fall silent, as one does that lost its power: its kernel answers nothing
+// any more.
 func TestVanishedPeer(t *testing.T) {
 	d := daemontest.Listen(t)
 	for name, meanwhile := range map[string]func(*testing.T, *Connection){
@@ -190,7 +192,8 @@ func TestCloseHungDaemon(t *testing.T) {
 	}
 }
 
-// relay is a way to a daemon that can be made to vanish: the kernel then drops what it receives from us before it looks at it.
+// relay is a way to a daemon that can be made to vanish: the kernel then drops what it receives from us before it
+// looks at it.
 func relay(t *testing.T, d *daemontest.Daemon) (uri string, vanish func()) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

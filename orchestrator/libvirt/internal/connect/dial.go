@@ -25,9 +25,9 @@ const (
 	tlsPort  = "16514"
 )
 
-// A peer that vanished without a word, as a machine does that lost its power, is noticed within 14 seconds. The kernels
-// see to it, not libvirt's own keepalive messages: those are answered by the daemon, and one that is merely short of CPU
-// would be taken for dead.
+// A peer that vanished without a word, as a machine does that lost its power, is noticed within 14 seconds. The
+// kernels see to it, not libvirt's own keepalive messages: those are answered by the daemon, and one that is merely
+// short of CPU would be taken for dead.
 var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 3 * time.Second, Count: 3}
 
 // unanswered is how long data that was sent may wait to be acknowledged, in ms: keepalive does nothing meanwhile.
@@ -149,8 +149,8 @@ func startTLS(ctx context.Context, raw net.Conn, config *tls.Config) (net.Conn, 
 }
 
 // tlsConfig reads the certificates where libvirt has them: in pkipath, else in the user's own directory, else in the
-// system's, see https://libvirt.org/kbase/tlscerts.html. A client may do without a certificate of its own, if the daemon
-// lets it.
+// system's, see https://libvirt.org/kbase/tlscerts.html. A client may do without a certificate of its own, if the
+// daemon lets it.
 func tlsConfig(uri daemonuri.URI) (*tls.Config, error) {
 	authorities, certificates, keys := []string{uri.PKI}, []string{uri.PKI}, []string{uri.PKI}
 	if uri.PKI == "" {

@@ -50,6 +50,7 @@ func IsBusy(err error) bool {
 	return HasCode(err, golibvirt.ErrOperationInvalid) || HasCode(err, golibvirt.ErrInternalError)
 }
 
+// HasCode tells whether an error is the daemon's, of this code.
 func HasCode(err error, code golibvirt.ErrorNumber) bool {
 	var e golibvirt.Error
 	return errors.As(err, &e) && e.Code == uint32(code)

@@ -29,7 +29,7 @@ func (e Event) ToldToEnd() bool {
 
 var ErrDiskFailed = errors.New("QEMU could not write to the VM's disk, and stopped the VM: no space left on its machine, or a broken disk")
 
-// subscribe merges the events that domainEvent tells of into c.events.
+// subscribe merges the events that Event tells of into c.events.
 func (c *Connection) subscribe(ctx context.Context) error {
 	events, cancel := context.WithCancel(context.Background())
 	c.stop = cancel

@@ -33,7 +33,8 @@ type Lifeline struct {
 	why     error
 }
 
-// NewLifeline keeps a connection and, when it is lost, has open make another. away is how long the daemon may be away; 0 is 30 s.
+// NewLifeline keeps a connection and, when it is lost, has open make another. away is how long the daemon may be
+// away; 0 is 30 s.
 func NewLifeline(
 	conn *Connection, open func(context.Context) (*Connection, error), away time.Duration, log zerolog.Logger,
 ) *Lifeline {
@@ -122,8 +123,8 @@ func (l *Lifeline) keep() {
 	}
 }
 
-// use has everybody use another connection than the one that was lost. If the lifeline was closed meanwhile, the lost one is what
-// was closed with it, and this one ends here.
+// use has everybody use another connection than the one that was lost. If the lifeline was closed meanwhile, the lost
+// one is what was closed with it, and this one ends here.
 func (l *Lifeline) use(next *Connection) {
 	l.mu.Lock()
 	l.conn = next

@@ -85,8 +85,8 @@ func appendFrame(b []byte, procedure, kind, status uint32, payload []byte) []byt
 	return append(h.append(b), payload...)
 }
 
-// appendOpaque appends bytes of any number as XDR has them, RFC 4506: their number, themselves, zeros up to a multiple of
-// four.
+// appendOpaque appends bytes of any number as XDR has them, RFC 4506: their number, themselves, zeros up to a
+// multiple of four.
 func appendOpaque(b []byte, text string) []byte {
 	b = binary.BigEndian.AppendUint32(b, uint32(len(text)))
 	b = append(b, text...)
@@ -137,15 +137,15 @@ func rpcCall(w io.Writer, r *bufio.Reader, procedure uint32, args []byte) ([]byt
 	return reply, err
 }
 
-// rpcOpen is rpcCall for a call that opens a stream. The daemon may send data before its reply, in another thread: these
-// frames are returned.
+// rpcOpen is rpcCall for a call that opens a stream. The daemon may send data before its reply, in another thread:
+// these frames are returned.
 func rpcOpen(w io.Writer, r *bufio.Reader, procedure uint32, args []byte) (early []byte, err error) {
 	_, early, err = rpcExchange(w, r, procedure, args)
 	return early, err
 }
 
-// rpcExchange makes a call and reads up to its reply. What the daemon says of its own accord meanwhile is skipped; frames of
-// the stream that the call opens are kept, whole.
+// rpcExchange makes a call and reads up to its reply. What the daemon says of its own accord meanwhile is skipped;
+// frames of the stream that the call opens are kept, whole.
 func rpcExchange(w io.Writer, r *bufio.Reader, procedure uint32, args []byte) (reply, early []byte, err error) {
 	if _, err := w.Write(appendFrame(nil, procedure, frameCall, statusOK, args)); err != nil {
 		return nil, nil, err
@@ -218,8 +218,9 @@ func openDriver(w io.Writer, r *bufio.Reader, driver string) error {
 	return err
 }
 
-// A checked connection ends, once and for all, at the first frame that no libvirt daemon sends, and at the first error. The
-// library takes a frame's length as it comes, and panics at one that is too short; some errors it takes for temporary.
+// A checked connection ends, once and for all, at the first frame that no libvirt daemon sends, and at the first
+// error. The library takes a frame's length as it comes, and panics at one that is too short; some errors it takes
+// for temporary.
 type checked struct {
 	net.Conn
 	length [4]byte // of the frame that is being read

@@ -23,15 +23,15 @@ const (
 // A stream is a console or a channel of a VM, wherever the VM runs, as a net.Conn. One goroutine may read while another
 // writes. Read returns io.EOF when the VM's side ended, and an error of which isLost tells when the connection did.
 //
-// Each stream has a connection to the daemon of its own, because libvirt's streams have no flow control but that of their
-// connection, and because the daemon stops reading from a client whose data a guest does not take. So whoever does not keep
-// up is made to wait, all the way from guest to reader and back, and holds up nobody else. A stream keeps less than 8 KiB
-// of what is read, and one frame of what is written.
+// Each stream has a connection to the daemon of its own, because libvirt's streams have no flow control but that of
+// their connection, and because the daemon stops reading from a client whose data a guest does not take. So whoever
+// does not keep up is made to wait, all the way from guest to reader and back, and holds up nobody else. A stream
+// keeps less than 8 KiB of what is read, and one frame of what is written.
 //
 // A peer that vanished while it had data to acknowledge is noticed by the connection that opened the stream, not here.
 //
-// A read that ran into its deadline can be repeated. After a write that did, Write's number tells what was taken; what is
-// left of a frame goes before what is written next. On TLS no more can be written then, see
+// A read that ran into its deadline can be repeated. After a write that did, Write's number tells what was taken;
+// what is left of a frame goes before what is written next. On TLS no more can be written then, see
 // [crypto/tls.Conn.SetWriteDeadline]. Close does not wait for what was written to reach the guest.
 type stream struct {
 	net.Conn
@@ -48,15 +48,17 @@ type stream struct {
 	unsent []byte // rest of a frame whose writing ran into the deadline
 }
 
-// OpenConsole opens the console of a domain, its first serial port, which has to be a pty. Whoever else has it open loses
-// it. What the guest says while nobody has it open is lost. QEMU looks each second whether a pty was opened; of what the guest says
-// until it has looked, QEMU 7.2 as released loses all, and Debian's 7.2.22 what the terminal does not take at once.
+// OpenConsole opens the console of a domain, its first serial port, which has to be a pty. Whoever else has it open
+// loses it. What the guest says while nobody has it open is lost. QEMU looks each second whether a pty was opened; of
+// what the guest says until it has looked, QEMU 7.2 as released loses all, and Debian's 7.2.22 what the terminal does
+// not take at once.
 func (c *Connection) OpenConsole(ctx context.Context, domain golibvirt.Domain) (net.Conn, error) {
 	s, err := c.openStream(ctx, procDomainOpenConsole, domain, "")
 	if err != nil {
 		err = fmt.Errorf("open console of %s: %w", domain.Name, err)
 		if strings.Contains(err.Error(), "lock file") {
-			// libvirt believes what a killed daemon has left once its number is another process's, and cannot remove another user's.
+			// libvirt believes what a killed daemon has left once its number is another process's, and cannot remove
+			// another user's.
 			err = fmt.Errorf("%w; if no libvirtd that runs has this console open, one that was killed has left the file: remove it on that machine", err)
 		}
 		return nil, err
@@ -64,7 +66,8 @@ func (c *Connection) OpenConsole(ctx context.Context, domain golibvirt.Domain) (
 	return s, nil
 }
 
-// OpenChannel opens a virtio channel of a domain, which has to be one of a unix socket. Whoever else has it open loses it.
+// OpenChannel opens a virtio channel of a domain, which has to be one of a unix socket. Whoever else has it open
+// loses it.
 func (c *Connection) OpenChannel(ctx context.Context, domain golibvirt.Domain, name string) (net.Conn, error) {
 	s, err := c.openStream(ctx, procDomainOpenChannel, domain, name)
 	if err != nil {

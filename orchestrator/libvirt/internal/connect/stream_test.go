@@ -116,8 +116,8 @@ func TestStreamReadDeadline(t *testing.T) {
 	}
 }
 
-// TestStreamWrite has a peer that takes some bytes and then none until the deadline has passed: it gets whole frames with
-// what Write said that it took.
+// TestStreamWrite has a peer that takes some bytes and then none until the deadline has passed: it gets whole frames
+// with what Write said that it took.
 func TestStreamWrite(t *testing.T) {
 	first := strings.Repeat("first ", 20_000) // of two frames
 	for _, takes := range []int{0, 1, headerSize, headerSize + 100, headerSize + streamChunk, headerSize + streamChunk + 5} {

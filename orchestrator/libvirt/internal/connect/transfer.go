@@ -22,16 +22,16 @@ const (
 	slowest       = 256 << 10 // bytes a second that a transfer has to make
 )
 
-// A Transfer moves bytes of volumes on a connection of its own, as a stream does and for the same reasons. The library's
-// own way is on the connection that all calls share: whoever does not keep up there holds up every call, and whoever gives
-// up holds them up for ever.
+// A Transfer moves bytes of volumes on a connection of its own, as a stream does and for the same reasons. The
+// library's own way is on the connection that all calls share: whoever does not keep up there holds up every call,
+// and whoever gives up holds them up for ever.
 type Transfer struct {
 	conn  net.Conn
 	input *bufio.Reader
 }
 
-// Transfer runs f, which moves about size bytes, until ctx ends, the daemon is lost or it took too long. f's context ends
-// then, and its connection does.
+// Transfer runs f, which moves about size bytes, until ctx ends, the daemon is lost or it took too long. f's context
+// ends then, and its connection does.
 func (c *Connection) Transfer(ctx context.Context, size int64, f func(context.Context, *Transfer) error) error {
 	ctx, lost := context.WithCancelCause(ctx)
 	defer lost(nil)
@@ -85,8 +85,8 @@ func (t *Transfer) stream(procedure uint32, early []byte) *stream {
 	return &stream{Conn: t.conn, procedure: procedure, input: after(early, t.input)}
 }
 
-// Upload writes a volume. Chunks of zeros are left out where it is fresh: libvirt's own way to send a hole cuts off what
-// another has written after it.
+// Upload writes a volume. Chunks of zeros are left out where it is fresh: libvirt's own way to send a hole cuts off
+// what another has written after it.
 func (t *Transfer) Upload(ctx context.Context, v golibvirt.StorageVol, r io.Reader, size int64, fresh bool) error {
 	var to *extent
 	finish := func() error {

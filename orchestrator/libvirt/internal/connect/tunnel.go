@@ -108,7 +108,8 @@ func tunnelArgs(uri daemonuri.URI, socket string) []string {
 	if uri.Port != "" {
 		args = append(args, "-p", uri.Port)
 	}
-	// The forwarding is set up before a command runs, so that its word means that all is well. Any shell knows these two.
+	// The forwarding is set up before a command runs, so that its word means that all is well. Any shell knows these
+	// two.
 	return append(args, "--", uri.Host, "echo '"+tunnelReady+"'; cat")
 }
 

@@ -8,11 +8,12 @@ import (
 	"time"
 )
 
-// reopenEvery is the pace at which a wire that was cut is opened again. A VM that has ended is mostly known as such by then.
+// reopenEvery is the pace at which a wire that was cut is opened again. A VM that has ended is mostly known as such
+// by then.
 const reopenEvery = 500 * time.Millisecond
 
-// A Wire is a machine's console or channel, as long as the machine lives. One that is a stream of the daemon ends with the daemon,
-// which the VM outlives: then it is opened again. What was under way in it is lost.
+// A Wire is a machine's console or channel, as long as the machine lives. One that is a stream of the daemon ends
+// with the daemon, which the VM outlives: then it is opened again. What was under way in it is lost.
 type Wire[C io.Closer] struct {
 	Open     func(context.Context) (C, error)
 	Daemon   *Lifeline   // whose stream it is; nil for one that ends with its VM only

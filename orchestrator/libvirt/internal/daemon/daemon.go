@@ -107,6 +107,7 @@ func (d *Daemon) Ended() bool {
 	}
 }
 
+// URI is the daemon's.
 func (d *Daemon) URI() string { return URI(d.dir) }
 
 // LastWords is the end of the daemon's log.

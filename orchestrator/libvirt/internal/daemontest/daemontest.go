@@ -33,7 +33,8 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/daemon"
 )
 
-// A Daemon daemon is a libvirtd of a test that listens on a unix socket, on TCP and on TLS, as one on another machine does.
+// A Daemon daemon is a libvirtd of a test that listens on a unix socket, on TCP and on TLS, as one on another machine
+// does.
 type Daemon struct {
 	Unix, TCP, TLS string // URIs
 	Dir, PKI       string
@@ -185,9 +186,9 @@ func (d *Daemon) answers(ctx context.Context) error {
 	}
 }
 
-// Kill ends the daemon without giving it time for a word. Of what it leaves, the locks of terminals go, as they do when a
-// machine that failed starts again: here, where the next daemon of a test is on the same machine, a lock would be believed
-// as soon as another process has got its number.
+// Kill ends the daemon without giving it time for a word. Of what it leaves, the locks of terminals go, as they do
+// when a machine that failed starts again: here, where the next daemon of a test is on the same machine, a lock would
+// be believed as soon as another process has got its number.
 func (d *Daemon) Kill() {
 	_ = d.Cmd.Process.Kill()
 	<-d.exited
@@ -212,8 +213,8 @@ func End(t *testing.T, close func(context.Context) error) {
 	}
 }
 
-// FreePort returns a port on which nobody listens. Nobody who dials is given it either, so that it is free as long as a test is
-// between two daemons that listen there.
+// FreePort returns a port on which nobody listens. Nobody who dials is given it either, so that it is free as long as
+// a test is between two daemons that listen there.
 func FreePort(t *testing.T) string {
 	t.Helper()
 	var dialled int // the first of the ports that those who dial are given
@@ -240,7 +241,8 @@ func FreePort(t *testing.T) string {
 	return ""
 }
 
-// Certify writes an authority, and the certificates and keys of a server at 127.0.0.1 and of a client, as libvirt names them.
+// Certify writes an authority, and the certificates and keys of a server at 127.0.0.1 and of a client, as libvirt
+// names them.
 func Certify(t *testing.T, a account.Account, dir string) {
 	t.Helper()
 	authority := &x509.Certificate{Subject: pkix.Name{CommonName: "authority"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}

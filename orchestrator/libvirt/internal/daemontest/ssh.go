@@ -27,6 +27,7 @@ type SSH struct {
 	conns []net.Conn
 }
 
+// ServeSSH starts a server that lets one key in, and ends it with the test.
 func ServeSSH(t *testing.T) *SSH {
 	t.Helper()
 	dir := t.TempDir()

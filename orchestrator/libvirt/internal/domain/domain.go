@@ -1,5 +1,5 @@
-// Package domain describes a VM to libvirt. Each thing that a VM may have is a part: it adds its own device and arguments, and knows
-// of no other.
+// Package domain describes a VM to libvirt. Each thing that a VM may have is a part: it adds its own device and
+// arguments, and knows of no other.
 package domain
 
 import (
@@ -97,8 +97,8 @@ func (d Domain) bare() *vm {
 			MemBalloon:  &libvirtxml.DomainMemBalloon{Model: "none"},
 			Panics:      []libvirtxml.DomainPanic{{Model: "isa"}},
 		},
-		// libvirt asks QEMU for each of 350 properties of the guest's CPU in turn, which is three quarters of the time that
-		// it takes to start a VM; without this capability it asks for all of them at once.
+		// libvirt asks QEMU for each of 350 properties of the guest's CPU in turn, which is three quarters of the
+		// time that it takes to start a VM; without this capability it asks for all of them at once.
 		QEMUCapabilities: &libvirtxml.DomainQEMUCapabilities{Del: []libvirtxml.DomainQEMUCapabilitiesEntry{{Name: "cpu-unavailable-features"}}},
 	}}
 }

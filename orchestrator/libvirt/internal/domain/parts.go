@@ -33,8 +33,8 @@ func (Emulation) add(x *vm) error {
 	return nil
 }
 
-// A Kernel is what a VM boots, and what its guest is told on the kernel's command line. QEMU keeps it in memory for as long as it
-// runs: 14 MiB for each VM.
+// A Kernel is what a VM boots, and what its guest is told on the kernel's command line. QEMU keeps it in memory for
+// as long as it runs: 14 MiB for each VM.
 type Kernel struct {
 	Image        vmimages.Image
 	Architecture string
@@ -95,7 +95,8 @@ func listen(path string) *libvirtxml.DomainChardevSource {
 	return &libvirtxml.DomainChardevSource{UNIX: &libvirtxml.DomainChardevSourceUNIX{Mode: "bind", Path: path}}
 }
 
-// A Channel is a link through a virtio-serial port: the path of a unix socket on which QEMU listens; "" is libvirt's choice.
+// A Channel is a link through a virtio-serial port: the path of a unix socket on which QEMU listens; "" is libvirt's
+// choice.
 type Channel struct{ Path string }
 
 func (Channel) word() string { return "port" }

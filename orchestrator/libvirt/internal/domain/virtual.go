@@ -10,7 +10,8 @@ import (
 	"github.com/fleetfall/fleetfall/agents/protocol"
 )
 
-// Instructions are the virtual clock: a VM counts its instructions, and leaps over the time in which its guest has nothing to do.
+// Instructions are the virtual clock: a VM counts its instructions, and leaps over the time in which its guest has
+// nothing to do.
 type Instructions struct {
 	Epoch time.Time // what its hardware clock shows when it is switched on
 }
@@ -28,8 +29,8 @@ func (i Instructions) add(x *vm) error {
 	return nil
 }
 
-// A MemoryDisk is a disk that is memory: a file that is mapped. Nobody waits for it: what an idle guest waits for by an interrupt
-// comes after a leap.
+// A MemoryDisk is a disk that is memory: a file that is mapped. Nobody waits for it: what an idle guest waits for by
+// an interrupt comes after a leap.
 type MemoryDisk struct {
 	Path string
 	Size int64 // bytes

@@ -13,8 +13,8 @@ import (
 	"github.com/fleetfall/fleetfall/agents/protocol"
 )
 
-// A mailbox is the way to the host on the virtual clock, in the form of a port: each write is a request, for whose answer this
-// machine stands still. The bell and the clocks are the files of agents/guest themselves.
+// A mailbox is the way to the host on the virtual clock, in the form of a port: each write is a request, for whose
+// answer this machine stands still. The bell and the clocks are the files of agents/guest themselves.
 type mailbox struct {
 	memory  protocol.Mailbox
 	replies bytes.Buffer

@@ -15,8 +15,10 @@ type Inbox[T any] struct {
 	Ready chan struct{}
 }
 
+// New returns an empty inbox.
 func New[T any]() *Inbox[T] { return &Inbox[T]{Ready: make(chan struct{}, 1)} }
 
+// Put adds an item.
 func (q *Inbox[T]) Put(item T) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -47,6 +49,7 @@ func (q *Inbox[T]) Take() (item T, ok bool) {
 	return item, true
 }
 
+// Len is how many items wait.
 func (q *Inbox[T]) Len() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -12,9 +12,10 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
 )
 
-// A bell is the floppy drive that a guest on the virtual clock reads to be answered, see agents/guest: an NBD export that
-// serves one QEMU on a unix socket. A read is not answered until answer is called, and as long as it is not the guest's CPU
-// stands still. Names and numbers are those of the NBD protocol, doc/proto.md of its reference implementation.
+// A bell is the floppy drive that a guest on the virtual clock reads to be answered, see agents/guest: an NBD export
+// that serves one QEMU on a unix socket. A read is not answered until answer is called, and as long as it is not the
+// guest's CPU stands still. Names and numbers are those of the NBD protocol, doc/proto.md of its reference
+// implementation.
 type bell struct {
 	listener net.Listener
 	path     string

@@ -1,5 +1,5 @@
-// Package mailbox is what a guest on the virtual clock and we share: memory that it asks in, a bell that it rings and stands still for, and
-// a pipe that is its console.
+// Package mailbox is what a guest on the virtual clock and we share: memory that it asks in, a bell that it rings and
+// stands still for, and a pipe that is its console.
 package mailbox
 
 import (
@@ -32,8 +32,8 @@ type Paths struct {
 	Console string // a pipe
 }
 
-// New makes what a domain of this name shares with us, for a QEMU that runs as this account. A copy of a template finds the
-// template's letters in it; nil for none.
+// New makes what a domain of this name shares with us, for a QEMU that runs as this account. A copy of a template
+// finds the template's letters in it; nil for none.
 func New(files *storage.Local, a account.Account, domain string, letters []byte) (_ *Mailbox, at Paths, err error) {
 	m := &Mailbox{files: files, name: domain + suffix, console: files.Path(domain + ".tty")}
 	at.Console = m.console
@@ -90,7 +90,8 @@ func (m *Mailbox) Answer(number uint64, line []byte) error {
 	return m.bell.answer()
 }
 
-// Hold lets a guest that rings do nothing for so many ticks, and then ring again. It is an error when nobody rings any more.
+// Hold lets a guest that rings do nothing for so many ticks, and then ring again. It is an error when nobody rings
+// any more.
 func (m *Mailbox) Hold(ticks uint64) error {
 	if err := m.memory.hold(ticks); err != nil {
 		return err

@@ -11,9 +11,9 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/account"
 )
 
-// A pipe is the console of a machine on the virtual clock. On a socket a kernel that prints waits, in its own time, for us to
-// read: some 200 characters fill it, because each is a message. A pipe takes a whole crash, so that a kernel prints as fast on
-// a busy machine as on an idle one.
+// A pipe is the console of a machine on the virtual clock. On a socket a kernel that prints waits, in its own time,
+// for us to read: some 200 characters fill it, because each is a message. A pipe takes a whole crash, so that a
+// kernel prints as fast on a busy machine as on an idle one.
 const pipeSize = 1 << 20 // bytes, which any user may ask for
 
 // makePipe makes what a QEMU of this account opens as a pipe of this name, see its documentation of -chardev pipe.

@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// PrivateMemory is how many bytes of memory the QEMU of a domain has that it shares with nobody. A guest's memory that is
-// a file is among them where the guest has written to a copy of it, and not where it writes to the file itself.
+// PrivateMemory is how many bytes of memory the QEMU of a domain has that it shares with nobody. A guest's memory
+// that is a file is among them where the guest has written to a copy of it, and not where it writes to the file
+// itself.
 func PrivateMemory(domain string) (int64, error) {
 	qemu, err := OfDomain(domain)
 	if err != nil {

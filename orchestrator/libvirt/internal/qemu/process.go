@@ -1,5 +1,5 @@
-// Package qemu finds the processes of QEMU, inherits them and looks at them: how they ended, what memory they have, whether they
-// got to run.
+// Package qemu finds the processes of QEMU, inherits them and looks at them: how they ended, what memory they have,
+// whether they got to run.
 package qemu
 
 import (

@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// libvirt leaves each QEMU to the first process that cares for orphans. For VMs of a private daemon that is this process:
-// it learns how a QEMU ended, which tells a kill from a failure, and takes it away at once. The first process of a
-// container may take seconds, for which libvirt believes that the VM still runs.
+// libvirt leaves each QEMU to the first process that cares for orphans. For VMs of a private daemon that is this
+// process: it learns how a QEMU ended, which tells a kill from a failure, and takes it away at once. The first
+// process of a container may take seconds, for which libvirt believes that the VM still runs.
 type reaper struct {
 	once sync.Once
 	err  error
@@ -65,8 +65,8 @@ func (r *reaper) Kill(pid int) bool {
 	return r.alive[pid] && syscall.Kill(pid, syscall.SIGKILL) == nil // else libvirt has to end it, and will
 }
 
-// Reap takes away every QEMU that was followed and has ended, and returns how many. Other children are waited for by who
-// started them.
+// Reap takes away every QEMU that was followed and has ended, and returns how many. Other children are waited for by
+// who started them.
 func (r *reaper) Reap() (n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -1,5 +1,5 @@
-// Package storage is where the QEMUs of a machine find files: here in the directory of a run, and on a machine of which only the
-// libvirt daemon is at hand in a pool of that daemon.
+// Package storage is where the QEMUs of a machine find files: here in the directory of a run, and on a machine of
+// which only the libvirt daemon is at hand in a pool of that daemon.
 package storage
 
 import (
@@ -9,7 +9,8 @@ import (
 
 // Files are what the QEMUs of one machine find on it. Their names are without directories.
 type Files interface {
-	// Overlay makes a disk of size bytes on top of the file at path base, which is "raw" or "qcow2", and returns its path.
+	// Overlay makes a disk of size bytes on top of the file at path base, which is "raw" or "qcow2", and returns its
+	// path.
 	Overlay(ctx context.Context, name, format, base string, size int64) (path string, err error)
 	// Blank makes a file of size zero bytes that QEMU may write to, and returns its path.
 	Blank(ctx context.Context, name string, size int64) (path string, err error)

@@ -25,6 +25,7 @@ type Local struct {
 	overlays map[string][]byte // empty disks, by the arguments that qemu-img made them with
 }
 
+// NewLocal are the files of a run, whose QEMUs run as this account.
 func NewLocal(work *workdir.Dir, a account.Account) *Local {
 	return &Local{Work: work, account: a, overlays: map[string][]byte{}}
 }

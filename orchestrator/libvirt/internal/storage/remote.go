@@ -70,6 +70,7 @@ func (r *Remote) Ship(ctx context.Context, from, name string) error {
 	return s.put(ctx, name, file, info.Size(), 0o644)
 }
 
+// Path is where QEMU finds a file.
 func (r *Remote) Path(name string) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

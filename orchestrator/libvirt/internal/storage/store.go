@@ -21,8 +21,9 @@ const (
 	storeSuffix = ".whole" // of the empty file beside one that put has finished
 )
 
-// A Store is the folder of a remote machine in which fleetfall keeps files: a directory pool of its libvirt daemon. Runs
-// share it, and it outlives them. Its methods may be called from any goroutine; errors name the file, not the machine.
+// A Store is the folder of a remote machine in which fleetfall keeps files: a directory pool of its libvirt daemon.
+// Runs share it, and it outlives them. Its methods may be called from any goroutine; errors name the file, not the
+// machine.
 //
 // What put stores is for all: its name says what is in it, the same whoever puts it, so a digest is part of it. What
 // create and overlay make, and QEMU writes there, is one run's, with the run in its name.
@@ -85,9 +86,9 @@ var errInactive = errors.New("it is not active; undefine it, and fleetfall makes
 func createStore(ctx context.Context, c *connect.Connection, pool string, dirs []string) error {
 	var first error
 	for _, dir := range dirs {
-		// The mode is set also where the directory is there already. Only its owner can, so a directory that another user
-		// has put in the way is refused; where the daemon is root, who can, storeOf looks at the owner. QEMU's user passes
-		// through and reads no names.
+		// The mode is set also where the directory is there already. Only its owner can, so a directory that another
+		// user has put in the way is refused; where the daemon is root, who can, storeOf looks at the owner. QEMU's
+		// user passes through and reads no names.
 		text, err := (&libvirtxml.StoragePool{Type: "dir", Name: pool, Target: &libvirtxml.StoragePoolTarget{
 			Path: dir, Permissions: &libvirtxml.StoragePoolTargetPermissions{Mode: "0711"},
 		}}).Marshal()

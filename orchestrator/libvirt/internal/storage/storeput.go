@@ -13,9 +13,9 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/connect"
 )
 
-// put makes a file of what r has, size bytes, whole or not at all; has tells. What is whole already is left as it is, and
-// what is there in part is written over: libvirt cannot rename a file, so it is whole with a mark beside it. Two may put
-// the same file at once. A read from r is not cut short when ctx ends.
+// put makes a file of what r has, size bytes, whole or not at all; has tells. What is whole already is left as it is,
+// and what is there in part is written over: libvirt cannot rename a file, so it is whole with a mark beside it. Two
+// may put the same file at once. A read from r is not cut short when ctx ends.
 //
 // The mark says nothing of a machine that lost its power in the seconds before its kernel wrote the file down.
 func (s *Store) put(ctx context.Context, name string, r io.Reader, size int64, mode os.FileMode) error {

@@ -166,7 +166,8 @@ func TestStoreMarkAlone(t *testing.T) {
 	}
 }
 
-// TestStoreSlow has a source and a sink that wait for calls of the same connection, more of them than the daemon queues.
+// TestStoreSlow has a source and a sink that wait for calls of the same connection, more of them than the daemon
+// queues.
 func TestStoreSlow(t *testing.T) {
 	_, s := scratchStore(t)
 	content := noise(12*mib, 1)

@@ -33,18 +33,21 @@ const (
 	leftBehind    = 10 * time.Minute // since when a directory of that name is nobody's any more
 )
 
-// A Cache is a shelf in a directory of this machine, which all runs share. Templates that are used lie among the run's own files.
+// A Cache is a shelf in a directory of this machine, which all runs share. Templates that are used lie among the
+// run's own files.
 type Cache struct {
 	root  string // "" keeps none
 	files *storage.Local
 }
 
+// NewCache is the shelf in a directory; "" keeps nothing.
 func NewCache(dir string, files *storage.Local) *Cache {
 	return &Cache{root: dir, files: files}
 }
 
 func (c *Cache) Name(_, domain string) string { return domain }
 
+// Dir is where the template of a key is kept.
 func (c *Cache) Dir(key string) string {
 	return filepath.Join(c.root, cache.Templates, key)
 }
@@ -99,8 +102,8 @@ func (c *Cache) unpack(ctx context.Context, from, to string, seal Seal) error {
 	return err
 }
 
-// Keep writes a template to the cache, whole or not at all, and returns where; "" without a cache. What was kept under this
-// key is replaced.
+// Keep writes a template to the cache, whole or not at all, and returns where; "" without a cache. What was kept
+// under this key is replaced.
 func (c *Cache) Keep(ctx context.Context, t *Template, key string) (string, error) {
 	if c.root == "" {
 		return "", nil

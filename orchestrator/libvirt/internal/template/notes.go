@@ -11,14 +11,15 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/storage"
 )
 
-// Notes are a shelf among the files of a machine of which only the daemon is at hand: a template stays there as it was made, and
-// a note says which files it is.
+// Notes are a shelf among the files of a machine of which only the daemon is at hand: a template stays there as it
+// was made, and a note says which files it is.
 type Notes struct {
 	files *storage.Remote
 	runID string
 	kept  map[string]bool // files of this run's that later ones will use
 }
 
+// NewNotes are the shelf of a run among these files.
 func NewNotes(files *storage.Remote, runID string) *Notes {
 	return &Notes{files: files, runID: runID, kept: map[string]bool{}}
 }

@@ -7,8 +7,9 @@ import (
 	"fmt"
 )
 
-// A save image is what libvirt keeps a suspended domain in, and restores it from: a header, the domain's XML, and QEMU's
-// migration stream. Writing one ourselves is how a copy of a template gets a name, a UUID and devices of its own.
+// A save image is what libvirt keeps a suspended domain in, and restores it from: a header, the domain's XML, and
+// QEMU's migration stream. Writing one ourselves is how a copy of a template gets a name, a UUID and devices of its
+// own.
 //
 // The layout is that of struct _virQEMUSaveHeader in libvirt's src/qemu/qemu_saveimage.h, in the machine's byte order.
 const (
@@ -48,7 +49,8 @@ func SavedState(image []byte) ([]byte, error) {
 	return image[saveHeader+int(xml):], nil
 }
 
-// Parts of a migration stream: see QEMU's docs/devel/migration.rst, and migration/savevm.c and ram.c for what it leaves out.
+// Parts of a migration stream: see QEMU's docs/devel/migration.rst, and migration/savevm.c and ram.c for what it
+// leaves out.
 const (
 	streamMagic        = "QEVM"
 	streamVersion      = 3

@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A streamPart is a field of a migration stream, or several; those that are ours to drop are in a template's stream and not
-// in its copies'.
+// A streamPart is a field of a migration stream, or several; those that are ours to drop are in a template's stream
+// and not in its copies'.
 type streamPart struct {
 	name  string
 	bytes string
@@ -183,8 +183,8 @@ func putField(image []byte, n int, value uint32) []byte {
 	return image
 }
 
-// A save image is what the daemon of another machine sends, of a guest that may have done anything: whatever is in it, it is
-// refused, or loses the capability and the addresses and nothing else.
+// A save image is what the daemon of another machine sends, of a guest that may have done anything: whatever is in
+// it, it is refused, or loses the capability and the addresses and nothing else.
 func FuzzSaveImage(f *testing.F) {
 	saved, private := join(templateStream())
 	f.Add(AppendSaveImage(nil, "<domain/>", saved))

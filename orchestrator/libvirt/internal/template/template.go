@@ -1,5 +1,5 @@
-// Package template is what hosts are copies of: a host that was booted once and stands still, its state as copies start from it, and the
-// shelves on which it is kept for later runs.
+// Package template is what hosts are copies of: a host that was booted once and stands still, its state as copies
+// start from it, and the shelves on which it is kept for later runs.
 package template
 
 import (
@@ -13,10 +13,11 @@ import (
 	"github.com/fleetfall/fleetfall/agents/protocol"
 )
 
-// A Template is a host that was booted to the point before it becomes one in particular: its guest has asked who it is,
-// and stands still. Hosts are started as copies of it: they map its memory and own the pages that they write to, and have
-// disks of their own. On the wall clock a guest asks at the end of its boot, and a host's first boot is a copy whose disk lies on top
-// of the template's. On the virtual clock it asks before it has mounted a disk, and every boot of a host is a copy: see door.go.
+// A Template is a host that was booted to the point before it becomes one in particular: its guest has asked who it
+// is, and stands still. Hosts are started as copies of it: they map its memory and own the pages that they write to,
+// and have disks of their own. On the wall clock a guest asks at the end of its boot, and a host's first boot is a
+// copy whose disk lies on top of the template's. On the virtual clock it asks before it has mounted a disk, and every
+// boot of a host is a copy: see Door.
 type Template struct {
 	Kept  Kept
 	State []byte // of the devices, as a copy starts from it
@@ -50,7 +51,8 @@ type Door struct {
 	Asked time.Duration `json:"asked_ns"` // what its clock showed when it first asked
 	Holds int           `json:"holds"`    // times that its copies are still to be held
 
-	// Mailbox is a snapshot of its mailbox: it may have been stopped before it read that it is held, or while it was about to ask again.
+	// Mailbox is a snapshot of its mailbox: it may have been stopped before it read that it is held, or while it was
+	// about to ask again.
 	Mailbox []byte `json:"mailbox"`
 }
 
@@ -61,7 +63,7 @@ type Kept struct {
 	Question uint64          `json:"question"` // ID of the request that the guest waits in, on the wall clock
 	Door     Door            `json:"door"`     // where it waits, on the virtual clock
 	Boot     Boot            `json:"boot"`
-	Overhead int64           `json:"overhead"` // see Preparation
+	Overhead int64           `json:"overhead"` // bytes that QEMU took besides the guest's memory; 0 when not known
 	Own      int64           `json:"own"`
 	Files    map[string]Seal `json:"files"` // by name
 }
@@ -72,6 +74,7 @@ type Seal struct {
 	SHA256 string `json:"sha256"` // hexadecimal
 }
 
+// SealOf is the seal of a file that holds this.
 func SealOf(data []byte) Seal {
 	sum := sha256.Sum256(data)
 	return Seal{int64(len(data)), hex.EncodeToString(sum[:])}
@@ -103,11 +106,11 @@ const (
 
 // A Shelf is where templates are kept for later runs.
 type Shelf interface {
-	// Name is what the files of a template of this key are called while it is made, without suffixes; domain is the name of
-	// the VM that becomes it.
+	// Name is what the files of a template of this key are called while it is made, without suffixes; domain is the
+	// name of the VM that becomes it.
 	Name(key, domain string) string
-	// Find looks for a template that an earlier run has kept under a key, and names what it copies of it as templateName does; nil
-	// when there is none. disk tells whether it has one.
+	// Find looks for a template that an earlier run has kept under a key, and names what it copies of it as
+	// templateName does; nil when there is none. disk tells whether it has one.
 	Find(ctx context.Context, key, domain string, disk bool) (*Template, error)
 	// Keep keeps one for later runs, and returns where.
 	Keep(ctx context.Context, t *Template, key string) (where string, err error)

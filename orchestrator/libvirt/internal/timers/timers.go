@@ -20,6 +20,7 @@ type timer struct {
 	f   func()
 }
 
+// New returns timers that run as long as Run does.
 func New() *Timers { return &Timers{wake: make(chan struct{}, 1)} }
 
 // After calls f, which must not block, once d has passed while run runs.

@@ -20,7 +20,8 @@ type Leftover struct {
 	Known bool   // whose it was is known, URI too
 }
 
-// Leftovers lists what runs left below a root, sorted by run ID. Runs that still run are not among them. It changes nothing.
+// Leftovers lists what runs left below a root, sorted by run ID. Runs that still run are not among them. It changes
+// nothing.
 func Leftovers(workRoot string) ([]Leftover, error) {
 	entries, err := os.ReadDir(workRoot)
 	if err == nil {

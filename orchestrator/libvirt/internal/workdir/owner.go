@@ -28,7 +28,7 @@ type Owner struct {
 	BootID  string     `json:"boot_id"`           // of the machine's kernel
 	URI     string     `json:"uri"`               // of the daemon; empty for a private one
 	Account int        `json:"account,omitempty"` // user of the private daemon that is this run's alone
-	Store   string     `json:"store,omitempty"`   // see Config.Store
+	Store   string     `json:"store,omitempty"`   // where that was chosen
 	RunDir  string     `json:"run_dir"`
 }
 
@@ -46,6 +46,7 @@ func freshOwner(name string) (p process.ID, ok bool) {
 	return p, n == 2 && err == nil
 }
 
+// WriteOwner says in a work directory whose it is.
 func WriteOwner(dir string, o Owner) error {
 	text, err := json.MarshalIndent(o, "", "\t")
 	if err != nil {
@@ -57,6 +58,7 @@ func WriteOwner(dir string, o Owner) error {
 	return nil
 }
 
+// ReadOwner reads whose a work directory is; an error means that it belongs to nobody.
 func ReadOwner(dir string) (Owner, error) {
 	text, err := os.ReadFile(filepath.Join(dir, OwnerFile))
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package workdir is the directory in which a run keeps everything that it needs while it lives, what says whose it is, and what
-// runs left that were killed.
+// Package workdir is the directory in which a run keeps everything that it needs while it lives, what says whose it
+// is, and what runs left that were killed.
 package workdir
 
 import (
@@ -44,7 +44,8 @@ type Options struct {
 	URI    string // of the libvirt daemon; "" for a private one
 	Store  string // of that daemon, where it was chosen
 
-	// What a private daemon needs: directories that it makes files in, and files that it reads, by their paths in the work directory.
+	// What a private daemon needs: directories that it makes files in, and files that it reads, by their paths in the
+	// work directory.
 	Dirs  []string
 	Files map[string]string
 }

@@ -78,7 +78,8 @@ func takenAccounts(root string) ([]int, error) {
 	return taken, nil
 }
 
-// checkOurs refuses a root that somebody else made or may write in: it is at a known place in a directory for everybody.
+// checkOurs refuses a root that somebody else made or may write in: it is at a known place in a directory for
+// everybody.
 func checkOurs(root string) error {
 	info, err := os.Lstat(root)
 	if err != nil {
