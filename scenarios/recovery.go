@@ -142,11 +142,3 @@ func readSafeMode(given *section, r *Recovery) {
 			safeMode, "hands_on")
 	}
 }
-
-func attrNames(list []attribute) []string {
-	var names []string
-	for _, a := range list {
-		names = append(names, a.name)
-	}
-	return names
-}

@@ -118,12 +118,14 @@ func faultParameters() []attribute {
 	return all
 }
 
-func (t *blockType) attrNames() []string {
+func (t *blockType) attrNames() []string { return sorted(attrNames(t.attrs)) }
+
+func attrNames(list []attribute) []string {
 	var names []string
-	for _, a := range t.attrs {
+	for _, a := range list {
 		names = append(names, a.name)
 	}
-	return sorted(names)
+	return names
 }
 
 func (t *blockType) blockNames() []string {
