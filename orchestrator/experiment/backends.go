@@ -1,12 +1,12 @@
 package experiment
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
 	"github.com/fleetfall/fleetfall/orchestrator"
 	"github.com/fleetfall/fleetfall/orchestrator/backend"
-	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
 	"github.com/fleetfall/fleetfall/scenarios"
 )
@@ -22,7 +22,7 @@ func Known(drivers []backend.Driver) []scenarios.Backend {
 			Name: d.Name, MaxHosts: int64(d.MaxHosts), Lacks: func(p scenarios.Part) []scenarios.Lack {
 				var lacks []scenarios.Lack
 				for _, n := range orchestrator.Needs(p) {
-					if len(fleet.Missing(d.Has, []fleet.Capability{n.Capability})) > 0 {
+					if !slices.Contains(d.Has, n.Capability) {
 						lacks = append(lacks, scenarios.Lack{Attribute: n.Attribute, Cannot: n.Words()})
 					}
 				}
@@ -36,10 +36,7 @@ func Known(drivers []backend.Driver) []scenarios.Backend {
 // choose finds the backend that a plan names, and refuses a plan that is beyond it: one from a journal, or one that was
 // loaded where nobody knew the backends.
 func choose(drivers []backend.Driver, p *scenarios.Plan) (backend.Driver, error) {
-	name := p.Backend
-	if name == "" { // a journal from before there were others
-		name = scenarios.DefaultBackend
-	}
+	name := cmp.Or(p.Backend, scenarios.DefaultBackend) // "" is a journal's from before there were others
 	i := slices.IndexFunc(drivers, func(d backend.Driver) bool { return d.Name == name })
 	if i < 0 {
 		var known []string
