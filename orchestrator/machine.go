@@ -187,15 +187,11 @@ func (m *machine) decided(acts []recovery.Act) []decision {
 		case recovery.Wait:
 			d.wait, d.tag = a.Wait, a.Timer.Tag(name)
 			m.timers[d.tag] = a.Timer
-		case recovery.Boot:
-			d.action = fleet.Boot{Host: name, Mode: a.Mode}
-		case recovery.Reset:
-			d.action = fleet.Reset{Host: name}
 		case recovery.Tell:
 			m.orders++
 			a.Order.ID = m.orders
-			d.action = fleet.Tell{Host: name, Order: a.Order}
 		}
+		d.action = a.Action(name)
 		decisions = append(decisions, d)
 	}
 	return decisions

@@ -217,7 +217,7 @@ func outage(ctx context.Context, t *testbed) (_ row, err error) {
 	}
 	defer func() { err = errors.Join(err, closing(ctx, w.Close)) }()
 	hosts := health.NewFleet(w.names, health.Limits{Liveness: time.Minute, Latency: time.Minute})
-	timers := map[string]recovery.Timer{}
+	timers, orders := map[string]recovery.Timer{}, uint64(0)
 	if err := w.serve(ctx, w.names[:outageHosts/2], 2, "field_count"); err != nil {
 		return row{}, err
 	}
@@ -255,14 +255,11 @@ func outage(ctx context.Context, t *testbed) (_ row, err error) {
 				timers[a.Timer.Tag(name)] = a.Timer
 				w.After(a.Wait, a.Timer.Tag(name))
 				continue
-			case recovery.Boot:
-				err = w.Do(ctx, fleet.Boot{Host: name, Mode: a.Mode})
-			case recovery.Reset:
-				err = w.Do(ctx, fleet.Reset{Host: name})
 			case recovery.Tell:
-				err = w.Do(ctx, fleet.Tell{Host: name, Order: a.Order})
+				orders++
+				a.Order.ID = orders
 			}
-			if err != nil {
+			if err := w.Do(ctx, a.Action(name)); err != nil {
 				return row{}, err
 			}
 		}

@@ -36,6 +36,19 @@ type Act struct {
 	Timer Timer          // of Wait
 }
 
+// Action is what a fleet is asked to do, in which the host has this name; nil for a Wait.
+func (a Act) Action(host string) fleet.Action {
+	switch a.Do {
+	case Boot:
+		return fleet.Boot{Host: host, Mode: a.Mode}
+	case Reset:
+		return fleet.Reset{Host: host}
+	case Tell:
+		return fleet.Tell{Host: host, Order: a.Order}
+	}
+	return nil
+}
+
 // Do says what is to be done.
 type Do uint8
 
