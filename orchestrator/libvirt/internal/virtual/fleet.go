@@ -112,21 +112,12 @@ func (f *Fleet) Caps() fleet.Caps { return f.caps }
 
 // Do implements fleet.Fleet. What it asks for reaches the host after the lookahead.
 func (f *Fleet) Do(ctx context.Context, a fleet.Action) error {
-	if err := ctx.Err(); err != nil {
+	h := f.hosts[a.Target()]
+	if err := vm.Accept(ctx, f.ctx, a, h != nil, f.caps); err != nil {
 		return err
-	}
-	if f.ctx.Err() != nil {
-		return fleet.ErrClosed
 	}
 	f.turn.Lock()
 	defer f.turn.Unlock()
-	h := f.hosts[a.Target()]
-	if h == nil {
-		return fmt.Errorf("%s %q: %w", a.Kind(), a.Target(), fleet.ErrUnknownHost)
-	}
-	if err := f.caps.Refuse(a); err != nil {
-		return err
-	}
 	at := f.clock.Visible()
 	switch a := a.(type) {
 	case fleet.Boot:

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"regexp"
@@ -87,4 +88,18 @@ func Check(on Sites, cfg FleetConfig) error {
 		}
 	}
 	return nil
+}
+
+// Accept tells why a fleet does not take an action, nil when it does: ctx has ended, or the fleet's own life; it has no
+// such host; or it does not claim to be able to.
+func Accept(ctx, life context.Context, a fleet.Action, known bool, caps fleet.Caps) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case life.Err() != nil:
+		return fleet.ErrClosed
+	case !known:
+		return fmt.Errorf("%s %q: %w", a.Kind(), a.Target(), fleet.ErrUnknownHost)
+	}
+	return caps.Refuse(a)
 }

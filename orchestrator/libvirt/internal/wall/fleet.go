@@ -114,17 +114,8 @@ func (f *Fleet) Caps() fleet.Caps { return f.caps }
 
 // Do implements fleet.Fleet. It never waits for a VM. Reset of a host that is off boots it in the mode it was in last.
 func (f *Fleet) Do(ctx context.Context, a fleet.Action) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if f.ctx.Err() != nil {
-		return fleet.ErrClosed
-	}
 	h := f.hosts[a.Target()]
-	if h == nil {
-		return fmt.Errorf("%s %q: %w", a.Kind(), a.Target(), fleet.ErrUnknownHost)
-	}
-	if err := f.caps.Refuse(a); err != nil {
+	if err := vm.Accept(ctx, f.ctx, a, h != nil, f.caps); err != nil {
 		return err
 	}
 	switch a := a.(type) {
