@@ -1,5 +1,6 @@
 // Package agents carries the sources of all that runs inside a guest, so that an installed fleetfall builds images
-// without its source tree: the agents and their one interpreter in C, that which is told anew in Go, the guest program and the packages these import.
+// without its source tree: the agents and their one interpreter in C, that which is told anew in Go, the guest program
+// and the packages these import.
 package agents
 
 import (
@@ -17,6 +18,7 @@ import (
 //go:embed safe/*.go safe/engine/*.go
 var files embed.FS
 
-// Sources returns the sources, laid out as in this folder: architecture, content, protocol and guest with guest/programs in Go
-// and C, safe and safe/engine in Go, ebpf in both, the rest in C. Go test files are among them; test data and test drivers are not.
+// Sources returns the sources, laid out as in this folder: architecture, content, protocol and guest with
+// guest/programs in Go and C, safe and safe/engine in Go, ebpf in both, the rest in C. Go test files are among them;
+// test data and test drivers are not.
 func Sources() fs.FS { return files }

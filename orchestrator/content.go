@@ -13,8 +13,8 @@ const (
 	revertVersion uint64 = 12 // what the vendor ships when it has pulled that
 )
 
-// offers makes a trial's update and what reverts it, as the test vendor signs them, for no host yet. A repeat's update is the same file for
-// every fleet, and for every wave of one.
+// offers makes a trial's update and what reverts it, as the test vendor signs them, for no host yet. A repeat's update
+// is the same file for every fleet, and for every wave of one.
 func offers(t Trial) (update, revert fleet.Serve, err error) {
 	c := t.Cell
 	seed := deriveSeed(t.Plan.Seed, "update "+c.Update.Name, t.Repeat, 0)

@@ -116,8 +116,8 @@ func (m *machine) all() iter.Seq[uint32] {
 	}
 }
 
-// chance is the randomness of a technician's n-th visit to a host. It depends on the host's name, and not on which other
-// hosts there are.
+// chance is the randomness of a technician's n-th visit to a host. It depends on the host's name, and not on which
+// other hosts there are.
 func (m *machine) chance(host, n uint32) *rand.Rand {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%s/%d", m.hosts.Name(host), n)
@@ -279,8 +279,8 @@ func (m *machine) end(status, reason string) {
 	m.outcome = &Outcome{Status: status, Reason: reason, End: m.now}
 }
 
-// unavailable tells which host is not up, "" when all are that are not lost: it would count as hit by what it had not yet been
-// offered. Work that is slow at this instant may be a busy machine's doing, of which the control tells.
+// unavailable tells which host is not up, "" when all are that are not lost: it would count as hit by what it had not
+// yet been offered. Work that is slow at this instant may be a busy machine's doing, of which the control tells.
 func (m *machine) unavailable() string {
 	for n := range m.all() {
 		s := m.hosts.Host(n).State()

@@ -106,8 +106,8 @@ func (m *machine) isReady(n uint32) bool {
 	return m.own[n].up && m.hosts.Host(n).State() == m.own[n].steady
 }
 
-// settled tells whether every valid host has taken the content that it is to end with, and has been steady since for long
-// enough.
+// settled tells whether every valid host has taken the content that it is to end with, and has been steady since for
+// long enough.
 func (m *machine) settled() bool {
 	return m.tally.unsettled == 0 && m.now-m.tally.settledSince() >= time.Duration(m.trial.Plan.StableFor)
 }

@@ -121,8 +121,8 @@ type journalFile interface {
 	Close() error
 }
 
-// Create makes a new journal whose first entry is header. It fails if the file exists. The journal is the writer's alone
-// until it is closed: see [Resume].
+// Create makes a new journal whose first entry is header. It fails if the file exists. The journal is the writer's
+// alone until it is closed: see [Resume].
 func Create(path string, header Header) (*Writer, error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o644)
 	if err != nil {

@@ -202,8 +202,8 @@ func (s selector) exclude(l *loader, cells []Cell) []Cell {
 	return slices.DeleteFunc(slices.Clone(cells), func(c Cell) bool { return matches(s.terms(), c) })
 }
 
-// checkMatches reports a selector that matches no cell although each of its names is one of a cell. Whose it is says what, of
-// which there can be many in one place of the file; "" where the place tells.
+// checkMatches reports a selector that matches no cell although each of its names is one of a cell. Whose it is says
+// what, of which there can be many in one place of the file; "" where the place tells.
 func (s selector) checkMatches(l *loader, what string, cells []Cell) {
 	if slices.ContainsFunc(cells, func(c Cell) bool { return matches(s.terms(), c) }) {
 		return

@@ -22,8 +22,8 @@ func Library() []string {
 	return names
 }
 
-// readSource returns the source of the scenario file at this path or, when name has neither a slash nor the ending .hcl, of
-// the library's scenario of this name; and what diagnostics should call it.
+// readSource returns the source of the scenario file at this path or, when name has neither a slash nor the ending
+// .hcl, of the library's scenario of this name; and what diagnostics should call it.
 func readSource(name string) (filename string, src []byte, err error) {
 	if strings.ContainsAny(name, `/\`) || strings.HasSuffix(name, ".hcl") {
 		src, err = readBounded(name)

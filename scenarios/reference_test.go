@@ -9,7 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// written is a scenario with one block of each type, given as its attributes' lines; what more there is of it stays out.
+// written is a scenario with one block of each type, given as its attributes' lines; what more there is of it stays
+// out.
 type written map[string]map[string]string
 
 func minimal() written {

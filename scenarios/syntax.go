@@ -12,7 +12,8 @@ import (
 	"github.com/fleetfall/fleetfall/agents/content"
 )
 
-// A blockType is the syntax of one type of block: the single place that says what may be written where, and what it is for.
+// A blockType is the syntax of one type of block: the single place that says what may be written where, and what it is
+// for.
 type blockType struct {
 	name   string
 	what   string // one sentence

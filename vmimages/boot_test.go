@@ -19,8 +19,8 @@ import (
 	"github.com/fleetfall/fleetfall/internal/capability"
 )
 
-// testBoot boots the image under emulation with each agent, waits until the guest says that the agent runs and that each kind of
-// work and of threats was done, and holds what became of the threats against what the agent can see.
+// testBoot boots the image under emulation with each agent, waits until the guest says that the agent runs and that
+// each kind of work and of threats was done, and holds what became of the threats against what the agent can see.
 func testBoot(t *testing.T, img Image) {
 	capability.Tools(t, "qemu-system-x86_64", "qemu-system-x86")
 	for _, tt := range boots() {
@@ -78,9 +78,9 @@ func sight(seen ...string) map[string]protocol.Threat {
 	return of
 }
 
-// boot returns the guest's hello and a beat, nil for what did not come, and what the console showed. The beat is the first
-// with the agent in this state by which work and threats of each kind have been done, if threats are wanted. That something else
-// became of one than is said there is an error.
+// boot returns the guest's hello and a beat, nil for what did not come, and what the console showed. The beat is the
+// first with the agent in this state by which work and threats of each kind have been done, if threats are wanted. That
+// something else became of one than is said there is an error.
 func boot(t *testing.T, img Image, architecture, mode, state string, threats map[string]protocol.Threat) (*protocol.Hello, *protocol.Beat, []byte) {
 	t.Helper()
 	const patience = 5 * time.Minute // far more than a boot takes, also on a machine that does much else
@@ -127,8 +127,8 @@ func boot(t *testing.T, img Image, architecture, mode, state string, threats map
 	return hello, beat, console
 }
 
-// converse answers the guest until the beat that boot wants. That any of it fails is an error. Without such a beat it returns the
-// last.
+// converse answers the guest until the beat that boot wants. That any of it fails is an error. Without such a beat it
+// returns the last.
 func converse(
 	ctx context.Context, l net.Listener, state string, threats map[string]protocol.Threat,
 ) (hello *protocol.Hello, beat *protocol.Beat, err error) {

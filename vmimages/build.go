@@ -82,8 +82,8 @@ func (b *builder) plan(ctx context.Context) (plan, error) {
 	if p.tools, err = toolVersions(ctx); err != nil {
 		return plan{}, err
 	}
-	// Modules are compiled by a gcc of the kernel's choice, programs linked with the C library's archive, and BPF programs made
-	// with the headers of libbpf and the kernel.
+	// Modules are compiled by a gcc of the kernel's choice, programs linked with the C library's archive, and BPF
+	// programs made with the headers of libbpf and the kernel.
 	installed, err := installedPackages(ctx, "binutils", "clang-[0-9]*", "e2fsprogs", "gcc-[0-9]*", "libbpf-dev", "libc6-dev",
 		"linux-headers-"+p.kernel.release, "linux-kbuild-*", "linux-libc-dev")
 	if err != nil {

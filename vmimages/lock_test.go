@@ -175,7 +175,8 @@ func TestCanRun(t *testing.T) {
 	}
 }
 
-// A security module that is compiled in has to be switched on too: by the kernel's own list, or the command line's in its place.
+// A security module that is compiled in has to be switched on too: by the kernel's own list, or the command line's in
+// its place.
 func TestCanRunSecurityModules(t *testing.T) {
 	const can = ""
 	for _, c := range []struct {

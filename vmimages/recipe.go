@@ -47,8 +47,9 @@ type kernelRecipe struct {
 	Modules      map[string][]string `hcl:"modules"` // by the guest's link to its host; what they depend on is added
 	ModulesRange hcl.Range           `hcl:"modules,attr_range"`
 	Require      map[string]string   `hcl:"require,optional"`
-	// Needs has, by architecture of the agent, what the kernel is to have, with what people call it: an option that is to be "y", or,
-	// as "lsm=NAME", a security module that is to be switched on, by the command line's list of them or else the kernel's own.
+	// Needs has, by architecture of the agent, what the kernel is to have, with what people call it: an option that is
+	// to be "y", or, as "lsm=NAME", a security module that is to be switched on, by the command line's list of them or
+	// else the kernel's own.
 	Needs      map[string]map[string]string `hcl:"needs,optional"`
 	NeedsRange hcl.Range                    `hcl:"needs,attr_range"`
 	Record     []string                     `hcl:"record,optional"`

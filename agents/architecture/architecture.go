@@ -1,5 +1,5 @@
-// Package architecture names the places where an agent can evaluate content. It is the one list of them: scenarios choose
-// from it, backends run it, guests start it. It is built into guests and imports nothing.
+// Package architecture names the places where an agent can evaluate content. It is the one list of them: scenarios
+// choose from it, backends run it, guests start it. It is built into guests and imports nothing.
 package architecture
 
 // The architectures.

@@ -24,9 +24,9 @@ const (
 	moduleReadyWait = 2 * time.Second // a module is ready when it is loaded; this bounds reading that from it
 )
 
-// boot brings the machine, whose drivers are loaded, up to the point where an operating system configures its network. The
-// order is the field's, and matters: an agent's module starts before all programs, with the newest content on the disk, and sees every
-// execution from then on. What fails is logged and the boot goes on, as far as it can.
+// boot brings the machine, whose drivers are loaded, up to the point where an operating system configures its network.
+// The order is the field's, and matters: an agent's module starts before all programs, with the newest content on the
+// disk, and sees every execution from then on. What fails is logged and the boot goes on, as far as it can.
 func boot(ctx context.Context, set settings, a *agent, log *logger) {
 	device := virtioDisk
 	if set.link == mailboxLink {
@@ -55,9 +55,9 @@ func mountKernelFilesystems(log *logger) {
 	}
 }
 
-// rest keeps a machine asleep that has nothing to do. Of its own accord the kernel looks twice a second whether its memory is in
-// pieces, and once whether its counters are up to date; on the virtual clock, where an idle hour is leapt over, each look is work
-// for the host.
+// rest keeps a machine asleep that has nothing to do. Of its own accord the kernel looks twice a second whether its
+// memory is in pieces, and once whether its counters are up to date; on the virtual clock, where an idle hour is leapt
+// over, each look is work for the host.
 func rest(log *logger) {
 	for name, value := range map[string]string{"vm/compaction_proactiveness": "0", "vm/stat_interval": "600"} {
 		log.check(name, os.WriteFile("/proc/sys/"+name, []byte(value), 0))

@@ -162,8 +162,8 @@ func TestReplaceIsAtomic(t *testing.T) {
 	writer.Wait()
 }
 
-// What was just put on the disk can be used at once, also by those who use nothing that somebody may write to, whatever is
-// executed meanwhile: the kernel's agent, which reads content as the kernel reads a program.
+// What was just put on the disk can be used at once, also by those who use nothing that somebody may write to, whatever
+// is executed meanwhile: the kernel's agent, which reads content as the kernel reads a program.
 func TestReplacedContentIsNotOpenForWriting(t *testing.T) {
 	d := newDisk(t)
 	path := d.current()
@@ -236,7 +236,8 @@ func TestReplaceWhileAnExecutionHangs(t *testing.T) {
 	}
 }
 
-// leased makes a program whose execution waits until release is called, or for the time that the kernel gives the holder of a lease.
+// leased makes a program whose execution waits until release is called, or for the time that the kernel gives the
+// holder of a lease.
 func leased(t *testing.T) (program string, release func()) {
 	t.Helper()
 	code, err := os.ReadFile("/bin/true")

@@ -2,8 +2,8 @@
 // synthetic threats, polls for updates, and tells the host how the machine is, over the one channel there is.
 //
 // It runs as PID 1 of a minimal image, so it never returns; what fails is logged and tried again, and one duty's
-// failure stops no other. Apart from it, the machine's only processes are its own children, each of which is waited for by
-// who started it, and theirs: the workload's wait for their own, and an agent's are ended with it.
+// failure stops no other. Apart from it, the machine's only processes are its own children, each of which is waited for
+// by who started it, and theirs: the workload's wait for their own, and an agent's are ended with it.
 package main
 
 import (
@@ -40,8 +40,8 @@ func main() {
 
 // tune keeps the guest talking while one of its executions hangs in the kernel, as it does when a permission listener
 // hangs: Go starts a process by vfork, which holds one of its processors until the execution is decided, and a garbage
-// collection would wait for that processor. So there is one more of them than executions that may hang, and garbage is collected only at the
-// heap's limit, hours apart, which also spares an idle fleet's CPU.
+// collection would wait for that processor. So there is one more of them than executions that may hang, and garbage is
+// collected only at the heap's limit, hours apart, which also spares an idle fleet's CPU.
 func tune() {
 	runtime.GOMAXPROCS(executions + 1)
 	debug.SetGCPercent(-1)
@@ -59,9 +59,9 @@ func run(ctx context.Context, log *logger) {
 	loadModules(modulesFiles+settings.link, log)
 	log.check("workload", makeLoadData(loadData))
 	vitals := newVitals("/proc", log)
-	// Over shared memory a machine asks before it mounts its disk, and is copied there at every boot. (The kernel has looked for
-	// partitions on it, and remembers nothing else.) Over a port it is copied once, on the disk that all hosts begin with, after all
-	// that a boot is.
+	// Over shared memory a machine asks before it mounts its disk, and is copied there at every boot. (The kernel has
+	// looked for partitions on it, and remembers nothing else.) Over a port it is copied once, on the disk that all
+	// hosts begin with, after all that a boot is.
 	var me *member
 	if settings.link == mailboxLink {
 		me = join(ctx, settings, log)
@@ -84,7 +84,8 @@ func run(ctx context.Context, log *logger) {
 	log.consoleOnly("the agent is %s with content %d", state, version)
 	greeting := greet(settings, disk, agent, log)
 
-	// The updater's network comes up last, so that an agent that crashes the machine at boot does so before a remedy can arrive.
+	// The updater's network comes up last, so that an agent that crashes the machine at boot does so before a remedy
+	// can arrive.
 	if me == nil {
 		syscall.Sync() // else each copy of a template writes what the template had not yet written
 		if me = join(ctx, settings, log); me.config.Copied {
@@ -132,7 +133,8 @@ func join(ctx context.Context, set settings, log *logger) *member {
 	return m
 }
 
-// whoAmI asks the host what this machine is to be. A template stands still in here, and so each of its copies begins here.
+// whoAmI asks the host what this machine is to be. A template stands still in here, and so each of its copies begins
+// here.
 func whoAmI(ctx context.Context, s *session, question protocol.Identify, log *logger) protocol.Config {
 	for {
 		reply, err := s.call(ctx, protocol.Request{Identify: &question})

@@ -11,8 +11,8 @@ import (
 
 const retryPause = time.Second // before a request that got no reply is made again
 
-// A transport carries a request to the host and brings its reply, which has the request's ID and boot. It gives up, with
-// an error, when there is no reply in the time that suits it.
+// A transport carries a request to the host and brings its reply, which has the request's ID and boot. It gives up,
+// with an error, when there is no reply in the time that suits it.
 type transport interface {
 	Exchange(protocol.Request) (protocol.Reply, error)
 }

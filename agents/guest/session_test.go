@@ -147,7 +147,8 @@ func TestPortGivesUp(t *testing.T) {
 	}
 }
 
-// TestDeviceWaits: what does not fit at once is written as the other end reads, and what is not there yet is waited for.
+// TestDeviceWaits: what does not fit at once is written as the other end reads, and what is not there yet is waited
+// for.
 func TestDeviceWaits(t *testing.T) {
 	d, fd := newDevice(t, time.Minute)
 	if err := syscall.SetNonblock(fd, false); err != nil {

@@ -41,8 +41,8 @@ func readSettings(path string, log *logger) settings {
 	return parseSettings(string(data), log)
 }
 
-// parseSettings reads fleetfall.mode, fleetfall.architecture and fleetfall.link. What is missing or unknown is logged and
-// replaced by the choice that does least: a normal boot without an agent, with a port.
+// parseSettings reads fleetfall.mode, fleetfall.architecture and fleetfall.link. What is missing or unknown is logged
+// and replaced by the choice that does least: a normal boot without an agent, with a port.
 func parseSettings(commandLine string, log *logger) settings {
 	s := settings{mode: normalMode, architecture: architecture.None, link: portLink}
 	for _, word := range strings.Fields(commandLine) {

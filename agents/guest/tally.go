@@ -65,8 +65,8 @@ func (t *tally) work(kind string, took time.Duration, err error) {
 	t.beat.Loads[i].Total += took
 }
 
-// pollFailed notes a poll of the updater that came to nothing because its program could not run, or a stretch of patience for
-// which that hangs, or the load of what it brought.
+// pollFailed notes a poll of the updater that came to nothing because its program could not run, or a stretch of
+// patience for which that hangs, or the load of what it brought.
 func (t *tally) pollFailed() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

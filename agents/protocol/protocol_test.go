@@ -180,7 +180,8 @@ func TestParseReply(t *testing.T) {
 	}
 }
 
-// TestLargestReplyFits: a part of content, in base64, with as many orders as a guest has at a time, each of 4 KiB, six bytes for each.
+// TestLargestReplyFits: a part of content, in base64, with as many orders as a guest has at a time, each of 4 KiB, six
+// bytes for each.
 func TestLargestReplyFits(t *testing.T) {
 	order := Order{ID: 1 << 63, Kind: strings.Repeat("\x01", 4<<10)}
 	line, err := AppendLine(nil, Reply{ID: 1 << 63, Boot: boot, Orders: slices.Repeat([]Order{order}, MaxOrders), Content: &Content{

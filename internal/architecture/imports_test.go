@@ -67,7 +67,8 @@ type listed struct {
 	imports []string // of those files, sorted
 }
 
-// packages reads the imports from the files themselves: a test that asked the go command would be cached whatever changes.
+// packages reads the imports from the files themselves: a test that asked the go command would be cached whatever
+// changes.
 func packages(t *testing.T) []listed {
 	t.Helper()
 	root := filepath.Join("..", "..")

@@ -16,8 +16,8 @@ import (
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
-// eventFleets are the sizes of fleets between which the cost of an event is compared, and how often a trial of each is run
-// so that as many hosts live in all of them.
+// eventFleets are the sizes of fleets between which the cost of an event is compared, and how often a trial of each is
+// run so that as many hosts live in all of them.
 var eventFleets = []fleetSize{{100, 100}, {1_000, 10}, {10_000, 1}}
 
 type fleetSize struct{ hosts, trials int }
@@ -25,8 +25,8 @@ type fleetSize struct{ hosts, trials int }
 // eventCostMost is how much more an event may cost in the largest fleet than in the smallest.
 const eventCostMost = 2.0
 
-// eventCost compares what the orchestrator's part of an event costs in fleets of several sizes, in CPU time. Each host has the
-// same life in all of them.
+// eventCost compares what the orchestrator's part of an event costs in fleets of several sizes, in CPU time. Each host
+// has the same life in all of them.
 func eventCost(ctx context.Context, _ string, _ vmimages.Image) (row, error) {
 	costs, err := eventTimes(ctx, eventFleets)
 	if err != nil {
@@ -117,8 +117,8 @@ func (t *tape) Next(ctx context.Context) (fleet.Event, error) {
 	return t.Fleet.Next(ctx)
 }
 
-// record runs the kernel cell of channel-file-291 with so many hosts. They all end in boot loops, and for each four there is
-// a technician.
+// record runs the kernel cell of channel-file-291 with so many hosts. They all end in boot loops, and for each four
+// there is a technician.
 func record(ctx context.Context, hosts int) (*tape, error) {
 	plan, diags := scenarios.LoadFile(ctx, "channel-file-291", scenarios.Options{})
 	if diags.HasErrors() {

@@ -13,8 +13,8 @@ import (
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
-// queueOnly is the argument with which this program does nothing but have a fleet recovered by technicians, so that its memory
-// is that.
+// queueOnly is the argument with which this program does nothing but have a fleet recovered by technicians, so that its
+// memory is that.
 const queueOnly = "queue"
 
 const (
@@ -31,8 +31,8 @@ func queueMemory(ctx context.Context, _ string, _ vmimages.Image) (row, error) {
 	}, err
 }
 
-// How long hosts and technicians take. Hosts fall into boot loops one after the other, and all of them have before the first
-// technician is done.
+// How long hosts and technicians take. Hosts fall into boot loops one after the other, and all of them have before the
+// first technician is done.
 const (
 	queueApart   = time.Millisecond
 	queueRestart = time.Second
@@ -64,8 +64,8 @@ func queue(hosts, technicians int) error {
 	return nil
 }
 
-// FakeHosts are the simplest hosts that a policy of recovery can be told of. Each has content on its disk by which it panics twice
-// and then hangs, until that is removed.
+// FakeHosts are the simplest hosts that a policy of recovery can be told of. Each has content on its disk by which it
+// panics twice and then hangs, until that is removed.
 type fakeHosts struct {
 	policy recovery.Policy
 	now    time.Duration

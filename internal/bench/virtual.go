@@ -126,8 +126,8 @@ func (w *world) serve(ctx context.Context, hosts []string, version uint64, fault
 	return nil
 }
 
-// pace measures how fast time passes for n hosts that are left alone or, with content that takes them down at each boot, in
-// boot loops.
+// pace measures how fast time passes for n hosts that are left alone or, with content that takes them down at each
+// boot, in boot loops.
 func (t *testbed) pace(ctx context.Context, n int, looping bool) (_ row, err error) {
 	w, err := t.virtualFleet(ctx, n, outageTempo)
 	if err != nil {

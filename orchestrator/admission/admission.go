@@ -1,7 +1,7 @@
-// Package admission decides, before anything boots, whether a plan fits on the machines it is to run on, in how many waves
-// each cell's fleet is run, and which host goes to which machine. The decision is pure arithmetic over a description of
-// machines and of needs. This machine describes itself by ThisMachine, and a Ledger keeps runs on it from counting the
-// same free memory twice.
+// Package admission decides, before anything boots, whether a plan fits on the machines it is to run on, in how many
+// waves each cell's fleet is run, and which host goes to which machine. The decision is pure arithmetic over a
+// description of machines and of needs. This machine describes itself by ThisMachine, and a Ledger keeps runs on it
+// from counting the same free memory twice.
 package admission
 
 import (
@@ -10,12 +10,12 @@ import (
 	"slices"
 )
 
-// mostWaves is the number of waves beyond which a fleet is refused: what couples hosts acts within a wave only, and a fleet
-// in tiny parts is no fleet any more.
+// mostWaves is the number of waves beyond which a fleet is refused: what couples hosts acts within a wave only, and a
+// fleet in tiny parts is no fleet any more.
 const mostWaves = 50
 
-// Open files. A host takes of this process a console file, a console socket, a channel socket and one more while it boots;
-// of the libvirt daemon its monitor, its log, its pidfd, and what is open while it is created.
+// Open files. A host takes of this process a console file, a console socket, a channel socket and one more while it
+// boots; of the libvirt daemon its monitor, its log, its pidfd, and what is open while it is created.
 const (
 	ownFiles, ownFilesHost       = 64, 4
 	daemonFiles, daemonFilesHost = 128, 8
@@ -39,8 +39,8 @@ type Machine struct {
 // such as states of templates and logs, for as long as they are needed.
 const diskReserve = 64 << 20
 
-// Reserve is how much of a machine's memory is kept for the machine itself, in bytes: what the kernel, the daemon and this
-// program take while VMs come up, which nobody has counted, and a margin before the kernel kills for memory.
+// Reserve is how much of a machine's memory is kept for the machine itself, in bytes: what the kernel, the daemon and
+// this program take while VMs come up, which nobody has counted, and a margin before the kernel kills for memory.
 func Reserve(total int64) int64 { return max(512<<20, total/20) }
 
 // A Need is what one cell asks for. Cells run one after the other, and so do the waves of a cell: needs do not add up.
@@ -79,12 +79,12 @@ func (d Decision) Waves() map[string]int {
 	return waves
 }
 
-// Admit decides how the needs fit on the machines; files is the number of files that this process may have open, 0 if that
-// is not known. What does not fit is a *Refusal that names every such cell.
+// Admit decides how the needs fit on the machines; files is the number of files that this process may have open, 0 if
+// that is not known. What does not fit is a *Refusal that names every such cell.
 //
-// Each host is put where the most memory is left, so that nodes of different sizes are left with like amounts; where that
-// is equal, on the machine with the fewest hosts, and then on the first. A cell's fleet is split in the least number of
-// waves that all fit, of sizes that differ by one at most.
+// Each host is put where the most memory is left, so that nodes of different sizes are left with like amounts; where
+// that is equal, on the machine with the fewest hosts, and then on the first. A cell's fleet is split in the least
+// number of waves that all fit, of sizes that differ by one at most.
 //
 // A host is counted with all of its guest's memory from the start. A copy of a template begins with a fraction of that,
 // but it owns every page that it writes to, and once it reboots it is a host like any other: a bad update makes a whole

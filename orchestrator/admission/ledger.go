@@ -29,8 +29,8 @@ type Promise struct {
 // unused is what the run has not yet taken, in bytes.
 func (p Promise) unused() int64 { return max(0, p.Bytes-p.Used) }
 
-// A Ledger is a directory with the promises of one user's runs on this machine, one file each. A run has the lock while it
-// looks at what others have promised, decides, and promises itself. A promise ends with the process that made it.
+// A Ledger is a directory with the promises of one user's runs on this machine, one file each. A run has the lock while
+// it looks at what others have promised, decides, and promises itself. A promise ends with the process that made it.
 //
 // A file that is damaged, or of another user, is neither counted nor removed.
 type Ledger struct {
@@ -47,9 +47,9 @@ const (
 
 var validRun = regexp.MustCompile(`^[a-z0-9]{1,32}$`)
 
-// Reserve promises as many bytes as admit says to a run, in the place of what the run had promised before. Admit is told
-// what other runs have promised and must look at the available memory itself: nobody else promises any meanwhile. Its
-// error is returned as it is, and nothing is promised then. Ctx bounds the wait for the lock.
+// Reserve promises as many bytes as admit says to a run, in the place of what the run had promised before. Admit is
+// told what other runs have promised and must look at the available memory itself: nobody else promises any meanwhile.
+// Its error is returned as it is, and nothing is promised then. Ctx bounds the wait for the lock.
 func (l Ledger) Reserve(ctx context.Context, run string, admit func(others []Promise) (bytes int64, err error)) error {
 	mine := Promise{Run: run, BootID: process.MachineBoot()}
 	if !validRun.MatchString(run) {

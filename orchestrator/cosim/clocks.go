@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// A clock is that of a host whose time goes on. It is in one heap: that of the hosts that run, or that of those that ask.
+// A clock is that of a host whose time goes on. It is in one heap: that of the hosts that run, or that of those that
+// ask.
 type clock struct {
 	host  string
 	at    time.Duration // nothing new comes of the host before this
@@ -48,8 +49,8 @@ func (q clocks) first() *clock {
 	return q[0]
 }
 
-// hostsUpTo appends the hosts whose clocks are no later than limit, from place i of the heap down, in any order. What is
-// below a clock that is too late is no earlier: of those it looks at no more than two for each host that it finds.
+// hostsUpTo appends the hosts whose clocks are no later than limit, from place i of the heap down, in any order. What
+// is below a clock that is too late is no earlier: of those it looks at no more than two for each host that it finds.
 func (q clocks) hostsUpTo(limit time.Duration, i int, hosts []string) []string {
 	if i >= len(q) || q[i].at > limit {
 		return hosts

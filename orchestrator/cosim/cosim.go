@@ -1,15 +1,15 @@
 // Package cosim keeps the time of hosts that each have a clock of their own: conservative co-simulation, after Chandy,
 // Misra and Bryant.
 //
-// A host runs by itself until it asks for something, and then stands still until it is answered. It gets to know of others
-// by answers alone. So that no answer has to be taken back, one is given only when nothing that it may depend on can still
-// come: what one host does at t is visible to others from t + lookahead on, and a host that asks at r may be answered once
-// every other host is known to have come further than r - lookahead: at that very time, too, something may happen of which it
-// may know. Until then all of them may run, on as many CPUs as there are, and what comes out does not depend on which of
-// them was quicker.
+// A host runs by itself until it asks for something, and then stands still until it is answered. It gets to know of
+// others by answers alone. So that no answer has to be taken back, one is given only when nothing that it may depend on
+// can still come: what one host does at t is visible to others from t + lookahead on, and a host that asks at r may be
+// answered once every other host is known to have come further than r - lookahead: at that very time, too, something
+// may happen of which it may know. Until then all of them may run, on as many CPUs as there are, and what comes out
+// does not depend on which of them was quicker.
 //
-// The package is a data structure: it starts nothing and waits for nothing, and it imports nothing of ours. A call costs
-// the logarithm of the number of hosts; Waited, what it lists.
+// The package is a data structure: it starts nothing and waits for nothing, and it imports nothing of ours. A call
+// costs the logarithm of the number of hosts; Waited, what it lists.
 package cosim
 
 import (
@@ -66,8 +66,8 @@ func (c *Coordinator[T]) Reached(host string, at time.Duration) {
 	}
 }
 
-// Asks tells that a host stands still at this time until it is answered, which Runs tells. The time is returned: it is no
-// earlier than any that the host is known to have reached, whatever it says itself.
+// Asks tells that a host stands still at this time until it is answered, which Runs tells. The time is returned: it is
+// no earlier than any that the host is known to have reached, whatever it says itself.
 func (c *Coordinator[T]) Asks(host string, at time.Duration) time.Duration {
 	k := c.clockOf(host)
 	at = max(at, k.at, c.now)
@@ -110,8 +110,8 @@ func (c *Coordinator[T]) Take() (Item[T], bool) {
 	return item, true
 }
 
-// Answerable returns the host that has asked first among those that may be answered now. As long as an item can be taken
-// there is none: it may be what an answer depends on.
+// Answerable returns the host that has asked first among those that may be answered now. As long as an item can be
+// taken there is none: it may be what an answer depends on.
 func (c *Coordinator[T]) Answerable() (host string, at time.Duration, ok bool) {
 	if c.due() {
 		return "", 0, false
@@ -123,8 +123,8 @@ func (c *Coordinator[T]) Answerable() (host string, at time.Duration, ok bool) {
 	return first.host, first.at, true
 }
 
-// due tells whether an item can be taken. At the frontier's own time the order of hosts decides: an answer that the first
-// of them has still to get may put an item there.
+// due tells whether an item can be taken. At the frontier's own time the order of hosts decides: an answer that the
+// first of them has still to get may put an item there.
 func (c *Coordinator[T]) due() bool {
 	if len(c.items) == 0 {
 		return false
@@ -146,8 +146,8 @@ func (c *Coordinator[T]) frontier() (at time.Duration, host string) {
 	return first.at, first.host
 }
 
-// Waited lists the hosts that run, and that somebody waits for: the next item cannot be taken, or nobody who asks be answered,
-// before their clocks are seen further on. The order is any.
+// Waited lists the hosts that run, and that somebody waits for: the next item cannot be taken, or nobody who asks be
+// answered, before their clocks are seen further on. The order is any.
 func (c *Coordinator[T]) Waited() []string {
 	limit := time.Duration(math.MinInt64) // of the clocks that are waited for
 	if len(c.items) > 0 && c.items[0].At < never {

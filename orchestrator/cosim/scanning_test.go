@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// A scanning coordinator does what a Coordinator does in the plainest way: it looks at all hosts and all items each time.
+// A scanning coordinator does what a Coordinator does in the plainest way: it looks at all hosts and all items each
+// time.
 type scanning struct {
 	lookahead, now time.Duration
 	clocks         map[string]scanned
@@ -121,7 +122,8 @@ func (c *scanning) Waited() []string {
 	return hosts
 }
 
-// TestTheSameAsByScanning puts the same calls to both, at few times, so that much is at the same one, and compares all answers.
+// TestTheSameAsByScanning puts the same calls to both, at few times, so that much is at the same one, and compares all
+// answers.
 func TestTheSameAsByScanning(t *testing.T) {
 	const hosts, calls = 12, 2000
 	taken, answered, waited := 0, 0, 0
@@ -195,8 +197,8 @@ func TestTheSameAsByScanning(t *testing.T) {
 	}
 }
 
-// BenchmarkStep is what a question costs: the host that is furthest behind asks, what it did is taken as soon as it can be, and
-// whoever may be answered runs again.
+// BenchmarkStep is what a question costs: the host that is furthest behind asks, what it did is taken as soon as it can
+// be, and whoever may be answered runs again.
 func BenchmarkStep(b *testing.B) {
 	for _, hosts := range []int{100, 1_000, 10_000} {
 		b.Run(fmt.Sprintf("%d hosts", hosts), func(b *testing.B) {

@@ -22,8 +22,8 @@ import (
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
-// meaning is what an event says that should be the same in each run of a scenario: without times, boot IDs and counts, and
-// without how a boot was made. "" is what says nothing else.
+// meaning is what an event says that should be the same in each run of a scenario: without times, boot IDs and counts,
+// and without how a boot was made. "" is what says nothing else.
 func meaning(e fleet.Event) string {
 	switch w := e.What.(type) {
 	case fleet.Beat, fleet.Threat, fleet.TimerFired: // as often as there is time
@@ -40,8 +40,8 @@ func meaning(e fleet.Event) string {
 	return fmt.Sprintf("%s %+v", e.What.Kind(), e.What)
 }
 
-// story is what a host did in a trial: the distinct things that were seen of it, and the states that it was in, each in the
-// order in which they were first so.
+// story is what a host did in a trial: the distinct things that were seen of it, and the states that it was in, each in
+// the order in which they were first so.
 func story(t *results.TrialRecord, host string, limits health.Limits) (seen, states []string) {
 	h := health.NewHost(limits)
 	add := func(to []string, what string) []string {

@@ -23,8 +23,8 @@ import (
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
-// closeWithin bounds the time that a fleet or backend has to close once nobody waits for it any more: longer than what it
-// reaches may be away.
+// closeWithin bounds the time that a fleet or backend has to close once nobody waits for it any more: longer than what
+// it reaches may be away.
 const closeWithin = time.Minute
 
 // Config says what to run, where, and who is told.

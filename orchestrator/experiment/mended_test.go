@@ -22,8 +22,8 @@ import (
 	"github.com/fleetfall/fleetfall/vmimages"
 )
 
-// evaluator is the file that has the defect, and these are the mistake and its mending by hand: the bounds check that the
-// published findings of July 2024 ask for, made whatever the agent asks for.
+// evaluator is the file that has the defect, and these are the mistake and its mending by hand: the bounds check that
+// the published findings of July 2024 ask for, made whatever the agent asks for.
 const (
 	evaluator = "interpreter/evaluate.c"
 	mistake   = "if ((checks & FF_CHECK_BOUNDS) && c->field >= e->ninputs)"

@@ -9,9 +9,9 @@ import (
 )
 
 // TestRecordedRuns replays runs of real machines that were recorded before policies saw edges, orders had arguments and
-// backends could be chosen: whatever is rebuilt decides as it did then. testdata/recorded has their journals as they were
-// written, the demo's and the quick matrix's; nobody edits them. Those of fleetfalls whose journals had no checksums are
-// read likewise.
+// backends could be chosen: whatever is rebuilt decides as it did then. testdata/recorded has their journals as they
+// were written, the demo's and the quick matrix's; nobody edits them. Those of fleetfalls whose journals had no
+// checksums are read likewise.
 func TestRecordedRuns(t *testing.T) {
 	paths, err := filepath.Glob("testdata/recorded/*.jsonl")
 	if err != nil || len(paths) != 2 {

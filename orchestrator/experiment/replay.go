@@ -45,10 +45,11 @@ type Diverged struct {
 	Where *replay.Divergence
 }
 
-// Replay puts a recorded run's events through the orchestrator once more, into the journal of a run of its own, and compares
-// its decisions and its metrics with those of the recording. Trials that came to no end come to none.
+// Replay puts a recorded run's events through the orchestrator once more, into the journal of a run of its own, and
+// compares its decisions and its metrics with those of the recording. Trials that came to no end come to none.
 //
-// The error is ctx's when it was interrupted; that something differs is no error. Replayed is nil when nothing was begun.
+// The error is ctx's when it was interrupted; that something differs is no error. Replayed is nil when nothing was
+// begun.
 func Replay(ctx context.Context, cfg ReplayConfig) (*Replayed, error) {
 	started := time.Now()
 	recorded, err := results.ReadFile(filepath.Join(cfg.Run, results.JournalFile))

@@ -42,8 +42,8 @@ func (r *run) upcoming(left []orchestrator.Trial) []orchestrator.Trial {
 	return all
 }
 
-// verifying is the number of the trial in this place of which a run that is resumed still lacks the second run; 0 when it
-// lacks none, or the first as well.
+// verifying is the number of the trial in this place of which a run that is resumed still lacks the second run; 0 when
+// it lacks none, or the first as well.
 func (r *run) verifying(t orchestrator.Trial) int {
 	if r.verify == nil || r.before.Finished(t.Cell.ID, t.Repeat, t.Wave, true) {
 		return 0
@@ -65,8 +65,8 @@ func (r *run) again(ctx context.Context, from fleets, trial orchestrator.Trial) 
 // busyScript is what a process of the load does: nothing, as fast as it can.
 const busyScript = "while :; do :; done"
 
-// busy is a load on the machine's CPUs: processes of their own, so that it is the machine that is busy and not this process,
-// whose orchestrator is to answer as fast as it gets to run.
+// busy is a load on the machine's CPUs: processes of their own, so that it is the machine that is busy and not this
+// process, whose orchestrator is to answer as fast as it gets to run.
 type busy struct {
 	done  chan struct{}
 	ended chan error // one for each process

@@ -47,8 +47,8 @@ func virtualPlan(t *testing.T) *scenarios.Plan {
 	return p
 }
 
-// underLoad is a testbed that counts the processes that keep CPUs busy when it makes a fleet. In a second run the hosts of
-// some places boot slower.
+// underLoad is a testbed that counts the processes that keep CPUs busy when it makes a fleet. In a second run the hosts
+// of some places boot slower.
 type underLoad struct {
 	testbed
 	t    *testing.T

@@ -50,8 +50,8 @@ type Caps struct {
 	Has         []Capability  // all that there is; what is not among them, the fleet refuses
 }
 
-// Refuse tells why a fleet cannot carry an action out that it does not claim to: an error that wraps [ErrUnsupported]. It
-// is nil when the fleet can.
+// Refuse tells why a fleet cannot carry an action out that it does not claim to: an error that wraps [ErrUnsupported].
+// It is nil when the fleet can.
 func (c Caps) Refuse(a Action) error {
 	if missing := Missing(c.Has, Needed(a)); len(missing) > 0 {
 		return fmt.Errorf("%s: the backend %q cannot %s: %w", a.Target(), c.Backend, missing[0].Words(), ErrUnsupported)

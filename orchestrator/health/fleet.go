@@ -49,9 +49,9 @@ func (f *Fleet) Number(name string) (uint32, bool) {
 // Host is one of the fleet's hosts, to be read.
 func (f *Fleet) Host(host uint32) *Host { return f.hosts[host] }
 
-// Observe takes the fleet's next event, and returns what it tells of hosts: first their passages into other states, then
-// the event itself. An event of no host, such as a timer's, shows who has fallen silent meanwhile; one of a host that is
-// not the fleet's shows nothing. What is returned is good until the next call.
+// Observe takes the fleet's next event, and returns what it tells of hosts: first their passages into other states,
+// then the event itself. An event of no host, such as a timer's, shows who has fallen silent meanwhile; one of a host
+// that is not the fleet's shows nothing. What is returned is good until the next call.
 func (f *Fleet) Observe(e fleet.Event) []Edge {
 	f.edges, f.touched = f.edges[:0], f.touched[:0]
 	if e.Host == "" {
@@ -110,8 +110,8 @@ func (f *Fleet) pass(n uint32, at time.Duration, changes []Change) {
 	}
 }
 
-// expect has a host that speaks looked at when its window may have ended. A host has one entry, which may be early: then
-// it gets another.
+// expect has a host that speaks looked at when its window may have ended. A host has one entry, which may be early:
+// then it gets another.
 func (f *Fleet) expect(n uint32) {
 	if at, speaks := f.hosts[n].deadline(); speaks && !f.waits[n] {
 		f.waits[n] = true

@@ -1,8 +1,8 @@
-// Package health derives each host's state from events alone. It is a pure function of a host's events: the orchestrator
-// uses it as they come, and measure uses it again on the journal, with the same outcome.
+// Package health derives each host's state from events alone. It is a pure function of a host's events: the
+// orchestrator uses it as they come, and measure uses it again on the journal, with the same outcome.
 //
-// Nothing here believes the agent: a host is protected because synthetic threats were stopped or reported, not because its
-// agent says that it runs. Only probes decide, see [fleet.Threat.Probe].
+// Nothing here believes the agent: a host is protected because synthetic threats were stopped or reported, not because
+// its agent says that it runs. Only probes decide, see [fleet.Threat.Probe].
 package health
 
 import (

@@ -25,8 +25,8 @@ type Policy interface {
 	Fired(t Timer) []Act
 }
 
-// An Act is one thing that a policy wants: that something is done to a host or, when Do is Wait, to be told when Wait has
-// passed.
+// An Act is one thing that a policy wants: that something is done to a host or, when Do is Wait, to be told when Wait
+// has passed.
 type Act struct {
 	Do    Do
 	Host  uint32

@@ -161,7 +161,8 @@ func TestHungHostIsRepaired(t *testing.T) {
 	c.expect(c.fire("notice/a"), "boot a safe")
 }
 
-// TestPanicOnTheWayToSafeMode: a host goes on with its loop until its boot into safe mode begins, and the technician stays.
+// TestPanicOnTheWayToSafeMode: a host goes on with its loop until its boot into safe mode begins, and the technician
+// stays.
 func TestPanicOnTheWayToSafeMode(t *testing.T) {
 	c := newScript(t, technicians(1))
 	c.host("a", health.EdgeCrashed)
@@ -272,7 +273,8 @@ func TestSlowHostIsRepaired(t *testing.T) {
 	c.expect(c.host("a", health.EdgeSlow)) // noticed already
 }
 
-// TestStaffInOrder: hosts are seen to in the order in which they were reported, one that left and came again at the end.
+// TestStaffInOrder: hosts are seen to in the order in which they were reported, one that left and came again at the
+// end.
 func TestStaffInOrder(t *testing.T) {
 	c := newScript(t, technicians(1))
 	for _, h := range []string{"a", "b", "c"} {

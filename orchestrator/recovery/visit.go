@@ -82,8 +82,8 @@ func (v *visits) observe(acts []Act, e health.Edge) []Act {
 	return acts
 }
 
-// report says that a host is in trouble: one that nobody has seen to yet, or one at which a technician failed and gives up
-// for now.
+// report says that a host is in trouble: one that nobody has seen to yet, or one at which a technician failed and gives
+// up for now.
 func (v *visits) report(acts []Act, host uint32) []Act {
 	h := &v.hosts[host]
 	switch {

@@ -185,7 +185,8 @@ func TestDivergence(t *testing.T) {
 	}
 }
 
-// TestOfOldJournals: what a recording does not say, because it is of a time when nobody did, is nothing to compare; all else is.
+// TestOfOldJournals: what a recording does not say, because it is of a time when nobody did, is nothing to compare; all
+// else is.
 func TestOfOldJournals(t *testing.T) {
 	tell := func(id uint64, kind string, args map[string]string) fleet.Action {
 		return fleet.Tell{Host: "a", Order: fleet.Order{ID: id, Kind: kind, Args: args}}

@@ -121,8 +121,8 @@ func bareWork(p *scenarios.Plan, cells map[string]*cell) map[string]work {
 	return loadsOf(samples, before)
 }
 
-// overhead compares the cell's work with that of fleets without an agent. Their means are taken as they are: the interval
-// is that of the cell's hosts alone.
+// overhead compares the cell's work with that of fleets without an agent. Their means are taken as they are: the
+// interval is that of the cell's hosts alone.
 func (c *cell) overhead() results.Metric {
 	if len(c.bare) == 0 {
 		return results.Metric{Note: "no work of a fleet without an agent to compare with"}

@@ -30,8 +30,8 @@ type Resampling struct {
 // jackknife over clusters, of which there are often three, and its bias correction from the share of resamples below
 // the estimate, which is erratic for a median of few samples and infinite when that share is 0 or 1. The percentile
 // interval keeps to the statistic's range and always exists. Like any bootstrap it is too narrow when clusters are few:
-// with three clusters of four normal samples each it holds the true mean in 96 % of runs when the clusters are alike, and
-// in 84 % when they differ from one another as much as the samples within one do (TestBootstrapCoverage).
+// with three clusters of four normal samples each it holds the true mean in 96 % of runs when the clusters are alike,
+// and in 84 % when they differ from one another as much as the samples within one do (TestBootstrapCoverage).
 //
 // ok is false when there is no interval: fewer than two samples in all, or a statistic that is not finite for some
 // resample. When all samples are equal the interval is that one point: true of the data, and no statement about what

@@ -64,12 +64,12 @@ type Share struct{ Successes, N int }
 //
 //	p̄ − sqrt(Σ (pᵢ − lᵢ)²)/k,  p̄ + sqrt(Σ (uᵢ − pᵢ)²)/k
 //
-// Like Wilson, it claims no certainty where every sample agrees. It panics unless each share has 0 <= Successes <= N and
-// N > 0, and there is one.
+// Like Wilson, it claims no certainty where every sample agrees. It panics unless each share has 0 <= Successes <= N
+// and N > 0, and there is one.
 //
 // Source: G. Y. Zou and A. Donner, "Construction of confidence limits about effect measures: a general approach",
-// Statistics in Medicine 27 (2008) 1693-1702, for sums of more than two; after R. G. Newcombe, Statistics in Medicine 17
-// (1998) 873-890.
+// Statistics in Medicine 27 (2008) 1693-1702, for sums of more than two; after R. G. Newcombe, Statistics in Medicine
+// 17 (1998) 873-890.
 func MeanShare(shares ...Share) (mean float64, iv Interval) {
 	if len(shares) == 0 {
 		panic("stats: MeanShare of nothing")

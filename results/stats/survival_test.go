@@ -260,7 +260,8 @@ func TestKaplanMeierProperties(t *testing.T) {
 	}
 }
 
-// However late the censored had their events, no quantile comes before its bound, and where all had them at once, none later.
+// However late the censored had their events, no quantile comes before its bound, and where all had them at once, none
+// later.
 func TestBound(t *testing.T) {
 	if b := (Curve{}).Bound(0.5); b != nil {
 		t.Errorf("of nothing: %v", *b)

@@ -45,9 +45,9 @@ func TestFuzzWithAllChecks(t *testing.T) {
 	t.Log(lastLine(out))
 }
 
-// Without checks the same search finds by itself what the vendor of July 2024 did not: from content in which the fields that
-// sensors do not supply have wildcards alone, it comes to a rule that looks at one. What a crash is due to is told by which
-// check alone removes it.
+// Without checks the same search finds by itself what the vendor of July 2024 did not: from content in which the fields
+// that sensors do not supply have wildcards alone, it comes to a rule that looks at one. What a crash is due to is told
+// by which check alone removes it.
 func TestFuzzWithoutChecks(t *testing.T) {
 	program := buildFuzzer(t)
 	found := map[string]int{}
@@ -56,7 +56,8 @@ func TestFuzzWithoutChecks(t *testing.T) {
 			t.Fatalf("after %d searches there is no crash that the check of bounds alone removes: the defect of field count was not found; "+
 				"crashes by the check that removes them: %v", searches, found)
 		}
-		// Each begins anew: what a search before has kept is mostly on the way to other crashes, to which it then comes again.
+		// Each begins anew: what a search before has kept is mostly on the way to other crashes, to which it then comes
+		// again.
 		corpus := t.TempDir()
 		for i, c := range contenttest.Cases() {
 			if !looksBehindInputs(c.File) {
@@ -97,8 +98,9 @@ func looksBehindInputs(f content.File) bool {
 	return false
 }
 
-// dueTo names the checks each of which keeps the input from crashing the interpreter by itself, with "or" between them: a crash is due
-// to what one check is against only if no other removes it. It is empty when it takes more than one check.
+// dueTo names the checks each of which keeps the input from crashing the interpreter by itself, with "or" between them:
+// a crash is due to what one check is against only if no other removes it. It is empty when it takes more than one
+// check.
 func dueTo(t *testing.T, program, path string) string {
 	t.Helper()
 	var removing []string
