@@ -25,35 +25,86 @@ var rules = []rule{
 	{"agents/architecture", nil, "names are what all rooms share, and are built into guests"},
 	{"agents/content", nil, "the channel file is the contract with guests, and is built into them"},
 	{"agents/protocol", nil, "it is built into guests"},
-	{"agents/ebpf", []string{"agents/content", "agents/safe/engine"}, "a daemon of a 96 MiB machine carries nothing of the host's"},
-	{"agents/guest", []string{"agents/architecture", "agents/content", "agents/protocol"}, "PID 1 of a 96 MiB machine carries nothing of the host's"},
-	{"agents/safe", []string{"agents/content", "agents/safe"}, "an agent of a 96 MiB machine carries nothing of the host's"},
-	{"scenarios", []string{"agents/architecture", "agents/content", "internal/printable", "internal/daemonuri"}, "a language knows what can be asked for, not who does it"},
-	{"orchestrator/fleet/fleettest", []string{"orchestrator/fleet", "orchestrator/backend", "orchestrator/admission"}, "what tests use knows what backends know"},
+	{"agents/ebpf", []string{
+		"agents/content", "agents/safe/engine",
+	}, "a daemon of a 96 MiB machine carries nothing of the host's"},
+	{"agents/guest", []string{
+		"agents/architecture", "agents/content", "agents/protocol",
+	}, "PID 1 of a 96 MiB machine carries nothing of the host's"},
+	{"agents/safe", []string{
+		"agents/content", "agents/safe",
+	}, "an agent of a 96 MiB machine carries nothing of the host's"},
+	{"scenarios", []string{
+		"agents/architecture", "agents/content", "internal/printable", "internal/daemonuri",
+	}, "a language knows what can be asked for, not who does it"},
+	{"orchestrator/fleet/fleettest", []string{
+		"orchestrator/fleet", "orchestrator/backend", "orchestrator/admission",
+	}, "what tests use knows what backends know"},
 	{"orchestrator/fleet", []string{"agents/content"}, "a new backend depends on the contract alone"},
 	{"orchestrator/console", nil, "text in, panics out"},
 	{"orchestrator/vmcore", nil, "memory in, the kernel's log out"},
-	{"orchestrator/health", []string{"agents/architecture", "orchestrator/fleet"}, "states are derived from events alone"},
-	{"orchestrator/recovery", []string{"orchestrator/fleet", "orchestrator/health", "scenarios"}, "a policy is pure: it reaches no host"},
-	{"orchestrator/admission", []string{"internal/process"}, "what fits is arithmetic: it knows neither scenarios nor backends"},
-	{"orchestrator/backend", []string{"orchestrator/fleet", "orchestrator/admission", "vmimages"}, "the contract with backends knows neither scenarios nor results"},
+	{"orchestrator/health", []string{
+		"agents/architecture", "orchestrator/fleet",
+	}, "states are derived from events alone"},
+	{"orchestrator/recovery", []string{
+		"orchestrator/fleet", "orchestrator/health", "scenarios",
+	}, "a policy is pure: it reaches no host"},
+	{"orchestrator/admission", []string{
+		"internal/process",
+	}, "what fits is arithmetic: it knows neither scenarios nor backends"},
+	{"orchestrator/backend", []string{
+		"orchestrator/fleet", "orchestrator/admission", "vmimages",
+	}, "the contract with backends knows neither scenarios nor results"},
 	{"orchestrator/cosim", nil, "time is arithmetic: it knows neither hosts nor what happens to them"},
-	{"orchestrator/guestlink", []string{"orchestrator/fleet", "orchestrator/console", "agents/protocol"}, "it knows guests by what they say, and not how they are run"},
-	{"orchestrator/libvirt/internal/daemontest", []string{"orchestrator/libvirt/internal", "internal"}, "tests' daemons say what they need of a machine"},
-	{"orchestrator/libvirt/internal/domain", []string{"orchestrator/fleet", "vmimages", "agents/protocol"}, "a VM is described there, and nothing done with it"},
-	{"orchestrator/libvirt/internal/panics", []string{"orchestrator/console", "orchestrator/fleet"}, "a panic is joined there by what is said alone: it needs no VM"},
-	{"orchestrator/libvirt/internal/vm", []string{"orchestrator/libvirt/internal", "orchestrator/admission", "orchestrator/console", "orchestrator/fleet", "orchestrator/guestlink", "orchestrator/vmcore", "agents/architecture", "agents/protocol", "internal/tool", "vmimages"}, "a VM is heard there; what a host makes of that is not known"},
-	{"orchestrator/libvirt/internal/wall", []string{"orchestrator/libvirt/internal", "orchestrator/admission", "orchestrator/console", "orchestrator/fleet", "orchestrator/guestlink", "vmimages"}, "a fleet knows the site of its VMs, not whose that is"},
-	{"orchestrator/libvirt/internal/virtual", []string{"orchestrator/libvirt/internal", "orchestrator/admission", "orchestrator/console", "orchestrator/cosim", "orchestrator/fleet", "orchestrator/guestlink", "agents/protocol", "vmimages"}, "a fleet knows the site of its VMs, not whose that is"},
-	{"orchestrator/libvirt/internal", []string{"orchestrator/libvirt/internal", "orchestrator/backend", "agents/protocol", "internal/daemonuri", "internal/printable", "internal/process", "internal/tool"}, "what hosts are made of knows neither hosts nor fleets"},
-	{"orchestrator/libvirt", []string{"orchestrator/backend", "orchestrator/fleet", "orchestrator/guestlink", "orchestrator/cosim", "orchestrator/console", "orchestrator/vmcore", "orchestrator/admission", "vmimages", "agents/architecture", "agents/protocol", "agents/content", "internal/tool", "internal/process", "internal/daemonuri", "internal/printable"}, "a backend knows no scenario and no result"},
-	{"orchestrator/replay", []string{"orchestrator/fleet"}, "a backend knows no scenario and no result, a recorded one neither"},
+	{"orchestrator/guestlink", []string{
+		"orchestrator/fleet", "orchestrator/console", "agents/protocol",
+	}, "it knows guests by what they say, and not how they are run"},
+	{"orchestrator/libvirt/internal/daemontest", []string{
+		"orchestrator/libvirt/internal", "internal",
+	}, "tests' daemons say what they need of a machine"},
+	{"orchestrator/libvirt/internal/domain", []string{
+		"orchestrator/fleet", "vmimages", "agents/protocol",
+	}, "a VM is described there, and nothing done with it"},
+	{"orchestrator/libvirt/internal/panics", []string{
+		"orchestrator/console", "orchestrator/fleet",
+	}, "a panic is joined there by what is said alone: it needs no VM"},
+	{"orchestrator/libvirt/internal/vm", []string{
+		"orchestrator/libvirt/internal", "orchestrator/admission", "orchestrator/console", "orchestrator/fleet",
+		"orchestrator/guestlink", "orchestrator/vmcore", "agents/architecture", "agents/protocol",
+		"internal/tool", "vmimages",
+	}, "a VM is heard there; what a host makes of that is not known"},
+	{"orchestrator/libvirt/internal/wall", []string{
+		"orchestrator/libvirt/internal", "orchestrator/admission", "orchestrator/console", "orchestrator/fleet",
+		"orchestrator/guestlink", "vmimages",
+	}, "a fleet knows the site of its VMs, not whose that is"},
+	{"orchestrator/libvirt/internal/virtual", []string{
+		"orchestrator/libvirt/internal", "orchestrator/admission", "orchestrator/console", "orchestrator/cosim",
+		"orchestrator/fleet", "orchestrator/guestlink", "agents/protocol", "vmimages",
+	}, "a fleet knows the site of its VMs, not whose that is"},
+	{"orchestrator/libvirt/internal", []string{
+		"orchestrator/libvirt/internal", "orchestrator/backend", "agents/protocol", "internal/daemonuri",
+		"internal/printable", "internal/process", "internal/tool",
+	}, "what hosts are made of knows neither hosts nor fleets"},
+	{"orchestrator/libvirt", []string{
+		"orchestrator/backend", "orchestrator/fleet", "orchestrator/guestlink", "orchestrator/cosim",
+		"orchestrator/console", "orchestrator/vmcore", "orchestrator/admission", "vmimages",
+		"agents/architecture", "agents/protocol", "agents/content", "internal/tool", "internal/process",
+		"internal/daemonuri", "internal/printable",
+	}, "a backend knows no scenario and no result"},
+	{"orchestrator/replay", []string{
+		"orchestrator/fleet",
+	}, "a backend knows no scenario and no result, a recorded one neither"},
 	{"vmimages", []string{"agents", "internal/tool"}, "an image knows nothing of what is done to it"},
 	{"results/stats", nil, "numbers in, numbers out"},
-	{"results/measure", []string{"agents/architecture", "results/stats", "results", "orchestrator/fleet", "orchestrator/health", "scenarios"}, "figures come from the journal alone"},
+	{"results/measure", []string{
+		"agents/architecture", "results/stats", "results", "orchestrator/fleet", "orchestrator/health",
+		"scenarios",
+	}, "figures come from the journal alone"},
 	{"results/report", []string{"results", "scenarios"}, "a page is a function of the results"},
 	{"results", []string{"orchestrator/fleet", "orchestrator/health", "scenarios"}, "a journal keeps what others say"},
-	{"orchestrator", []string{"orchestrator", "scenarios", "results", "agents/architecture", "agents/content", "vmimages"}, "the command line is above it"},
+	{"orchestrator", []string{
+		"orchestrator", "scenarios", "results", "agents/architecture", "agents/content", "vmimages",
+	}, "the command line is above it"},
 }
 
 // exempt are packages of a room that may import more, with the reason.
