@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/fleetfall/fleetfall/agents/protocol"
+	"github.com/fleetfall/fleetfall/internal/tool"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 )
 
@@ -99,12 +100,27 @@ func (t *testbed) shellCommand(ctx context.Context, dir string, hosts []fleet.Ho
 	if err != nil {
 		return nil, err
 	}
-	if owner, ok := info.Sys().(*syscall.Stat_t); ok && int(owner.Uid) != os.Getuid() {
-		c.SysProcAttr.Credential = &syscall.Credential{Uid: owner.Uid, Gid: owner.Gid}
-		return c, os.Chown(dir, int(owner.Uid), int(owner.Gid))
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || int(owner.Uid) == os.Getuid() {
+		return c, nil
 	}
-	return c, nil
+	// virsh asks for the names of its user and its group. The user is known where the daemon is. No list has the group, which
+	// lets it come by the daemon's socket, so it is not the first.
+	nsenter, err := tool.Find("nsenter")
+	if err != nil {
+		return nil, err
+	}
+	c.Args = append([]string{
+		nsenter, "--mount", "--target", strconv.Itoa(t.daemon.PID), "--wd=" + dir,
+		"setpriv", "--reuid", strconv.Itoa(int(owner.Uid)), "--regid", strconv.Itoa(nogroup),
+		"--groups", strconv.Itoa(int(owner.Gid)), "--",
+	}, c.Args...)
+	c.Path = nsenter
+	return c, os.Chown(dir, int(owner.Uid), nogroup)
 }
+
+// nogroup is the group of who is in no other, on Debian.
+const nogroup = 65534
 
 // A firstLine receives when the first line was written to it.
 type firstLine chan struct{}
