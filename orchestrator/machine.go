@@ -199,8 +199,9 @@ func (m *machine) decided(acts []recovery.Act) []decision {
 
 // observe notes what the event tells besides hosts' health.
 func (m *machine) observe(e fleet.Event) {
-	if n, ok := m.hosts.Number(e.Host); ok {
-		h := &m.own[n]
+	touched := m.hosts.Touched()
+	if e.Host != "" && len(touched) > 0 { // else it is of no host, or of one that is not ours
+		h := &m.own[touched[0]]
 		switch w := e.What.(type) {
 		case fleet.Booting:
 			h.again = false
@@ -224,7 +225,7 @@ func (m *machine) observe(e fleet.Event) {
 			m.tell("%s: agent ended by signal %d, exit code %d", e.Host, w.Signal, w.Code)
 		}
 	}
-	for _, n := range m.hosts.Touched() {
+	for _, n := range touched {
 		m.recount(n)
 	}
 }

@@ -80,7 +80,8 @@ func (f *Fleet) Observe(e fleet.Event) []Edge {
 	return f.edges
 }
 
-// Touched are the hosts that the latest event may have changed. It is good until the next call of Observe.
+// Touched are the hosts that the latest event may have changed: of an event of a host, that one alone. It is good until
+// the next call of Observe.
 func (f *Fleet) Touched() []uint32 { return f.touched }
 
 // advance finds the hosts that have fallen silent by now, in the order of their numbers.
