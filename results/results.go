@@ -100,14 +100,23 @@ type Cell struct {
 	Loads        []Load            `json:"loads"`          // a kind of work each, in the order of fleet.LoadKinds
 }
 
-// A Metric is a figure with its 95 % interval. A nil value could not be computed, and Note says why.
+// A Metric is a figure over the trials of a cell. A nil value could not be computed, and Note says why.
 type Metric struct {
 	Value *float64 `json:"value"`
-	Lo    *float64 `json:"lo"`
+	Lo    *float64 `json:"lo"` // limits of its interval; nil where there is none
 	Hi    *float64 `json:"hi"`
-	N     int      `json:"n"`    // samples that it rests on
+	N     int      `json:"n"`    // trials that it rests on; the waves of one repeat are one
 	Unit  string   `json:"unit"` // "share", "ratio", "s", "count", "bytes"
 	Note  string   `json:"note,omitempty"`
+
+	Over      string  `json:"over,omitempty"`      // what Value and its interval are over, e.g. "mean of 5 repeats"
+	Level     float64 `json:"level,omitempty"`     // how often such intervals hold what they are of; 0 when there is none
+	OneSided  bool    `json:"one_sided,omitempty"` // Level is of the one limit that is not at the end of the range
+	Wants     string  `json:"wants,omitempty"`     // what would give an interval; empty when there is one
+	Undefined int     `json:"undefined,omitempty"` // trials that were left out because they have no value
+	Censored  int     `json:"censored,omitempty"`  // of N: their own value was not reached
+	LoAtLeast bool    `json:"lo_at_least,omitempty"`
+	HiAtLeast bool    `json:"hi_at_least,omitempty"` // the limit was not reached: it is Hi or more
 
 	// AtLeast is there when observation ended too early to know the figure: it is no less than this. Value is then the same, or nil
 	// where a larger one would not be the figure either, as for a quantile that the curve does not reach.
@@ -230,16 +239,25 @@ type Work struct {
 	Mean  *float64 `json:"mean"` // s for one of them; nil when there is none
 }
 
-// A Comparison is a test of two cells that differ in their fleet alone.
+// A Comparison is a test of two cells that differ in their fleet alone, over trials paired by what they drew: those of
+// one repeat.
 type Comparison struct {
-	A      string   `json:"a"` // cell IDs
-	B      string   `json:"b"`
-	Metric string   `json:"metric"`
-	Test   string   `json:"test"` // "log-rank", "mann-whitney"
-	PValue *float64 `json:"p"`
-	NA     int      `json:"n_a"`
-	NB     int      `json:"n_b"`
-	Note   string   `json:"note,omitempty"`
+	A          string   `json:"a"` // cell IDs
+	B          string   `json:"b"`
+	Metric     string   `json:"metric"`
+	Test       string   `json:"test"` // "sign-flip"
+	Difference Metric   `json:"difference"` // of A less B, over the pairs
+	PValue     *float64 `json:"p"`          // two-sided; nil below six pairs
+	Adjusted   *float64 `json:"p_adjusted"` // Holm's, within the metric's family
+	Family     int      `json:"family"`     // comparisons of this metric
+	Pairs      int      `json:"pairs"`
+	Undefined  int      `json:"undefined,omitempty"` // pairs that were left out: a trial of theirs has no value
+	Undecided  int      `json:"undecided,omitempty"` // of Pairs: censoring hides which of the two is larger
+	Wants      string   `json:"wants,omitempty"`     // how many repeats would decide; empty when these can
+	Note       string   `json:"note,omitempty"`      // why there is no test at all
+
+	NA int `json:"n_a"`
+	NB int `json:"n_b"`
 }
 
 // Status of an expectation, and of a whole run.
