@@ -245,7 +245,7 @@ type Comparison struct {
 	A          string   `json:"a"` // cell IDs
 	B          string   `json:"b"`
 	Metric     string   `json:"metric"`
-	Test       string   `json:"test"` // "sign-flip"
+	Test       string   `json:"test"`       // "sign-flip"
 	Difference Metric   `json:"difference"` // of A less B, over the pairs
 	PValue     *float64 `json:"p"`          // two-sided; nil below six pairs
 	Adjusted   *float64 `json:"p_adjusted"` // Holm's, within the metric's family
