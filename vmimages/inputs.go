@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -60,23 +61,52 @@ func hashBytes(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// written are the inputs that somebody has written: the recipe, the sources of what runs in the guest, and the content.
+func (b *builder) written() map[string]string {
+	in := map[string]string{inputRecipe: hashBytes(b.recipe.source), inputContent: hashBytes(b.content)}
+	for name, data := range b.sources {
+		in[inputSource+name] = hashBytes(data)
+	}
+	return in
+}
+
+// Names of the inputs that somebody has written, in a lock's list of all.
+const (
+	inputRecipe  = "recipe"
+	inputContent = "content"
+	inputSource  = "source " // and the path of one
+)
+
+// Sources is the digest of what somebody has written of this image: its recipe, the sources of what runs in the guest,
+// and the content. Unlike Digest it is the same on any machine, whatever its tools and packages.
+func (l Lock) Sources() string {
+	in := maps.Clone(l.Inputs)
+	maps.DeleteFunc(in, func(name, _ string) bool {
+		return name != inputRecipe && name != inputContent && !strings.HasPrefix(name, inputSource)
+	})
+	return digestOf(in)
+}
+
+// Sources is what Lock.Sources of the image would say if it was built now.
+func Sources(name string, o Options) (string, error) {
+	b, err := newBuilder(name, o)
+	if err != nil {
+		return "", err
+	}
+	return digestOf(b.written()), nil
+}
+
 // inputs names everything that an image depends on: the recipe, every source, the builder itself, the content, the
 // kernel and the tools.
 func (b *builder) inputs(k kernel, tools []Tool, packages []Package) (map[string]string, error) {
-	in := map[string]string{
-		"recipe":         hashBytes(b.recipe.source),
-		"content":        hashBytes(b.content),
-		"kernel release": k.release,
-	}
+	in := b.written()
+	in["kernel release"] = k.release
 	own, err := sourceFiles(builderFiles)
 	if err != nil {
 		return nil, err
 	}
 	for name, data := range own {
 		in["builder "+name] = hashBytes(data)
-	}
-	for name, data := range b.sources {
-		in["source "+name] = hashBytes(data)
 	}
 	for _, t := range tools {
 		in["tool "+t.Name] = t.Version

@@ -81,3 +81,37 @@ func TestTestsAreNoInput(t *testing.T) {
 		t.Errorf("programs %q", got)
 	}
 }
+
+// TestSources: what somebody has written counts, and not what the machine has.
+func TestSources(t *testing.T) {
+	sources := func(change func(b *builder, k *kernel, tools []Tool)) string {
+		b, k, tools, packages := smallBuilder()
+		change(b, &k, tools)
+		in, err := b.inputs(k, tools, packages)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if now := digestOf(b.written()); (Lock{Inputs: in}).Sources() != now {
+			t.Error("a lock's sources are other than those that it was made of")
+		}
+		return Lock{Inputs: in}.Sources()
+	}
+	want := sources(func(*builder, *kernel, []Tool) {})
+	for name, change := range map[string]func(b *builder, k *kernel, tools []Tool){
+		"recipe":  func(b *builder, _ *kernel, _ []Tool) { b.recipe.source = []byte("recipe ") },
+		"content": func(b *builder, _ *kernel, _ []Tool) { b.content = []byte("Content") },
+		"source":  func(b *builder, _ *kernel, _ []Tool) { b.sources["kernel/a.c"] = []byte("A") },
+	} {
+		if sources(change) == want {
+			t.Errorf("another %s has the same sources", name)
+		}
+	}
+	for name, change := range map[string]func(b *builder, k *kernel, tools []Tool){
+		"release": func(_ *builder, k *kernel, _ []Tool) { k.release = "6.1.0-2" },
+		"tool":    func(_ *builder, _ *kernel, tools []Tool) { tools[0].Version = "13" },
+	} {
+		if sources(change) != want {
+			t.Errorf("another %s has other sources", name)
+		}
+	}
+}

@@ -40,7 +40,7 @@ func (r *run) provenance() results.Provenance {
 		facts = append(facts, results.Fact{
 			Name:  imageFact(name),
 			Value: fmt.Sprintf("%s, kernel %s, %d bytes, %s", image.Digest, image.KernelRelease, image.Bytes, strings.Join(image.Cmdline, " ")),
-		})
+		}, results.Fact{Name: imageFact(name) + " sources", Value: image.Lock.Sources()})
 	}
 	return results.Provenance{Clock: string(caps.Clock), Facts: facts}
 }
