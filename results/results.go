@@ -11,7 +11,7 @@ import (
 )
 
 // Schema is the version of Results' JSON form.
-const Schema = 1
+const Schema = 2
 
 // Results is results.json: every figure of a run, computed from its journal alone. Times are seconds, relative to the
 // injection of the update in their trial unless said otherwise.
@@ -170,12 +170,11 @@ type Moment struct {
 	Title string  `json:"title"`
 }
 
-// A CurvePoint is a step of the Kaplan-Meier estimate of the share of hit hosts that are back at a time after they were hit.
+// A CurvePoint is a step of the Kaplan-Meier estimate of the share of hit hosts, of all repeats together, that are back at
+// a time after they were hit.
 type CurvePoint struct {
 	At       float64 `json:"at"`
-	Back     float64 `json:"back"` // share, 0 to 1
-	Lo       float64 `json:"lo"`
-	Hi       float64 `json:"hi"`
+	Back     float64 `json:"back"`     // share, 0 to 1
 	AtRisk   int     `json:"at_risk"`  // hosts not back just before At
 	Censored int     `json:"censored"` // hosts censored at At
 }
@@ -255,9 +254,6 @@ type Comparison struct {
 	Undecided  int      `json:"undecided,omitempty"` // of Pairs: censoring hides which of the two is larger
 	Wants      string   `json:"wants,omitempty"`     // how many repeats would decide; empty when these can
 	Note       string   `json:"note,omitempty"`      // why there is no test at all
-
-	NA int `json:"n_a"`
-	NB int `json:"n_b"`
 }
 
 // Status of an expectation, and of a whole run.

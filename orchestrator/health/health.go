@@ -73,7 +73,7 @@ type Host struct {
 	slow     bool            // as of the last beat
 	probes   map[string]bool // by kind, those seen since the last boot: whether the last was stopped or reported
 
-	panics    int // since the last beat in normal mode
+	panics    int // since the last healthy beat: one after which the host does its work
 	BootLoops int // episodes of two or more panics with no healthy beat between
 	Content   uint64
 	Invalid   string // why this sample does not count; empty when it does
@@ -135,9 +135,11 @@ func (h *Host) Observe(e fleet.Event) []Change {
 		changes = h.sign(changes, e.At)
 		if h.mode == fleet.Normal {
 			h.beating = true
-			h.panics = 0
 			h.slow = w.WorkMax > h.limits.Latency || w.WorkFailed > 0
 			changes = h.assess(changes, e.At)
+			if h.state.Available() {
+				h.panics = 0
+			}
 		}
 	case fleet.Panic:
 		h.silent()

@@ -1,14 +1,19 @@
 package measure
 
 import (
-	"github.com/fleetfall/fleetfall/orchestrator/health"
+	"slices"
+
 	"github.com/fleetfall/fleetfall/results"
 	"github.com/fleetfall/fleetfall/results/stats"
 	"github.com/fleetfall/fleetfall/scenarios"
 )
 
-// compare tests each pair of cells that differ in their fleet alone, in the order of the plan; their fleets may differ in more than
-// the architecture. Control cells are compared with nobody: they had another update.
+// compared are the metrics in which cells are tested against one another.
+var compared = []string{"host_seconds_lost", "protection_gap", "time_to_recover_median"}
+
+// compare tests each pair of cells that differ in their fleet alone, in the order of the plan; their fleets may differ in
+// more than the architecture. Control cells are compared with nobody: they had another update. All comparisons of one
+// metric are a family, within which P is corrected.
 func compare(p *scenarios.Plan, cells map[string]*cell) []results.Comparison {
 	out := []results.Comparison{}
 	for i, a := range p.Cells {
@@ -17,66 +22,99 @@ func compare(p *scenarios.Plan, cells map[string]*cell) []results.Comparison {
 				a.Update.Name != b.Update.Name || a.Rollout != b.Rollout || a.Recovery.Name != b.Recovery.Name {
 				continue
 			}
-			ca, cb := cells[a.ID], cells[b.ID]
-			out = append(out,
-				mannWhitney(ca, cb, "host_seconds_lost", func(s sample) float64 { return s.lost.Seconds() }),
-				protection(ca, cb),
-				logRank(ca, cb))
+			for _, metric := range compared {
+				out = append(out, results.Comparison{A: a.ID, B: b.ID, Metric: metric, Test: "sign-flip"})
+			}
 		}
+	}
+	for _, metric := range compared {
+		var family []*results.Comparison
+		for i := range out {
+			x := &out[i]
+			if x.Metric != metric {
+				continue
+			}
+			if x.Note = incomparable(cells[x.A], cells[x.B], metric); x.Note == "" {
+				family = append(family, x)
+			}
+		}
+		test(family, cells, p.Seed)
 	}
 	return out
 }
 
-// protection compares the gaps of two fleets that have agents.
-func protection(a, b *cell) results.Comparison {
+// incomparable says why two cells cannot be told apart by a metric, however many repeats there are; "" when they can.
+func incomparable(a, b *cell, metric string) string {
+	f := statistics[metric]
 	for _, c := range []*cell{a, b} {
-		if c.steady() != health.Protected {
-			return results.Comparison{
-				A: a.cell.ID, B: b.cell.ID, Metric: "protection_gap", Test: "mann-whitney", NA: len(a.valid()), NB: len(b.valid()),
-				Note: c.cell.Fleet.Name + " has no agent, and no protection to lose",
+		if !c.has(f) {
+			return c.cell.Fleet.Name + ": " + f.needsAgent
+		}
+		if defined := func(t stats.Trial) bool { return !t.Undefined }; !slices.ContainsFunc(c.perRepeat(metric), defined) {
+			if len(c.perRepeat(metric)) == 0 {
+				return c.cell.Fleet.Name + ": " + noSample
 			}
+			return c.cell.Fleet.Name + ": " + f.none
 		}
 	}
-	return mannWhitney(a, b, "protection_gap", func(s sample) float64 { return s.gap.Seconds() })
+	return ""
 }
 
-func mannWhitney(a, b *cell, metric string, of func(sample) float64) results.Comparison {
-	values := func(c *cell) []float64 {
-		var v []float64
-		for _, s := range c.valid() {
-			v = append(v, of(s))
+// test fills in the comparisons of one family.
+func test(family []*results.Comparison, cells map[string]*cell, seed uint64) {
+	var tested []*results.Comparison
+	var ps []float64
+	for _, x := range family {
+		pairs := paired(cells[x.A], cells[x.B], x.Metric)
+		t := stats.SignFlips(pairs, len(family), seed)
+		x.Family, x.Pairs, x.Undefined, x.Undecided = len(family), t.Pairs, t.Undefined, t.Undecided
+		x.PValue, x.Wants = t.P, t.Wants
+		x.Difference = pairedDifference(pairs, x.Metric)
+		if t.P != nil {
+			tested, ps = append(tested, x), append(ps, *t.P)
 		}
-		return v
 	}
-	va, vb := values(a), values(b)
-	c := results.Comparison{A: a.cell.ID, B: b.cell.ID, Metric: metric, Test: "mann-whitney", NA: len(va), NB: len(vb)}
-	test, err := stats.MannWhitney(va, vb)
-	if err != nil {
-		c.Note = err.Error()
-		return c
+	for i, p := range stats.Holm(ps) {
+		tested[i].Adjusted = &p
 	}
-	c.PValue = &test.P
-	return c
 }
 
-// logRank compares how fast hit hosts come back.
-func logRank(a, b *cell) results.Comparison {
-	oa, ob := a.repairTimes(), b.repairTimes()
-	c := results.Comparison{A: a.cell.ID, B: b.cell.ID, Metric: "time_to_recover", Test: "log-rank", NA: len(oa), NB: len(ob)}
-	for _, side := range []struct {
-		cell *cell
-		hit  int
-	}{{a, len(oa)}, {b, len(ob)}} {
-		if side.hit == 0 {
-			c.Note = "no host of " + side.cell.cell.Fleet.Name + " was hit"
-			return c
+// paired are the trials of two cells that are of one repeat, and so drew the same.
+func paired(a, b *cell, metric string) []stats.Pair {
+	var pairs []stats.Pair
+	others := b.counting()
+	for i, g := range a.counting() {
+		if j := slices.IndexFunc(others, func(o group) bool { return o.repeat == g.repeat }); j >= 0 {
+			pairs = append(pairs, stats.Pair{A: a.perRepeat(metric)[i], B: b.perRepeat(metric)[j]})
 		}
 	}
-	test, err := stats.LogRank(oa, ob)
-	if err != nil {
-		c.Note = err.Error()
-		return c
+	return pairs
+}
+
+// pairedDifference is the mean of A less B over pairs. A censored A makes it so much at least; of a censored B nothing is known
+// that a mean could be made of.
+func pairedDifference(pairs []stats.Pair, metric string) results.Metric {
+	var trials []stats.Trial
+	for _, p := range pairs {
+		switch {
+		case p.A.Undefined || p.B.Undefined:
+			trials = append(trials, stats.Trial{Undefined: true})
+		case p.B.Censored:
+			return results.Metric{Unit: unitOf(metric), Note: "how large it is, censored trials do not tell"}
+		default:
+			trials = append(trials, stats.Trial{Value: p.A.Value - p.B.Value, Censored: p.A.Censored})
+		}
 	}
-	c.PValue = &test.P
-	return c
+	m := summary(stats.Summarise(stats.Differences, trials), stats.Differences)
+	m.Unit = unitOf(metric)
+	return m
+}
+
+func unitOf(metric string) string {
+	for _, m := range scenarios.Metrics() {
+		if m.Name == metric {
+			return string(m.Unit)
+		}
+	}
+	return ""
 }

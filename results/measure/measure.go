@@ -11,6 +11,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/health"
 	"github.com/fleetfall/fleetfall/results"
+	"github.com/fleetfall/fleetfall/results/stats"
 	"github.com/fleetfall/fleetfall/scenarios"
 )
 
@@ -92,18 +93,19 @@ type cell struct {
 	cell    scenarios.Cell
 	limits  health.Limits
 	trials  []results.Trial
-	samples []sample // all, also those that do not count
-	groups  [][]sample
-	group   map[int]int            // of a repeat, its place in groups
-	waves   int                    // parts that the fleet was run in; 0 when it was whole
-	retried int                    // trials that were run again
-	causes  map[fleet.Panic]*cause // by what was parsed, without the excerpt
-	bare    map[string]work        // before the injection by kind, of all fleets without an agent
+	samples []sample                 // all, also those that do not count
+	groups  []group                  // in the order in which repeats began
+	group   map[int]int              // of a repeat, its place in groups
+	values  map[string][]stats.Trial // of a metric, what each group with a sample comes to; as far as it was asked for
+	waves   int                      // parts that the fleet was run in; 0 when it was whole
+	retried int                      // trials that were run again
+	causes  map[fleet.Panic]*cause   // by what was parsed, without the excerpt
+	bare    map[int]map[string]work  // before the injection by kind, of all fleets without an agent; by repeat
 }
 
 func newCell(p *scenarios.Plan, c scenarios.Cell) *cell {
 	return &cell{
-		plan: p, cell: c, causes: map[fleet.Panic]*cause{}, group: map[int]int{},
+		plan: p, cell: c, causes: map[fleet.Panic]*cause{}, group: map[int]int{}, values: map[string][]stats.Trial{},
 		limits: health.Limits{Liveness: time.Duration(p.Liveness), Latency: time.Duration(p.Latency)},
 	}
 }
@@ -117,7 +119,7 @@ func (c *cell) add(t *results.TrialRecord) {
 	i, ok := c.group[t.Repeat]
 	if !ok {
 		i = len(c.groups)
-		c.group[t.Repeat], c.groups = i, append(c.groups, nil)
+		c.group[t.Repeat], c.groups = i, append(c.groups, group{repeat: t.Repeat})
 	}
 	if t.Superseded {
 		c.trials = append(c.trials, header(t))
@@ -129,7 +131,7 @@ func (c *cell) add(t *results.TrialRecord) {
 	place := results.PlaceName(t.Cell, t.Repeat, t.Wave, t.Verifies != 0)
 	for _, s := range samples {
 		if s.detail.Invalid == "" {
-			c.groups[i] = append(c.groups[i], s)
+			c.groups[i].samples = append(c.groups[i].samples, s)
 			for _, p := range s.panics {
 				c.cause(s.detail, place, p)
 			}
@@ -138,7 +140,13 @@ func (c *cell) add(t *results.TrialRecord) {
 }
 
 // valid returns the samples that count.
-func (c *cell) valid() []sample { return slices.Concat(c.groups...) }
+func (c *cell) valid() []sample {
+	var all []sample
+	for _, g := range c.groups {
+		all = append(all, g.samples...)
+	}
+	return all
+}
 
 func (c *cell) results() results.Cell {
 	r := results.Cell{

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/results"
@@ -49,7 +50,7 @@ func (y *story) begin(hosts ...string) *story {
 	y.journal.Trials = append(y.journal.Trials, y.trial)
 	y.journal.Plan.Cells[0].Fleet.Hosts = len(hosts)
 	for _, h := range hosts {
-		y.trial.Hosts = append(y.trial.Hosts, fleet.HostSpec{Name: h})
+		y.trial.Hosts = append(y.trial.Hosts, fleet.HostSpec{Name: h, Tempo: fleet.Tempo{Beat: 5 * s}})
 		y.at(-20, h, fleet.Booting{Mode: fleet.Normal})
 	}
 	for _, h := range hosts {
@@ -134,7 +135,7 @@ func TestKernelStory(t *testing.T) {
 		// Restricted to 100 s: S is 1 to 10, 2/3 to 30, 1/3 to 100.
 		"time_to_recover_mean": 10 + 20*2.0/3 + 70.0/3,
 	})
-	if m := c.Metrics["time_to_recover_p90"]; m.Value != nil || m.Note == "" || m.N != 3 || m.AtLeast == nil || *m.AtLeast != 56 {
+	if m := c.Metrics["time_to_recover_p90"]; m.Value != nil || m.Note == "" || m.N != 1 || m.AtLeast == nil || *m.AtLeast != 56 {
 		t.Errorf("p90 with one of three censored is %+v, want none, 56 s at least and a note", m)
 	}
 	for name, note := range map[string]string{
@@ -145,8 +146,14 @@ func TestKernelStory(t *testing.T) {
 			t.Errorf("%s: %+v, want a lower bound", name, m)
 		}
 	}
-	if m := c.Metrics["blast_radius"]; m.N != 4 || *m.Lo > 0.75 || *m.Hi < 0.75 || *m.Hi == 1 {
-		t.Errorf("blast radius %+v", m)
+	if m := c.Metrics["blast_radius"]; m.N != 1 || m.Lo != nil || m.Hi != nil || m.Wants == "" {
+		t.Errorf("blast radius %+v, want that of one trial, and what would give an interval", m)
+	}
+	wantCurve := []results.CurvePoint{
+		{At: 10, Back: 1 - 2.0/3, AtRisk: 3}, {At: 30, Back: 1 - 1.0/3, AtRisk: 2}, {At: 56, Back: 1 - 1.0/3, AtRisk: 1, Censored: 1},
+	}
+	if diff := gocmp.Diff(wantCurve, c.Curve, cmpopts.EquateApprox(0, 1e-12)); diff != "" {
+		t.Errorf("curve (-want +got):\n%s", diff)
 	}
 	if len(c.Causes) != 1 || c.Causes[0].Count != 4 || c.Causes[0].Hosts != 3 {
 		t.Errorf("causes %+v", c.Causes)
@@ -227,8 +234,16 @@ func TestSilenceIsUnavailable(t *testing.T) {
 	y := newStory("kernel").begin("a")
 	y.at(20, "a", beat()).at(23, "a", panicked()).at(24, "a", fleet.Booting{Mode: fleet.Normal}).up(30, "a").beats(35, 60, "a").end(60, "settled")
 	c := measure.Compute(y.journal).Cells[0]
-	// Hung from 10 to 20; 3 s of availability are too short; down from 23 to 30.
-	expectMetrics(t, c, map[string]float64{"host_seconds_lost": 17, "time_to_recover_median": 20, "blast_radius": 1})
+	// Silent from 0 to 20, which is known from 10 on; 3 s of availability are too short; down from 23 to 30.
+	expectMetrics(t, c, map[string]float64{"host_seconds_lost": 27, "time_to_recover_median": 30, "blast_radius": 1, "hangs": 1})
+	want := []results.Span{
+		{State: "off", From: -100, To: -20}, {State: "down", From: -20, To: -10}, {State: "protected", From: -10, To: 0},
+		{State: "hung", From: 0, To: 20}, {State: "protected", From: 20, To: 23}, {State: "down", From: 23, To: 30},
+		{State: "protected", From: 30, To: 60},
+	}
+	if diff := gocmp.Diff(want, c.HostsDetail[0].Spans); diff != "" {
+		t.Errorf("spans (-want +got):\n%s", diff)
+	}
 }
 
 func TestLostSamplesAreShownAndNotScored(t *testing.T) {
@@ -346,33 +361,84 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
-func TestComparison(t *testing.T) {
-	y := newStory("kernel").begin("a", "b", "c", "d")
-	for i, h := range []string{"a", "b", "c", "d"} {
-		y.at(3+float64(i)/10, h, panicked())
+// TestOverTrials: a figure is one of trials, whose hosts tell of one another. Counts are the mean over trials, and not
+// their sum; a quantile is the median of the trials' own; a repeat in which no host was hit has none.
+func TestOverTrials(t *testing.T) {
+	y := newStory("kernel")
+	y.journal.Plan.Repeat = 6
+	for i := range 6 {
+		y.begin("a", "b")
+		if i < 5 { // a is down for 5, 6 … 9 s
+			y.at(3, "a", panicked()).at(4, "a", fleet.Booting{Mode: fleet.Normal}).up(8+float64(i), "a")
+		}
+		if i == 4 {
+			y.at(3, "b", panicked()).at(4, "b", fleet.Booting{Mode: fleet.Normal}).up(20, "b")
+		} else {
+			y.beats(5, 20, "b")
+		}
+		if i == 5 {
+			y.beats(5, 10, "a")
+		}
+		y.beats(25, 35, "b").beats(15, 35, "a").end(35, "settled")
 	}
-	for i, h := range []string{"a", "b", "c", "d"} {
-		y.at(4+float64(i)/10, h, fleet.Booting{Mode: fleet.Normal})
+	c := measure.Compute(y.journal).Cells[0]
+	expectMetrics(t, c, map[string]float64{
+		"crashes": 1, "blast_radius": (0.5*4 + 1 + 0) / 6, "host_seconds_lost": (2.5 + 3 + 3.5 + 4 + (9.0+17)/2 + 0) / 6,
+		"time_to_recover_median": 7, "fleet_recovery_100": 10, "time_to_recover_mean": (5 + 6 + 7 + 8 + 13) / 5.0,
+	})
+	if m := c.Metrics["host_seconds_lost"]; m.AtLeast != nil || m.N != 6 || m.Level != 0.96 || m.Lo == nil || m.Hi == nil || m.Note != "" {
+		t.Errorf("time lost %+v, want a mean of six with an interval, which is no lower bound", m)
 	}
-	for i, h := range []string{"a", "b", "c", "d"} {
-		y.up(8+float64(i), h)
+	m := c.Metrics["time_to_recover_median"]
+	if m.N != 5 || m.Undefined != 1 || *m.Lo != 5 || *m.Hi != 9 || math.Abs(m.Level-0.9375) > 1e-12 {
+		t.Errorf("median %+v, want that of five, one left out, between the least and the largest", m)
 	}
-	y.beats(12, 20, "a", "b", "c", "d").end(20, "settled")
+	if m := c.Metrics["blast_radius"]; m.N != 6 || m.Level != 0.95 || m.OneSided || !(*m.Lo < 0.5 && 0.5 < *m.Hi) {
+		t.Errorf("blast radius %+v", m)
+	}
+	if m := c.Metrics["protection_radius"]; m.Wants != "" {
+		t.Errorf("%+v has an interval and wants more", m)
+	}
+}
+
+// compared is a story of two fleets, of which the one crashes in each repeat for as many seconds as it has and the other
+// does not.
+func compared(repeats int) *results.Results {
+	y := newStory("kernel")
+	y.journal.Plan.Repeat = repeats
 	other := y.journal.Plan.Cells[0]
 	other.ID, other.Fleet.Name, other.Fleet.Architecture = "g/u/everyone/r", "g", "user"
+	for i := range repeats {
+		y.begin("a").at(3, "a", panicked()).at(4, "a", fleet.Booting{Mode: fleet.Normal}).up(8+float64(i), "a")
+		y.beats(15, 40, "a").end(40, "settled")
+		y.trial.Repeat = i
+		y.begin("a").beats(5, 40, "a").end(40, "settled")
+		y.trial.Cell, y.trial.Repeat = other.ID, i
+	}
+	other.Fleet.Hosts = 1
 	y.journal.Plan.Cells = append(y.journal.Plan.Cells, other)
-	y.begin("a", "b", "c", "d").beats(5, 20, "a", "b", "c", "d").end(20, "settled")
-	y.trial.Cell = other.ID
-	y.journal.Plan.Cells[1].Fleet.Hosts = 4
-	r := measure.Compute(y.journal)
+	return measure.Compute(y.journal)
+}
+
+// TestComparison: fleets are told apart over repeats, of which five decide nothing.
+func TestComparison(t *testing.T) {
+	r := compared(6)
 	if len(r.Comparisons) != 3 {
 		t.Fatalf("comparisons %+v", r.Comparisons)
 	}
-	if x := r.Comparisons[0]; x.Metric != "host_seconds_lost" || x.PValue == nil || *x.PValue > 0.05 {
-		t.Errorf("%+v, want hosts that lost 5 s each told apart from hosts that lost nothing", x)
+	x := r.Comparisons[0]
+	if x.Metric != "host_seconds_lost" || x.Test != "sign-flip" || x.Pairs != 6 || x.Family != 1 || x.Wants != "" ||
+		x.PValue == nil || *x.PValue != 2.0/64 || x.Adjusted == nil || *x.Adjusted != 2.0/64 {
+		t.Errorf("%+v, want a P of 1/32: all six differ the same way", x)
 	}
-	if x := r.Comparisons[2]; x.Test != "log-rank" || x.PValue != nil || x.Note == "" {
-		t.Errorf("%+v, want no log-rank test with a fleet of which no host was hit", x)
+	if d := x.Difference; d.Value == nil || math.Abs(*d.Value-7.5) > 1e-9 || d.Lo == nil || *d.Lo <= 0 || d.Unit != "s" {
+		t.Errorf("difference %+v, want 7.5 s with an interval above 0", d)
+	}
+	if x := r.Comparisons[2]; x.Metric != "time_to_recover_median" || x.PValue != nil || x.Note != "g: no host was hit" || x.Wants != "" {
+		t.Errorf("%+v, want no test with a fleet of which no host was hit", x)
+	}
+	if x := compared(5).Comparisons[0]; x.PValue != nil || x.Adjusted != nil || x.Wants != "5 pairs decide nothing; 6 repeats would" {
+		t.Errorf("%+v, want no test, and how many repeats would decide", x)
 	}
 }
 

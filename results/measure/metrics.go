@@ -13,67 +13,279 @@ import (
 	"github.com/fleetfall/fleetfall/scenarios"
 )
 
-// metrics computes every metric of the cell. Definitions are in scenarios.Metrics.
+// A group is one repeat of a cell, its waves together: the samples that count. It is the unit of replication, since
+// hosts of one repeat share its update, its template and its seed.
+type group struct {
+	repeat  int
+	samples []sample
+}
+
+// A statistic says how a metric comes about: what one repeat comes to, and what the repeats are summarised as.
+type statistic struct {
+	kind stats.Kind
+	// of is what a repeat comes to, which has one sample or more.
+	of func(c *cell, g group) stats.Trial
+	// none is the note when no repeat has a value.
+	none string
+	// note says more of a statistic that has a value or a bound; nil when there is nothing to say.
+	note func(c *cell, m results.Metric) string
+	// needsAgent: there is none for a fleet without an agent, and this says why.
+	needsAgent string
+}
+
+// statistics has each metric of a cell. Definitions are in scenarios.Metrics.
+var statistics = map[string]statistic{
+	"blast_radius":      share(func(s sample) bool { return s.hit }),
+	"protection_radius": share(func(s sample) bool { return s.lostGuard }).ofAgent("no agent, no protection to lose"),
+	"peak_unavailable": {kind: stats.Shares, of: func(_ *cell, g group) stats.Trial {
+		return stats.Trial{Value: float64(peakOf(g.samples)) / float64(len(g.samples))}
+	}},
+	"host_seconds_lost": outage("unavailable", func(s sample) (time.Duration, bool) { return s.lost, s.out }),
+	"protection_gap": outage("without protection", func(s sample) (time.Duration, bool) { return s.gap, s.bare }).
+		ofAgent("no agent, no protection to lose"),
+	"crashes":          total(func(s sample) int { return after(s.detail.Panics) }),
+	"agent_crashes":    total(func(s sample) int { return after(s.detail.AgentExits) }),
+	"content_refused":  total(func(s sample) int { return s.refused }),
+	"boots":            total(func(s sample) int { return s.detail.Boots }),
+	"boot_loops":       total(func(s sample) int { return s.detail.BootLoops }),
+	"hangs":            total(func(s sample) int { return s.hangs }),
+	"blocked_work":     total(func(s sample) int { return s.toll.hung }),
+	"polls_failed":     total(func(s sample) int { return s.toll.pollsFailed }),
+	"processes_killed": total(func(s sample) int { return s.toll.killed }),
+	"censored":         hosts(func(s sample) bool { return s.detail.Censored }),
+	"relapses":         hosts(func(s sample) bool { return s.relapsed }),
+	"stranded":         shareOf("no content was served", wasServed, func(s sample) bool { return s.stranded }).ofAgent("no agent, no content to take"),
+	"detection_before": detection(before),
+	"detection_during": detection(during),
+	"detection_after":  detection(afterwards),
+	"visibility":       {kind: stats.Shares, of: visible, none: "no threat was run before the injection", note: kindsTried},
+	"work_latency":     {kind: stats.Amounts, of: workLatency, none: "no workload ran after the injection"},
+	"overhead":         {kind: stats.Differences, of: overhead, none: "no work of a fleet without an agent to compare with"},
+	"memory_taken": {kind: stats.Amounts, of: memoryTaken,
+		none: "no host said what memory it had before the injection and after it"},
+	"run_delay": {kind: stats.Amounts, of: runDelay, none: "no two beats of a boot came after the injection"},
+
+	"time_to_recover_median": repairQuantile(0.5),
+	"time_to_recover_p90":    repairQuantile(0.9),
+	"time_to_recover_p95":    repairQuantile(0.95),
+	"time_to_recover_mean":   {kind: stats.Amounts, of: restrictedMean, none: noHostHit},
+	"fleet_recovery_50":      fleetQuantile(0.5),
+	"fleet_recovery_90":      fleetQuantile(0.9),
+	"fleet_recovery_97":      fleetQuantile(0.97),
+	"fleet_recovery_99":      fleetQuantile(0.99),
+	"fleet_recovery_100":     fleetQuantile(1),
+}
+
+// ofAgent is the same, which a fleet without an agent does not have.
+func (f statistic) ofAgent(why string) statistic {
+	f.needsAgent = why
+	return f
+}
+
+// metrics computes every metric of the cell.
 func (c *cell) metrics() map[string]results.Metric {
-	m := map[string]results.Metric{
-		"blast_radius":      c.share(func(s sample) bool { return s.hit }),
-		"peak_unavailable":  c.peak(),
-		"host_seconds_lost": c.outage("unavailable", func(s sample) (time.Duration, bool) { return s.lost, s.out }),
-		"crashes":           c.total(func(s sample) int { return after(s.detail.Panics) }),
-		"agent_crashes":     c.total(func(s sample) int { return after(s.detail.AgentExits) }),
-		"content_refused":   c.total(func(s sample) int { return s.refused }),
-		"boots":             c.total(func(s sample) int { return s.detail.Boots }),
-		"boot_loops":        c.total(func(s sample) int { return s.detail.BootLoops }),
-		"censored":          c.hosts(func(s sample) bool { return s.detail.Censored }),
-		"relapses":          c.hosts(func(s sample) bool { return s.relapsed }),
-		"hangs":             c.total(func(s sample) int { return s.hangs }),
-		"blocked_work":      c.total(func(s sample) int { return s.toll.hung }),
-		"polls_failed":      c.total(func(s sample) int { return s.toll.pollsFailed }),
-		"processes_killed":  c.total(func(s sample) int { return s.toll.killed }),
-		"detection_before":  c.detection(before),
-		"detection_during":  c.detection(during),
-		"detection_after":   c.detection(afterwards),
-		"visibility":        c.visible(),
-		"work_latency":      c.workLatency(),
-		"overhead":          c.overhead(),
-		"memory_taken":      c.memoryTaken(),
-		"run_delay":         c.runDelay(),
-		"stranded":          c.stranded(),
-	}
-	if c.steady() == health.Protected {
-		m["protection_radius"] = c.share(func(s sample) bool { return s.lostGuard })
-		m["protection_gap"] = c.outage("without protection", func(s sample) (time.Duration, bool) { return s.gap, s.bare })
-	} else {
-		m["protection_radius"] = results.Metric{Note: "no agent, no protection to lose"}
-		m["protection_gap"] = results.Metric{Note: "no agent, no protection to lose"}
-	}
-	repair := stats.KaplanMeier(c.repairTimes())
-	m["time_to_recover_median"] = quantile(repair, 0.5)
-	m["time_to_recover_p90"] = quantile(repair, 0.9)
-	m["time_to_recover_p95"] = quantile(repair, 0.95)
-	m["time_to_recover_mean"] = c.restrictedMean(repair)
-	back := stats.KaplanMeier(c.times(func(sample) time.Duration { return 0 }))
-	for _, percent := range []int{50, 90, 97, 99, 100} {
-		m[fmt.Sprintf("fleet_recovery_%d", percent)] = quantile(back, float64(percent)/100)
-	}
-	none := len(c.valid()) == 0
+	m := map[string]results.Metric{}
 	for _, definition := range scenarios.Metrics() {
-		if x, ok := m[definition.Name]; ok {
-			x.Unit = string(definition.Unit)
-			if none && x.Value == nil {
-				x.Note = noSample // whatever was not seen because nobody looked to the end, is not known not to have been
-			}
-			m[definition.Name] = x
-		}
+		x := c.metric(definition.Name)
+		x.Unit = string(definition.Unit)
+		m[definition.Name] = x
 	}
 	return m
 }
 
-// times are the hit hosts' times from an instant to their recovery. A host that was up again when observation ended, but not
-// for long enough, may prove to have recovered when it came up: until then alone is it known not to have.
-func (c *cell) times(from func(sample) time.Duration) []stats.Observation {
+// metric computes one metric, without its unit.
+func (c *cell) metric(name string) results.Metric {
+	f := statistics[name]
+	if !c.has(f) {
+		return results.Metric{Note: f.needsAgent}
+	}
+	trials := c.perRepeat(name)
+	if len(trials) == 0 { // what was not seen because nobody looked to the end is not known not to have been
+		return results.Metric{Note: noSample}
+	}
+	m := summary(stats.Summarise(f.kind, trials), f.kind)
+	if m.Value == nil && m.AtLeast == nil {
+		return results.Metric{Note: f.none, Undefined: m.Undefined}
+	}
+	if f.note != nil {
+		m.Note = f.note(c, m)
+	}
+	return m
+}
+
+// perRepeat is what a metric comes to in each of the counting repeats.
+func (c *cell) perRepeat(name string) []stats.Trial {
+	if known, ok := c.values[name]; ok {
+		return known
+	}
+	var trials []stats.Trial
+	for _, g := range c.counting() {
+		trials = append(trials, statistics[name].of(c, g))
+	}
+	c.values[name] = trials
+	return trials
+}
+
+// has tells whether the cell can have it.
+func (c *cell) has(f statistic) bool { return f.needsAgent == "" || c.steady() == health.Protected }
+
+// counting are the repeats that have a sample that counts.
+func (c *cell) counting() []group {
+	return slices.DeleteFunc(slices.Clone(c.groups), func(g group) bool { return len(g.samples) == 0 })
+}
+
+// summary puts an estimate into words of results. Where censored trials leave a mean open, it is a value that is known
+// to be so much at least; an order statistic that they leave open is no value.
+func summary(e stats.Estimate, kind stats.Kind) results.Metric {
+	m := results.Metric{
+		N: e.N, Over: e.Over, Level: e.Level, OneSided: e.OneSided, Wants: e.Wants, Undefined: e.Undefined, Censored: e.Censored,
+	}
+	if v := e.Value; v != nil {
+		if v.AtLeast {
+			m.AtLeast = &v.Value
+		}
+		if !v.AtLeast || kind != stats.Quantiles {
+			m.Value = &v.Value
+		}
+	}
+	if e.Lo != nil {
+		m.Lo, m.LoAtLeast = &e.Lo.Value, e.Lo.AtLeast
+	}
+	if e.Hi != nil {
+		m.Hi, m.HiAtLeast = &e.Hi.Value, e.Hi.AtLeast
+	}
+	return m
+}
+
+// noSample is the note of every metric of a cell of which no sample counts.
+const noSample = "no valid sample"
+
+// noHostHit is the note of times of recovery that nobody needed.
+const noHostHit = "no host was hit"
+
+// share is the share of a repeat's hosts of which something is so.
+func share(is func(sample) bool) statistic {
+	return shareOf(noSample, func(sample) bool { return true }, is)
+}
+
+// shareOf is the share of those of a repeat's hosts that count.
+func shareOf(none string, counts, is func(sample) bool) statistic {
+	return statistic{kind: stats.Shares, none: none, of: func(_ *cell, g group) stats.Trial {
+		var t tally
+		for _, s := range g.samples {
+			if counts(s) {
+				t.add(is(s))
+			}
+		}
+		return t.trial()
+	}}
+}
+
+// wasServed tells whether the host was served content. That which its agent refuses is no content that it was to end
+// with, unless it is what the vendor ships in the place of a bad update.
+func wasServed(s sample) bool { return s.served != 0 }
+
+// total is the number in a repeat. Hosts that were lost to infrastructure failures are taken to have fared as the others
+// did, and do not count as hosts to which nothing happened.
+func total(of func(sample) int) statistic {
+	return statistic{kind: stats.Amounts, none: noSample, of: func(c *cell, g group) stats.Trial {
+		sum := 0
+		for _, s := range g.samples {
+			sum += of(s)
+		}
+		return stats.Trial{Value: float64(sum*c.cell.Fleet.Hosts) / float64(len(g.samples))}
+	}}
+}
+
+// hosts is the number of hosts of a repeat of which something is so, see total.
+func hosts(are func(sample) bool) statistic {
+	return total(func(s sample) int {
+		if are(s) {
+			return 1
+		}
+		return 0
+	})
+}
+
+// outage is the mean over a repeat's hosts of a time that may still have gone on when observation ended, as of says.
+func outage(what string, of func(sample) (spent time.Duration, still bool)) statistic {
+	return statistic{
+		kind: stats.Amounts, none: noSample,
+		of: func(_ *cell, g group) stats.Trial {
+			sum, open := 0.0, false
+			for _, s := range g.samples {
+				spent, still := of(s)
+				sum += spent.Seconds()
+				open = open || still
+			}
+			return stats.Trial{Value: sum / float64(len(g.samples)), Censored: open}
+		},
+		note: func(c *cell, _ results.Metric) string {
+			open, all := 0, 0
+			for _, s := range c.valid() {
+				all++
+				if _, still := of(s); still {
+					open++
+				}
+			}
+			if open == 0 {
+				return ""
+			}
+			return fmt.Sprintf("%d of %d hosts were still %s when observation ended", open, all, what)
+		},
+	}
+}
+
+// fleetQuantile is a repeat's time from the injection until a share of its hit hosts had come back.
+func fleetQuantile(p float64) statistic {
+	return quantile(p, func(sample) time.Duration { return 0 })
+}
+
+// repairQuantile is one of a repeat's times from a host's being hit to its recovery.
+func repairQuantile(p float64) statistic { return quantile(p, whenHit) }
+
+func whenHit(s sample) time.Duration { return s.first }
+
+// quantile is one of a repeat's hit hosts' times of recovery. Where their curve does not reach it, it is at least what it
+// would be if all hosts had come back at the instant from which nothing is known of them.
+func quantile(p float64, from func(sample) time.Duration) statistic {
+	return statistic{
+		kind: stats.Quantiles, none: noHostHit,
+		of: func(_ *cell, g group) stats.Trial {
+			curve := stats.KaplanMeier(times(g.samples, from))
+			if curve.N == 0 {
+				return stats.Trial{Undefined: true}
+			}
+			if at := curve.Quantile(p); at != nil {
+				return stats.Trial{Value: *at}
+			}
+			return stats.Trial{Value: *curve.Bound(p), Censored: true}
+		},
+		note: func(c *cell, m results.Metric) string {
+			if m.AtLeast == nil {
+				return ""
+			}
+			curve := stats.KaplanMeier(times(c.valid(), from))
+			return fmt.Sprintf("not reached: %d of %d hit hosts are censored", curve.Censored, curve.N)
+		},
+	}
+}
+
+// restrictedMean is the mean of a repeat's times of recovery, each cut at the deadline. Behind the last observation the
+// curve stays where it was, which is what censored hosts deserve.
+func restrictedMean(c *cell, g group) stats.Trial {
+	curve := stats.KaplanMeier(times(g.samples, whenHit))
+	if curve.N == 0 {
+		return stats.Trial{Undefined: true}
+	}
+	return stats.Trial{Value: curve.RestrictedMean(time.Duration(c.plan.Deadline).Seconds())}
+}
+
+// times are the hit hosts' times from an instant to their recovery. A host that was up again when observation ended, but
+// not for long enough, may prove to have recovered when it came up: until then alone is it known not to have.
+func times(samples []sample, from func(sample) time.Duration) []stats.Observation {
 	var obs []stats.Observation
-	for _, s := range c.valid() {
+	for _, s := range samples {
 		switch {
 		case !s.hit:
 		case s.detail.Censored:
@@ -86,82 +298,14 @@ func (c *cell) times(from func(sample) time.Duration) []stats.Observation {
 	return obs
 }
 
-// repairTimes are the hit hosts' times from being hit to their recovery.
-func (c *cell) repairTimes() []stats.Observation {
-	return c.times(func(s sample) time.Duration { return s.first })
-}
-
-// curve is the share of hit hosts that are back over the time since they were hit.
+// curve is the share of hit hosts of all repeats that are back over the time since they were hit. It is a picture of what
+// happened: it has no limits, since hosts of one repeat tell of one another.
 func (c *cell) curve() []results.CurvePoint {
 	points := []results.CurvePoint{}
-	for _, s := range stats.KaplanMeier(c.repairTimes()).Steps {
-		points = append(points, results.CurvePoint{
-			At: s.Time, Back: 1 - s.Survival, Lo: 1 - s.Hi, Hi: 1 - s.Lo, AtRisk: s.AtRisk, Censored: s.Censored,
-		})
+	for _, s := range stats.KaplanMeier(times(c.valid(), whenHit)).Steps {
+		points = append(points, results.CurvePoint{At: s.Time, Back: 1 - s.Survival, AtRisk: s.AtRisk, Censored: s.Censored})
 	}
 	return points
-}
-
-// noSample is the note of every figure of a cell of which no sample counts.
-const noSample = "no valid sample"
-
-// noHostHit is the note of times of recovery that nobody needed.
-const noHostHit = "no host was hit"
-
-// quantile is one of the curve. Where the curve does not reach it, it is at least what it would be if all hosts had come back
-// at the instant from which nothing is known of them.
-func quantile(k stats.Curve, p float64) results.Metric {
-	if k.N == 0 {
-		return results.Metric{Note: noHostHit}
-	}
-	q := k.Quantile(p)
-	m := results.Metric{Value: q.Value, Lo: q.Lo, Hi: q.Hi, N: k.N}
-	if q.Value == nil {
-		m.AtLeast = k.Bound(p)
-		m.Note = fmt.Sprintf("not reached: %d of %d hit hosts are censored", k.Censored, k.N)
-	}
-	return m
-}
-
-// restrictedMean is the mean up to the deadline. Behind the last observation the curve stays where it was, which is what
-// censored hosts deserve.
-func (c *cell) restrictedMean(k stats.Curve) results.Metric {
-	if k.N == 0 {
-		return results.Metric{Note: noHostHit}
-	}
-	mean := k.RestrictedMean(time.Duration(c.plan.Deadline).Seconds())
-	return results.Metric{Value: &mean.Value, Lo: &mean.Lo, Hi: &mean.Hi, N: k.N}
-}
-
-func (c *cell) share(is func(sample) bool) results.Metric {
-	var t tally
-	for _, s := range c.valid() {
-		t.n++
-		if is(s) {
-			t.yes++
-		}
-	}
-	return t.metric(noSample)
-}
-
-// metric is the share with its Wilson interval.
-func (t tally) metric(ifNone string) results.Metric {
-	if t.n == 0 {
-		return results.Metric{Note: ifNone}
-	}
-	value := float64(t.yes) / float64(t.n)
-	iv := stats.Wilson(t.yes, t.n)
-	return results.Metric{Value: &value, Lo: &iv.Lo, Hi: &iv.Hi, N: t.n}
-}
-
-// peak is the largest share unavailable at one instant, over the trials' own peaks.
-func (c *cell) peak() results.Metric {
-	var t tally
-	for _, group := range c.groups {
-		t.n += len(group)
-		t.yes += peakOf(group)
-	}
-	return t.metric(noSample)
 }
 
 // peakOf is the largest number of hosts that were unavailable at one instant.
@@ -184,101 +328,6 @@ func peakOf(group []sample) int {
 		peak = max(peak, now)
 	}
 	return peak
-}
-
-// mean is the mean over hosts with its bootstrap interval.
-func (c *cell) mean(of func(sample) float64) results.Metric {
-	return c.bootstrapped(func(samples []sample) float64 {
-		sum := 0.0
-		for _, s := range samples {
-			sum += of(s)
-		}
-		return sum / float64(len(samples))
-	})
-}
-
-// outage is the mean over hosts of a time that may still have gone on when observation ended, as of says.
-func (c *cell) outage(what string, of func(sample) (spent time.Duration, still bool)) results.Metric {
-	m := c.mean(func(s sample) float64 {
-		spent, _ := of(s)
-		return spent.Seconds()
-	})
-	open := 0
-	for _, s := range c.valid() {
-		if _, still := of(s); still {
-			open++
-		}
-	}
-	if open > 0 {
-		m.AtLeast, m.Hi = m.Value, nil
-		m.Note = fmt.Sprintf("%d of %d hosts were still %s when observation ended", open, m.N, what)
-	}
-	return m
-}
-
-// total is the number in a trial, the mean over trials: the mean over hosts times the hosts of a trial, so that hosts that
-// were lost to infrastructure failures do not count as hosts to which nothing happened.
-func (c *cell) total(of func(sample) int) results.Metric {
-	return c.bootstrapped(func(samples []sample) float64 {
-		sum := 0
-		for _, s := range samples {
-			sum += of(s)
-		}
-		return float64(sum*c.cell.Fleet.Hosts) / float64(len(samples))
-	})
-}
-
-// hosts is the number of hosts of a trial of which something is so, see total.
-func (c *cell) hosts(are func(sample) bool) results.Metric {
-	return c.total(func(s sample) int {
-		if are(s) {
-			return 1
-		}
-		return 0
-	})
-}
-
-func (c *cell) bootstrapped(statistic func([]sample) float64) results.Metric {
-	return c.bootstrappedOf(noSample, func(sample) bool { return true }, statistic)
-}
-
-// bootstrappedOf is a statistic of those samples that have what it needs.
-func (c *cell) bootstrappedOf(ifNone string, has func(sample) bool, statistic func([]sample) float64) results.Metric {
-	var groups [][]sample
-	for _, group := range c.groups {
-		groups = append(groups, slices.DeleteFunc(slices.Clone(group), func(s sample) bool { return !has(s) }))
-	}
-	all := slices.Concat(groups...)
-	if len(all) == 0 {
-		return results.Metric{Note: ifNone}
-	}
-	value := statistic(all)
-	m := results.Metric{Value: &value, N: len(all)}
-	if iv, ok := stats.Bootstrap(groups, statistic, stats.Resampling{Seed: c.plan.Seed}); ok {
-		m.Lo, m.Hi = &iv.Lo, &iv.Hi
-	} else {
-		m.Note = "one sample has no interval"
-	}
-	return m
-}
-
-// stranded is the share of hosts that ended without the content that they were served last. Content that an agent refuses is no
-// content that it was to end with, unless it is what the vendor ships in the place of a bad update.
-func (c *cell) stranded() results.Metric {
-	if c.steady() != health.Protected {
-		return results.Metric{Note: "no agent, no content to take"}
-	}
-	var t tally
-	for _, s := range c.valid() {
-		if s.served == 0 {
-			continue
-		}
-		t.n++
-		if s.stranded {
-			t.yes++
-		}
-	}
-	return t.metric("no content was served")
 }
 
 // after counts the moments after the injection.

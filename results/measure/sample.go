@@ -8,6 +8,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/health"
 	"github.com/fleetfall/fleetfall/results"
+	"github.com/fleetfall/fleetfall/results/stats"
 )
 
 // A sample is one host in one trial. Times are relative to the injection.
@@ -42,6 +43,21 @@ type sample struct {
 // A tally counts how many of n were so.
 type tally struct{ yes, n int }
 
+func (t *tally) add(is bool) {
+	t.n++
+	if is {
+		t.yes++
+	}
+}
+
+// trial is the share as what a repeat comes to; undefined when none was counted.
+func (t tally) trial() stats.Trial {
+	if t.n == 0 {
+		return stats.Trial{Undefined: true}
+	}
+	return stats.Trial{Value: float64(t.yes) / float64(t.n)}
+}
+
 // header is what a trial's record says of it at first sight.
 func header(t *results.TrialRecord) results.Trial {
 	return results.Trial{
@@ -70,7 +86,8 @@ func (c *cell) read(t *results.TrialRecord) (results.Trial, []sample) {
 	hosts := map[string]*reader{}
 	for _, h := range t.Hosts {
 		hosts[h.Name] = &reader{
-			Host: health.NewHost(c.limits), steady: health.Steady(h.Architecture), injected: injected,
+			Host: health.NewHost(c.limits), steady: health.Steady(h.Architecture), injected: injected, beat: h.Tempo.Beat,
+			fellAt: map[time.Duration]time.Duration{},
 			sample: newSample(h.Name, h.Node, t.Repeat, t.Wave),
 		}
 	}
@@ -111,8 +128,10 @@ type reader struct {
 	steady   health.State // in which this host has no trouble
 	sample   sample
 	injected time.Duration
-	refused  uint64        // the newest content version that its agent would not load
-	lastBeat time.Duration // of this boot, on the fleet's clock; 0 when there was none
+	beat     time.Duration                   // between two beats of this host, as its guest was told
+	fellAt   map[time.Duration]time.Duration // of a hang that was found at a time, the host's last sign of life
+	refused  uint64                          // the newest content version that its agent would not load
+	lastBeat time.Duration                   // of this boot, on the fleet's clock; 0 when there was none
 }
 
 func newSample(host, node string, repeat, wave int) sample {
@@ -124,7 +143,7 @@ func newSample(host, node string, repeat, wave int) sample {
 func (h *reader) event(e fleet.Event) {
 	at := e.At - h.injected
 	loops, retried := h.BootLoops, h.Retried
-	h.Observe(e)
+	h.silences(h.Observe(e), e.What)
 	d := &h.sample.detail
 	if h.Retried > retried { // what it did in an attempt that the testbed failed is in no figure
 		h.sample = newSample(d.Host, d.Node, d.Repeat, d.Wave)
@@ -169,14 +188,55 @@ func (h *reader) event(e fleet.Event) {
 	}
 }
 
+// silences notes when a host that was found hung had given its last sign of life, and counts the hangs whose first missing
+// sign was due after the injection. A host that gave no sign in this boot hangs from when that is known on: before, it was
+// down.
+func (h *reader) silences(changes []health.Change, what fleet.Happening) {
+	for _, c := range changes {
+		if c.To != health.Hung {
+			continue
+		}
+		missing := c.At
+		if _, failed := what.(fleet.BootFailed); !failed {
+			h.fellAt[c.At] = c.Since
+			missing = c.Since + h.beat
+		}
+		if missing > h.injected {
+			h.sample.hangs++
+		}
+	}
+}
+
+// spans is the history up to end with each hang dated from the host's last sign of life. A policy learns of it only when
+// the liveness window has ended; its users knew at once.
+func (h *reader) spans(end time.Duration) []health.Span {
+	var out []health.Span
+	for _, span := range h.Spans(end) {
+		if since, ok := h.fellAt[span.From]; ok && span.State == health.Hung && len(out) > 0 {
+			last := &out[len(out)-1]
+			span.From = max(since, last.From)
+			last.To = span.From
+			if last.From == last.To {
+				out = out[:len(out)-1]
+			}
+		}
+		if n := len(out); n > 0 && out[n-1].State == span.State {
+			out[n-1].To = span.To
+			continue
+		}
+		out = append(out, span)
+	}
+	return out
+}
+
 // finish closes the history at end and takes from it what the metrics rest on.
 func (h *reader) finish(end, stableFor time.Duration) {
-	h.Advance(end)
+	h.silences(h.Advance(end), nil)
 	s := &h.sample
 	s.end = end - h.injected
 	s.detail.Spans = []results.Span{}
 	s.quiet = s.end
-	for _, span := range h.Spans(end) {
+	for _, span := range h.spans(end) {
 		span.From -= h.injected
 		span.To -= h.injected
 		s.detail.Spans = append(s.detail.Spans, results.Span{State: string(span.State), From: span.From.Seconds(), To: span.To.Seconds()})
@@ -185,9 +245,6 @@ func (h *reader) finish(end, stableFor time.Duration) {
 		}
 		if span.To <= 0 {
 			continue
-		}
-		if span.State == health.Hung && span.From > 0 {
-			s.hangs++
 		}
 		length := span.To - max(span.From, 0)
 		last := span.To == s.end

@@ -1,12 +1,12 @@
 package measure
 
 import (
-	"math"
 	"time"
 
 	"github.com/fleetfall/fleetfall/agents/architecture"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/results"
+	"github.com/fleetfall/fleetfall/results/stats"
 	"github.com/fleetfall/fleetfall/scenarios"
 )
 
@@ -110,75 +110,85 @@ func (c *cell) loads() []results.Load {
 	return out
 }
 
-// bareWork is the work before the injection on all fleets without an agent.
-func bareWork(p *scenarios.Plan, cells map[string]*cell) map[string]work {
-	var samples []sample
+// bareWork is the work before the injection on all fleets without an agent, by repeat.
+func bareWork(p *scenarios.Plan, cells map[string]*cell) map[int]map[string]work {
+	samples := map[int][]sample{}
 	for _, c := range p.Cells {
-		if c.Fleet.Architecture == architecture.None {
-			samples = append(samples, cells[c.ID].valid()...)
+		if c.Fleet.Architecture != architecture.None {
+			continue
+		}
+		for _, g := range cells[c.ID].groups {
+			samples[g.repeat] = append(samples[g.repeat], g.samples...)
 		}
 	}
-	return loadsOf(samples, before)
+	bare := map[int]map[string]work{}
+	for repeat, all := range samples {
+		bare[repeat] = loadsOf(all, before)
+	}
+	return bare
 }
 
-// overhead compares the cell's work with that of fleets without an agent. Their means are taken as they are: the
-// interval is that of the cell's hosts alone.
-func (c *cell) overhead() results.Metric {
-	if len(c.bare) == 0 {
-		return results.Metric{Note: "no work of a fleet without an agent to compare with"}
-	}
-	kinds := inOrder(c.bare, fleet.LoadKinds())
-	ratio := func(samples []sample) float64 {
-		sum, n := 0.0, 0
-		for _, what := range kinds {
-			var own work
-			for _, s := range samples {
-				w := s.toll.loads[before][what]
-				own = own.plus(w.units, w.total)
-			}
-			if bare := c.bare[what]; bare.units > 0 && bare.total > 0 && own.units > 0 {
-				sum += own.mean() / bare.mean()
-				n++
-			}
+// overhead compares a repeat's work with that of the fleets without an agent in the same repeat, so that the interval over
+// repeats has in it how their work varies too.
+func overhead(c *cell, g group) stats.Trial {
+	own, bare := loadsOf(g.samples, before), c.bare[g.repeat]
+	sum, n := 0.0, 0
+	for _, what := range inOrder(bare, fleet.LoadKinds()) {
+		if o, b := own[what], bare[what]; o.units > 0 && b.units > 0 && b.total > 0 {
+			sum += o.mean() / b.mean()
+			n++
 		}
-		return sum/float64(n) - 1 // not a number when they have no kind in common
 	}
-	worked := func(s sample) bool { return !math.IsNaN(ratio([]sample{s})) }
-	return c.bootstrappedOf("no work before the injection", worked, ratio)
+	if n == 0 {
+		return stats.Trial{Undefined: true}
+	}
+	return stats.Trial{Value: sum/float64(n) - 1}
 }
 
 // workLatency is the mean time of a unit of work after the injection.
-func (c *cell) workLatency() results.Metric {
-	worked := func(s sample) bool { return s.toll.work[during].units > 0 }
-	return c.bootstrappedOf("no workload ran after the injection", worked, func(samples []sample) float64 {
-		var sum work
-		for _, s := range samples {
-			sum = sum.plus(s.toll.work[during].units, s.toll.work[during].total)
+func workLatency(_ *cell, g group) stats.Trial {
+	var sum work
+	for _, s := range g.samples {
+		w := s.toll.work[during]
+		sum = sum.plus(w.units, w.total)
+	}
+	if sum.units == 0 {
+		return stats.Trial{Undefined: true}
+	}
+	return stats.Trial{Value: sum.mean()}
+}
+
+// memoryTaken is the mean over a repeat's hosts of the largest drop of their available memory.
+func memoryTaken(_ *cell, g group) stats.Trial {
+	return hostMean(g, func(s sample) (drop float64, said bool) {
+		if s.toll.beats == 0 || s.toll.least == 0 {
+			return 0, false
 		}
-		return sum.mean()
+		return max(0, s.toll.available/float64(s.toll.beats)-s.toll.least), true
 	})
 }
 
-// memoryTaken is the mean over hosts of the largest drop of their available memory.
-func (c *cell) memoryTaken() results.Metric {
-	said := func(s sample) bool { return s.toll.beats > 0 && s.toll.least > 0 }
-	return c.bootstrappedOf("no host said what memory it had before the injection and after it", said, func(samples []sample) float64 {
-		sum := 0.0
-		for _, s := range samples {
-			sum += max(0, s.toll.available/float64(s.toll.beats)-s.toll.least)
+// runDelay is the mean over a repeat's hosts of the share of time that tasks waited for the CPU.
+func runDelay(_ *cell, g group) stats.Trial {
+	return hostMean(g, func(s sample) (share float64, said bool) {
+		if s.toll.between == 0 {
+			return 0, false
 		}
-		return sum / float64(len(samples))
+		return s.toll.delay.Seconds() / s.toll.between.Seconds(), true
 	})
 }
 
-// runDelay is the mean over hosts of the share of time that tasks waited for the CPU.
-func (c *cell) runDelay() results.Metric {
-	beat := func(s sample) bool { return s.toll.between > 0 }
-	return c.bootstrappedOf("no two beats of a boot came after the injection", beat, func(samples []sample) float64 {
-		sum := 0.0
-		for _, s := range samples {
-			sum += s.toll.delay.Seconds() / s.toll.between.Seconds()
+// hostMean is the mean over those of a repeat's hosts that have a number; undefined when none has.
+func hostMean(g group, of func(sample) (number float64, has bool)) stats.Trial {
+	sum, n := 0.0, 0
+	for _, s := range g.samples {
+		if x, has := of(s); has {
+			sum += x
+			n++
 		}
-		return sum / float64(len(samples))
-	})
+	}
+	if n == 0 {
+		return stats.Trial{Undefined: true}
+	}
+	return stats.Trial{Value: sum / float64(n)}
 }

@@ -26,7 +26,7 @@ func (y *story) and(architecture string, hosts ...string) *story {
 	other.ID, other.Fleet.Name, other.Fleet.Architecture, other.Fleet.Hosts = architecture+"/u/everyone/r", architecture, architecture, len(hosts)
 	y.journal.Plan.Cells = append(y.journal.Plan.Cells, other)
 	y.begin(hosts...)
-	y.trial.Cell = other.ID
+	y.trial.Cell, y.trial.Repeat = other.ID, 0
 	return y
 }
 
@@ -43,7 +43,7 @@ func TestOverhead(t *testing.T) {
 	expectMetrics(t, r.Cells[0], map[string]float64{"overhead": (2+1.5)/2 - 1})
 	expectMetrics(t, r.Cells[1], map[string]float64{"overhead": 0})
 	if m := r.Cells[0].Metrics["overhead"]; m.N != 1 || m.Unit != "ratio" {
-		t.Errorf("overhead %+v, want that of the one host with work that both fleets did", m)
+		t.Errorf("overhead %+v, want that of the one repeat", m)
 	}
 	seconds := func(v float64) *float64 { return &v }
 	want := []results.Load{

@@ -88,40 +88,48 @@ func sightings(samples []sample) map[string]*sighting {
 	return kinds
 }
 
-// detection is the share of probes that were detected in a phase.
-func (c *cell) detection(phase int) results.Metric {
-	var t tally
-	for what, k := range sightings(c.valid()) {
-		if (fleet.Threat{What: what}).Probe() {
-			t.n += k.phases[phase].n
-			t.yes += k.phases[phase].yes
+// detection is the share of a repeat's probes that were detected in a phase.
+func detection(phase int) statistic {
+	return statistic{kind: stats.Shares, none: "no probe was run in this phase", of: func(_ *cell, g group) stats.Trial {
+		var t tally
+		for what, k := range sightings(g.samples) {
+			if (fleet.Threat{What: what}).Probe() {
+				t.n += k.phases[phase].n
+				t.yes += k.phases[phase].yes
+			}
 		}
-	}
-	return t.metric("no probe was run in this phase")
+		return t.trial()
+	}}
 }
 
-// visible is the share of threats that were detected before the injection, each kind weighing the same.
-func (c *cell) visible() results.Metric {
-	var shares []stats.Share
-	threats := 0
-	for _, k := range sightings(c.valid()) {
-		if t := k.phases[before]; t.n > 0 {
-			shares = append(shares, stats.Share{Successes: t.yes, N: t.n})
-			threats += t.n
+// visible is the share of a repeat's threats that were detected before the injection, each kind weighing the same.
+func visible(_ *cell, g group) stats.Trial {
+	kinds := sightings(g.samples)
+	sum, n := 0.0, 0
+	for _, what := range slices.Sorted(maps.Keys(kinds)) { // a sum depends on its order
+		if t := kinds[what].phases[before].trial(); !t.Undefined {
+			sum += t.Value
+			n++
 		}
 	}
-	if len(shares) == 0 {
-		return results.Metric{Note: "no threat was run before the injection"}
+	if n == 0 {
+		return stats.Trial{Undefined: true}
 	}
-	slices.SortFunc(shares, func(a, b stats.Share) int {
-		return cmp.Or(cmp.Compare(a.N, b.N), cmp.Compare(a.Successes, b.Successes))
-	})
-	mean, iv := stats.MeanShare(shares...)
-	m := results.Metric{Value: &mean, Lo: &iv.Lo, Hi: &iv.Hi, N: threats}
-	if every := len(fleet.ThreatKinds()); len(shares) < every {
-		m.Note = fmt.Sprintf("of the %d kinds of threats, of %d, that were run before the injection", len(shares), every)
+	return stats.Trial{Value: min(1, sum/float64(n))}
+}
+
+// kindsTried says of how many kinds of threats a visibility is, unless they are all.
+func kindsTried(c *cell, _ results.Metric) string {
+	tried := 0
+	for _, k := range sightings(c.valid()) {
+		if k.phases[before].n > 0 {
+			tried++
+		}
 	}
-	return m
+	if every := len(fleet.ThreatKinds()); tried < every {
+		return fmt.Sprintf("of the %d kinds of threats, of %d, that were run before the injection", tried, every)
+	}
+	return ""
 }
 
 // visibility lists what became of each kind of threat.

@@ -1,6 +1,7 @@
 package measure_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -31,8 +32,8 @@ func TestVisibility(t *testing.T) {
 		"visibility":       (1 + 1 + 1 + 0 + 0.5) / 5, // exec, mark, module, rename, odd
 		"detection_before": 1, "detection_during": 0.5, "protection_radius": 0.5, "protection_gap": 2.0 / 2,
 	})
-	if m := c.Metrics["visibility"]; m.N != 4+3+1+2+2 || m.Note != "of the 5 kinds of threats, of 9, that were run before the injection" {
-		t.Errorf("visibility of %d threats, want 12, with the note %q", m.N, m.Note)
+	if m := c.Metrics["visibility"]; m.N != 1 || m.Note != "of the 5 kinds of threats, of 9, that were run before the injection" {
+		t.Errorf("visibility of %d repeats, want one, with the note %q", m.N, m.Note)
 	}
 	late := func(n, detected int, median, longest float64) results.Detected {
 		return results.Detected{N: n, Detected: detected, Latency: &median, LatencyMax: &longest}
@@ -49,10 +50,14 @@ func TestVisibility(t *testing.T) {
 	}
 }
 
-// TestVisibilityIsNeverCertain: two hosts that detect all do not say that all hosts would.
+// TestVisibilityIsNeverCertain: five repeats that detect all do not say that all would.
 func TestVisibilityIsNeverCertain(t *testing.T) {
-	m := measure.Compute(newStory("kernel").begin("a", "b").beats(5, 9, "a", "b").end(9, "settled").journal).Cells[0].Metrics["visibility"]
-	if *m.Value != 1 || *m.Hi != 1 || *m.Lo < 0.5 || *m.Lo > 0.52 { // Wilson's for 4 of 4, since there is one kind
+	y := newStory("kernel")
+	for range 5 {
+		y.begin("a", "b").beats(5, 9, "a", "b").end(9, "settled")
+	}
+	m := measure.Compute(y.journal).Cells[0].Metrics["visibility"]
+	if *m.Value != 1 || *m.Hi != 1 || math.Abs(*m.Lo-math.Pow(0.05, 1.0/5)) > 1e-12 || !m.OneSided || m.N != 5 {
 		t.Errorf("visibility %v of %d, from %v to %v", *m.Value, m.N, *m.Lo, *m.Hi)
 	}
 }
