@@ -39,6 +39,7 @@ type Scenario struct {
 	StableFor   scenarios.Duration  `json:"stable_for"`
 	Liveness    scenarios.Duration  `json:"liveness"`
 	Repeat      int                 `json:"repeat"`
+	Paces       []string            `json:"paces"` // what hosts wait for, a line for each recovery and revert; see measure
 	Variables   []scenarios.Setting `json:"variables"`
 	SourceName  string              `json:"source_name"`
 	Source      string              `json:"source"`

@@ -26,7 +26,7 @@ func Compute(j *results.Journal) *results.Results {
 		Schema: results.Schema,
 		Scenario: results.Scenario{
 			Name: p.Scenario, Description: p.Description, Seed: p.Seed, Deadline: p.Deadline, StableFor: p.StableFor,
-			Liveness: p.Liveness, Repeat: p.Repeat, Variables: notNil(p.Variables), SourceName: p.SourceName, Source: p.Source,
+			Liveness: p.Liveness, Repeat: p.Repeat, Paces: paces(p), Variables: notNil(p.Variables), SourceName: p.SourceName, Source: p.Source,
 		},
 		Run:        results.Run{ID: j.RunID, Started: j.Started.UTC().Format(time.RFC3339), Status: j.Status, Reason: j.Reason, Replays: j.Replays, Unchecked: j.Unchecked},
 		Provenance: j.Provenance,

@@ -16,7 +16,8 @@ const seriesCount = 7
 const labelWidth = 7.0
 
 // recoveryChart draws the Kaplan-Meier estimate of the share of hosts that are back for every cell with hits, with
-// 95 % bands, censoring marks and, below, the numbers not back yet. It is empty when no cell was hit.
+// censoring marks and, below, the numbers not back yet. It has no bands: hosts of one repeat tell of one another, and what
+// the figures may be off by is said with them. It is empty when no cell was hit.
 func recoveryChart(id string, cells []results.Cell, labels []string) template.HTML {
 	var hit []int
 	end := 0.0
@@ -54,9 +55,7 @@ func recoveryChart(id string, cells []results.Cell, labels []string) template.HT
 	}
 	var desc []string
 	for _, i := range hit {
-		band, line := curveShapes(a, y, cells[i].Curve)
-		d.path(band, fmt.Sprintf("band c%d", i%seriesCount), "")
-		d.path(line, fmt.Sprintf("curve c%d", i%seriesCount), labels[i])
+		d.path(curveShape(a, y, cells[i].Curve), fmt.Sprintf("curve c%d", i%seriesCount), labels[i])
 		for _, p := range cells[i].Curve {
 			if p.Censored > 0 {
 				x := a.x(p.At)
@@ -66,8 +65,7 @@ func recoveryChart(id string, cells []results.Cell, labels []string) template.HT
 			}
 		}
 		last := cells[i].Curve[len(cells[i].Curve)-1]
-		desc = append(desc, fmt.Sprintf("%s: %s back after %s (95 %% interval %s to %s)", labels[i],
-			share(last.Back), seconds(last.At), share(last.Lo), share(last.Hi)))
+		desc = append(desc, fmt.Sprintf("%s: %s back after %s", labels[i], share(last.Back), seconds(last.At)))
 	}
 	d.timeAxis(a, 8, top, bottom, "time since the host was hit")
 	d.text(8, bottom+48, "label quiet", "Hosts not back yet")
@@ -83,24 +81,15 @@ func recoveryChart(id string, cells []results.Cell, labels []string) template.HT
 		strings.Join(desc, "; ")+".")
 }
 
-// curveShapes are the outline of a curve's interval and the curve itself, as steps from nobody back at 0.
-func curveShapes(a axis, y func(float64) float64, curve []results.CurvePoint) (band, line string) {
-	var upper, back pen
-	upper.move(a.x(0), y(0))
+// curveShape is a curve as steps from nobody back at 0.
+func curveShape(a axis, y func(float64) float64, curve []results.CurvePoint) string {
+	var back pen
 	back.move(a.x(0), y(0))
 	for _, p := range curve {
-		upper.h(a.x(p.At))
-		upper.v(y(p.Hi))
 		back.h(a.x(p.At))
 		back.v(y(p.Back))
 	}
-	for i := len(curve) - 1; i >= 0; i-- {
-		upper.v(y(curve[i].Lo))
-		upper.h(a.x(curve[i].At))
-	}
-	upper.v(y(0))
-	upper.close()
-	return upper.String(), back.String()
+	return back.String()
 }
 
 // atRisk is the number of hosts not back just before t.

@@ -12,15 +12,15 @@ import (
 func ptr(v float64) *float64 { return &v }
 
 func fig(value, lo, hi float64, n int, unit string) results.Metric {
-	return results.Metric{Value: ptr(value), Lo: ptr(lo), Hi: ptr(hi), N: n, Unit: unit}
+	return results.Metric{Value: ptr(value), Lo: ptr(lo), Hi: ptr(hi), N: n, Unit: unit, Level: 0.95}
 }
 
 func none(unit, note string) results.Metric { return results.Metric{Unit: unit, Note: note} }
 
-// outage is a run of three cells of four hosts, repeated twice: a control, a kernel agent in a boot loop until
+// outage is a run of three cells of four hosts, repeated five times: a control, a kernel agent in a boot loop until
 // technicians come, with one host not back by the deadline, and a user-mode agent that crashes under its supervisor.
 func outage() *results.Results {
-	const repeats, hosts = 2, 4
+	const repeats, hosts = 5, 4
 	r := &results.Results{
 		Schema: results.Schema,
 		Scenario: results.Scenario{
@@ -32,7 +32,7 @@ func outage() *results.Results {
 			Liveness:   scenarios.Duration(15 * time.Second),
 			Variables:  []scenarios.Setting{{Name: "hosts", Value: "4"}},
 			SourceName: "channel-file-291.hcl",
-			Source: "scenario \"channel-file-291\" {\n  seed     = 291\n  deadline = \"30m\"\n  repeat   = 2\n}\n\n" +
+			Source: "scenario \"channel-file-291\" {\n  seed     = 291\n  deadline = \"30m\"\n  repeat   = 5\n}\n\n" +
 				"fleet \"kernel\" {\n  architecture = \"kernel\"\n  hosts        = var.hosts\n}\n",
 		},
 		Run: results.Run{ID: "5f1c9a", Started: "2026-03-02T09:14:05Z", Duration: 312.4, Status: "complete"},
@@ -43,9 +43,10 @@ func outage() *results.Results {
 		}},
 		Comparisons: []results.Comparison{
 			{A: "kernel/rapid/everyone/technicians", B: "user/rapid/everyone/technicians", Metric: "host_seconds_lost",
-				Test: "mann-whitney", PValue: ptr(0.00016), NA: 8, NB: 8},
-			{A: "kernel/rapid/everyone/technicians", B: "user/rapid/everyone/technicians", Metric: "time_to_recover",
-				Test: "log-rank", NA: 8, NB: 0, Note: "no host of user was hit"},
+				Test: "sign-flip", Difference: fig(1180, 990, 1370, 5, "s"), Pairs: 5, Family: 1,
+				Wants: "5 pairs decide nothing; 6 repeats would"},
+			{A: "kernel/rapid/everyone/technicians", B: "user/rapid/everyone/technicians", Metric: "time_to_recover_median",
+				Test: "sign-flip", Note: "user: no host was hit"},
 		},
 		Expectations: []results.Expectation{
 			{Name: "user mode keeps every host up", Cell: "user/rapid/everyone/technicians", Status: results.Met,
@@ -150,14 +151,14 @@ func outageHost(fleet string, rep, n int, t *results.Trial) results.HostDetail {
 
 func controlFigures(c *results.Cell) {
 	c.Invalid = 1
-	c.Metrics["blast_radius"] = fig(0, 0, 0.3543, 7, "share")
-	c.Metrics["protection_radius"] = fig(0, 0, 0.3543, 7, "share")
-	c.Metrics["peak_unavailable"] = fig(0, 0, 0, 2, "share")
-	c.Metrics["host_seconds_lost"] = fig(0, 0, 0, 7, "s")
+	c.Metrics["blast_radius"] = fig(0, 0, 0.3543, 5, "share")
+	c.Metrics["protection_radius"] = fig(0, 0, 0.3543, 5, "share")
+	c.Metrics["peak_unavailable"] = fig(0, 0, 0, 5, "share")
+	c.Metrics["host_seconds_lost"] = fig(0, 0, 0, 5, "s")
 	c.Metrics["time_to_recover_median"] = none("s", "no host was hit")
-	c.Metrics["crashes"] = fig(0, 0, 0, 7, "count")
-	c.Metrics["work_latency"] = fig(0.00213, 0.00201, 0.00228, 7, "s")
-	c.Metrics["detection_before"] = fig(1, 0.86, 1, 24, "share")
+	c.Metrics["crashes"] = fig(0, 0, 0, 5, "count")
+	c.Metrics["work_latency"] = fig(0.00213, 0.00201, 0.00228, 5, "s")
+	c.Metrics["detection_before"] = fig(1, 0.86, 1, 5, "share")
 }
 
 func kernelFigures(c *results.Cell) {
@@ -173,39 +174,40 @@ func kernelFigures(c *results.Cell) {
 	}
 	curve := stats.KaplanMeier(obs)
 	for _, s := range curve.Steps {
-		c.Curve = append(c.Curve, results.CurvePoint{At: s.Time, Back: 1 - s.Survival, Lo: 1 - s.Hi, Hi: 1 - s.Lo,
+		c.Curve = append(c.Curve, results.CurvePoint{At: s.Time, Back: 1 - s.Survival,
 			AtRisk: s.AtRisk, Censored: s.Censored})
 	}
 	quantile := func(p float64) results.Metric {
 		q := curve.Quantile(p)
-		m := results.Metric{Value: q.Value, Lo: q.Lo, Hi: q.Hi, N: len(obs), Unit: "s"}
-		if m.Value == nil {
-			m.Note = fmt.Sprintf("fewer than %s of the hosts hit came back", share(p))
+		if q == nil {
+			return results.Metric{N: 5, Unit: "s", Note: fmt.Sprintf("fewer than %s of the hosts hit came back", share(p))}
 		}
+		m := fig(*q, 0.8**q, 1.15**q, 5, "s")
+		m.Level = 0.9375
 		return m
 	}
 	mean := curve.RestrictedMean(1800)
-	c.Metrics["blast_radius"] = fig(1, 0.6756, 1, 8, "share")
-	c.Metrics["protection_radius"] = fig(1, 0.6756, 1, 8, "share")
-	c.Metrics["peak_unavailable"] = fig(1, 1, 1, 2, "share")
+	c.Metrics["blast_radius"] = fig(1, 0.6756, 1, 5, "share")
+	c.Metrics["protection_radius"] = fig(1, 0.6756, 1, 5, "share")
+	c.Metrics["peak_unavailable"] = fig(1, 1, 1, 5, "share")
 	sum := 0.0
 	for _, h := range c.HostsDetail {
-		sum += lost(h) / 8
+		sum += lost(h) / 20
 	}
-	c.Metrics["host_seconds_lost"] = fig(sum, 0.85*sum, 1.2*sum, 8, "s")
-	c.Metrics["protection_gap"] = fig(sum+4, 0.85*sum+4, 1.2*sum+4, 8, "s")
+	c.Metrics["host_seconds_lost"] = fig(sum, 0.85*sum, 1.2*sum, 5, "s")
+	c.Metrics["protection_gap"] = fig(sum+4, 0.85*sum+4, 1.2*sum+4, 5, "s")
 	c.Metrics["time_to_recover_median"] = quantile(0.5)
 	c.Metrics["time_to_recover_p90"] = quantile(0.9)
-	c.Metrics["time_to_recover_mean"] = fig(mean.Value, mean.Lo, mean.Hi, len(obs), "s")
-	c.Metrics["censored"] = results.Metric{Value: ptr(1), N: 8, Unit: "count"}
-	c.Metrics["fleet_recovery_50"] = fig(1120, 906, 1290, 2, "s")
+	c.Metrics["time_to_recover_mean"] = fig(mean, 0.9*mean, 1.1*mean, 5, "s")
+	c.Metrics["censored"] = results.Metric{Value: ptr(1), N: 5, Unit: "count"}
+	c.Metrics["fleet_recovery_50"] = fig(1120, 906, 1290, 5, "s")
 	c.Metrics["fleet_recovery_100"] = none("s", "not all hosts hit came back")
-	c.Metrics["crashes"] = fig(float64(panics), 0.9*float64(panics), 1.2*float64(panics), 8, "count")
-	c.Metrics["boots"] = fig(float64(panics)+8, 0.9*float64(panics)+8, 1.2*float64(panics)+8, 8, "count")
-	c.Metrics["boot_loops"] = results.Metric{Value: ptr(8), N: 8, Unit: "count"}
-	c.Metrics["detection_before"] = fig(1, 0.86, 1, 24, "share")
+	c.Metrics["crashes"] = fig(float64(panics), 0.9*float64(panics), 1.2*float64(panics), 5, "count")
+	c.Metrics["boots"] = fig(float64(panics)+8, 0.9*float64(panics)+8, 1.2*float64(panics)+8, 5, "count")
+	c.Metrics["boot_loops"] = results.Metric{Value: ptr(8), N: 5, Unit: "count"}
+	c.Metrics["detection_before"] = fig(1, 0.86, 1, 5, "share")
 	c.Metrics["detection_during"] = none("share", "no host was up to run a threat")
-	c.Metrics["work_latency"] = fig(0.00219, 0.00204, 0.00231, 8, "s")
+	c.Metrics["work_latency"] = fig(0.00219, 0.00204, 0.00231, 5, "s")
 	c.Causes = []results.Cause{{Title: "BUG: unable to handle page fault in ff_match", Type: "page_fault", Module: "fleetfall",
 		Function: "ff_match", Offset: "0x1b3/0x2a0", Count: panics, Hosts: 8, Host: "kernel-1", At: 8.0,
 		Dump: "hosts/kernel_u_everyone_r-0/kernel-1/memory.dump",
@@ -216,17 +218,17 @@ func kernelFigures(c *results.Cell) {
 }
 
 func userFigures(c *results.Cell) {
-	c.Metrics["blast_radius"] = fig(0, 0, 0.3244, 8, "share")
-	c.Metrics["protection_radius"] = fig(1, 0.6756, 1, 8, "share")
-	c.Metrics["peak_unavailable"] = fig(0, 0, 0, 2, "share")
-	c.Metrics["host_seconds_lost"] = fig(0, 0, 0, 8, "s")
-	c.Metrics["protection_gap"] = fig(298, 298, 298, 8, "s")
+	c.Metrics["blast_radius"] = fig(0, 0, 0.3244, 5, "share")
+	c.Metrics["protection_radius"] = fig(1, 0.6756, 1, 5, "share")
+	c.Metrics["peak_unavailable"] = fig(0, 0, 0, 5, "share")
+	c.Metrics["host_seconds_lost"] = fig(0, 0, 0, 5, "s")
+	c.Metrics["protection_gap"] = fig(298, 298, 298, 5, "s")
 	c.Metrics["time_to_recover_median"] = none("s", "no host was hit")
-	c.Metrics["crashes"] = fig(0, 0, 0, 8, "count")
-	c.Metrics["agent_crashes"] = fig(40, 40, 40, 8, "count")
-	c.Metrics["detection_before"] = fig(1, 0.86, 1, 24, "share")
-	c.Metrics["detection_during"] = fig(0.083, 0.029, 0.214, 36, "share")
-	c.Metrics["work_latency"] = fig(0.00342, 0.00321, 0.00366, 8, "s")
+	c.Metrics["crashes"] = fig(0, 0, 0, 5, "count")
+	c.Metrics["agent_crashes"] = fig(40, 40, 40, 5, "count")
+	c.Metrics["detection_before"] = fig(1, 0.86, 1, 5, "share")
+	c.Metrics["detection_during"] = fig(0.083, 0.029, 0.214, 5, "share")
+	c.Metrics["work_latency"] = fig(0.00342, 0.00321, 0.00366, 5, "s")
 }
 
 // interrupted is outage, stopped early in its last cell.

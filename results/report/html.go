@@ -25,7 +25,7 @@ func HTML(w io.Writer, r *results.Results) error {
 		"percent":  func(v *float64) string { return optional(v, "share") },
 		"folder":   path.Dir,
 		"counted":  scenarios.Count.Meaning,
-		"capital":  upperFirst, "detected": detectedText, "latency": latencyText, "missing": func() string { return missing },
+		"capital":  upperFirst, "lower": lowerFirst, "detected": detectedText, "latency": latencyText, "missing": func() string { return missing },
 	}).ParseFS(assets, "page.html", "parts.html", "cell.html")
 	if err != nil {
 		return fmt.Errorf("report: parse the page's template: %w", err)
@@ -87,6 +87,8 @@ type page struct {
 	Columns     int          // of the metrics' table
 	TableWidth  template.CSS // of the metrics' table at least
 	States      []state
+	Asides      []string // below tables of figures
+	Overhead    string   // what it is called
 	Window      string
 	StateCharts []labelledChart // of each cell or, of many, of each group of them
 	Recovery    []recoveryFigure
@@ -177,8 +179,9 @@ func newPage(r *results.Results) (*page, error) {
 		StableFor: seconds(time.Duration(r.Scenario.StableFor).Seconds()),
 		Liveness:  seconds(time.Duration(r.Scenario.Liveness).Seconds()),
 		Labels:    labels(r.Cells), Columns: len(r.Cells) + 1, Many: len(r.Cells) > fewCells,
-		TableWidth: template.CSS(fmt.Sprintf("%drem", 9+14*len(r.Cells))), States: states(), Definitions: shownMetrics(r.Cells),
+		TableWidth: template.CSS(fmt.Sprintf("%drem", 9+14*len(r.Cells))), States: states(), Definitions: shownMetrics(r.Cells, r.Provenance.Clock),
 	}
+	p.Asides, p.Overhead = asides(r), overheadName(r.Provenance.Clock)
 	p.ClockMeaning = clockMeaning(r.Provenance.Clock)
 	p.Retried, p.LeftOut, p.Changed = retried(r), leftOut(r), changedFacts(r)
 	p.Unreliable, p.VerifiedHow, p.Verified = unreliable(r), verifiedHow(r), verification(r)
@@ -239,7 +242,7 @@ func (p *page) fillCells(r *results.Results) {
 			p.StateCharts = append(p.StateCharts, labelledChart{g.Label, chart})
 		}
 	} else {
-		p.Groups = metricGroups(r.Cells)
+		p.Groups = metricGroups(r.Cells, r.Provenance.Clock)
 	}
 	for i, c := range r.Cells {
 		label := p.Labels[i]
@@ -255,7 +258,7 @@ func (p *page) fillCells(r *results.Results) {
 		}
 		if p.Many {
 			d.Folded, d.Finding, d.States = true, finding(c, time.Duration(r.Scenario.Deadline)), states
-			for _, g := range metricGroups(r.Cells[i : i+1]) {
+			for _, g := range metricGroups(r.Cells[i:i+1], r.Provenance.Clock) {
 				d.Figures = append(d.Figures, g.Rows...)
 			}
 		} else {
@@ -287,9 +290,9 @@ func where(c results.Cause) string {
 }
 
 // metricGroups is the metrics' table, without rows that no cell has a figure or a note for.
-func metricGroups(cells []results.Cell) []metricGroup {
+func metricGroups(cells []results.Cell, clock string) []metricGroup {
 	var groups []metricGroup
-	for _, m := range shownMetrics(cells) {
+	for _, m := range shownMetrics(cells, clock) {
 		if len(groups) == 0 || groups[len(groups)-1].Name != m.Group {
 			groups = append(groups, metricGroup{Name: m.Group})
 		}

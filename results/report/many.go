@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"html/template"
 	"slices"
@@ -92,8 +93,11 @@ func causeAnchor(causes []runCause, c results.Cause) string {
 }
 
 type comparisonRow struct {
-	A, B, MetricLabel, Test, P, Note string
-	NA, NB                           int
+	A, B, MetricLabel string
+	Difference        string // of A less B, with its interval
+	P                 string // corrected within the metric's family
+	Pairs             int
+	Note              string // why there is no test, or what would decide
 }
 
 // A comparisonGroup is a table of comparisons.
@@ -128,8 +132,15 @@ func comparisonGroups(r *results.Results, many bool) []comparisonGroup {
 			i = len(groups)
 			groups = append(groups, comparisonGroup{Name: key, Folded: many})
 		}
-		groups[i].Rows = append(groups[i].Rows, comparisonRow{label(c.A), label(c.B), metricLabel(c.Metric),
-			oneLine(c.Test), pValue(c.PValue), oneLine(c.Note), c.NA, c.NB})
+		row := comparisonRow{A: label(c.A), B: label(c.B), MetricLabel: metricLabel(c.Metric), P: pValue(c.Adjusted), Pairs: c.Pairs,
+			Difference: value(c.Difference), Note: oneLine(cmp.Or(c.Note, c.Wants, c.Difference.Note))}
+		if iv := interval(c.Difference); iv != "" {
+			row.Difference += " (" + iv + ")"
+		}
+		if c.Undecided > 0 {
+			row.Note = strings.TrimPrefix(fmt.Sprintf("%s; of %s censoring hides which is larger", row.Note, count(c.Undecided, "pair")), "; ")
+		}
+		groups[i].Rows = append(groups[i].Rows, row)
 	}
 	for i := range groups {
 		if groups[i].Folded {

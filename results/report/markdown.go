@@ -53,9 +53,9 @@ func Markdown(w io.Writer, r *results.Results) error {
 		fmt.Fprintf(&b, "\n%s met.\n", count(len(met), "expectation"))
 	}
 	matricesInMarkdown(&b, r)
-	fleetsInMarkdown(&b, fleetSummaries(r.Cells))
+	fleetsInMarkdown(&b, fleetSummaries(r.Cells), r.Provenance.Clock)
 	if !many {
-		metricsInMarkdown(&b, r.Cells, names)
+		metricsInMarkdown(&b, r.Cells, names, r.Provenance.Clock)
 	}
 	for _, s := range wavesOf(r) {
 		fmt.Fprintf(&b, "\n%s\n", md(s))
@@ -72,7 +72,9 @@ func Markdown(w io.Writer, r *results.Results) error {
 	for _, v := range verification(r) {
 		fmt.Fprintf(&b, "- %s **%s**: %s\n", statusSign(v.Status), md(v.Label), md(v.Text))
 	}
-	fmt.Fprintf(&b, "\n%s\n", md(footer(r)))
+	for _, s := range asides(r) {
+		fmt.Fprintf(&b, "\n%s\n", md(s))
+	}
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("report: write the summary: %w", err)
 	}
@@ -80,12 +82,12 @@ func Markdown(w io.Writer, r *results.Results) error {
 }
 
 // metricsInMarkdown writes the main figures with a column for each cell.
-func metricsInMarkdown(b *strings.Builder, cells []results.Cell, names []string) {
-	metrics := summaryMetrics(cells)
+func metricsInMarkdown(b *strings.Builder, cells []results.Cell, names []string, clock string) {
+	metrics := summaryMetrics(cells, clock)
 	if len(metrics) == 0 {
 		return
 	}
-	b.WriteString("\n| 95 % intervals in brackets |")
+	b.WriteString("\n| intervals in brackets |")
 	for _, name := range names {
 		fmt.Fprintf(b, " %s |", md(name))
 	}
@@ -124,18 +126,18 @@ func matricesInMarkdown(b *strings.Builder, r *results.Results) {
 			b.WriteString("\n")
 		}
 		if m.Samples != "" {
-			fmt.Fprintf(b, "\n%s; the report has their 95 %% intervals.\n", upperFirst(m.Samples))
+			fmt.Fprintf(b, "\n%s; the report has their intervals.\n", upperFirst(m.Samples))
 		}
 	}
 }
 
 // fleetsInMarkdown writes what each fleet's agent sees, and what that costs, where that was measured.
-func fleetsInMarkdown(b *strings.Builder, fleets []fleetSummary) {
+func fleetsInMarkdown(b *strings.Builder, fleets []fleetSummary, clock string) {
 	if !slices.ContainsFunc(fleets, func(f fleetSummary) bool { return f.Visibility != nil }) {
 		return
 	}
-	b.WriteString("\n| fleet | blast radius, mean | visibility | overhead | sees all of | sees some of | sees none of |\n" +
-		"| --- | --: | --: | --: | --- | --- | --- |\n")
+	fmt.Fprintf(b, "\n| fleet | blast radius, mean | visibility | %s | sees all of | sees some of | sees none of |\n", lowerFirst(overheadName(clock)))
+	b.WriteString("| --- | --: | --: | --: | --- | --- | --- |\n")
 	for _, f := range fleets {
 		kinds := map[string][]string{}
 		for _, k := range f.Kinds {
@@ -182,16 +184,4 @@ func statusSign(s results.Status) string {
 		return "✗"
 	}
 	return "?"
-}
-
-// footer says in a line what the figures rest on.
-func footer(r *results.Results) string {
-	parts := []string{count(r.Scenario.Repeat, "repeat") + " a cell", fmt.Sprintf("seed %d", r.Scenario.Seed)}
-	if r.Provenance.Clock != "" {
-		parts = append(parts, oneLine(r.Provenance.Clock)+" clock")
-	}
-	if r.Run.ID != "" {
-		parts = append(parts, "run "+oneLine(r.Run.ID))
-	}
-	return strings.Join(parts, ", ") + "."
 }

@@ -33,7 +33,7 @@ type matrixRow struct {
 // A matrixCell is one cell's figure.
 type matrixCell struct {
 	Text     string
-	Interval string // 95 %; empty when there is none, and when it is the figure itself
+	Interval string // empty when there is none, and when it is the figure itself
 	Note     string // what the text leaves out
 	Anchor   string // of the cell's timeline; empty when the plan has no such cell
 	Level    int    // of shade, 0 to 5: for a share up to 0, 20, 40, 60, 80 and 100 %; for a time see levelOf
@@ -75,7 +75,7 @@ func matrices(r *results.Results) []matrix {
 	}
 	type way struct{ rollout, recovery string }
 	ways := distinct(r.Cells, func(c results.Cell) way { return way{c.Rollout, c.Recovery} })
-	shown := shownMetrics(r.Cells)
+	shown := shownMetrics(r.Cells, r.Provenance.Clock)
 	var out []matrix
 	for n, key := range matrixKeys() {
 		if n >= 3 && !slices.ContainsFunc(tried, func(c results.Cell) bool { v := c.Metrics[key].Value; return v != nil && *v > 0 }) {

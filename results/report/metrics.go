@@ -76,7 +76,7 @@ func summaryKeys() []string {
 }
 
 // shownMetrics are the catalogue's metrics that some cell has, followed by those that the catalogue does not know.
-func shownMetrics(cells []results.Cell) []metric {
+func shownMetrics(cells []results.Cell, clock string) []metric {
 	present := map[string]bool{}
 	for _, c := range cells {
 		for key := range c.Metrics {
@@ -86,6 +86,9 @@ func shownMetrics(cells []results.Cell) []metric {
 	var shown []metric
 	for _, m := range catalogue() {
 		if present[m.Key] {
+			if m.Key == "overhead" {
+				m.Label, m.Short = overheadName(clock), lowerFirst(overheadName(clock))
+			}
 			shown = append(shown, m)
 			delete(present, m.Key)
 		}
@@ -103,8 +106,8 @@ func shownMetrics(cells []results.Cell) []metric {
 
 // summaryMetrics are those of the compact tables that some cell has. Overhead needs a fleet without an agent to compare with,
 // which most plans do not have: where there is none, nothing is said of it.
-func summaryMetrics(cells []results.Cell) []metric {
-	shown := shownMetrics(cells)
+func summaryMetrics(cells []results.Cell, clock string) []metric {
+	shown := shownMetrics(cells, clock)
 	var summary []metric
 	for _, key := range summaryKeys() {
 		if key == "overhead" && meanOf(cells, key) == nil {
@@ -115,4 +118,12 @@ func summaryMetrics(cells []results.Cell) []metric {
 		}
 	}
 	return summary
+}
+
+// overheadName says what an overhead is of: the virtual clock counts instructions, and nothing else takes time there.
+func overheadName(clock string) string {
+	if clock == scenarios.ClockVirtual {
+		return "Instruction overhead"
+	}
+	return "Overhead"
 }

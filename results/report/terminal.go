@@ -69,6 +69,9 @@ func (t *terminal) draw(r *results.Results) {
 	if len(r.Cells) > 0 && !many {
 		t.table(r)
 	}
+	for _, s := range asides(r) {
+		t.line("", faint, s)
+	}
 	for _, s := range wavesOf(r) {
 		t.line("", faint, s)
 	}

@@ -12,11 +12,11 @@ import (
 // table writes the cells' figures in as many blocks of columns as the width asks for.
 func (t *terminal) table(r *results.Results) {
 	names := labels(r.Cells)
-	metrics := summaryMetrics(r.Cells)
+	metrics := summaryMetrics(r.Cells, r.Provenance.Clock)
 	with, without := t.blocks("cell", names, columns(r.Cells, metrics, true)), t.blocks("cell", names, columns(r.Cells, metrics, false))
 	blocks, caption := without, ""
 	if len(with) <= max(3, len(without)) {
-		blocks, caption = with, "95 % intervals in brackets"
+		blocks, caption = with, "intervals in brackets"
 	}
 	for _, columns := range blocks {
 		t.b.WriteString("\n")

@@ -137,15 +137,18 @@ func value(m results.Metric) string {
 	return optional(m.Value, m.Unit)
 }
 
-// interval is a metric's 95 % interval without brackets, e.g. "51–100 %"; a side that the data leave open is said so.
-// It is empty when there is none, and when it is the figure itself.
+// interval is a metric's interval without brackets, e.g. "51–100 %"; a side that the data leave open, or of which a
+// one-sided limit says nothing, is said so. It is empty when there is none, and when it is the figure itself.
 func interval(m results.Metric) string {
 	switch {
 	case m.Lo == nil && m.Hi == nil:
 		return ""
-	case m.Hi == nil:
+	case m.Hi == nil, m.HiAtLeast, m.OneSided && m.Value != nil && *m.Value == *m.Hi:
+		if m.Lo == nil {
+			return ""
+		}
 		return "≥ " + amount(*m.Lo, m.Unit)
-	case m.Lo == nil:
+	case m.Lo == nil, m.OneSided:
 		return "≤ " + amount(*m.Hi, m.Unit)
 	}
 	lo, hi := amount(*m.Lo, m.Unit), amount(*m.Hi, m.Unit)

@@ -66,9 +66,6 @@ func unitOf(r *results.Results, cell, key string) string {
 
 // metricLabel is the catalogue's label for a key, or the key.
 func metricLabel(key string) string {
-	if key == "time_to_recover" {
-		return "Time to recover" // whole curves, as comparisons test them
-	}
 	for _, m := range catalogue() {
 		if m.Key == key {
 			return m.Label
@@ -179,8 +176,11 @@ func finding(c results.Cell, deadline time.Duration) string {
 		}
 		return "no result."
 	}
-	hit, back, censored := 0, 0, 0
+	counted, hit, back, censored := 0, 0, 0, 0
 	for _, h := range c.HostsDetail {
+		if h.Invalid == "" {
+			counted++
+		}
 		switch {
 		case h.Invalid != "":
 		case h.Censored:
@@ -191,11 +191,18 @@ func finding(c results.Cell, deadline time.Duration) string {
 	}
 	var s strings.Builder
 	if *blast.Value == 0 {
-		fmt.Fprintf(&s, "no host of %d became unavailable", blast.N)
+		fmt.Fprintf(&s, "no host of %d became unavailable", counted)
 	} else {
-		fmt.Fprintf(&s, "%s of %s became unavailable", share(*blast.Value), count(blast.N, "host"))
+		fmt.Fprintf(&s, "%s of %s became unavailable", share(*blast.Value), count(counted, "host"))
+	}
+	if blast.N > 1 {
+		fmt.Fprintf(&s, " in %s", count(blast.N, "repeat"))
 		if iv := interval(blast); iv != "" {
-			fmt.Fprintf(&s, " (95 %% interval %s)", iv)
+			what := "interval"
+			if blast.OneSided {
+				what = "limit"
+			}
+			fmt.Fprintf(&s, " (%s %s %s)", share(blast.Level), what, iv)
 		}
 	}
 	if m := c.Metrics["time_to_recover_median"]; m.Value != nil && *blast.Value > 0 {
