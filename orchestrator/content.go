@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/fleetfall/fleetfall/agents/content"
+	"github.com/fleetfall/fleetfall/orchestrator/draw"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 )
 
@@ -17,7 +18,10 @@ const (
 // is the same file for every fleet, and for every wave of one.
 func offers(t Trial) (update, revert fleet.Serve, err error) {
 	c := t.Cell
-	seed := deriveSeed(t.Plan.Seed, "update "+c.Update.Name, t.Repeat, 0)
+	seed := draw.Seed(t.Plan.Seed, draw.Content, t.Repeat, 0)
+	if t.Draws == draw.ByName {
+		seed = seedByName(t.Plan.Seed, "update "+c.Update.Name, t.Repeat)
+	}
 	_, key := content.TestVendorKey()
 	fault, err := content.FindFault(c.Update.Fault)
 	if err != nil {

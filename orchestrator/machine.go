@@ -6,10 +6,12 @@ import (
 	"iter"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/fleetfall/fleetfall/agents/architecture"
+	"github.com/fleetfall/fleetfall/orchestrator/draw"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/health"
 	"github.com/fleetfall/fleetfall/orchestrator/recovery"
@@ -116,9 +118,11 @@ func (m *machine) all() iter.Seq[uint32] {
 	}
 }
 
-// chance is the randomness of a technician's n-th visit to a host. It depends on the host's name, and not on which
-// other hosts there are.
+// chance is the randomness of a technician's n-th visit to a host. It does not depend on which other hosts there are.
 func (m *machine) chance(host, n uint32) *rand.Rand {
+	if m.trial.Draws != draw.ByName {
+		return draw.Host(m.trial.Seed, draw.HandsOn, host, int(n))
+	}
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%s/%d", m.hosts.Name(host), n)
 	return rand.New(rand.NewPCG(m.trial.Seed, h.Sum64()))
@@ -127,10 +131,19 @@ func (m *machine) chance(host, n uint32) *rand.Rand {
 // begin is what is done before the first event.
 func (m *machine) begin() []decision {
 	decisions := []decision{{wait: tick, tag: tagTick}}
-	for n := range m.all() {
+	for _, n := range m.order() {
 		decisions = append(decisions, decision{action: fleet.Boot{Host: m.hosts.Name(n), Mode: fleet.Normal}})
 	}
 	return decisions
+}
+
+// order is that in which the hosts are switched on.
+func (m *machine) order() []uint32 {
+	hosts := slices.Collect(m.all())
+	if m.trial.Draws != draw.ByName {
+		draw.Host(m.trial.Seed, draw.Order, 0, 0).Shuffle(len(hosts), func(i, j int) { hosts[i], hosts[j] = hosts[j], hosts[i] })
+	}
+	return hosts
 }
 
 // handle takes the next event and says what is to be done about it.

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/fleetfall/fleetfall/orchestrator/draw"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/results"
 	"github.com/fleetfall/fleetfall/scenarios"
@@ -29,12 +30,14 @@ type Trial struct {
 	Waves       int // parts in all; 0 when the fleet is whole
 	Attempt     int // 2 when it is run again after an invalid one; else 0
 	Verifies    int // number of the trial of which this is the second run, under load; 0 for a trial of its own
+	Draws       draw.Way
 	Seed        uint64
 	Hosts       []fleet.HostSpec
 	ReadyWithin time.Duration // all hosts must be up and judged by then, or the trial is invalid
 }
 
-// Trials lists a plan's trials in the order in which they run: all cells once, then all again. A cell's fleet is run in
+// Trials lists a plan's trials in the order in which they run: all cells once, then all again. Those of one repeat draw
+// alike, so that cells are pairs. A cell's fleet is run in
 // as many parts, one after the other, as waves says for the cell's ID; in one if it says nothing. The parts' sizes differ
 // by one host at most.
 func Trials(p *scenarios.Plan, waves map[string]int) []Trial {
@@ -45,7 +48,7 @@ func Trials(p *scenarios.Plan, waves map[string]int) []Trial {
 			total := len(hosts)
 			n := min(max(1, waves[cell.ID]), max(1, total))
 			for wave := range n {
-				t := Trial{Number: len(trials) + 1, Plan: p, Cell: cell, Repeat: repeat}
+				t := Trial{Number: len(trials) + 1, Plan: p, Cell: cell, Repeat: repeat, Draws: draw.ByIndex}
 				if n > 1 {
 					t.Wave, t.Waves = wave+1, n
 				}
@@ -54,7 +57,7 @@ func Trials(p *scenarios.Plan, waves map[string]int) []Trial {
 					size++
 				}
 				t.Hosts, hosts = hosts[:size:size], hosts[size:]
-				t.Seed = deriveSeed(p.Seed, cell.ID, repeat, t.Wave)
+				t.Seed = draw.Seed(p.Seed, draw.Trial, repeat, t.Wave)
 				t.ReadyWithin = readyIn(size)
 				trials = append(trials, t)
 			}
@@ -66,13 +69,13 @@ func Trials(p *scenarios.Plan, waves map[string]int) []Trial {
 // readyIn is how long a fleet of so many hosts may take to be ready.
 func readyIn(hosts int) time.Duration { return readyWithin + time.Duration(hosts)*readyWithinHost }
 
-// Recorded is the trial that a journal's header of one describes.
-func Recorded(p *scenarios.Plan, number int, h results.TrialHeader) (Trial, error) {
+// Recorded is the trial that a journal's header of one describes, of a run that draws in a way.
+func Recorded(p *scenarios.Plan, number int, draws draw.Way, h results.TrialHeader) (Trial, error) {
 	for _, c := range p.Cells {
 		if c.ID == h.Cell {
 			return Trial{
 				Number: number, Plan: p, Cell: c, Repeat: h.Repeat, Wave: h.Wave, Waves: h.Waves, Attempt: h.Attempt,
-				Verifies: h.Verifies, Seed: h.Seed, Hosts: h.Hosts, ReadyWithin: readyIn(len(h.Hosts)),
+				Verifies: h.Verifies, Draws: draws, Seed: h.Seed, Hosts: h.Hosts, ReadyWithin: readyIn(len(h.Hosts)),
 			}, nil
 		}
 	}
@@ -97,13 +100,8 @@ func hostsOf(p *scenarios.Plan, cell scenarios.Cell) []fleet.HostSpec {
 	return hosts
 }
 
-// deriveSeed gives each trial a seed of its own that depends on nothing but the scenario's, what it is of (its cell), its
-// repeat and, where the fleet is not whole, its wave. A second attempt has the seed of the first.
-func deriveSeed(seed uint64, of string, repeat, wave int) uint64 {
-	text := fmt.Appendf(nil, "%d/%s/%d", seed, of, repeat)
-	if wave > 0 {
-		text = fmt.Appendf(text, "/%d", wave)
-	}
-	sum := sha256.Sum256(text)
+// seedByName is what draw.ByName makes of a name and a repeat.
+func seedByName(seed uint64, of string, repeat int) uint64 {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d/%s/%d", seed, of, repeat))
 	return binary.LittleEndian.Uint64(sum[:])
 }

@@ -2,33 +2,83 @@ package orchestrator_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/fleetfall/fleetfall/orchestrator"
+	"github.com/fleetfall/fleetfall/orchestrator/draw"
+	"github.com/fleetfall/fleetfall/orchestrator/fleet/fleettest"
 	"github.com/fleetfall/fleetfall/scenarios"
 )
 
 func TestTrialsOrderAndSeeds(t *testing.T) {
 	p := plan("kernel", func(p *scenarios.Plan, _ *scenarios.Cell) { p.Repeat = 3 })
 	p.Cells = append(p.Cells, plan("user", nil).Cells...)
-	seeds := map[uint64]bool{}
+	seeds := map[uint64]int{}
 	for i, trial := range orchestrator.Trials(p, nil) {
 		if trial.Number != i+1 || trial.Repeat != i/2 || trial.Cell.ID != p.Cells[i%2].ID || trial.Wave != 0 || trial.Waves != 0 {
 			t.Errorf("trial %d is number %d, repeat %d of %s", i, trial.Number, trial.Repeat, trial.Cell.ID)
 		}
-		seeds[trial.Seed] = true
+		if repeat, ok := seeds[trial.Seed]; ok && repeat != trial.Repeat {
+			t.Errorf("repeats %d and %d have one seed", repeat, trial.Repeat)
+		}
+		seeds[trial.Seed] = trial.Repeat
 	}
-	if len(seeds) != 6 {
-		t.Errorf("%d different seeds in 6 trials", len(seeds))
+	if len(seeds) != 3 {
+		t.Errorf("%d different seeds in 3 repeats: the cells of one are to draw alike", len(seeds))
 	}
 }
 
-// TestSeedsStay: the seed of a whole fleet is that of journals of earlier versions.
+// TestSeedsStay: the seeds of repeats are those of journals of earlier versions, since draws hang on them.
 func TestSeedsStay(t *testing.T) {
 	trials := orchestrator.Trials(plan("kernel", func(p *scenarios.Plan, _ *scenarios.Cell) { p.Repeat = 2 }), nil)
-	if a, b := trials[0].Seed, trials[1].Seed; a != 110765239531847192 || b != 12645694537768532188 {
-		t.Errorf("seeds %d and %d", a, b)
+	for i, trial := range trials {
+		if want := draw.Seed(trial.Plan.Seed, draw.Trial, i, 0); trial.Seed != want || trial.Draws != draw.ByIndex {
+			t.Errorf("repeat %d: seed %d in way %d, want %d in way 1", i, trial.Seed, trial.Draws, want)
+		}
+	}
+}
+
+// TestNamesDrawNothing: what a fleet, an update, a recovery or a host is called, and what else a scenario has, changes
+// nothing of what happens.
+func TestNamesDrawNothing(t *testing.T) {
+	story := func(change func(p *scenarios.Plan)) string {
+		p := plan("kernel", func(p *scenarios.Plan, c *scenarios.Cell) {
+			p.Repeat, c.Fleet.Hosts, c.Update.Fault = 2, 4, "bit_flips"
+			c.Recovery.HandsOn = scenarios.Distribution{Kind: "lognormal", A: d(time.Minute), P: 0.5}
+		})
+		change(p)
+		var story strings.Builder
+		for _, trial := range orchestrator.Trials(p, nil) {
+			if trial.Cell.ID != p.Cells[0].ID {
+				continue
+			}
+			f := fleettest.NewFake(trial.Hosts, deadly)
+			rec := &record{}
+			if _, err := trial.Run(t.Context(), f, rec, nil); err != nil {
+				t.Fatal(err)
+			}
+			f.Close(t.Context())
+			story.WriteString(strings.Join(rec.lines, "\n"))
+		}
+		return strings.ReplaceAll(story.String(), p.Cells[0].Fleet.Name+"-", "HOST-")
+	}
+	want := story(func(*scenarios.Plan) {})
+	for name, change := range map[string]func(p *scenarios.Plan){
+		"fleet":    func(p *scenarios.Plan) { p.Cells[0].Fleet.Name, p.Cells[0].ID = "other", "other/u/r/w" },
+		"update":   func(p *scenarios.Plan) { p.Cells[0].Update.Name, p.Cells[0].ID = "other", "f/other/r/w" },
+		"recovery": func(p *scenarios.Plan) { p.Cells[0].Recovery.Name, p.Cells[0].ID = "other", "f/u/r/other" },
+		"cell before it": func(p *scenarios.Plan) {
+			p.Cells = append(p.Cells, plan("user", nil).Cells...)
+		},
+	} {
+		if got := story(change); got != want {
+			t.Errorf("another %s, and other things happen:\n%s\nwant\n%s", name, got, want)
+		}
+	}
+	if story(func(p *scenarios.Plan) { p.Seed++ }) == want {
+		t.Error("another seed, and the same things happen")
 	}
 }
 

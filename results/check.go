@@ -36,6 +36,9 @@ func (j *Journal) begin(data []byte) error {
 	if j.Schema != journalSchema && j.Schema != journalWithoutSums {
 		return fmt.Errorf("journal schema %d, this fleetfall reads %d and %d", j.Schema, journalWithoutSums, journalSchema)
 	}
+	if err := j.Draws.Check(); err != nil {
+		return fmt.Errorf("header: %w", err)
+	}
 	j.Unchecked = j.Schema == journalWithoutSums
 	if j.Plan == nil {
 		return errors.New("header: no plan")

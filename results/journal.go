@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fleetfall/fleetfall/orchestrator/draw"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/scenarios"
 )
@@ -60,6 +61,7 @@ type Header struct {
 	Waves      map[string]int  `json:"waves,omitempty"`   // parts of a cell's fleet, by its ID, where there is more than one
 	Replays    string          `json:"replays,omitempty"` // ID of the run whose events these are; "" for one on hosts
 	Verify     *Verify         `json:"verify,omitempty"`  // each trial is run twice; nil when it is not
+	Draws      draw.Way        `json:"draws,omitempty"`   // how it draws
 	Provenance Provenance      `json:"provenance"`
 }
 

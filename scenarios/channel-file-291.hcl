@@ -38,7 +38,7 @@ variable "hosts" {
 
 variable "repeat" {
   type        = number
-  default     = 1
+  default     = 5
   description = "How often each cell is run, each time with a seed of its own."
 }
 

@@ -18,7 +18,7 @@
 
 scenario "matrix" {
   description   = "Six architectures and fourteen ways to be malformed."
-  seed          = 1 # see bit-flips
+  seed          = 1
   repeat        = var.repeat
   clock         = var.clock
   deadline      = "5m"
@@ -27,15 +27,18 @@ scenario "matrix" {
   latency_bound = "2s"
 }
 
+# Hosts of one trial share its update and its draws, and tell of one another: more repeats narrow an interval, and more hosts
+# do not.
+
 variable "hosts" {
   type        = number
-  default     = 3
+  default     = 1
   description = "Hosts in each fleet."
 }
 
 variable "repeat" {
   type        = number
-  default     = 1
+  default     = 3
   description = "How often each cell is run, each time with a seed of its own."
 }
 
@@ -95,13 +98,15 @@ locals {
   revert_after = "90s"
 }
 
-# One draw, the same for all: which bit is flipped decides whether the update is refused, loaded with another meaning, or read
-# astray. With this seed the first repeat's update is one that every loader takes, and whose rule for "threat-exec" goes for
-# "threat-esec".
+# One draw, the same for all and in each repeat: which bit is flipped decides whether the update is refused, loaded with another
+# meaning, or read astray. With this seed it is bit 2,420 of 8,440: an update that every loader takes, and whose rule for
+# "threat-exec" goes for "threat-esec".
 update "bit-flips" {
   at           = local.at
   revert_after = local.revert_after
-  fault        = "bit_flips"
+  fault "bit_flips" {
+    seed = 1821
+  }
 }
 
 update "deep-nesting" {
@@ -262,9 +267,9 @@ locals {
     { update = "replay", fleets = local.agents, metric = "protection_radius", min = 1 },
     { update = "replay", fleets = local.agents, metric = "blast_radius", max = 0 },
 
-    # One bit. Another repeat is another draw.
-    { update = "bit-flips", fleets = var.repeat == 1 ? local.agents : [], metric = "protection_radius", min = 1 },
-    { update = "bit-flips", fleets = var.repeat == 1 ? local.agents : [], metric = "blast_radius", max = 0 },
+    # One bit.
+    { update = "bit-flips", fleets = local.agents, metric = "protection_radius", min = 1 },
+    { update = "bit-flips", fleets = local.agents, metric = "blast_radius", max = 0 },
 
     # What every loader refuses.
     { update = "truncated", fleets = local.agents, metric = "content_refused", min = var.hosts },

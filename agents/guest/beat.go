@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -9,12 +10,13 @@ import (
 
 const defaultBeat = 10 * time.Second // for a configuration without
 
-// beat sends a beat at once, then every so often and whenever the tally asks for one, until ctx ends.
-func beat(ctx context.Context, every time.Duration, s *session, a *agent, v *vitals, t *tally) {
+// beat sends a beat at once, another after the phase, then one every so often, and whenever the tally asks for one, until
+// ctx ends.
+func beat(ctx context.Context, every, phase time.Duration, s *session, a *agent, v *vitals, t *tally) {
 	if every <= 0 {
 		every = defaultBeat
 	}
-	ticker := time.NewTicker(every)
+	ticker := time.NewTicker(cmp.Or(within(phase, every), every))
 	defer ticker.Stop()
 	for {
 		b, dropped := t.take()
@@ -30,6 +32,7 @@ func beat(ctx context.Context, every time.Duration, s *session, a *agent, v *vit
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+			ticker.Reset(every)
 		case <-t.prompt:
 		}
 	}

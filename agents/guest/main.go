@@ -97,7 +97,7 @@ func run(ctx context.Context, log *logger) {
 	hello(ctx, session, greeting, log)
 	duty(ctx, log, "log", func() { log.deliver(ctx, session) })
 	startBeats := func() {
-		duty(ctx, log, "beats", func() { beat(ctx, config.Beat, session, agent, vitals, tally) })
+		duty(ctx, log, "beats", func() { beat(ctx, config.Beat, config.BeatPhase, session, agent, vitals, tally) })
 	}
 	if settings.safe() {
 		startBeats()
@@ -105,13 +105,13 @@ func run(ctx context.Context, log *logger) {
 		return
 	}
 	startBeats()
-	duty(ctx, log, "threats", func() { threats.run(ctx, config.Threat, config.Work) })
-	duty(ctx, log, "workload", func() { work(ctx, config.Work, loadKinds(programsDir), tally) })
+	duty(ctx, log, "threats", func() { threats.run(ctx, config.Threat, config.Work, config.WorkPhase) })
+	duty(ctx, log, "workload", func() { work(ctx, config.Work, config.WorkPhase, loadKinds(programsDir), tally) })
 	updater := &updater{
 		program: programsDir + "/updater", patience: patience,
 		session: session, disk: disk, agent: agent, tally: tally, log: log,
 	}
-	duty(ctx, log, "updater", func() { updater.run(ctx, config.Poll, config.Entropy) })
+	duty(ctx, log, "updater", func() { updater.run(ctx, config.Poll, config.PollPhase) })
 	<-ctx.Done()
 }
 
@@ -130,6 +130,7 @@ func join(ctx context.Context, set settings, log *logger) *member {
 	log.check("kernel's log", err)
 	m.config = whoAmI(ctx, m.session, protocol.Identify{LogTime: stamp, LogTSC: tsc}, log)
 	m.session.boot = identity.assume(m.config)
+	log.check("memory's layout", takePages(m.config.Layout))
 	return m
 }
 
@@ -214,6 +215,14 @@ func repeat(ctx context.Context, every time.Duration, f func()) {
 			f()
 		}
 	}
+}
+
+// within is a phase as the host gave it, if it is one: below the interval and not negative; else none.
+func within(phase, every time.Duration) time.Duration {
+	if phase < 0 || phase >= every {
+		return 0
+	}
+	return phase
 }
 
 // wait returns true after d, or false once ctx ends.

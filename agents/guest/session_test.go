@@ -275,8 +275,8 @@ func TestBeatsAndOrders(t *testing.T) {
 			return protocol.Reply{}, nil
 		})
 		s.orders = newOrders(d, a, tally).carryOut
-		beat(ctx, 10*time.Second, s, a, newVitals("/proc", log), tally)
-		want := []seen{{0, 0}, {10 * time.Second, 0}, {10 * time.Second, 2}, {20 * time.Second, 0}, {30 * time.Second, 0}}
+		beat(ctx, 10*time.Second, 4*time.Second, s, a, newVitals("/proc", log), tally)
+		want := []seen{{0, 0}, {4 * time.Second, 0}, {4 * time.Second, 2}, {14 * time.Second, 0}, {24 * time.Second, 0}}
 		if !slices.Equal(beats, want) {
 			t.Errorf("beats %v, want %v", beats, want)
 		}

@@ -29,9 +29,9 @@ type threats struct {
 }
 
 // run runs a threat every so often until ctx ends; none if every is 0. work is how often a unit of the workload is done, from the
-// same time on: threats fall between them.
-func (t *threats) run(ctx context.Context, every, work time.Duration) {
-	if wait(ctx, between(every, work)) {
+// phase on: threats fall between them.
+func (t *threats) run(ctx context.Context, every, work, phase time.Duration) {
+	if wait(ctx, within(phase, work)+between(every, work)) {
 		repeat(ctx, every, func() { t.one(ctx) })
 	}
 }

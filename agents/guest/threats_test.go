@@ -197,15 +197,15 @@ func TestOutcomes(t *testing.T) {
 func TestThreatsFallBetweenUnitsOfWork(t *testing.T) {
 	dir := t.TempDir()
 	buildPrograms(t, dir)
-	for _, c := range []struct{ work, threat, first int }{ // in steps, of which the machine is looked at after each
-		{12, 12, 18}, {12, 24, 30}, {12, 36, 42}, {12, 6, 9}, {12, 8, 10}, {0, 12, 18},
+	for _, c := range []struct{ work, threat, phase, first int }{ // in steps, of which the machine is looked at after each
+		{12, 12, 0, 18}, {12, 24, 0, 30}, {12, 36, 0, 42}, {12, 6, 0, 9}, {12, 8, 0, 10}, {0, 12, 0, 18}, {12, 12, 5, 23}, {12, 24, 11, 41},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			const step = 250 * time.Millisecond
 			x, tally := newThreats(t, dir)
 			start := time.Now()
-			go x.run(t.Context(), time.Duration(c.threat)*step, time.Duration(c.work)*step)
-			go work(t.Context(), time.Duration(c.work)*step, []loadKind{{"exec", []string{dir + "/work"}}}, tally)
+			go x.run(t.Context(), time.Duration(c.threat)*step, time.Duration(c.work)*step, time.Duration(c.phase)*step)
+			go work(t.Context(), time.Duration(c.work)*step, time.Duration(c.phase)*step, []loadKind{{"exec", []string{dir + "/work"}}}, tally)
 			var threats, units []int
 			for n := range c.first + 3*c.threat + 1 {
 				wait(t.Context(), time.Until(start.Add(time.Duration(n)*step)))
@@ -221,7 +221,7 @@ func TestThreatsFallBetweenUnitsOfWork(t *testing.T) {
 			if want := []int{c.first, c.first + c.threat, c.first + 2*c.threat, c.first + 3*c.threat}; !slices.Equal(threats, want) {
 				t.Errorf("work each %d: threats at %v, want %v", c.work, threats, want)
 			}
-			if c.work > 0 && len(units) != (c.first+3*c.threat)/c.work {
+			if c.work > 0 && len(units) != (c.first+3*c.threat-c.phase)/c.work {
 				t.Errorf("work each %d: units at %v", c.work, units)
 			}
 			for _, n := range threats {

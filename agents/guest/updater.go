@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"hash/fnv"
 	"os"
 	"syscall"
 	"time"
@@ -27,21 +26,14 @@ type updater struct {
 	other protocol.Content // what was put on the disk in this boot beside the channel file, if that was later; without Data
 }
 
-// run polls every so often until ctx ends; never if every is 0. The first poll is at this host's place within the
+// run polls every so often until ctx ends; never if every is 0. The first poll is at this host's phase within the
 // interval, so that a fleet that booted at once does not poll at once.
-func (u *updater) run(ctx context.Context, every time.Duration, entropy []byte) {
-	if every <= 0 || !wait(ctx, phase(every, entropy)) {
+func (u *updater) run(ctx context.Context, every, phase time.Duration) {
+	if every <= 0 || !wait(ctx, within(phase, every)) {
 		return
 	}
 	u.poll(ctx)
 	repeat(ctx, every, func() { u.poll(ctx) })
-}
-
-// phase places a host within an interval, evenly over hosts and the same for the same entropy.
-func phase(every time.Duration, entropy []byte) time.Duration {
-	h := fnv.New64a()
-	h.Write(entropy)
-	return time.Duration(h.Sum64() % uint64(every))
 }
 
 // poll asks for content, unless the program fails, and has the agent load what is new.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/binary"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -189,20 +188,11 @@ func TestPollWhoseLoadHangs(t *testing.T) {
 	})
 }
 
+// TestPhase: what is no phase of the interval is none.
 func TestPhase(t *testing.T) {
-	const every, hosts, parts = 30 * time.Second, 4000, 10
-	var counts [parts]int
-	for i := range uint64(hosts) {
-		entropy := binary.LittleEndian.AppendUint64(nil, i)
-		p := phase(every, entropy)
-		if p < 0 || p >= every || p != phase(every, entropy) {
-			t.Fatalf("phase %s of %s", p, every)
-		}
-		counts[p*parts/every]++
-	}
-	for i, n := range counts { // binomial: mean 400, standard deviation 19
-		if n < 300 || n > 500 {
-			t.Errorf("%d of %d hosts poll in part %d of %d of the interval", n, hosts, i, parts)
+	for phase, want := range map[time.Duration]time.Duration{0: 0, 1: 1, 9: 9, 10: 0, 11: 0, -1: 0} {
+		if got := within(phase, 10); got != want {
+			t.Errorf("phase %d within 10: %d, want %d", phase, got, want)
 		}
 	}
 }
@@ -224,13 +214,12 @@ func TestPollsOnceAnInterval(t *testing.T) {
 			}
 			return protocol.Reply{}, nil
 		})
-		const every = time.Minute
-		go u.run(t.Context(), every, []byte("entropy"))
+		const every, first = time.Minute, 13 * time.Second
+		go u.run(t.Context(), every, first)
 		<-ended
-		first := phase(every, []byte("entropy"))
 		if polls[0] != first || polls[1] != first+every || polls[2] != first+2*every {
 			t.Errorf("polls at %v, want each %s from %s on", polls, every, first)
 		}
-		u.run(t.Context(), 0, nil) // returns: no polls wanted
+		u.run(t.Context(), 0, 0) // returns: no polls wanted
 	})
 }

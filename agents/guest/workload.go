@@ -32,9 +32,13 @@ func makeLoadData(path string) error {
 	return nil
 }
 
-// work does one unit of the workload every so often, the kinds in turn, until ctx ends; none if every is 0.
-func work(ctx context.Context, every time.Duration, kinds []loadKind, t *tally) {
+// work does one unit of the workload every so often, the kinds in turn, until ctx ends; none if every is 0. It begins as
+// late as the phase says.
+func work(ctx context.Context, every, phase time.Duration, kinds []loadKind, t *tally) {
 	units := 0
+	if every <= 0 || !wait(ctx, within(phase, every)) {
+		return
+	}
 	repeat(ctx, every, func() {
 		kind := kinds[units%len(kinds)]
 		units++

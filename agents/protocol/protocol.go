@@ -15,7 +15,7 @@ import (
 const (
 	// Version is raised when a guest or a host of before would misread what is said now. A guest says its own in Hello.
 	// One that says another than the host's is refused: it is as old, or as new, as its image.
-	Version = 2
+	Version = 3
 	// MaxLine bounds a request, in bytes: the host reads no further.
 	MaxLine = 64 << 10
 	// MaxReply bounds a reply, in bytes; it holds a part of content in base64.
@@ -30,6 +30,8 @@ const (
 	// something done to a file. Each further stretch of it counts again, so that a beat tells of the hang for as long
 	// as it lasts.
 	Patience = 10 * time.Second
+	// MaxLayout bounds Config.Layout, in pages: 2 MiB.
+	MaxLayout = 512
 	// PortName is the name of the virtio-serial port that carries the protocol.
 	PortName = "org.fleetfall.guest.0"
 )
@@ -179,7 +181,17 @@ type Config struct {
 	Poll     time.Duration `json:"poll_ns"`
 	Work     time.Duration `json:"work_ns"`
 	Threat   time.Duration `json:"threat_ns"`
-	Copied   bool          `json:"copied,omitempty"` // the machine that asked goes on as several: this is one of them
+	Start
+	Copied bool `json:"copied,omitempty"` // the machine that asked goes on as several: this is one of them
+}
+
+// Start is what tells a boot from others that began as it did: each phase is a time below its interval, by which what is
+// done in that interval begins late.
+type Start struct {
+	BeatPhase time.Duration `json:"beat_phase_ns"` // of the second beat: the first comes at once
+	PollPhase time.Duration `json:"poll_phase_ns"`
+	WorkPhase time.Duration `json:"work_phase_ns"` // of threats too, which fall between units of work
+	Layout    int           `json:"layout_pages"`  // of memory that the guest takes first and keeps, so that all else lies elsewhere
 }
 
 // Rehearse writes and reads one of each message. What the encoder learns of a type on meeting it, it then knows: a

@@ -16,6 +16,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/internal/tool"
 	"github.com/fleetfall/fleetfall/orchestrator"
+	"github.com/fleetfall/fleetfall/orchestrator/draw"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet/fleettest"
 	"github.com/fleetfall/fleetfall/results"
 	"github.com/fleetfall/fleetfall/scenarios"
@@ -109,7 +110,7 @@ func writes(ts *testscript.TestScript, neg bool, args []string) {
 
 // recordRun leaves a run's directory with nothing but the journal of channel-file-291 on the conformance fake.
 func recordRun(dir string) error {
-	plan, diags := scenarios.LoadFile(context.Background(), "channel-file-291", scenarios.Options{})
+	plan, diags := scenarios.LoadFile(context.Background(), "channel-file-291", scenarios.Options{Vars: map[string]string{"repeat": "1"}})
 	if diags.HasErrors() {
 		return diags
 	}
@@ -117,7 +118,7 @@ func recordRun(dir string) error {
 		return err
 	}
 	j, err := results.Create(filepath.Join(dir, results.JournalFile), results.Header{
-		RunID: "recorded", Started: time.Unix(1721362140, 0).UTC(), Plan: plan,
+		RunID: "recorded", Started: time.Unix(1721362140, 0).UTC(), Draws: draw.ByIndex, Plan: plan,
 		Provenance: results.Provenance{Clock: "virtual", Facts: []results.Fact{{Name: "backend", Value: "the conformance fake"}}},
 	})
 	if err != nil {

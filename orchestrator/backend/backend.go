@@ -86,7 +86,7 @@ type Backend interface {
 // FleetConfig describes a fleet.
 type FleetConfig struct {
 	Name       string // what the fleet is for, for whoever lists hosts
-	Seed       uint64 // of the hosts' chance on the virtual clock
+	Seed       uint64 // of what hosts draw for each boot, see package draw; on the wall clock not of all of it
 	Hosts      []fleet.HostSpec
 	ConsoleDir string        // consoles and dumps are kept in <ConsoleDir>/<host>; "" keeps none
 	Liveness   time.Duration // after which a silent host counts as hung: one that could not be heard for so long is lost

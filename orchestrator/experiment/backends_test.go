@@ -46,7 +46,7 @@ func onFakes(t *testing.T, edits ...string) string {
 func loadOnFakes(t *testing.T, drivers []backend.Driver, text string) *scenarios.Plan {
 	t.Helper()
 	plan, diags := scenarios.Load(t.Context(), "demo.hcl", []byte(text), scenarios.Options{
-		Vars: map[string]string{"hosts": "3"}, Backends: Known(drivers),
+		Vars: map[string]string{"hosts": "3", "repeat": "1"}, Backends: Known(drivers),
 	})
 	if diags.HasErrors() {
 		t.Fatal(diags)

@@ -14,6 +14,7 @@ import (
 	"github.com/fleetfall/fleetfall/internal/capability"
 	"github.com/fleetfall/fleetfall/orchestrator"
 	"github.com/fleetfall/fleetfall/orchestrator/backend"
+	"github.com/fleetfall/fleetfall/orchestrator/draw"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/health"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt"
@@ -157,7 +158,7 @@ func runFaulty(ctx context.Context, t *testing.T, on backend.Backend, image vmim
 	}
 	path := filepath.Join(r.dir, results.JournalFile)
 	var err error
-	if r.journal, err = results.Create(path, results.Header{RunID: "copies", Plan: plan}); err != nil {
+	if r.journal, err = results.Create(path, results.Header{RunID: "copies", Draws: draw.ByIndex, Plan: plan}); err != nil {
 		t.Fatal(err)
 	}
 	for _, trial := range orchestrator.Trials(plan, nil) {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/fleetfall/fleetfall/orchestrator"
 	"github.com/fleetfall/fleetfall/orchestrator/backend"
+	"github.com/fleetfall/fleetfall/orchestrator/draw"
 	"github.com/fleetfall/fleetfall/results"
 	"github.com/fleetfall/fleetfall/results/report"
 	"github.com/fleetfall/fleetfall/scenarios"
@@ -205,7 +206,7 @@ func (r *run) begin(p results.Provenance) (err error) {
 		return r.journal.Append(results.Entry{Kind: results.KindResume}, results.Resumption{Started: r.started, Provenance: p})
 	}
 	r.journal, err = results.Create(filepath.Join(r.dir, results.JournalFile), results.Header{
-		RunID: r.id, Started: r.started, Plan: r.Plan, Waves: r.waves, Verify: r.verify, Provenance: p,
+		RunID: r.id, Started: r.started, Plan: r.Plan, Waves: r.waves, Verify: r.verify, Draws: draw.ByIndex, Provenance: p,
 	})
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	"github.com/fleetfall/fleetfall/agents"
 	"github.com/fleetfall/fleetfall/internal/capability"
 	"github.com/fleetfall/fleetfall/orchestrator"
+	"github.com/fleetfall/fleetfall/orchestrator/draw"
 	"github.com/fleetfall/fleetfall/results"
 	"github.com/fleetfall/fleetfall/results/measure"
 	"github.com/fleetfall/fleetfall/scenarios"
@@ -81,7 +82,7 @@ func TestBoundsCheckSavesTheKernelFleet(t *testing.T) {
 	}
 
 	plan, diags := scenarios.LoadFile(t.Context(), "channel-file-291", scenarios.Options{Vars: map[string]string{
-		"hosts": "1", "at": "1s", "revert_after": "6s", "stable_for": "3s", "liveness": "60s", "latency_bound": "60s", "deadline": "4m",
+		"hosts": "1", "repeat": "1", "at": "1s", "revert_after": "6s", "stable_for": "3s", "liveness": "60s", "latency_bound": "60s", "deadline": "4m",
 	}})
 	if diags.HasErrors() {
 		t.Fatal(diags)
@@ -89,7 +90,7 @@ func TestBoundsCheckSavesTheKernelFleet(t *testing.T) {
 	on := openVMs(ctx, t, image)
 	r := &run{Config: Config{Plan: plan, Log: zerolog.Nop()}, dir: dir, images: map[string]vmimages.Image{"tiny": image}, consoles: map[string]int{}}
 	path := filepath.Join(dir, results.JournalFile)
-	if r.journal, err = results.Create(path, results.Header{RunID: "mended", Plan: plan}); err != nil {
+	if r.journal, err = results.Create(path, results.Header{RunID: "mended", Draws: draw.ByIndex, Plan: plan}); err != nil {
 		t.Fatal(err)
 	}
 	for _, trial := range orchestrator.Trials(plan, nil) {

@@ -127,7 +127,7 @@ func (r *Replayed) trial(ctx context.Context, j *results.Journal, t *results.Tri
 	if len(recording.Steps) == 0 && !recording.Broken {
 		return rec.End(t.End, t.Status, t.Reason) // its fleet could not be made: there was nothing to decide
 	}
-	trial, err := orchestrator.Recorded(j.Plan, t.Number, t.TrialHeader)
+	trial, err := orchestrator.Recorded(j.Plan, t.Number, j.Draws, t.TrialHeader)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fleetfall/fleetfall/orchestrator/draw"
 	"github.com/fleetfall/fleetfall/results"
 )
 
@@ -17,6 +18,9 @@ func (r *run) takeUp() (err error) {
 	}
 	if r.journal, r.before, err = results.Resume(filepath.Join(r.dir, results.JournalFile)); err != nil {
 		return fmt.Errorf("resume: %w", err)
+	}
+	if r.before.Draws != draw.ByIndex {
+		return fmt.Errorf("resume run %s: it was begun by a fleetfall that drew otherwise; go on with that one, or run the scenario anew", r.before.RunID)
 	}
 	r.Plan, r.waves, r.verify = r.before.Plan, r.before.Waves, r.before.Verify
 	for _, t := range r.before.Trials {

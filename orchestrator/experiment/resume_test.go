@@ -66,7 +66,7 @@ const (
 
 func smallPlan(t testing.TB) *scenarios.Plan {
 	t.Helper()
-	plan, diags := scenarios.LoadFile(t.Context(), "channel-file-291", scenarios.Options{Vars: map[string]string{"hosts": "2"}})
+	plan, diags := scenarios.LoadFile(t.Context(), "channel-file-291", scenarios.Options{Vars: map[string]string{"hosts": "2", "repeat": "1"}})
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}

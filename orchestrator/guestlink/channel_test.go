@@ -213,8 +213,8 @@ func TestChannelConversation(t *testing.T) {
 // heard.
 func TestGuestOfAnotherVersion(t *testing.T) {
 	for line, want := range map[string]string{
-		`{"mode":"normal"}`: "version 1 of the protocol, this fleetfall version 2: build the image again with `fleetfall image build tiny`",
-		`{"protocol":3}`:    "version 3 of the protocol, this fleetfall version 2: ",
+		`{"mode":"normal"}`: "version 1 of the protocol, this fleetfall version 3: build the image again with `fleetfall image build tiny`",
+		`{"protocol":2}`:    "version 2 of the protocol, this fleetfall version 3: ",
 	} {
 		l := talk(t)
 		if err := l.channel.Service.Tell(fleet.Tell{Host: "h1", Order: removal}); err != nil {

@@ -1,7 +1,6 @@
 package guestlink
 
 import (
-	"crypto/rand"
 	"sync"
 	"time"
 
@@ -12,8 +11,8 @@ import (
 // A Service is what a host's guest is given when it asks: it outlives the host's boots.
 type Service struct {
 	Spec fleet.HostSpec
-	// Self is what a guest is to believe that asks who it is; nil for this machine's own.
-	Self func() (now time.Time, entropy []byte)
+	// Self is what a guest is told that asks who it is; nil for this machine's time and randomness, and no phases.
+	Self func() Self
 
 	mu     sync.Mutex
 	offer  fleet.Serve // without Content there is none
@@ -75,20 +74,12 @@ func (s *Service) Answer(r protocol.Request) (reply protocol.Reply, fetched flee
 
 // config is what makes a machine this host, with entropy of its own each time.
 func (s *Service) config() *protocol.Config {
-	self := s.Self
-	if self == nil {
-		self = ownSelf
+	self := Self{Now: time.Now(), Entropy: Entropy()}
+	if s.Self != nil {
+		self = s.Self()
 	}
-	now, entropy := self()
 	return &protocol.Config{
-		Hostname: s.Spec.Name, Now: now.UnixNano(), Entropy: entropy,
+		Hostname: s.Spec.Name, Now: self.Now.UnixNano(), Entropy: self.Entropy, Start: self.Start,
 		Beat: s.Spec.Tempo.Beat, Poll: s.Spec.Tempo.Poll, Work: s.Spec.Tempo.Work, Threat: s.Spec.Tempo.Threat,
 	}
-}
-
-// ownSelf is this machine's time and randomness.
-func ownSelf() (time.Time, []byte) {
-	entropy := make([]byte, 32)
-	rand.Read(entropy) // never fails
-	return time.Now(), entropy
 }

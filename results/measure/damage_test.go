@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/fleetfall/fleetfall/orchestrator"
+	"github.com/fleetfall/fleetfall/orchestrator/draw"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet/fleettest"
 	"github.com/fleetfall/fleetfall/results"
 	"github.com/fleetfall/fleetfall/results/measure"
@@ -24,13 +25,13 @@ import (
 // record is the journal of channel-file-291 with one host a fleet, on the conformance fake.
 func record(t testing.TB) []byte {
 	t.Helper()
-	plan, diags := scenarios.LoadFile(t.Context(), "channel-file-291", scenarios.Options{Vars: map[string]string{"hosts": "1"}})
+	plan, diags := scenarios.LoadFile(t.Context(), "channel-file-291", scenarios.Options{Vars: map[string]string{"hosts": "1", "repeat": "1"}})
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}
 	path := filepath.Join(t.TempDir(), results.JournalFile)
 	j, err := results.Create(path, results.Header{
-		RunID: "recorded", Started: time.Unix(1721362140, 0).UTC(), Plan: plan,
+		RunID: "recorded", Started: time.Unix(1721362140, 0).UTC(), Draws: draw.ByIndex, Plan: plan,
 		Provenance: results.Provenance{Clock: "virtual", Facts: []results.Fact{{Name: "backend", Value: "the conformance fake"}}},
 	})
 	if err != nil {

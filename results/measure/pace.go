@@ -32,12 +32,12 @@ func pace(c scenarios.Cell) string {
 	if r.Strategy == "none" {
 		parts = append(parts, "nobody comes")
 	} else {
-		parts = append(parts, "a technician comes after "+waits(r.Notice), "and takes "+handsOn(r.HandsOn))
+		parts = append(parts, "a technician comes after "+waits(r.Notice)+" and takes "+handsOn(r.HandsOn))
 	}
 	if r.Restart > 0 {
 		parts = append(parts, "a panic is followed by a restart after "+waits(r.Restart))
 	}
-	return strings.Join(parts, ", ")
+	return strings.Join(parts, "; ")
 }
 
 // waits is a time as it is written in a scenario, e.g. "1m30s".

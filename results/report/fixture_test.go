@@ -39,7 +39,7 @@ func outage() *results.Results {
 		Provenance: results.Provenance{Clock: "virtual", Facts: []results.Fact{
 			{Name: "accelerator", Value: "tcg (kvm cannot run the image's kernel)"},
 			{Name: "kernel", Value: "6.1.0-37-cloud-amd64"},
-			{Name: "qemu", Value: "7.2.22"},
+			{Name: "QEMU", Value: "7.2.22"},
 		}},
 		Comparisons: []results.Comparison{
 			{A: "kernel/rapid/everyone/technicians", B: "user/rapid/everyone/technicians", Metric: "host_seconds_lost",

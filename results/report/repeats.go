@@ -49,7 +49,7 @@ func rests(r *results.Results) string {
 	for _, f := range r.Provenance.Facts {
 		name, value := oneLine(f.Name), oneLine(f.Value)
 		switch {
-		case name == "fleetfall", name == "qemu":
+		case name == "fleetfall", name == "QEMU":
 			parts = append(parts, name+" "+value)
 		case strings.HasPrefix(name, "image ") && !strings.HasSuffix(name, " sources"):
 			digest, _, _ := strings.Cut(value, ",")
@@ -87,7 +87,7 @@ func pace(r *results.Results) string {
 	for _, p := range r.Scenario.Paces {
 		lines = append(lines, oneLine(p))
 	}
-	return "Times are of this scenario's pace: " + strings.Join(lines, "; or ") + "."
+	return "Times are of this scenario's pace: " + strings.Join(lines, ". Or: ") + "."
 }
 
 // instructions says what an overhead leaves out on the virtual clock; it is empty when no cell has one, and on another.
@@ -98,7 +98,22 @@ func instructions(r *results.Results) string {
 	return "Overhead is of instructions, at 2 ns each: caches, the TLB and switching between tasks cost nothing on the virtual clock."
 }
 
+// seen says what visibility and detection are of; it is empty when no cell has either.
+func seen(r *results.Results) string {
+	var parts []string
+	for _, c := range r.Cells {
+		if m := c.Metrics["visibility"]; m.Value != nil && m.Note != "" {
+			parts = append(parts, "Visibility is "+oneLine(m.Note)+".")
+			break
+		}
+	}
+	if meanOf(r.Cells, "detection_during") != nil {
+		parts = append(parts, "Probes during an outage are those of hosts that are up: one that is down runs none.")
+	}
+	return strings.Join(parts, " ")
+}
+
 // asides are the lines that stand below tables of figures.
 func asides(r *results.Results) []string {
-	return slices.DeleteFunc([]string{overRepeats(r), pace(r), instructions(r), rests(r)}, func(s string) bool { return s == "" })
+	return slices.DeleteFunc([]string{overRepeats(r), pace(r), seen(r), instructions(r), rests(r)}, func(s string) bool { return s == "" })
 }

@@ -33,7 +33,7 @@ func TestAsides(t *testing.T) {
 		results.Fact{Name: "image tiny sources", Value: "fedcba"}, results.Fact{Name: "fleetfall", Value: "v1 (commit 12ab)"})
 	got := strings.Join(asides(r), "\n")
 	for _, want := range []string{
-		"5 repeats of 4 hosts a cell, seed 291, virtual clock, qemu 7.2.22, image tiny 0123456789ab, fleetfall v1 (commit 12ab), run 5f1c9a.",
+		"5 repeats of 4 hosts a cell, seed 291, virtual clock, QEMU 7.2.22, image tiny 0123456789ab, fleetfall v1 (commit 12ab), run 5f1c9a.",
 		"Times are of this scenario's pace: a technician comes after 2s and takes 4s.",
 	} {
 		if !strings.Contains(got, want) {

@@ -5,7 +5,6 @@ package virtual
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync"
@@ -86,8 +85,8 @@ func New(s *vm.Site, cfg vm.FleetConfig, caps fleet.Caps) (_ *Fleet, err error) 
 		return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
-	for _, spec := range cfg.Hosts {
-		host, err := newHost(f, spec, fmt.Sprintf("%s%d-%s", qemu.DomainPrefix(s.RunID), number, spec.Name))
+	for i, spec := range cfg.Hosts {
+		host, err := newHost(f, uint32(i), spec, fmt.Sprintf("%s%d-%s", qemu.DomainPrefix(s.RunID), number, spec.Name))
 		if err != nil {
 			for _, made := range f.hosts {
 				err = errors.Join(err, made.log.Close())
@@ -241,10 +240,4 @@ func (f *Fleet) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("close fleet %s: %w", f.cfg.Cell, ctx.Err())
 	}
-}
-
-// entropy is what the kernel of a host gets in a boot: another for each, and the same in each run of the same seed.
-func (f *Fleet) entropy(host string, boot int) []byte {
-	sum := sha256.Sum256(fmt.Appendf(nil, "fleetfall entropy %d %q %d", f.cfg.Seed, host, boot))
-	return sum[:]
 }

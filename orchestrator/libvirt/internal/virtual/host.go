@@ -10,6 +10,7 @@ import (
 	golibvirt "github.com/digitalocean/go-libvirt"
 
 	"github.com/fleetfall/fleetfall/agents/protocol"
+	"github.com/fleetfall/fleetfall/orchestrator/draw"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
@@ -70,7 +71,8 @@ type change struct {
 	do func()
 }
 
-func newHost(f *Fleet, spec fleet.HostSpec, domainName string) (*host, error) {
+// newHost makes the host with this number in its fleet.
+func newHost(f *Fleet, number uint32, spec fleet.HostSpec, domainName string) (*host, error) {
 	log, err := guestlink.OpenConsoleLog(f.cfg.ConsoleDir, spec.Name)
 	if err != nil {
 		return nil, err
@@ -79,8 +81,11 @@ func newHost(f *Fleet, spec fleet.HostSpec, domainName string) (*host, error) {
 		fleet: f, spec: spec, domainName: domainName, log: log, service: &guestlink.Service{Spec: spec}, mode: fleet.Normal,
 		jobs: inbox.New[func(context.Context)](),
 	}
-	h.service.Self = func() (time.Time, []byte) {
-		return vm.Epoch.Add(h.last), f.entropy(spec.Name, h.boots)
+	h.service.Self = func() guestlink.Self {
+		return guestlink.Self{
+			Now: vm.Epoch.Add(h.last), Entropy: draw.Bytes(f.cfg.Seed, draw.Entropy, number, h.boots),
+			Start: guestlink.Start(spec.Tempo, f.cfg.Seed, number, h.boots),
+		}
 	}
 	return h, nil
 }

@@ -57,7 +57,7 @@ func newDesk(t *testing.T, hosts ...string) *desk {
 		}
 	})
 	for i, name := range hosts {
-		h, err := newHost(f, fleet.HostSpec{Name: name}, name)
+		h, err := newHost(f, 0, fleet.HostSpec{Name: name}, name)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,7 +17,7 @@ import (
 type FleetConfig struct {
 	Cell         string      // what the fleet is for, shown by tools that list domains
 	Clock        fleet.Clock // what the fleet's time is made of; "" is the wall clock
-	Seed         uint64      // of the guests' entropy on the virtual clock
+	Seed         uint64      // of what hosts draw for each boot: phases, layout and, on the virtual clock, entropy
 	Hosts        []fleet.HostSpec
 	Images       map[string]vmimages.Image // by the name that HostSpec.Image has
 	ConsoleDir   string                    // consoles are kept in <ConsoleDir>/<host>/console.log; "" keeps none

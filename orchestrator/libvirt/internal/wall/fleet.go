@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -72,7 +73,7 @@ func New(on vm.Sites, cfg vm.FleetConfig, accelerator string, caps fleet.Caps) (
 		}
 		slots[s] = make(chan struct{}, cmp.Or(cfg.MaxBoots, admission.BootsAtOnce(admission.Machine{CPUs: s.CPUs})))
 	}
-	for _, spec := range cfg.Hosts {
+	for i, spec := range cfg.Hosts {
 		log, err := guestlink.OpenConsoleLog(cfg.ConsoleDir, spec.Name)
 		if err != nil {
 			for _, made := range f.hosts {
@@ -87,7 +88,7 @@ func New(on vm.Sites, cfg vm.FleetConfig, accelerator string, caps fleet.Caps) (
 			inbox:       inbox.New[hostMessage](),
 			domainName:  fmt.Sprintf("%s%d-%s", qemu.DomainPrefix(s.RunID), number[s], spec.Name),
 			accelerator: cmp.Or(accelerator, s.Executes()),
-			service:     &guestlink.Service{Spec: spec}, log: log, template: s.TemplateFor(spec, fleet.WallClock, fleet.Normal),
+			service:     service(cfg.Seed, uint32(i), spec), log: log, template: s.TemplateFor(spec, fleet.WallClock, fleet.Normal),
 		}
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
@@ -100,6 +101,17 @@ func New(on vm.Sites, cfg vm.FleetConfig, accelerator string, caps fleet.Caps) (
 	f.alive.Go(func() { f.timers.Run(f.ctx.Done()) })
 	f.alive.Go(f.keepPulse)
 	return f, nil
+}
+
+// service is that of the host with this number. What it draws for a boot is the seed's; its kernel's entropy is not: on
+// the wall clock no boot is the same twice.
+func service(seed uint64, number uint32, spec fleet.HostSpec) *guestlink.Service {
+	var boots atomic.Int64
+	return &guestlink.Service{Spec: spec, Self: func() guestlink.Self {
+		return guestlink.Self{
+			Now: time.Now(), Entropy: guestlink.Entropy(), Start: guestlink.Start(spec.Tempo, seed, number, int(boots.Add(1))),
+		}
+	}}
 }
 
 // leave undoes join.
