@@ -220,6 +220,9 @@ func (s *section) parameters(name string, given hcl.Attributes) map[string]strin
 		}
 		all[name] = v.AsString()
 	}
+	if err := fault.Check(all); err != nil { // each by itself is fine, and they do not go together
+		s.fail(slices.Max(slices.Collect(maps.Keys(given))), "Invalid parameters", "%s", sentence(err))
+	}
 	if len(all) == 0 {
 		return nil
 	}

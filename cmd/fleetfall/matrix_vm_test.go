@@ -40,3 +40,12 @@ func TestMatrixQuick(t *testing.T) {
 	}
 	expectNothingOf(t, r.Run.ID)
 }
+
+// TestFieldsBehindTheInputs: which agents a criterion on a field takes down that no sensor supplies was predicted from the
+// structs that the inputs lie in: agents/interpreter/README.md.
+func TestFieldsBehindTheInputs(t *testing.T) {
+	capability.VMs(t)
+	p := startRun(t, t.TempDir(), "testdata/fields.hcl")
+	p.expect(exitMet)
+	expectNothingOf(t, p.results().Run.ID)
+}

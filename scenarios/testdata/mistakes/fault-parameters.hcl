@@ -40,3 +40,11 @@ update "e" {
     nested {}
   }
 }
+
+update "f" {
+  at = "30s"
+  fault "field_count" {
+    declared = 22
+    field    = 23
+  }
+}
