@@ -66,7 +66,7 @@ endef
 
 # What takes long, in parts of at most ten minutes on a machine with two fast cores. make soak is all of them, make soak-kills one.
 # CI runs some of them, others each time: .ci/run.
-SOAK := fuzz-agents fuzz-orchestrator fuzz-rest damage kills same verify interpreter
+SOAK := fuzz-agents fuzz-orchestrator fuzz-rest damage kills same verify interpreter perturbed
 
 .PHONY: soak soak-parts $(SOAK:%=soak-%)
 soak: $(SOAK:%=soak-%) ## all parts of what takes long, one after the other
@@ -83,6 +83,9 @@ soak-same: test-deps ## causes and times on the virtual clock, again and again
 soak-verify: deps build image ## the demo's scenario, each trial twice, idle and busy
 	results=$$(mktemp -d) && ./bin/fleetfall run channel-file-291 --clock virtual --verify --results $$results; \
 	code=$$?; rm -r $$results; exit $$code
+
+soak-perturbed: test-deps ## the demo on images that differ in what no program reads
+	FLEETFALL_PROMISED=all FLEETFALL_PERTURBED=3 $(GO) test -count=1 -v -timeout 0 -run '^TestPerturbedImages$$' ./orchestrator/experiment
 
 soak-interpreter: test-deps ## the interpreter in C under its sanitizers
 	$(call fuzz-interpreter,8m)
@@ -123,17 +126,31 @@ deps: ## Debian packages that a run needs
 test-deps: ## Debian packages that the tests need
 	$(call install,$(TEST_PACKAGES))
 
-.PHONY: readme
-readme: ## the README's tables, from the latest demo, matrix and make bench; what was never made stays as it is
-	newest() { grep -L '"replays"' results/runs/$$1-[0-9]*/results.json 2>/dev/null | tail -1 | sed s/results.json/summary.md/; }; \
-	awk -v demo="$$(newest channel-file-291)" -v matrix="$$(newest matrix)" -v bench=bin/bench.md ' \
+.PHONY: study
+study: build image ## the demo with twelve seeds, and how many of the intervals hold the mean of all: half an hour
+	set -e; results=$$(mktemp -d); for seed in 1 2 3 4 5 6 7 8 9 10 11 12; do \
+		./bin/fleetfall run channel-file-291 --clock virtual --var seed=$$seed --results $$results >/dev/null || { rm -r $$results; exit 1; }; \
+	done; $(GO) run ./internal/study $$results/runs/*; rm -r $$results
+
+# Tables of runs in documents are what this fleetfall makes of the journals in docs/runs (docs/docs_test.go).
+FIGURES := channel-file-291 matrix
+
+.PHONY: figures readme
+figures: deps build image ## runs anew what the documents' tables are of, and writes the tables
+	set -e; for run in $(FIGURES); do \
+		results=$$(mktemp -d); \
+		./bin/fleetfall run $$run --clock virtual --results $$results || { code=$$?; rm -r $$results; exit $$code; }; \
+		cp $$results/latest/journal.jsonl docs/runs/$$run.jsonl; rm -r $$results; \
+	done
+	$(GO) test ./docs -update
+
+readme: ## the README's table of make bench, from the latest one
+	awk -v bench=bin/bench.md ' \
 		function paste(file,   line, lines) { \
 			while (file && (getline line < file) > 0) { if (!lines++) print ""; sub(/^## /, "### ", line); print line } \
 			if (lines) print ""; \
 			return lines \
 		} \
-		/^<!-- (demo|matrix|bench): end/ { skip = 0 } \
+		/^<!-- bench: end/ { skip = 0 } \
 		!skip { print } \
-		/^<!-- demo: begin/ { skip = paste(demo) } \
-		/^<!-- matrix: begin/ { skip = paste(matrix) } \
 		/^<!-- bench: begin/ { skip = paste(bench) }' README.md > README.md.new && mv README.md.new README.md

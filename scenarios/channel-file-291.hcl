@@ -22,12 +22,18 @@
 
 scenario "channel-file-291" {
   description   = "A signed, well-formed update that matches on a 21st field, of which the sensor supplies 20."
-  seed          = 291
+  seed          = var.seed
   repeat        = var.repeat
   deadline      = coalesce(var.deadline, local.pace.deadline)     # after the injection; hosts not back by then are censored, never "recovered"
   stable_for    = coalesce(var.stable_for, local.pace.stable_for) # a host is back once it has been available for as long as this
   liveness      = coalesce(var.liveness, local.pace.liveness)     # a host that runs and sends no beat for as long as this is hung
   latency_bound = var.latency_bound                               # a host whose workload is slower than this is degraded
+}
+
+variable "seed" {
+  type        = number
+  default     = 291
+  description = "All chance follows from it."
 }
 
 variable "hosts" {

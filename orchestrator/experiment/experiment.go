@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,6 +37,7 @@ type Config struct {
 	Verify  bool            // run each trial twice, the second time under load; of a resumed run its journal says so
 	URI     string          // where the hosts are to run; "" leaves it to the backend
 	Cache   string          // of images
+	Recipes fs.FS           // of images; those that are shipped when nil
 	Version string          // of fleetfall, for provenance
 	Log     zerolog.Logger
 
@@ -133,7 +135,7 @@ func (r *run) prepare(ctx context.Context) (err error) {
 		if _, ok := r.images[c.Fleet.Image]; ok || !r.driver.Images {
 			continue
 		}
-		image, err := vmimages.Build(ctx, c.Fleet.Image, vmimages.Options{Cache: r.Cache, Log: r.Step})
+		image, err := vmimages.Build(ctx, c.Fleet.Image, vmimages.Options{Cache: r.Cache, Recipes: r.Recipes, Log: r.Step})
 		if err != nil {
 			return fmt.Errorf("image %s: %w", c.Fleet.Image, err)
 		}
