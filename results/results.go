@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/fleetfall/fleetfall/scenarios"
 )
@@ -122,6 +123,13 @@ type Metric struct {
 	// AtLeast is there when observation ended too early to know the figure: it is no less than this. Value is then the same, or nil
 	// where a larger one would not be the figure either, as for a quantile that the curve does not reach.
 	AtLeast *float64 `json:"at_least,omitempty"`
+}
+
+// Holds tells whether the interval holds v, in the metric's unit; false when there is no interval. A limit that is open, or was
+// not reached, holds all that lies beyond it. Limits were computed, so they are taken to a billionth of themselves, or of 1.
+func (m Metric) Holds(v float64) bool {
+	above := func(limit float64) float64 { return 1e-9 * max(1, math.Abs(limit)) }
+	return m.Level > 0 && (m.Lo == nil || *m.Lo <= v+above(*m.Lo)) && (m.Hi == nil || m.HiAtLeast || v-above(*m.Hi) <= *m.Hi)
 }
 
 // A Trial is one repeat of a cell, or of one part of its fleet.

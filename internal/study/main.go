@@ -38,12 +38,30 @@ func run(w io.Writer, dirs []string) error {
 			return fmt.Errorf("%s: %w", dir, err)
 		}
 		runs = append(runs, r)
-		if first := runs[0]; r.Run.Status != results.StatusComplete || r.Scenario.Name != first.Scenario.Name || len(r.Cells) != len(first.Cells) {
-			return fmt.Errorf("%s: a run of %s that is %s, with %d cells; want complete runs of one scenario",
-				dir, r.Scenario.Name, r.Run.Status, len(r.Cells))
+		if err := fits(r, runs[:len(runs)-1]); err != nil {
+			return fmt.Errorf("%s: %w", dir, err)
 		}
 	}
 	return write(w, runs, figures(runs))
+}
+
+// fits returns an error unless r is a complete run of what the others are runs of, and none of them again: a run agrees with
+// itself, and would count as evidence.
+func fits(r *results.Results, others []*results.Results) error {
+	if r.Run.Status != results.StatusComplete {
+		return fmt.Errorf("the run is %s; want complete runs, so resume it", r.Run.Status)
+	}
+	for _, o := range others {
+		if r.Run.ID == o.Run.ID {
+			return fmt.Errorf("run %s is given twice; name each run once", r.Run.ID)
+		}
+		same := slices.EqualFunc(r.Cells, o.Cells, func(a, b results.Cell) bool { return a.ID == b.ID })
+		if r.Scenario.Name != o.Scenario.Name || r.Scenario.Repeat != o.Scenario.Repeat || !same {
+			return fmt.Errorf("a run of %s, %d repeats, with other cells or repeats than run %s of %s; want runs of one scenario",
+				r.Scenario.Name, r.Scenario.Repeat, o.Run.ID, o.Scenario.Name)
+		}
+	}
+	return nil
 }
 
 // A figure is one metric of one cell in all runs that have it.
@@ -86,9 +104,8 @@ func (f figure) mean() float64 {
 type count struct{ held, n int }
 
 func (c *count) add(m results.Metric, v float64) {
-	const rounding = 1e-9
 	c.n++
-	if (m.Lo == nil || *m.Lo <= v+rounding) && (m.Hi == nil || m.HiAtLeast || *m.Hi >= v-rounding) {
+	if m.Holds(v) {
 		c.held++
 	}
 }
