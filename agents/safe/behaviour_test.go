@@ -111,6 +111,37 @@ func TestUpdates(t *testing.T) {
 	})
 }
 
+// A criterion on field 23 reads the letters of the event's path, where there are any: agents/interpreter/README.md.
+func TestFieldBehindTheEvent(t *testing.T) {
+	fault, err := content.FindFault("field_count")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, key := content.TestVendorKey()
+	update, err := fault.Update(2, 1, content.Params{"field": "23"}, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	daemons(t, func(t *testing.T, program, _ string) {
+		d := start(t, program)
+		d.programs("threat-exec-1", "work")
+		d.write(update)
+		d.say("load")
+		d.expect("loaded 2")
+		d.run("work", false)
+		if filepath.Base(program) == "safe" {
+			d.run("threat-exec-1", true)
+			d.expect("detect 1 block * " + d.in("threat-exec-1"))
+			return
+		}
+		d.socket.Close() // an agent that goes on instead ends by that
+		err := d.cmd.Wait()
+		if status := d.cmd.ProcessState.Sys().(syscall.WaitStatus); status.Signal() != syscall.SIGSEGV {
+			t.Errorf("the agent ended with %v, want a segmentation fault", err)
+		}
+	})
+}
+
 // The inspector's own execution waits for the agent, which waits for the inspector: nothing goes on before somebody kills the
 // process that is to become the inspector.
 func TestInspectorThatIsWatched(t *testing.T) {
