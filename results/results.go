@@ -125,8 +125,8 @@ type Metric struct {
 	AtLeast *float64 `json:"at_least,omitempty"`
 }
 
-// Holds tells whether the interval holds v, in the metric's unit; false when there is no interval. A limit that is open, or was
-// not reached, holds all that lies beyond it. Limits were computed, so they are taken to a billionth of themselves, or of 1.
+// Holds tells whether the interval holds v, in the metric's unit; false when there is no interval. An upper limit that was
+// not reached, and a limit that is open, hold all that lies beyond them. Limits were computed, so they are taken to a billionth of themselves, or of 1.
 func (m Metric) Holds(v float64) bool {
 	above := func(limit float64) float64 { return 1e-9 * max(1, math.Abs(limit)) }
 	return m.Level > 0 && (m.Lo == nil || *m.Lo <= v+above(*m.Lo)) && (m.Hi == nil || m.HiAtLeast || v-above(*m.Hi) <= *m.Hi)

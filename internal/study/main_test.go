@@ -14,7 +14,8 @@ func TestStudy(t *testing.T) {
 	root := t.TempDir()
 	var dirs []string
 	for i, m := range []struct{ value, lo, hi float64 }{{10, 9, 12}, {11, 10, 12}, {15, 14, 16}} {
-		r := &results.Results{Schema: results.Schema, Scenario: results.Scenario{Name: "s", Repeat: 5}, Run: results.Run{ID: string(rune('a' + i)), Status: "complete"}}
+		r := &results.Results{Schema: results.Schema, Scenario: results.Scenario{Name: "s", Repeat: 5}}
+		r.Run = results.Run{ID: string(rune('a' + i)), Status: "complete"}
 		r.Cells = []results.Cell{{ID: "a", Metrics: map[string]results.Metric{
 			"crashes": {Value: &m.value, Lo: &m.lo, Hi: &m.hi, Level: 0.96, Unit: "count"}, "boots": {Value: &m.value},
 		}}}
@@ -57,7 +58,8 @@ func TestStudy(t *testing.T) {
 func TestFits(t *testing.T) {
 	of := func(id, status, cell string, repeat int) *results.Results {
 		return &results.Results{
-			Scenario: results.Scenario{Name: "s", Repeat: repeat}, Run: results.Run{ID: id, Status: status}, Cells: []results.Cell{{ID: cell}},
+			Scenario: results.Scenario{Name: "s", Repeat: repeat}, Run: results.Run{ID: id, Status: status},
+			Cells: []results.Cell{{ID: cell}},
 		}
 	}
 	others := []*results.Results{of("a", results.StatusComplete, "kernel", 5)}

@@ -307,8 +307,8 @@ func TestRefusedContent(t *testing.T) {
 	}
 }
 
-// The defect, with the flags that images are built with: the daemon dies of the first execution, and of nothing else. What lies
-// behind the inputs is its event's own up to field 22; further on it is whatever the compiler has put behind the event.
+// The defect, with the flags that images are built with: the daemon dies of the first execution, and of nothing else. What
+// lies behind the inputs is its event's own up to field 22; further on it is whatever the compiler has put behind the event.
 func TestFieldCount(t *testing.T) {
 	program := build(t, shipped)
 	for field, crashes := range map[int]bool{content.SensorFields: false, 21: true, 22: true} {
