@@ -1,6 +1,7 @@
 package health_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -121,6 +122,26 @@ func TestSpans(t *testing.T) {
 			[]at{{0, normal}, {1 * s, stopped}, {1 * s, beat}, {2 * s, panics}, {2 * s, missed}, {2 * s, beat}}, 3 * s,
 			[]health.Span{span("down", 0, 1*s), span("protected", 1*s, 2*s), span("down", 2*s, 3*s)}, 0,
 		},
+		{
+			"a beat of a host that does no work is no healthy one, and ends no boot loop",
+			[]at{
+				{0, normal}, {1 * s, panics}, {2 * s, normal}, {3 * s, panics}, {4 * s, normal}, {5 * s, failing}, {6 * s, panics},
+				{7 * s, normal}, {8 * s, slow}, {9 * s, panics},
+			}, 10 * s,
+			[]health.Span{
+				span("down", 0, 5*s), span("degraded", 5*s, 6*s), span("down", 6*s, 8*s), span("degraded", 8*s, 9*s), span("down", 9*s, 10*s),
+			}, 1,
+		},
+		{
+			"a unit of work at the bound is not too slow, and a host whose window just ends is not silent yet",
+			[]at{{0, normal}, {1 * s, fleet.Beat{WorkUnits: 1, WorkMax: limits.Latency}}}, 11 * s,
+			[]health.Span{span("down", 0, 1*s), span("unprotected", 1*s, 11*s)}, 0,
+		},
+		{
+			"a state that is left at the instant it was entered leaves no span",
+			[]at{{0, normal}, {1 * s, beat}, {2 * s, panics}, {2 * s, normal}, {2 * s, beat}, {2 * s, stopped}}, 2 * s,
+			[]health.Span{span("down", 0, 1*s), span("unprotected", 1*s, 2*s)}, 0,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := health.NewHost(limits)
@@ -146,6 +167,43 @@ func TestSpans(t *testing.T) {
 				t.Errorf("the changes end in %s, the host in %s", state, h.State())
 			}
 		})
+	}
+}
+
+// TestLooping: two panics are a loop, one is none.
+func TestLooping(t *testing.T) {
+	h := health.NewHost(limits)
+	for i, want := range []bool{false, true, true} {
+		h.Observe(fleet.Event{At: time.Duration(2*i) * s, Host: "a", What: normal})
+		h.Observe(fleet.Event{At: time.Duration(2*i+1) * s, Host: "a", What: panics})
+		if h.Looping() != want {
+			t.Errorf("looping after %d panics: %v", i+1, h.Looping())
+		}
+	}
+}
+
+// TestWords: each kind of edge has a word of its own, and what is none is told by its number.
+func TestWords(t *testing.T) {
+	seen := map[string]bool{}
+	for k := health.EdgeUp; k <= health.EdgeLost; k++ {
+		if w := k.String(); w == "" || strings.Contains(w, "(") || seen[w] {
+			t.Errorf("edge %d is %q", k, w)
+		}
+		seen[k.String()] = true
+	}
+	for k, want := range map[health.EdgeKind]string{0: "EdgeKind(0)", health.EdgeLost + 1: "EdgeKind(14)", 255: "EdgeKind(255)"} {
+		if k.String() != want {
+			t.Errorf("edge %d is %q, want %q", k, k, want)
+		}
+	}
+	available := map[health.State]bool{health.Protected: true, health.Unprotected: true}
+	for _, state := range health.States() {
+		if state.Available() != available[state] {
+			t.Errorf("%s: available is %v", state, state.Available())
+		}
+	}
+	if health.Steady("none") != health.Unprotected || health.Steady("kernel") != health.Protected {
+		t.Error("a host without an agent has nothing to be protected by, and one with it is protected")
 	}
 }
 

@@ -204,7 +204,46 @@ func TestRepairThatFailsIsTriedAgain(t *testing.T) {
 			if len(got) < 2 || got[0] != "wait 2s for notice/a" || got[1] != "boot b safe" {
 				t.Fatalf("steps %q: want a noticed again and the technician at b", got)
 			}
+			c.host("c", health.EdgeCrashed)
+			c.host("c", health.EdgeCrashed)
+			c.expect(c.fire("notice/c")) // the one technician is at b
 		})
+	}
+}
+
+// TestTechnicianCancelsTheRestart: whoever works at a host does not have it restarted under his hands.
+func TestTechnicianCancelsTheRestart(t *testing.T) {
+	c := newScript(t, technicians(1))
+	c.host("a", health.EdgeCrashed)
+	c.host("a", health.EdgeCrashed)
+	c.expect(c.fire("notice/a"), "boot a safe")
+	c.expect(c.fire("restart/a")) // it was due before the technician came
+	c.expect(c.host("a", health.EdgeRepairing))
+	c.expect(c.fire("restart/a"))
+}
+
+// TestVisitsAreCounted: what a technician's time is drawn by counts a host's visits from 1.
+func TestVisitsAreCounted(t *testing.T) {
+	var drawn []string
+	p, err := recovery.New(technicians(1), recovery.Fleet{Hosts: hosts, Chance: func(host, n uint32) *rand.Rand {
+		drawn = append(drawn, fmt.Sprintf("%s/%d", name(host), n))
+		return rand.New(rand.NewPCG(1, 1))
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &script{t, p, map[string]recovery.Timer{}}
+	for range 2 {
+		c.host("a", health.EdgeCrashed)
+		c.host("a", health.EdgeCrashed)
+		c.fire("notice/a")
+		c.host("a", health.EdgeRepairing)
+		c.host("a", health.EdgeAnswering)
+		c.host("a", health.EdgeDone)
+		c.expect(c.fire("hands-on/a"), "boot a normal")
+	}
+	if diff := cmp.Diff([]string{"a/1", "a/2"}, drawn); diff != "" {
+		t.Errorf("draws (-want +got):\n%s", diff)
 	}
 }
 
