@@ -185,16 +185,17 @@ func newTrialCheck(t *TrialRecord) *trialCheck {
 }
 
 // add takes the trial's next entry.
-func (t *trialCheck) add(e Entry) error {
+func (t *trialCheck) add(l *line) error {
+	e := l.entry
 	if e.At < t.End || e.At > maxTime {
 		return fmt.Errorf("at %s, after one at %s: times do not go back, and end at %s", e.At, t.End, maxTime)
 	}
 	t.End = e.At
 	switch e.Kind {
 	case KindEvent:
-		what, err := fleet.DecodeHappening(e.What, e.Data)
-		if err != nil {
-			return err
+		what := l.event
+		if l.eventErr != nil {
+			return l.eventErr
 		}
 		if err := checkEvent(what); err != nil {
 			return err

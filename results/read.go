@@ -123,32 +123,31 @@ type reader struct {
 
 // readWhole is Read, and says how many bytes the whole lines are.
 func readWhole(r io.Reader) (rd *reader, size int64, err error) {
-	br := bufio.NewReaderSize(r, 64<<10)
 	rd = &reader{journal: &Journal{Status: StatusInterrupted, Reason: noEnd}, counted: map[place]int{}}
-	for {
-		line, err := readLine(br)
-		if errors.Is(err, io.EOF) {
-			err = tornOff(line)
-			if err == nil && rd.lines == 0 {
+	decoded(r, func(l *line) bool {
+		if errors.Is(l.end, io.EOF) {
+			if err = tornOff(l.text); err == nil && rd.lines == 0 {
 				err = errors.New("the journal is empty")
 			}
-			if err == nil {
-				rd.journal.supersede()
-				return rd, size, nil
-			}
+			return false
 		}
-		if err == nil {
-			err = rd.add(line)
+		if err = l.end; err == nil {
+			err = rd.add(l)
 		}
-		if size += int64(len(line)) + 1; err == nil && size > maxJournal {
+		if size += int64(len(l.text)) + 1; err == nil && size > maxJournal {
 			err = fmt.Errorf("the journal is longer than %d bytes", int64(maxJournal))
 		}
-		if err != nil {
-			return nil, 0, fmt.Errorf("line %d: %w%s", rd.lines+1, err, rd.usable(err))
+		if err == nil {
+			rd.lines++
+			rd.previous = l.text
 		}
-		rd.lines++
-		rd.previous = line
+		return err == nil
+	})
+	if err != nil {
+		return nil, 0, fmt.Errorf("line %d: %w%s", rd.lines+1, err, rd.usable(err))
 	}
+	rd.journal.supersede()
+	return rd, size, nil
 }
 
 // tornOff is an error unless rest, what follows the last newline, is what is there of a line that was never wholly
@@ -202,10 +201,10 @@ func readLine(br *bufio.Reader) ([]byte, error) {
 }
 
 // add takes the next line.
-func (rd *reader) add(line []byte) error {
-	var e Entry
-	if err := json.Unmarshal(line, &e); err != nil {
-		return fmt.Errorf("damaged: %w", err)
+func (rd *reader) add(l *line) error {
+	e, line := l.entry, l.text
+	if l.err != nil {
+		return fmt.Errorf("damaged: %w", l.err)
 	}
 	if first := rd.lines == 0; first != (e.Kind == KindRun) {
 		return fmt.Errorf("a journal begins with one entry of kind %q, this is %q", KindRun, e.Kind)
@@ -244,7 +243,7 @@ func (rd *reader) add(line []byte) error {
 		rd.whole = append(rd.whole, rd.lines+1)
 		return nil
 	}
-	if err := rd.trial.add(e); err != nil {
+	if err := rd.trial.add(l); err != nil {
 		return fmt.Errorf("%s of trial %d: %w", e.Kind, e.Trial, err)
 	}
 	rd.whole[len(rd.whole)-1] = rd.lines + 1

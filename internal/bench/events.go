@@ -120,7 +120,7 @@ func (t *tape) Next(ctx context.Context) (fleet.Event, error) {
 // record runs the kernel cell of channel-file-291 with so many hosts. They all end in boot loops, and for each four
 // there is a technician.
 func record(ctx context.Context, hosts int) (*tape, error) {
-	plan, diags := scenarios.LoadFile(ctx, "channel-file-291", scenarios.Options{})
+	plan, diags := scenarios.LoadFile(ctx, "channel-file-291", scenarios.Options{Vars: map[string]string{"repeat": "1"}})
 	if diags.HasErrors() {
 		return nil, diags
 	}

@@ -27,7 +27,7 @@ func orchestratorMemory(ctx context.Context, _ string, _ vmimages.Image) (row, e
 
 // orchestrate runs the kernel cell of channel-file-291 with 50 hosts of the conformance fake into a journal.
 func orchestrate(ctx context.Context) (err error) {
-	plan, diags := scenarios.LoadFile(ctx, "channel-file-291", scenarios.Options{Vars: map[string]string{"hosts": "50"}})
+	plan, diags := scenarios.LoadFile(ctx, "channel-file-291", scenarios.Options{Vars: map[string]string{"hosts": "50", "repeat": "1"}})
 	if diags.HasErrors() {
 		return diags
 	}

@@ -1,8 +1,8 @@
 package fleet
 
 import (
-	"encoding/json"
 	"fmt"
+	"github.com/go-json-experiment/json/v1"
 
 	"github.com/fleetfall/fleetfall/agents/content"
 )
