@@ -89,7 +89,9 @@ func newMachine(t Trial) (*machine, error) {
 	for i, spec := range t.Hosts {
 		names[i] = spec.Name
 	}
-	limits := health.Limits{Liveness: time.Duration(t.Plan.Liveness), Latency: time.Duration(t.Plan.Latency)}
+	limits := health.Limits{
+		Liveness: time.Duration(t.Plan.Liveness), Latency: time.Duration(t.Plan.Latency), Forgets: t.Draws == draw.ByName,
+	}
 	m.hosts = health.NewFleet(names, limits)
 	for _, spec := range t.Hosts {
 		if n, ok := m.hosts.Number(spec.Name); ok {

@@ -98,7 +98,7 @@ var rules = []rule{
 	{"vmimages", []string{"agents", "internal/tool"}, "an image knows nothing of what is done to it"},
 	{"results/stats", nil, "numbers in, numbers out"},
 	{"results/measure", []string{
-		"agents/architecture", "results/stats", "results", "orchestrator/fleet", "orchestrator/health",
+		"agents/architecture", "results/stats", "results", "orchestrator/draw", "orchestrator/fleet", "orchestrator/health",
 		"scenarios",
 	}, "figures come from the journal alone"},
 	{"results/report", []string{"results", "scenarios"}, "a page is a function of the results"},

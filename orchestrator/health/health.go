@@ -20,7 +20,7 @@ const (
 	Down        State = "down"        // panicked, resetting, booting
 	Repair      State = "repair"      // booted, or booting, into something that only serves its repair
 	Hung        State = "hung"        // runs, did not panic, and has sent no beat, nor hello, for the liveness window
-	Degraded    State = "degraded"    // beats arrive, the workload misses its latency bound or fails
+	Degraded    State = "degraded"    // beats arrive, of the workload the last that was heard is that it misses its latency bound or fails
 	Unprotected State = "unprotected" // beats arrive, the workload runs, of some kind of probe the last was missed, or none was seen yet
 	Protected   State = "protected"   // beats arrive, the workload runs, of each kind of probe the last was stopped or reported
 )
@@ -43,6 +43,9 @@ func Steady(of string) State {
 type Limits struct {
 	Liveness time.Duration // no beat nor hello for this long: hung
 	Latency  time.Duration // a workload unit slower than this: degraded
+	// Forgets: a beat that tells of no unit of work is taken to say that all is well with it. So it was taken in runs that
+	// draw by name, which are replayed and measured as they were run.
+	Forgets bool
 }
 
 // A Span is a stretch of time in one state. Adjoining spans differ in state.
@@ -135,7 +138,9 @@ func (h *Host) Observe(e fleet.Event) []Change {
 		changes = h.sign(changes, e.At)
 		if h.mode == fleet.Normal {
 			h.beating = true
-			h.slow = w.WorkMax > h.limits.Latency || w.WorkFailed > 0
+			if w.WorkUnits > 0 || h.limits.Forgets { // else nothing is known of its work: a unit that hangs is told of once in a while
+				h.slow = w.WorkMax > h.limits.Latency || w.WorkFailed > 0
+			}
 			changes = h.assess(changes, e.At)
 			if h.state.Available() {
 				h.panics = 0

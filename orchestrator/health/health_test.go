@@ -133,6 +133,16 @@ func TestSpans(t *testing.T) {
 			}, 1,
 		},
 		{
+			"work that hangs is told of once in a while, and a beat between says nothing of it",
+			[]at{
+				{0, normal}, {1 * s, beat}, {5 * s, fleet.Beat{}}, {6 * s, fleet.Beat{WorkUnits: 1, WorkFailed: 1, WorkHung: 1}},
+				{11 * s, fleet.Beat{}}, {16 * s, fleet.Beat{WorkUnits: 1, WorkFailed: 1, WorkHung: 1}}, {21 * s, fleet.Beat{}}, {26 * s, beat},
+			}, 30 * s,
+			[]health.Span{
+				span("down", 0, 1*s), span("unprotected", 1*s, 6*s), span("degraded", 6*s, 26*s), span("unprotected", 26*s, 30*s),
+			}, 0,
+		},
+		{
 			"a unit of work at the bound is not too slow, and a host whose window just ends is not silent yet",
 			[]at{{0, normal}, {1 * s, fleet.Beat{WorkUnits: 1, WorkMax: limits.Latency}}}, 11 * s,
 			[]health.Span{span("down", 0, 1*s), span("unprotected", 1*s, 11*s)}, 0,
@@ -167,6 +177,19 @@ func TestSpans(t *testing.T) {
 				t.Errorf("the changes end in %s, the host in %s", state, h.State())
 			}
 		})
+	}
+}
+
+// TestForgets: runs of before took a beat without work for a sign that work is well.
+func TestForgets(t *testing.T) {
+	forgetful := limits
+	forgetful.Forgets = true
+	h := health.NewHost(forgetful)
+	for i, what := range []fleet.Happening{normal, failing, fleet.Beat{}} {
+		h.Observe(fleet.Event{At: time.Duration(i) * s, Host: "a", What: what})
+	}
+	if h.State() != health.Unprotected {
+		t.Errorf("it is %s, want what it was taken for", h.State())
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fleetfall/fleetfall/orchestrator/draw"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/health"
 	"github.com/fleetfall/fleetfall/results"
@@ -44,7 +45,7 @@ func Compute(j *results.Journal) *results.Results {
 	r.Provenance.Facts = notNil(r.Provenance.Facts)
 	samples := map[string]*cell{}
 	for _, c := range p.Cells {
-		m := newCell(p, c)
+		m := newCell(p, c, j.Draws)
 		for _, t := range j.Trials {
 			if t.Cell == c.ID && t.Verifies == 0 {
 				m.add(t)
@@ -103,10 +104,12 @@ type cell struct {
 	bare    map[int]map[string]work  // before the injection by kind, of all fleets without an agent; by repeat
 }
 
-func newCell(p *scenarios.Plan, c scenarios.Cell) *cell {
+func newCell(p *scenarios.Plan, c scenarios.Cell, draws draw.Way) *cell {
 	return &cell{
 		plan: p, cell: c, causes: map[fleet.Panic]*cause{}, group: map[int]int{}, values: map[string][]stats.Trial{},
-		limits: health.Limits{Liveness: time.Duration(p.Liveness), Latency: time.Duration(p.Latency)},
+		limits: health.Limits{
+			Liveness: time.Duration(p.Liveness), Latency: time.Duration(p.Latency), Forgets: draws == draw.ByName,
+		},
 	}
 }
 

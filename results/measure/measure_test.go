@@ -11,6 +11,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/fleetfall/fleetfall/orchestrator/draw"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/results"
 	"github.com/fleetfall/fleetfall/results/measure"
@@ -34,7 +35,7 @@ func newStory(architecture string) *story {
 		Fleet:  scenarios.Fleet{Name: "f", Architecture: architecture},
 		Update: scenarios.Update{Name: "u", Fault: "field_count"}, Rollout: "everyone", Recovery: scenarios.Recovery{Name: "r"},
 	}
-	j := &results.Journal{Status: "complete", Header: results.Header{RunID: "abc123", Plan: &scenarios.Plan{
+	j := &results.Journal{Status: "complete", Header: results.Header{RunID: "abc123", Draws: draw.ByIndex, Plan: &scenarios.Plan{
 		Scenario: "s", Seed: 1, Repeat: 1, Deadline: scenarios.Duration(100 * s), StableFor: scenarios.Duration(5 * s),
 		Liveness: scenarios.Duration(10 * s), Latency: scenarios.Duration(s), Cells: []scenarios.Cell{cell},
 	}}}
