@@ -98,9 +98,9 @@ locals {
   revert_after = "90s"
 }
 
-# One draw, the same for all and in each repeat: which bit is flipped decides whether the update is refused, loaded with another
-# meaning, or read astray. With this seed it is bit 2,420 of 8,440: an update that every loader takes, and whose rule for
-# "threat-exec" goes for "threat-esec".
+# One draw, the same for all and in each repeat: which bit is flipped decides whether the update is refused, loaded with
+# another meaning, or read astray. With this seed it is bit 2,420 of 8,440: an update that every loader takes, and whose
+# rule for "threat-exec" goes for "threat-exes". It is the smallest seed, counted from 1, that flips this bit.
 update "bit-flips" {
   at           = local.at
   revert_after = local.revert_after
