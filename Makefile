@@ -14,8 +14,11 @@ SCENARIO ?= channel-file-291
 demo: build image ## boot real VMs, break them with one bad update, write the report
 	./bin/fleetfall run $(SCENARIO)
 
+# What a run says that it was made by, also where Go does not look at the repository.
+COMMIT := $(shell git describe --always --abbrev=12 --dirty 2>/dev/null)
+
 build: ## bin/fleetfall
-	$(GO) build -o bin/fleetfall ./cmd/fleetfall
+	$(GO) build -ldflags '-X main.commit=$(COMMIT)' -o bin/fleetfall ./cmd/fleetfall
 
 image: deps build ## the VM image, unless it is there already
 	./bin/fleetfall image build tiny
@@ -133,7 +136,7 @@ study: build image ## the demo with twelve seeds, and how many of the intervals 
 	done; $(GO) run ./internal/study $$results/runs/*; rm -r $$results
 
 # Tables of runs in documents are what this fleetfall makes of the journals in docs/runs (docs/docs_test.go).
-FIGURES := channel-file-291 matrix
+FIGURES := channel-file-291
 
 .PHONY: figures readme
 figures: deps build image ## runs anew what the documents' tables are of, and writes the tables

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -148,19 +149,22 @@ func outcome(c *cobra.Command, finished *experiment.Finished, err error) error {
 	return judged(finished.Results)
 }
 
+// commit is set by make build: Go can be told not to look at the repository.
+var commit string
+
 // version is what this binary was built from.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "unknown"
+		return cmp.Or(commit, "unknown")
 	}
 	v := info.Main.Version
 	for _, s := range info.Settings {
 		if s.Key == "vcs.revision" {
-			v += " " + s.Value
+			return v + " " + s.Value
 		}
 	}
-	return v
+	return strings.TrimSpace(v + " " + commit)
 }
 
 // hintLeftovers tells of what killed runs and image builds left, which is not this run's to remove.
