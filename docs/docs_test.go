@@ -1,0 +1,132 @@
+// Package docs has no code: its tests keep the documents' tables true to the runs that they are of, whose journals lie
+// in runs.
+package docs
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/fleetfall/fleetfall/results"
+	"github.com/fleetfall/fleetfall/results/measure"
+	"github.com/fleetfall/fleetfall/results/report"
+	"github.com/fleetfall/fleetfall/vmimages"
+)
+
+var update = flag.Bool("update", false, "write the tables anew")
+
+// A table stands between two comments that name its run: <!-- run NAME: begin -->, <!-- run NAME: end -->.
+var table = regexp.MustCompile(`(?s)(<!-- run ([a-z0-9-]+): begin -->\n)(.*?)(<!-- run ([a-z0-9-]+): end -->)`)
+
+// TestTables: each table of a run in a document is what this fleetfall makes of the run's journal.
+func TestTables(t *testing.T) {
+	used := map[string]bool{}
+	documents := []string{"../README.md"}
+	more, err := filepath.Glob("*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range append(documents, more...) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(text), "<!-- run "); n != 2*len(table.FindAll(text, -1)) {
+			t.Errorf("%s: %d marks of runs, which are no pairs", path, n)
+		}
+		now := table.ReplaceAllFunc(text, func(whole []byte) []byte {
+			part := table.FindSubmatch(whole)
+			name := string(part[2])
+			if name != string(part[5]) {
+				t.Errorf("%s: the table of run %s ends as that of %s", path, name, part[5])
+			}
+			used[name] = true
+			return slices.Concat(part[1], summary(t, name), part[4])
+		})
+		if bytes.Equal(now, text) {
+			continue
+		}
+		if !*update {
+			t.Errorf("%s: its tables are not what the journals in docs/runs say: go test ./docs -update", path)
+			continue
+		}
+		if err := os.WriteFile(path, now, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range runs(t) {
+		if !used[name] {
+			t.Errorf("docs/runs/%s.jsonl: no document has a table of it", name)
+		}
+	}
+}
+
+// sourcesFact is the name of the fact that says from what a run's image was made.
+var sourcesFact = regexp.MustCompile(`^image (.+) sources$`)
+
+// TestTablesAreOfTheImage: what the tables tell is of hosts that run what is built now. After a change to what runs in a
+// guest they are of an older image.
+func TestTablesAreOfTheImage(t *testing.T) {
+	for _, name := range runs(t) {
+		found := 0
+		for _, f := range journal(t, name).Provenance.Facts {
+			part := sourcesFact.FindStringSubmatch(f.Name)
+			if part == nil {
+				continue
+			}
+			image := part[1]
+			found++
+			now, err := vmimages.Sources(image, vmimages.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f.Value != now {
+				t.Errorf("docs/runs/%s.jsonl is of an older image %s (sources %.12s, now %.12s): make figures", name, image, f.Value, now)
+			}
+		}
+		if found == 0 {
+			t.Errorf("docs/runs/%s.jsonl does not say of which sources its images are", name)
+		}
+	}
+}
+
+// runs are the names of the journals that are kept.
+func runs(t *testing.T) []string {
+	t.Helper()
+	paths, err := filepath.Glob("runs/*.jsonl")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no journal in docs/runs: %v", err)
+	}
+	var names []string
+	for _, path := range paths {
+		names = append(names, strings.TrimSuffix(filepath.Base(path), ".jsonl"))
+	}
+	return names
+}
+
+func journal(t *testing.T, name string) *results.Journal {
+	t.Helper()
+	j, err := results.ReadFile(filepath.Join("runs", name+".jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if j.Status != results.StatusComplete {
+		t.Fatalf("docs/runs/%s.jsonl: the run is %s", name, j.Status)
+	}
+	return j
+}
+
+// summary is a run's summary.md, a heading lower and between empty lines.
+func summary(t *testing.T, name string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := report.Markdown(&b, measure.Compute(journal(t, name))); err != nil {
+		t.Fatal(err)
+	}
+	return slices.Concat([]byte("\n"), regexp.MustCompile(`(?m)^## `).ReplaceAll(b.Bytes(), []byte("### ")), []byte("\n"))
+}
