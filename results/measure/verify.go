@@ -70,7 +70,7 @@ func verify(first, second *results.TrialRecord, tolerance time.Duration) results
 			} else {
 				v.Timed++
 			}
-			if (d.content || d.time > tolerance) && (worst == nil || d.at < worst.at) {
+			if (d.content || d.time > tolerance || d.level && tolerance == 0) && (worst == nil || d.at < worst.at) {
 				worst = &d
 			}
 		}

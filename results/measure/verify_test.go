@@ -22,7 +22,7 @@ func twice(edit func(second *results.TrialRecord)) *results.Journal {
 		y.at(2, "", fleet.TimerFired{Tag: "tick"}).at(2, "", fleet.TimerFired{Tag: "restart/a"})
 		y.at(4, "a", fleet.Panic{Title: "page fault", Excerpt: "[   12.345678] BUG: page fault\n[   12.345700] RIP: 0010:ff_evaluate"})
 		y.beats(5, 20, "a", "b").end(20, "settled")
-		change(2, func(b *fleet.Beat) { b.Loads = loads(0) })(y.trial)
+		change(2, func(b *fleet.Beat) { b.Loads, b.Available = loads(0), 1<<20 })(y.trial)
 		n := len(y.trial.Events)
 		y.trial.Decisions = []results.Decision{
 			{Action: fleet.Boot{Host: "a", Mode: fleet.Normal}}, {Action: fleet.Boot{Host: "b", Mode: fleet.Normal}},
@@ -102,6 +102,9 @@ func TestVerification(t *testing.T) {
 			"beat of a at 1m40s, in the second run at 1m40s; loads is [map[units:1 what:fork] map[units:2 what:open]], in the second run [map[units:1 what:fork]]"},
 		"the kernel's words": {change(0, func(p *fleet.Panic) { p.Excerpt = strings.ReplaceAll(p.Excerpt, "BUG", "OOPS") }), results.Differs, 0, 1, 0,
 			`panic of a at 1m44s, in the second run at 1m44s; excerpt is "[   12.345678] BUG: page fault\n[   12.345700] RIP: 0010:ff_evaluate", in the second run "[   12.345678] OOPS: page fault\n[   12.345700] RIP: 0010:ff_evaluate"`},
+		"the memory that is left, by little": {change(2, func(b *fleet.Beat) { b.Available += 4096 }), results.Within, 1, 0, 0, ""},
+		"the memory that is left, by more": {change(2, func(b *fleet.Beat) { b.Available += 64<<10 + 1 }), results.Differs, 0, 1, 0,
+			"beat of a at 1m40s, in the second run at 1m40s; available_bytes is 1048576, in the second run 1114113"},
 		"a count": {change(2, func(b *fleet.Beat) { b.WorkUnits = 7 }), results.Differs, 0, 1, 0,
 			"beat of a at 1m40s, in the second run at 1m40s; work_units is 1, in the second run 7"},
 		"a boot ID": {change(0, func(h *fleet.Hello) { h.BootID = "4321" }), results.Differs, 0, 1, 0,

@@ -171,7 +171,7 @@ func TestVerification(t *testing.T) {
 		t.Error("the header does not warn of a trial that differs")
 	}
 	for _, want := range []string{
-		"times may differ by 2 ms, nothing else may",
+		"times may differ by 2 ms, and the memory that a host has left by 64 KiB, nothing else may",
 		"<strong>control</strong>: identical in all 2 003 lines",
 		"<strong>kernel</strong>: the same but for times: in 4 of 2 003 lines, by at most 1.996 ms",
 		"<strong>user</strong>: repeat 1 differs: beat of user-1 at 1m40s",

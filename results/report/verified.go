@@ -104,7 +104,7 @@ func verifiedHow(r *results.Results) string {
 	}
 	how := "Every trial was run a second time with all CPUs kept busy, and compared line by line of the journal: "
 	if t := r.Verification[0].Tolerance; t > 0 {
-		how += "times may differ by " + largestOf(t) + ", nothing else may."
+		how += "times may differ by " + largestOf(t) + ", and the memory that a host has left by 64 KiB, nothing else may."
 	} else {
 		how += "nothing may differ, times to the nanosecond included."
 	}
