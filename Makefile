@@ -15,7 +15,7 @@ demo: build image ## boot real VMs, break them with one bad update, write the re
 	./bin/fleetfall run $(SCENARIO)
 
 # What a run says that it was made by, also where Go does not look at the repository.
-COMMIT := $(shell git describe --always --abbrev=12 --dirty 2>/dev/null)
+COMMIT = $(shell git describe --always --abbrev=12 --dirty 2>/dev/null)
 
 build: ## bin/fleetfall
 	$(GO) build -ldflags '-X main.commit=$(COMMIT)' -o bin/fleetfall ./cmd/fleetfall

@@ -14,6 +14,7 @@ import (
 	"slices"
 
 	"github.com/fleetfall/fleetfall/results"
+	"github.com/fleetfall/fleetfall/results/stats"
 )
 
 func main() {
@@ -119,7 +120,7 @@ func kind(m results.Metric) string {
 		return "shares that are all 0 or all 1"
 	case m.Unit == "share":
 		return "shares"
-	case m.Level == 0.96:
+	case m.Level == stats.MeanLevel:
 		return "means"
 	}
 	return "medians"

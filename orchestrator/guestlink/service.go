@@ -74,9 +74,11 @@ func (s *Service) Answer(r protocol.Request) (reply protocol.Reply, fetched flee
 
 // config is what makes a machine this host, with entropy of its own each time.
 func (s *Service) config() *protocol.Config {
-	self := Self{Now: time.Now(), Entropy: Entropy()}
+	var self Self
 	if s.Self != nil {
 		self = s.Self()
+	} else {
+		self = Self{Now: time.Now(), Entropy: Entropy()}
 	}
 	return &protocol.Config{
 		Hostname: s.Spec.Name, Now: self.Now.UnixNano(), Entropy: self.Entropy, Start: self.Start,

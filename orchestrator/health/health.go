@@ -20,7 +20,7 @@ const (
 	Down        State = "down"        // panicked, resetting, booting
 	Repair      State = "repair"      // booted, or booting, into something that only serves its repair
 	Hung        State = "hung"        // runs, did not panic, and has sent no beat, nor hello, for the liveness window
-	Degraded    State = "degraded"    // beats arrive, of the workload the last that was heard is that it misses its latency bound or fails
+	Degraded    State = "degraded"    // beats arrive, and the workload missed its latency bound or failed when it was heard of last
 	Unprotected State = "unprotected" // beats arrive, the workload runs, of some kind of probe the last was missed, or none was seen yet
 	Protected   State = "protected"   // beats arrive, the workload runs, of each kind of probe the last was stopped or reported
 )
@@ -138,7 +138,8 @@ func (h *Host) Observe(e fleet.Event) []Change {
 		changes = h.sign(changes, e.At)
 		if h.mode == fleet.Normal {
 			h.beating = true
-			if w.WorkUnits > 0 || h.limits.Forgets { // else nothing is known of its work: a unit that hangs is told of once in a while
+			// Without a unit nothing is known of its work: one that hangs is told of once in a while.
+			if w.WorkUnits > 0 || h.limits.Forgets {
 				h.slow = w.WorkMax > h.limits.Latency || w.WorkFailed > 0
 			}
 			changes = h.assess(changes, e.At)

@@ -76,8 +76,7 @@ func pair(a, b *entry) difference {
 			d.time = max(d.time, (a.times[i].value - b.times[i].value).Abs())
 		}
 	}
-	const level = "available_bytes"
-	d.level = fmt.Sprint(a.fields[level]) != fmt.Sprint(b.fields[level]) && !d.content
+	d.level = !d.content && fmt.Sprint(a.fields[levelField]) != fmt.Sprint(b.fields[levelField])
 	return d
 }
 
@@ -97,16 +96,20 @@ func changedFields(a, b *entry) []string {
 	return slices.Compact(names)
 }
 
-// levelTolerance is by how much the memory that a host has left may differ in a second run, in bytes. It is read while the
-// guest goes on, so that microseconds decide on whether a page of a process that has just ended is among it.
-const levelTolerance = 64 << 10
+// levelField is the memory that a host has left, and levelTolerance by how much it may differ in a second run, in bytes. It
+// is read while the guest goes on, so that microseconds decide on whether a page of a process that has just ended is among
+// it.
+const (
+	levelField     = "available_bytes"
+	levelTolerance = 64 << 10
+)
 
 // sameLevel tells whether a field is the reading of a level, and that of both runs the same but for the moment at which it
 // was read.
 func sameLevel(field string, x, y any) bool {
 	a, okA := x.(json.Number)
 	b, okB := y.(json.Number)
-	if field != "available_bytes" || !okA || !okB {
+	if field != levelField || !okA || !okB {
 		return false
 	}
 	m, errA := a.Int64()

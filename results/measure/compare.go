@@ -69,7 +69,10 @@ func test(family []*results.Comparison, cells map[string]*cell, seed uint64) {
 		t := stats.SignFlips(pairs, len(family), seed)
 		x.Family, x.Pairs, x.Undefined, x.Undecided = len(family), t.Pairs, t.Undefined, t.Undecided
 		x.PValue, x.Wants = t.P, t.Wants
-		x.Difference = pairedDifference(pairs, x.Metric)
+		x.Difference = pairedDifference(pairs)
+		if of, err := scenarios.FindMetric(x.Metric); err == nil {
+			x.Difference.Unit = string(of.Unit)
+		}
 		if t.P != nil {
 			tested, ps = append(tested, x), append(ps, *t.P)
 		}
@@ -91,30 +94,19 @@ func paired(a, b *cell, metric string) []stats.Pair {
 	return pairs
 }
 
-// pairedDifference is the mean of A less B over pairs. A censored A makes it so much at least; of a censored B nothing is known
-// that a mean could be made of.
-func pairedDifference(pairs []stats.Pair, metric string) results.Metric {
+// pairedDifference is the mean of A less B over pairs, without its unit. A censored A makes it so much at least; of a
+// censored B nothing is known that a mean could be made of.
+func pairedDifference(pairs []stats.Pair) results.Metric {
 	var trials []stats.Trial
 	for _, p := range pairs {
 		switch {
 		case p.A.Undefined || p.B.Undefined:
 			trials = append(trials, stats.Trial{Undefined: true})
 		case p.B.Censored:
-			return results.Metric{Unit: unitOf(metric), Note: "how large it is, censored trials do not tell"}
+			return results.Metric{Note: "how large it is, censored trials do not tell"}
 		default:
 			trials = append(trials, stats.Trial{Value: p.A.Value - p.B.Value, Censored: p.A.Censored})
 		}
 	}
-	m := summary(stats.Summarise(stats.Differences, trials), stats.Differences)
-	m.Unit = unitOf(metric)
-	return m
-}
-
-func unitOf(metric string) string {
-	for _, m := range scenarios.Metrics() {
-		if m.Name == metric {
-			return string(m.Unit)
-		}
-	}
-	return ""
+	return summary(stats.Summarise(stats.Differences, trials), stats.Differences)
 }

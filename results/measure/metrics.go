@@ -25,7 +25,7 @@ type statistic struct {
 	kind stats.Kind
 	// of is what a repeat comes to, which has one sample or more.
 	of func(c *cell, g group) stats.Trial
-	// none is the note when no repeat has a value.
+	// none is the note when no repeat has a value; empty where each has one.
 	none string
 	// note says more of a statistic that has a value or a bound; nil when there is nothing to say.
 	note func(c *cell, m results.Metric) string
@@ -165,7 +165,7 @@ const noHostHit = "no host was hit"
 
 // share is the share of a repeat's hosts of which something is so.
 func share(is func(sample) bool) statistic {
-	return shareOf(noSample, func(sample) bool { return true }, is)
+	return shareOf("", func(sample) bool { return true }, is)
 }
 
 // shareOf is the share of those of a repeat's hosts that count.
@@ -188,7 +188,7 @@ func wasServed(s sample) bool { return s.served != 0 }
 // total is the number in a repeat. Hosts that were lost to infrastructure failures are taken to have fared as the others
 // did, and do not count as hosts to which nothing happened.
 func total(of func(sample) int) statistic {
-	return statistic{kind: stats.Amounts, none: noSample, of: func(c *cell, g group) stats.Trial {
+	return statistic{kind: stats.Amounts, of: func(c *cell, g group) stats.Trial {
 		sum := 0
 		for _, s := range g.samples {
 			sum += of(s)
@@ -210,7 +210,7 @@ func hosts(are func(sample) bool) statistic {
 // outage is the mean over a repeat's hosts of a time that may still have gone on when observation ended, as of says.
 func outage(what string, of func(sample) (spent time.Duration, still bool)) statistic {
 	return statistic{
-		kind: stats.Amounts, none: noSample,
+		kind: stats.Amounts,
 		of: func(_ *cell, g group) stats.Trial {
 			sum, open := 0.0, false
 			for _, s := range g.samples {

@@ -30,7 +30,8 @@ func overRepeats(r *results.Results) string {
 		return fmt.Sprintf("%s %s no interval: %d would give one of means and shares, %d of times of recovery, and %d could tell fleets apart.",
 			upperFirst(count(n, "repeat")), verb, stats.FewestForMean, stats.FewestForMedian, stats.FewestPairs)
 	}
-	s := fmt.Sprintf("Figures are means over %s, with 96 %% intervals of Student's t, or 95 %% ones of shares; ", count(n, "repeat"))
+	s := fmt.Sprintf("Figures are means over %s, with %s intervals of Student's t, or %s ones of shares; ",
+		count(n, "repeat"), share(stats.MeanLevel), share(stats.Level))
 	if _, level, ok := stats.MedianRank(n); ok {
 		s += fmt.Sprintf("of times of recovery they are medians, with %s intervals.", share(level))
 	} else {

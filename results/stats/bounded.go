@@ -41,7 +41,7 @@ func BoundedMean(values []float64) Interval {
 		}
 		mirrored[i] = 1 - v
 	}
-	const beyond = (1 - level) / 2
+	const beyond = (1 - Level) / 2
 	return Interval{1 - boundedUpper(mirrored, beyond), boundedUpper(values, beyond)}
 }
 

@@ -8,8 +8,8 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// meanLevel is the level of StudentT.
-const meanLevel = 0.96
+// MeanLevel is the level of StudentT.
+const MeanLevel = 0.96
 
 // StudentT is the 96 % interval of the mean of independent values, at least two:
 //
@@ -30,7 +30,7 @@ func StudentT(values []float64) Interval {
 		panic(fmt.Sprintf("stats: Student's t of %v values", n))
 	}
 	m, s := stat.MeanStdDev(values, nil)
-	half := tQuantile((1+meanLevel)/2, n-1) * s / math.Sqrt(n)
+	half := tQuantile((1+MeanLevel)/2, n-1) * s / math.Sqrt(n)
 	return Interval{m - half, m + half}
 }
 

@@ -24,7 +24,7 @@ func MedianRank(n int) (r int, level95 float64, ok bool) {
 	b := distuv.Binomial{N: float64(n), P: 0.5}
 	holds := func(r int) float64 { return 1 - 2*b.CDF(float64(r-1)) }
 	r = 1
-	for holds(r+1) >= level {
+	for holds(r+1) >= Level {
 		r++
 	}
 	return r, holds(r), true

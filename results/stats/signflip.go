@@ -161,7 +161,7 @@ func PairsToDecide(family int) int {
 		panic(fmt.Sprintf("stats: a family of %d comparisons", family))
 	}
 	n := 1
-	for float64(family)*math.Ldexp(2, -n) >= 1-level {
+	for float64(family)*math.Ldexp(2, -n) >= 1-Level {
 		n++
 	}
 	return n

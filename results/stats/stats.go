@@ -7,8 +7,8 @@
 // property of the data.
 package stats
 
-// level is the coverage that intervals aim at; see Summarise for where another is computed with.
-const level = 0.95
+// Level is the coverage that intervals aim at; see Summarise for where another is computed with.
+const Level = 0.95
 
 // An Interval is a 95 % interval, in the unit of what it belongs to.
 type Interval struct{ Lo, Hi float64 }

@@ -133,31 +133,31 @@ func (e *Estimate) mean(kind Kind, trials []Trial) {
 		e.Wants = e.wants(FewestForMean)
 		return
 	}
-	another := 1 - math.Pow(1-level, 1/float64(e.N)) // that of all trials which n that agree leave possible
+	another := 1 - math.Pow(1-Level, 1/float64(e.N)) // that of all trials which n that agree leave possible
 	switch {
 	case kind == Shares && same && (first == 0 || first == 1):
-		e.Level, e.OneSided = level, true
+		e.Level, e.OneSided = Level, true
 		e.limits(math.Max(0, first-another), math.Min(1, first+another))
 		of := 0
 		if first == 1 {
 			of = e.N
 		}
-		e.Over = fmt.Sprintf("%s: %d of %s, one-sided %s limit", e.Over, of, count(e.N, "fleet"), percent(level))
+		e.Over = fmt.Sprintf("%s: %d of %s, one-sided %s limit", e.Over, of, count(e.N, "fleet"), percent(Level))
 	case kind == Shares:
 		iv := BoundedMean(values)
-		e.Level = level
+		e.Level = Level
 		e.limits(iv.Lo, iv.Hi)
-		e.Over = fmt.Sprintf("%s, %s interval for numbers from 0 to 1", e.Over, percent(level))
+		e.Over = fmt.Sprintf("%s, %s interval for numbers from 0 to 1", e.Over, percent(Level))
 	case same:
 		e.Over = fmt.Sprintf("%s, the same in each: with %s confidence, at most %s of repeats give another value",
-			e.Over, percent(level), percent(another))
+			e.Over, percent(Level), percent(another))
 		e.Wants = "repeats that are all the same have no interval; some that differ would give one"
 	default:
 		iv := StudentT(values)
 		low, _ := kind.bounds()
-		e.Level = meanLevel
+		e.Level = MeanLevel
 		e.limits(math.Max(low, iv.Lo), iv.Hi)
-		e.Over = fmt.Sprintf("%s, %s interval of Student's t", e.Over, percent(meanLevel))
+		e.Over = fmt.Sprintf("%s, %s interval of Student's t", e.Over, percent(MeanLevel))
 	}
 }
 
