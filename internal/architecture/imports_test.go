@@ -75,12 +75,11 @@ var rules = []rule{
 		"internal/tool", "vmimages",
 	}, "a VM is heard there; what a host makes of that is not known"},
 	{"orchestrator/libvirt/internal/wall", []string{
-		"orchestrator/libvirt/internal", "orchestrator/admission", "orchestrator/console", "orchestrator/fleet",
-		"orchestrator/guestlink", "vmimages",
+		"orchestrator/libvirt/internal", "orchestrator/console", "orchestrator/fleet", "orchestrator/guestlink", "vmimages",
 	}, "a fleet knows the site of its VMs, not whose that is"},
 	{"orchestrator/libvirt/internal/virtual", []string{
-		"orchestrator/libvirt/internal", "orchestrator/admission", "orchestrator/console", "orchestrator/cosim",
-		"orchestrator/draw", "orchestrator/fleet", "orchestrator/guestlink", "agents/protocol", "vmimages",
+		"orchestrator/libvirt/internal", "orchestrator/console", "orchestrator/cosim", "orchestrator/draw",
+		"orchestrator/fleet", "orchestrator/guestlink", "agents/protocol", "vmimages",
 	}, "a fleet knows the site of its VMs, not whose that is"},
 	{"orchestrator/libvirt/internal", []string{
 		"orchestrator/libvirt/internal", "orchestrator/backend", "agents/protocol", "internal/daemonuri",

@@ -27,7 +27,8 @@ import (
 func TestLifeOfAFleet(t *testing.T) {
 	_, hostile := images(t)
 	h := open(t)
-	r := start(t, h, hostile, 4, func(c *vm.FleetConfig) { c.MaxBoots = 2 })
+	h.site.CPUs = 2
+	r := start(t, h, hostile, 4)
 	for i := range 4 {
 		r.do(fleet.Boot{Host: fmt.Sprintf("host-%d", i), Mode: fleet.Normal})
 	}
@@ -46,7 +47,7 @@ func TestLifeOfAFleet(t *testing.T) {
 		}
 	}
 	most := 0
-	for _, e := range r.seen { // at no time more than MaxBoots hosts between Booting and Hello
+	for _, e := range r.seen { // at no time more than CPUs hosts between Booting and Hello
 		switch e.What.(type) {
 		case fleet.Booting:
 			most++

@@ -18,7 +18,7 @@ import (
 
 // rang: the guest stands still. What it says happens at the time that its clock shows.
 func (h *host) rang(m vm.Rang) {
-	h.freeSlot() // before it is answered: that may have to wait for those who wait for the slot
+	h.slot.Free() // before it is answered: that may have to wait for those who wait for the slot
 	if errors.Is(m.Err, mailbox.ErrGone) {
 		h.infra("hear host", m.Err)
 		return

@@ -30,6 +30,7 @@ type host struct {
 
 	disk    string      // of work: path of the file, empty before there is one
 	current *vm.Machine // of work: to be ended
+	booting *vm.Slot    // of work: of the latest boot, free once that is ended
 
 	crashed atomic.Pointer[vm.Machine] // whose memory is to be dumped before it is ended
 
@@ -44,7 +45,7 @@ type host struct {
 	asked   asked
 	pending []change // what reaches the host in the future: its service's, by time
 	powers  []time.Duration
-	slot    bool
+	slot    *vm.Slot        // of the present boot: which VMs are made first is wall time only, which no event depends on
 	looking bool            // its clock is being looked at
 	awaited time.Duration   // when it had asked last, when somebody waited for it and it was not looked at
 	seen    time.Duration   // that its clock was read, in this boot
@@ -123,7 +124,7 @@ func (h *host) gone(op string) {
 	delete(h.fleet.running, h.machine)
 	h.machine, h.talk, h.asked, h.panic, h.told = nil, nil, asked{}, panics.Join{}, false
 	h.looking = false // what is still to be heard of that is another machine's
-	h.freeSlot()
+	h.slot.Free()
 	h.end(op)
 }
 
@@ -160,33 +161,20 @@ func (h *host) boot(at time.Duration, mode fleet.BootMode) {
 	boot := h.boots
 	h.fleet.clock.Put(at+h.fleet.limit, h.spec.Name, happening{boot: boot, do: func() {
 		if h.state == vm.Booting {
-			h.freeSlot()
+			h.slot.Free()
 			h.put(at+h.fleet.limit, fleet.BootFailed{Reason: fmt.Sprintf("no hello within %v", h.fleet.limit), Excerpt: h.log.End()})
 		}
 	}})
 	h.jobs.Put(func(ctx context.Context) {
-		select {
-		case h.fleet.slots <- struct{}{}:
-		case <-ctx.Done():
+		if h.booting = h.fleet.site.TakeSlot(ctx); h.booting == nil {
 			return
 		}
-		told, err := h.create(ctx, boot, mode, t)
-		if !told {
-			<-h.fleet.slots
-		}
+		err := h.create(ctx, boot, mode, t)
 		if err != nil && ctx.Err() == nil {
 			// The VM, if there is one, may run and ask: it is taken away by a job, once nobody answers it any more.
 			h.fleet.inbox.Put(broke{h, boot, "boot host", h.fleet.site.Place.Full(err)})
 		}
 	})
-}
-
-// freeSlot lets another host boot.
-func (h *host) freeSlot() {
-	if h.slot {
-		h.slot = false
-		<-h.fleet.slots
-	}
 }
 
 // hear takes news of the host's present machine.

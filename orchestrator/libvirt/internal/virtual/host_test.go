@@ -38,8 +38,8 @@ const stoodStillAt = 2 * time.Second
 func newDesk(t *testing.T, hosts ...string) *desk {
 	t.Helper()
 	f := &Fleet{
-		site: &vm.Site{}, hosts: map[string]*host{}, running: map[*vm.Machine]*host{}, inbox: inbox.New[fleetMessage](), clock: cosim.New[happening](Lookahead),
-		ctx: t.Context(), limit: vm.DefaultHello, slots: make(chan struct{}, len(hosts)),
+		site: &vm.Site{CPUs: len(hosts)}, hosts: map[string]*host{}, running: map[*vm.Machine]*host{}, inbox: inbox.New[fleetMessage](), clock: cosim.New[happening](Lookahead),
+		ctx: t.Context(), limit: vm.DefaultHello,
 	}
 	f.date = func(m *vm.Machine) { f.inbox.Put(stoodAt{m, stoodStillAt, nil}) }
 	root, err := os.MkdirTemp("/var/tmp", "fft-")
@@ -63,7 +63,7 @@ func newDesk(t *testing.T, hosts ...string) *desk {
 		}
 		f.hosts[name] = h
 		h.boot(0, fleet.Normal)
-		f.slots <- struct{}{}
+		slot := f.site.TakeSlot(t.Context())
 		box, _, err := mailbox.New(files, account.Account{}, name, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -76,7 +76,7 @@ func newDesk(t *testing.T, hosts ...string) *desk {
 		f.hear(created{h, h.boots, &vm.Machine{
 			Domain:  golibvirt.Domain{UUID: golibvirt.UUID{byte(i)}},
 			Mailbox: box,
-		}})
+		}, slot})
 	}
 	for _, name := range hosts {
 		f.clock.Reached(name, time.Millisecond)
@@ -252,5 +252,32 @@ func TestForgedPanicOnTheVirtualClock(t *testing.T) {
 		if p, is := e.What.(fleet.Panic); !ok || !is || p.Type != console.TypeSysrq || e.At > time.Second {
 			t.Errorf("%s: %v", name, e)
 		}
+	}
+}
+
+// TestSlotIsGivenBack by a guest that has booted and asks, by a host whose power is cut, and by one of which nobody
+// has heard when its fleet is closed: other fleets of the site wait for it.
+func TestSlotIsGivenBack(t *testing.T) {
+	d := newDesk(t, "asks", "cut")
+	taken := func() int { return len(d.site.Slots()) }
+	if taken() != 2 {
+		t.Fatalf("%d slots are taken by two hosts that boot", taken())
+	}
+	d.hosts["asks"].rang(vm.Rang{Number: 1, Line: []byte("no request")})
+	if taken() != 1 {
+		t.Errorf("%d slots are taken once one of two has asked", taken())
+	}
+	d.hosts["asks"].powerOff()
+	d.hosts["cut"].powerOff()
+	if taken() != 0 {
+		t.Errorf("%d slots are taken by hosts that are off", taken())
+	}
+	unheard := d.hosts["cut"]
+	unheard.booting = d.site.TakeSlot(t.Context())
+	closed, cancel := context.WithCancel(t.Context())
+	cancel()
+	unheard.work(closed)
+	if taken() != 0 {
+		t.Errorf("%d slots are taken by a fleet that is closed", taken())
 	}
 }

@@ -47,8 +47,10 @@ func (h *host) keepMemory(ctx context.Context) {
 	h.fleet.inbox.Put(kept{h, what})
 }
 
-// destroy ends the VM, if there is one, after dumping its memory when that is to be done.
+// destroy ends the VM, if there is one, after dumping its memory when that is to be done. Its slot is free then, also
+// if nobody has heard of the VM.
 func (h *host) destroy(ctx context.Context) error {
+	defer h.booting.Free()
 	h.keepMemory(ctx)
 	m := h.current
 	h.current = nil
@@ -58,21 +60,20 @@ func (h *host) destroy(ctx context.Context) error {
 	return m.Destroy(ctx)
 }
 
-// create makes the VM of a boot, a copy of the template if there is one, and lets it run. told says that whoever has
-// the turn knows of the VM: the slot is theirs then.
-func (h *host) create(ctx context.Context, boot int, mode fleet.BootMode, t *template.Template) (told bool, err error) {
+// create makes the VM of a boot, a copy of the template if there is one, and lets it run.
+func (h *host) create(ctx context.Context, boot int, mode fleet.BootMode, t *template.Template) error {
 	f := h.fleet
 	image, err := f.site.Image(ctx, f.cfg.Images[h.spec.Image])
 	if err != nil {
-		return false, err
+		return err
 	}
 	if h.disk == "" {
 		if h.disk, err = f.site.Local.CopyDisk(h.domainName+".disk", image.Disk); err != nil {
-			return false, fmt.Errorf("create disk: %w", err)
+			return fmt.Errorf("create disk: %w", err)
 		}
 	}
 	if err := h.log.Restart("power on, mode " + string(mode)); err != nil {
-		return false, err
+		return err
 	}
 	guest := vm.GuestOf(h.spec, image, mode, fleet.VirtualClock, f.accelerator)
 	d := guest.Domain(h.domainName, f.cfg.Cell+" "+h.spec.Name, h.disk)
@@ -89,13 +90,13 @@ func (h *host) create(ctx context.Context, boot int, mode fleet.BootMode, t *tem
 		},
 	})
 	if err != nil {
-		return false, err
+		return err
 	}
 	h.current = m
-	f.inbox.Put(created{h, boot, m})
+	f.inbox.Put(created{h, boot, m, h.booting})
 	if err := m.Resume(ctx); err != nil {
-		return true, err
+		return err
 	}
 	f.site.RecordCommandLine(h.domainName)
-	return true, nil
+	return nil
 }

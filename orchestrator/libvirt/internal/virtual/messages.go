@@ -20,6 +20,7 @@ type (
 		h    *host
 		boot int
 		m    *vm.Machine
+		slot *vm.Slot
 	}
 	broke struct { // the testbed failed a host
 		h    *host
@@ -61,10 +62,9 @@ func (f *Fleet) hear(message fleetMessage) {
 	case created:
 		h := m.h
 		if m.boot != h.boots {
-			<-f.slots // it is ended by a job that waits already
-			return
+			return // it is ended, and its slot free, by a job that waits already
 		}
-		h.machine, h.slot = m.m, true
+		h.machine, h.slot = m.m, m.slot
 		f.running[m.m] = h
 		h.talk = &guestlink.Conversation{Service: h.service, Hello: func() { h.state = vm.Up }}
 	case broke:

@@ -34,7 +34,7 @@ func (h *host) sighted(m sighted) {
 	h.seen = max(h.seen, h.began+m.time-traceTime)
 	h.fleet.clock.Reached(h.spec.Name, h.seen)
 	if m.time > h.fleet.limit { // it may never ask, and the time in which it has failed may not come before others boot
-		h.freeSlot()
+		h.slot.Free()
 	}
 }
 

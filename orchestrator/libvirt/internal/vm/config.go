@@ -21,7 +21,6 @@ type FleetConfig struct {
 	Hosts        []fleet.HostSpec
 	Images       map[string]vmimages.Image // by the name that HostSpec.Image has
 	ConsoleDir   string                    // consoles are kept in <ConsoleDir>/<host>/console.log; "" keeps none
-	MaxBoots     int                       // hosts that may be between Booting and Hello on one machine at a time; 0 is one per CPU
 	HelloTimeout time.Duration             // from Booting to BootFailed; 0 is 60 s
 	FirstByte    time.Duration             // from Booting to InfraFailed, for a host that boots and whose console is silent; 0 is 20 s
 	Liveness     time.Duration             // after which a silent host counts as hung; one that could not be heard for so long is InfraFailed; 0 is 30 s
@@ -45,9 +44,9 @@ func Check(on Sites, cfg FleetConfig) error {
 	if len(cfg.Hosts) == 0 {
 		return errors.New("no hosts")
 	}
-	if cfg.MaxBoots < 0 || cfg.HelloTimeout < 0 || cfg.FirstByte < 0 || cfg.Liveness < 0 {
-		return fmt.Errorf("max boots %d, hello timeout %v, first byte %v, liveness %v: want 0 or more",
-			cfg.MaxBoots, cfg.HelloTimeout, cfg.FirstByte, cfg.Liveness)
+	if cfg.HelloTimeout < 0 || cfg.FirstByte < 0 || cfg.Liveness < 0 {
+		return fmt.Errorf("hello timeout %v, first byte %v, liveness %v: want 0 or more",
+			cfg.HelloTimeout, cfg.FirstByte, cfg.Liveness)
 	}
 	seen := make(map[string]bool)
 	type opened struct {

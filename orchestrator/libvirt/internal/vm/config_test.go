@@ -34,7 +34,6 @@ func TestFleetConfigErrors(t *testing.T) {
 	}
 	for want, change := range map[string]func(*FleetConfig){
 		"no hosts":               func(c *FleetConfig) { c.Hosts = nil },
-		"max boots":              func(c *FleetConfig) { c.MaxBoots = -1 },
 		"first byte -1ns":        func(c *FleetConfig) { c.FirstByte = -1 },
 		`is named "far"`:         func(c *FleetConfig) { c.Hosts[0].Node = "far" },
 		`name "a/../b"`:          func(c *FleetConfig) { c.Hosts[0].Name = "a/../b" },

@@ -45,9 +45,10 @@ type Site struct {
 	templates   map[Kind]*template.Template
 	images      map[string]vmimages.Image // as QEMU finds them, by digest
 	fleets      map[fleet.Fleet]bool
-	made        int      // fleets so far; a part of their domains' names
-	closed      bool     // no more are made
-	commandLine []string // of the first QEMU that ran
+	slots       chan struct{} // see Slots
+	made        int           // fleets so far; a part of their domains' names
+	closed      bool          // no more are made
+	commandLine []string      // of the first QEMU that ran
 }
 
 // NewSite is a site that has to be given its line, its place and its files. private says that its daemon is the run's

@@ -12,7 +12,6 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/guestlink"
 	"github.com/fleetfall/fleetfall/orchestrator/libvirt/internal/inbox"
@@ -65,13 +64,11 @@ func New(on vm.Sites, cfg vm.FleetConfig, accelerator string, caps fleet.Caps) (
 	}
 	f.pulse = newPulse(f.liveness)
 	number := map[*vm.Site]int{}
-	slots := map[*vm.Site]chan struct{}{} // one item for each host that boots
 	for _, s := range on {
 		if number[s], err = s.Join(f); err != nil {
 			f.leave()
 			return nil, fmt.Errorf("fleet %s: %w", cfg.Cell, err)
 		}
-		slots[s] = make(chan struct{}, cmp.Or(cfg.MaxBoots, admission.BootsAtOnce(admission.Machine{CPUs: s.CPUs})))
 	}
 	for i, spec := range cfg.Hosts {
 		log, err := guestlink.OpenConsoleLog(cfg.ConsoleDir, spec.Name)
@@ -84,7 +81,7 @@ func New(on vm.Sites, cfg vm.FleetConfig, accelerator string, caps fleet.Caps) (
 		}
 		s := on.Of(spec.Node)
 		f.hosts[spec.Name] = &host{
-			fleet: f, site: s, slots: slots[s], spec: spec, image: cfg.Images[spec.Image], mode: fleet.Normal,
+			fleet: f, site: s, slots: s.Slots(), spec: spec, image: cfg.Images[spec.Image], mode: fleet.Normal,
 			inbox:       inbox.New[hostMessage](),
 			domainName:  fmt.Sprintf("%s%d-%s", qemu.DomainPrefix(s.RunID), number[s], spec.Name),
 			accelerator: cmp.Or(accelerator, s.Executes()),
