@@ -43,7 +43,8 @@ const diskReserve = 64 << 20
 // this program take while VMs come up, which nobody has counted, and a margin before the kernel kills for memory.
 func Reserve(total int64) int64 { return max(512<<20, total/20) }
 
-// A Need is what one cell asks for. Cells run one after the other, and so do the waves of a cell: needs do not add up.
+// A Need is what one trial of a cell asks for, or one wave after the other of it. Needs add up only where several trials
+// are under way at a time: see Decision.Times.
 type Need struct {
 	Cell     string
 	Hosts    int
@@ -60,6 +61,18 @@ type Decision struct {
 	Cells []Placement // in the order of the needs
 	// Bytes is the memory that hosts take on each machine, by name, while the largest wave runs: what to promise.
 	Bytes map[string]int64
+	// Together is how many trials, or waves of them, fit at a time, whichever they are; 1 at least.
+	Together int
+}
+
+// Times is the decision for so many trials at a time, at most d.Together: each is counted as the largest.
+func (d Decision) Times(trials int) Decision {
+	bytes := map[string]int64{}
+	for name, b := range d.Bytes {
+		bytes[name] = int64(trials) * b
+	}
+	d.Bytes = bytes
+	return d
 }
 
 // A Placement is one cell's.
@@ -95,7 +108,7 @@ func Admit(needs []Need, machines []Machine, files int64) (Decision, error) {
 	if len(machines) == 0 {
 		return Decision{}, errors.New("admission: no machine to run on")
 	}
-	d := Decision{Bytes: map[string]int64{}}
+	d := Decision{Bytes: map[string]int64{}, Together: unlimited}
 	var refusal Refusal
 	for _, n := range needs {
 		if n.Hosts < 1 || n.Guest < 1 || n.Overhead < 0 || n.Disk < 0 || n.Parts < 0 {
@@ -112,7 +125,9 @@ func Admit(needs []Need, machines []Machine, files int64) (Decision, error) {
 		for _, size := range waves {
 			var names []string
 			took := map[string]int64{}
-			for _, i := range f.place(size, n) {
+			machineOf := f.place(size, n)
+			d.Together = min(d.Together, f.together(machineOf, n))
+			for _, i := range machineOf {
 				names = append(names, machines[i].Name)
 				took[machines[i].Name] += n.each() << 20
 			}
@@ -214,6 +229,23 @@ func (f *floor) place(hosts int, n Need) []int {
 		placed = append(placed, best)
 	}
 	return placed
+}
+
+// together is how many times a wave fits at once, whose hosts are on these machines, each counted in full; 1 at least.
+func (f *floor) together(machineOf []int, n Need) int {
+	onMachine, inPool := map[int]int{}, map[int]int64{}
+	for _, i := range machineOf {
+		onMachine[i]++
+		inPool[f.pool[i]]++
+	}
+	fit := f.own / len(machineOf)
+	for i, hosts := range onMachine {
+		fit = min(fit, min(f.free[i], f.machines[i].disks(n))/hosts)
+	}
+	for p, hosts := range inPool {
+		fit = min(fit, int(f.mib[p]/(hosts*n.each())))
+	}
+	return max(1, fit)
 }
 
 // split returns the sizes of the need's waves, or why it cannot be.
