@@ -60,7 +60,8 @@ type Node struct {
 	At   string // where in the scenario, "file.hcl:12,1"
 }
 
-// A Backend is open for one run. Its methods are called from one goroutine.
+// A Backend is open for one run. Its methods are called from one goroutine, but for NewFleet where fleets can be side by
+// side ([fleet.CanRunBeside]).
 type Backend interface {
 	// Prepare readies the machines for hosts of these kinds, and returns what one of each takes. It decides the clock: one
 	// that was asked for and cannot be kept is a *ClockError. It is called once, before all that follows.

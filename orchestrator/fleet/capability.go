@@ -16,6 +16,7 @@ type Capability string
 const (
 	CanDumpMemory Capability = "crash dump"    // a host's memory is kept at its first panic: HostSpec.CrashDump
 	CanUseNodes   Capability = "several nodes" // hosts are on the machines that their specs name: HostSpec.Node
+	CanRunBeside  Capability = "side by side"  // several fleets can be under way at a time, and none is told by that of the others
 )
 
 // CanDo is the capability to carry out actions of this kind, one of ActionKinds.
@@ -43,6 +44,8 @@ func (c Capability) Words() string {
 		return "keep a host's memory at its first panic"
 	case CanUseNodes:
 		return "put hosts on machines that host blocks name"
+	case CanRunBeside:
+		return "have several fleets under way at a time"
 	}
 	kind, name, _ := strings.Cut(string(c), " ")
 	switch kind {

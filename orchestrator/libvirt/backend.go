@@ -31,7 +31,8 @@ const (
 func Driver() backend.Driver {
 	return backend.Driver{
 		Name: Name, MaxHosts: maxHosts, Images: true, DumpTime: vm.DumpTime,
-		Has:     append(can(), fleet.CanKeepTime(fleet.WallClock), fleet.CanKeepTime(fleet.VirtualClock), fleet.CanUseNodes),
+		Has: append(can(), fleet.CanKeepTime(fleet.WallClock), fleet.CanKeepTime(fleet.VirtualClock),
+			fleet.CanUseNodes, fleet.CanRunBeside),
 		Open:    openTestbed,
 		Machine: thisMachine,
 		Assume: func(k backend.Kind) backend.Takes {
@@ -228,7 +229,7 @@ func (t *testbed) Reserve(ctx context.Context, admit func([]admission.Machine) (
 	})
 }
 
-// NewFleet implements backend.Backend.
+// NewFleet implements backend.Backend. What it reads of the testbed does not change once all is prepared.
 func (t *testbed) NewFleet(_ context.Context, cfg backend.FleetConfig) (fleet.Fleet, error) {
 	deadlines := t.deadlines(cfg.Hosts)
 	return t.machines.NewFleet(vm.FleetConfig{

@@ -30,6 +30,7 @@ func capsOf(named bool, clock fleet.Clock, accelerator string) fleet.Caps {
 	c := fleet.Caps{Backend: Name, Accelerator: accelerator, Clock: clock, Has: append(can(), fleet.CanKeepTime(clock))}
 	if clock == fleet.VirtualClock {
 		c.Lookahead, c.Tolerance = virtual.Lookahead, Tolerance
+		c.Has = append(c.Has, fleet.CanRunBeside) // on the wall clock one fleet's boots stretch another's times
 	}
 	if named {
 		c.Has = append(c.Has, fleet.CanUseNodes)

@@ -42,6 +42,7 @@ func checks(caps fleet.Caps) []check {
 		{"crash dump", can("kernel", serve, oops, fleet.CanDumpMemory), Backend.crashDump},
 		{"agent crash", can("user", serve), Backend.agentCrash},
 		{"nodes", append(least(), fleet.CanUseNodes), Backend.nodes},
+		{"side by side", append(least(), fleet.CanRunBeside), Backend.sideBySide},
 	}
 	for _, c := range caps.Has {
 		name, is := strings.CutPrefix(string(c), "architecture ")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
 	"github.com/fleetfall/fleetfall/orchestrator/backend"
@@ -28,7 +29,9 @@ func Driver(opts FakeOptions) backend.Driver {
 type fakes struct {
 	opts  FakeOptions
 	clock fleet.Clock // that was asked for
-	made  []fleet.Fleet
+
+	mu   sync.Mutex
+	made []fleet.Fleet
 }
 
 // Prepare implements backend.Backend.
@@ -50,8 +53,11 @@ func (b *fakes) Reserve(_ context.Context, admit func([]admission.Machine) (admi
 
 // NewFleet implements backend.Backend.
 func (b *fakes) NewFleet(_ context.Context, cfg backend.FleetConfig) (fleet.Fleet, error) {
-	b.made = append(b.made, NewFake(cfg.Hosts, b.opts))
-	return b.made[len(b.made)-1], nil
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f := NewFake(cfg.Hosts, b.opts)
+	b.made = append(b.made, f)
+	return f, nil
 }
 
 // Facts implements backend.Backend.

@@ -71,7 +71,7 @@ func (o FakeOptions) has() []fleet.Capability {
 		fleet.CanDo("boot"), fleet.CanDo("reset"), fleet.CanDo("power_off"), fleet.CanDo("serve"), fleet.CanDo("tell"),
 		fleet.CanBoot(fleet.Normal), fleet.CanBoot(fleet.Safe), fleet.CanOrder(fleet.RemoveContent),
 		fleet.CanRun("kernel"), fleet.CanRun("none"), fleet.CanRun("user"), fleet.CanTakeOops(fleet.OopsPanic),
-		fleet.CanKeepTime(fleet.VirtualClock),
+		fleet.CanKeepTime(fleet.VirtualClock), fleet.CanRunBeside,
 	})
 }
 

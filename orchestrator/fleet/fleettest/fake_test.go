@@ -1,6 +1,7 @@
 package fleettest_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -64,6 +65,14 @@ func TestWhatIsNotClaimedIsNotTested(t *testing.T) {
 type claiming struct {
 	*fleettest.Fake
 	more, less fleet.Capability
+	crowd      time.Duration // by which all is late: a millisecond for each fleet that was made before
+}
+
+// Next implements fleet.Fleet.
+func (c claiming) Next(ctx context.Context) (fleet.Event, error) {
+	e, err := c.Fake.Next(ctx)
+	e.At += c.crowd
+	return e, err
 }
 
 func (c claiming) Caps() fleet.Caps {
@@ -77,6 +86,7 @@ func (c claiming) Caps() fleet.Caps {
 var falseClaims = []struct {
 	lacks, more, less fleet.Capability
 	found             string
+	crowd             time.Duration
 }{
 	{lacks: "order remove_content", more: "order remove_content", found: "--- FAIL: TestFalseClaim/repair"},
 	{lacks: "action power_off", more: "action power_off", found: "--- FAIL: TestFalseClaim/power_off"},
@@ -85,6 +95,7 @@ var falseClaims = []struct {
 	{more: "crash dump", found: "--- FAIL: TestFalseClaim/crash_dump"},
 	{more: "action teleport", found: `has no test for: ["action teleport"]`},
 	{less: "action reset", found: "--- FAIL: TestFalseClaim/unclaimed"},
+	{crowd: time.Millisecond, found: "--- FAIL: TestFalseClaim/side_by_side"},
 	{less: "clock virtual", found: "--- FAIL: TestFalseClaim/caps"},
 }
 
@@ -96,8 +107,10 @@ func TestFalseClaim(t *testing.T) {
 		if os.Getenv(falseClaim) != fmt.Sprint(i) {
 			continue
 		}
+		late := time.Duration(0)
 		b := suiteOf(fleettest.FakeOptions{Lacks: []fleet.Capability{c.lacks}}, func(f *fleettest.Fake) fleet.Fleet {
-			return claiming{f, c.more, c.less}
+			late += c.crowd
+			return claiming{f, c.more, c.less, late}
 		})
 		b.Patience = time.Second
 		fleettest.Conform(t, b)
