@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // Every line of a journal ends in a checksum, as in
@@ -22,9 +24,11 @@ import (
 // entry that is changed, missing, twice, or in another's place breaks its chain there. An end needs no count of
 // entries: its sum covers all that came before.
 //
-// What a trial's chain cannot tell, the others do. Trials are numbered 1, 2, 3, … and run one after another, so that
-// one that is missing or in another's place is noticed, and one that lost its end. The entries resume and run_end list
-// the latest sum of every trial so far, so that a trial of another run in the place of one is noticed too.
+// What a trial's chain cannot tell, the others do. Trials are numbered 1, 2, 3, … in the order in which they begin, so
+// that one that is missing or in another's place is noticed. Several may be under way at a time, whose entries then
+// lie among each other: no more than the header says, so that of trials that are run one after another one that lost
+// its end is noticed at once. The entries resume and run_end list the latest sum of every trial so far, so that any
+// that lost its end, or is another run's, is noticed there.
 //
 // What is cut off the end of a journal cannot be missed, whole lines or parts of one: it is then the journal of a run
 // that was killed there, and says so. Of such a run, the last resume entry cannot be missed either if every trial
@@ -46,18 +50,19 @@ const (
 	journalWithoutSums = 1
 )
 
-// chains are where the chains of a journal stand, and which trial is under way. The writer and the reader both follow
-// them.
+// chains are where the chains of a journal stand, and which trials are under way. The writer and the reader both
+// follow them.
 type chains struct {
-	sums   bool     // entries carry checksums
-	run    string   // sum of the latest entry of no trial
-	trials []string // of each trial, the sum of its latest entry, or "" without sums
-	open   bool     // the last of them has not ended
-	buffer []byte   // for next
+	sums   bool         // entries carry checksums
+	run    string       // sum of the latest entry of no trial
+	trials []string     // of each trial, the sum of its latest entry, or "" without sums
+	open   map[int]bool // numbers of the trials that are under way
+	atOnce int          // trials that may be, as Header.AtOnce has it
+	buffer []byte       // for next
 }
 
-func newChains(schema int) *chains {
-	return &chains{sums: schema != journalWithoutSums, run: beginsRun}
+func newChains(schema, atOnce int) *chains {
+	return &chains{sums: schema != journalWithoutSums, run: beginsRun, open: map[int]bool{}, atOnce: atOnce}
 }
 
 // next takes the next entry of this kind, and returns its sum; "" without sums. line is what the sum covers and the
@@ -69,26 +74,31 @@ func (c *chains) next(kind Kind, trial int, line []byte) (string, error) {
 		if trial != 0 {
 			return "", fmt.Errorf("%s is of trial %d, and is to be of none", kind, trial)
 		}
-		c.open = false
+		clear(c.open)
 	case KindTrial:
 		switch now := len(c.trials); {
 		case trial > 0 && trial <= now:
 			return "", fmt.Errorf("trial %d begins twice", trial)
 		case trial != now+1:
 			return "", fmt.Errorf("trial %d begins where trial %d was to begin", trial, now+1)
-		case c.open:
-			return "", fmt.Errorf("trial %d begins, and trial %d has no end", trial, now)
+		case len(c.open) >= max(1, c.atOnce):
+			first := slices.Min(slices.Collect(maps.Keys(c.open)))
+			return "", fmt.Errorf("trial %d begins, and trial %d has no end: %d at a time may be under way",
+				trial, first, max(1, c.atOnce))
 		}
-		c.trials, c.open = append(c.trials, beginsTrial), true
+		c.trials = append(c.trials, beginsTrial)
+		c.open[trial] = true
 		at = &c.trials[trial-1]
 	case KindEvent, KindAction, KindMark, KindTrialEnd:
-		switch now := len(c.trials); {
-		case trial < 1 || trial > now:
+		switch {
+		case trial < 1 || trial > len(c.trials):
 			return "", fmt.Errorf("%s of trial %d, which has not begun", kind, trial)
-		case trial < now || !c.open:
+		case !c.open[trial]:
 			return "", fmt.Errorf("%s of trial %d, which was over", kind, trial)
 		}
-		c.open = kind != KindTrialEnd
+		if kind == KindTrialEnd {
+			delete(c.open, trial)
+		}
 		at = &c.trials[trial-1]
 	default:
 		return "", fmt.Errorf("unknown kind of entry %q", kind)

@@ -27,7 +27,7 @@ func withoutSums(t testing.TB, path string) string {
 // anew is a journal with the sums that its lines ought to have: what somebody would write who means to deceive.
 func anew(t testing.TB, lines ...string) string {
 	t.Helper()
-	c := newChains(journalSchema)
+	c := newChains(journalSchema, 1)
 	var b strings.Builder
 	for _, line := range lines {
 		line = strings.TrimSuffix(line, "\n")
@@ -148,7 +148,7 @@ func TestJournalWithoutSums(t *testing.T) {
 	if !j.Unchecked {
 		t.Error("it does not say that its entries carry no checksums")
 	}
-	if err := errors.Join(w.Append(Entry{Kind: KindResume}, Resumption{}), w.End(StatusComplete, "", Ending{}), w.Close()); err != nil {
+	if err := errors.Join(w.GoOn(Resumption{}), w.End(StatusComplete, "", Ending{}), w.Close()); err != nil {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(path)
@@ -204,7 +204,7 @@ func BenchmarkAppend(b *testing.B) {
 		Loads: []fleet.Load{{What: "exec", Units: 1, Total: 3e6}, {What: "open", Units: 1, Total: 1e6}, {What: "read", Units: 1, Total: 5e6}}}
 	for name, schema := range map[string]int{"sums": journalSchema, "none": journalWithoutSums} {
 		b.Run(name, func(b *testing.B) {
-			w := newWriter("nowhere", nowhere{}, newChains(schema))
+			w := newWriter("nowhere", nowhere{}, newChains(schema, 1))
 			trial, err := w.Trial(1, TrialHeader{})
 			for b.Loop() {
 				err = errors.Join(err, trial.Event(fleet.Event{At: time.Minute, Host: "kernel-01", What: beat}))

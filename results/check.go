@@ -39,6 +39,9 @@ func (j *Journal) begin(data []byte) error {
 	if err := j.Draws.Check(); err != nil {
 		return fmt.Errorf("header: %w", err)
 	}
+	if err := checkAtOnce(j.AtOnce); err != nil {
+		return fmt.Errorf("header: %w", err)
+	}
 	j.Unchecked = j.Schema == journalWithoutSums
 	if j.Plan == nil {
 		return errors.New("header: no plan")
@@ -55,6 +58,14 @@ func (j *Journal) begin(data []byte) error {
 	}
 	if j.Verify != nil && (j.Verify.Tolerance < 0 || j.Verify.Tolerance > maxTime) {
 		return fmt.Errorf("header: verification within %v", j.Verify.Tolerance)
+	}
+	return nil
+}
+
+// checkAtOnce refuses a number of trials under way that no run has.
+func checkAtOnce(n int) error {
+	if n < 0 || n > maxTrials {
+		return fmt.Errorf("%d trials at a time", n)
 	}
 	return nil
 }

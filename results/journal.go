@@ -62,12 +62,14 @@ type Header struct {
 	Replays    string          `json:"replays,omitempty"` // ID of the run whose events these are; "" for one on hosts
 	Verify     *Verify         `json:"verify,omitempty"`  // each trial is run twice; nil when it is not
 	Draws      draw.Way        `json:"draws,omitempty"`   // how it draws
+	AtOnce     int             `json:"at_once,omitempty"` // trials that may be under way at a time; 0 is one
 	Provenance Provenance      `json:"provenance"`
 }
 
 // A Resumption says when and on what a run that did not come to its end goes on.
 type Resumption struct {
 	Started    time.Time  `json:"started"`
+	AtOnce     int        `json:"at_once,omitempty"` // from here on, as in Header
 	Provenance Provenance `json:"provenance"`
 	Trials     int        `json:"-"` // that had begun before
 }
@@ -134,7 +136,7 @@ func Create(path string, header Header) (*Writer, error) {
 		return nil, errors.Join(&JournalError{path, err}, f.Close())
 	}
 	header.Schema = journalSchema
-	w := newWriter(path, f, newChains(header.Schema))
+	w := newWriter(path, f, newChains(header.Schema, header.AtOnce))
 	if err := w.Append(Entry{Kind: KindRun}, header); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
@@ -243,8 +245,20 @@ type TrialWriter struct {
 	trial int
 }
 
-// Trial begins trial n. Trials are numbered 1, 2, 3, … and run one after another: the one before has ended, or the
-// run was resumed.
+// GoOn says that the run goes on, and is the first entry of a writer that [Resume] has returned. What was under way
+// before will have no further entry.
+func (w *Writer) GoOn(r Resumption) error {
+	if err := w.Append(Entry{Kind: KindResume}, r); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.chains.atOnce = r.AtOnce
+	return nil
+}
+
+// Trial begins trial n. Trials are numbered 1, 2, 3, … in the order in which they begin, and no more of them are under
+// way at a time than the header, or the latest resumption, says.
 func (w *Writer) Trial(n int, h TrialHeader) (*TrialWriter, error) {
 	return &TrialWriter{w, n}, w.Append(Entry{Kind: KindTrial, Trial: n}, h)
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
@@ -114,16 +115,17 @@ func Read(r io.Reader) (*Journal, error) {
 type reader struct {
 	journal  *Journal
 	chains   *chains
-	trial    *trialCheck // of the trial that is under way; nil when none is
+	open     map[int]*trialCheck // of the trials that are under way, by number
 	lines    int
-	whole    []int         // of each trial, the lines up to its end; up to its last entry when it has none
+	begins   []int         // of each trial, its first line, from 1
+	ends     []int         // of each trial, its last line; 0 when it has no end
 	previous []byte        // line
 	counted  map[place]int // the trial that came to an end that counts
 }
 
 // readWhole is Read, and says how many bytes the whole lines are.
 func readWhole(r io.Reader) (rd *reader, size int64, err error) {
-	rd = &reader{journal: &Journal{Status: StatusInterrupted, Reason: noEnd}, counted: map[place]int{}}
+	rd = &reader{journal: &Journal{Status: StatusInterrupted, Reason: noEnd}, counted: map[place]int{}, open: map[int]*trialCheck{}}
 	decoded(r, func(l *line) bool {
 		if errors.Is(l.end, io.EOF) {
 			if err = tornOff(l.text); err == nil && rd.lines == 0 {
@@ -160,24 +162,46 @@ func tornOff(rest []byte) error {
 	return nil
 }
 
-// usable says what can be done with a journal that has this error behind the lines that were read.
+// usable says what can be done with a journal that has this error behind the lines that were read: which trials are
+// whole in as many of its first lines as hold nothing that is damaged.
 func (rd *reader) usable(err error) string {
-	n := len(rd.whole)
-	if rd.trial != nil {
-		n--
+	limit := rd.lines
+	if other := otherTrial(0); errors.As(err, &other) && int(other) <= len(rd.begins) {
+		limit = rd.begins[other-1] - 1
 	}
-	if other := otherTrial(0); errors.As(err, &other) {
-		n = min(n, int(other)-1)
+	var whole []int
+	lines := 0
+	for i, end := range rd.ends {
+		if end > 0 && end <= limit {
+			whole, lines = append(whole, i+1), max(lines, end)
+		}
 	}
-	trials := fmt.Sprintf("trials 1 to %d are whole", n)
-	switch {
-	case n < 1:
+	trials := fmt.Sprintf("trials %s are whole", ranges(whole))
+	switch len(whole) {
+	case 0:
 		return "; no trial before it is whole"
-	case n == 1:
-		trials = "trial 1 is whole"
+	case 1:
+		trials = fmt.Sprintf("trial %d is whole", whole[0])
 	}
 	return fmt.Sprintf("; %s: the first %d lines, copied into a file %s in a directory of their own, "+
-		"can be reported on and replayed", trials, rd.whole[n-1], JournalFile)
+		"can be reported on and replayed", trials, lines, JournalFile)
+}
+
+// ranges are numbers in words, which ascend: "1 to 3, 5".
+func ranges(numbers []int) string {
+	var parts []string
+	for len(numbers) > 0 {
+		n := 1
+		for n < len(numbers) && numbers[n] == numbers[0]+n {
+			n++
+		}
+		part := fmt.Sprint(numbers[0])
+		if n > 1 {
+			part += fmt.Sprintf(" to %d", numbers[n-1])
+		}
+		parts, numbers = append(parts, part), numbers[n:]
+	}
+	return strings.Join(parts, ", ")
 }
 
 // noEnd is why a run without an end counts as interrupted.
@@ -214,7 +238,7 @@ func (rd *reader) add(l *line) error {
 		if err := j.begin(e.Data); err != nil {
 			return err
 		}
-		rd.chains = newChains(j.Schema)
+		rd.chains = newChains(j.Schema, j.AtOnce)
 	}
 	if j.Ending != nil && e.Kind != KindResume {
 		return fmt.Errorf("%s after the end of the run, which was not resumed", e.Kind)
@@ -229,28 +253,34 @@ func (rd *reader) add(l *line) error {
 	case KindRun:
 		return nil
 	case KindRunEnd:
-		rd.trial = nil
+		clear(rd.open)
 		return j.end(e)
 	case KindResume:
-		rd.trial = nil
-		return j.resume(e)
+		clear(rd.open)
+		err := j.resume(e)
+		if err == nil {
+			rd.chains.atOnce = j.Resumed[len(j.Resumed)-1].AtOnce
+		}
+		return err
 	case KindTrial:
 		t, err := j.beginTrial(e)
 		if err != nil {
 			return fmt.Errorf("trial %d: %w", e.Trial, err)
 		}
-		rd.trial = newTrialCheck(t)
-		rd.whole = append(rd.whole, rd.lines+1)
+		rd.open[e.Trial] = newTrialCheck(t)
+		rd.begins, rd.ends = append(rd.begins, rd.lines+1), append(rd.ends, 0)
 		return nil
 	}
-	if err := rd.trial.add(l); err != nil {
+	t := rd.open[e.Trial] // which the chains have seen begin, and not end
+	if err := t.add(l); err != nil {
 		return fmt.Errorf("%s of trial %d: %w", e.Kind, e.Trial, err)
 	}
-	rd.whole[len(rd.whole)-1] = rd.lines + 1
 	if e.Kind == KindTrialEnd {
-		err := rd.endTrial(rd.trial.TrialRecord)
-		rd.trial = nil
-		return err
+		if err := rd.endTrial(t.TrialRecord); err != nil {
+			return err
+		}
+		delete(rd.open, e.Trial)
+		rd.ends[e.Trial-1] = rd.lines + 1
 	}
 	return nil
 }

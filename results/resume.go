@@ -27,7 +27,7 @@ func lock(f *os.File) error {
 }
 
 // Resume opens the journal of a run that did not come to its end, to go on with it, and returns what it holds so far. A
-// last line that was never wholly written is cut off. The first entry to append is one of KindResume.
+// last line that was never wholly written is cut off. The first thing to write is [Writer.GoOn].
 //
 // The error wraps ErrComplete, ErrReplay or ErrWriting where that is the reason; the file is then as it was.
 func Resume(path string) (*Writer, *Journal, error) {
@@ -93,6 +93,9 @@ func (j *Journal) resume(e Entry) error {
 	}
 	if len(j.Resumed) == maxResumed {
 		return fmt.Errorf("a run is resumed %d times at most", maxResumed)
+	}
+	if err := checkAtOnce(r.AtOnce); err != nil {
+		return fmt.Errorf("resumption: %w", err)
 	}
 	r.Trials = len(j.Trials)
 	j.Resumed = append(j.Resumed, r)

@@ -42,7 +42,7 @@ func appendTrials(t testing.TB, w *Writer, number int, attempts ...attempt) {
 	for i, a := range attempts {
 		h := TrialHeader{Cell: a.cell, Repeat: a.repeat, Wave: a.wave, Attempt: a.attempt, Hosts: hosts()}
 		if i > 0 && attempts[i-1].status == "" { // only a resumed run goes on behind a trial without an end
-			if err := w.Append(Entry{Kind: KindResume}, Resumption{}); err != nil {
+			if err := w.GoOn(Resumption{}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -70,7 +70,7 @@ func resumed(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Append(Entry{Kind: KindResume}, Resumption{Started: time.Unix(1721365740, 0).UTC()}); err != nil {
+	if err := w.GoOn(Resumption{Started: time.Unix(1721365740, 0).UTC()}); err != nil {
 		t.Fatal(err)
 	}
 	appendTrials(t, w, 3, attempt{cell: "b", status: "invalid"}, attempt{cell: "b", attempt: 2, status: "settled"})
@@ -130,7 +130,7 @@ func TestResumeCutsOffWhatWasNotWhollyWritten(t *testing.T) {
 		if len(j.Trials) != 2 || !j.Finished("a", 0, 0, false) || j.Finished("b", 0, 0, false) {
 			t.Errorf("trials %+v", j.Trials)
 		}
-		if err := errors.Join(w.Append(Entry{Kind: KindResume}, Resumption{}), w.Close()); err != nil {
+		if err := errors.Join(w.GoOn(Resumption{}), w.Close()); err != nil {
 			t.Fatal(err)
 		}
 		data, err := os.ReadFile(path)

@@ -104,7 +104,7 @@ func writes(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	w, _, err := results.Resume(ts.MkAbs(args[0]))
 	ts.Check(err)
-	ts.Check(w.Append(results.Entry{Kind: results.KindResume}, results.Resumption{}))
+	ts.Check(w.GoOn(results.Resumption{}))
 	ts.Defer(func() { ts.Check(w.Close()) })
 }
 

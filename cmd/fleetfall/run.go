@@ -19,6 +19,7 @@ func runCommand(o *options) *cobra.Command {
 	var scenario scenarioFlags
 	var uri, resume string
 	var verify bool
+	var atOnce int
 	c := &cobra.Command{
 		Use:   "run SCENARIO | run --resume RUN",
 		Short: "run a scenario on virtual machines and report what came out",
@@ -36,6 +37,9 @@ CPUs keep the machine busy, and the two recordings are compared entry by entry: 
 may differ by the tolerance that the report states, anything else not at all. The second runs are in no figure. A run that
 began with --verify goes on with it when it is resumed.
 
+On the virtual clock, several trials are under way at a time: as many as keep the CPUs busy, or as --at-once says, and
+no more than there is room for. No figure depends on how many. On the wall clock, and with --verify, it is one.
+
 Exit codes: 0 all expectations met, 1 one missed, 2 the scenario is wrong, 3 nothing can be concluded, also because a
 trial came out differently under load, 130 interrupted by Ctrl-C, SIGTERM or a terminal that was closed. A second Ctrl-C
 ends it at once, and fleetfall gc removes what it leaves. A run that was started by nohup goes on when the terminal is
@@ -46,6 +50,12 @@ closed, and any run does when nobody reads its output.`,
   fleetfall run channel-file-291 --clock virtual --verify
   fleetfall run --resume latest`,
 		Args: func(c *cobra.Command, args []string) error {
+			if c.Flags().Changed("at-once") && atOnce < 1 {
+				return fmt.Errorf("--at-once %d: at least one trial has to be under way", atOnce)
+			}
+			if verify && atOnce > 1 {
+				return errors.New("--at-once does not go with --verify: a trial that others run beside is not held against one alone")
+			}
 			if !c.Flags().Changed("resume") {
 				return cobra.ExactArgs(1)(c, args)
 			}
@@ -61,7 +71,7 @@ closed, and any run does when nobody reads its output.`,
 		},
 		ValidArgsFunction: completeScenario,
 		RunE: func(c *cobra.Command, args []string) error {
-			cfg := experiment.Config{Results: o.results, URI: uri, Cache: cacheDir(o), Version: version(), Verify: verify}
+			cfg := experiment.Config{Results: o.results, URI: uri, Cache: cacheDir(o), Version: version(), Verify: verify, AtOnce: atOnce}
 			var err error
 			if c.Flags().Changed("resume") {
 				if cfg.Resume, err = results.FindRun(o.results, resume); err != nil {
@@ -88,6 +98,7 @@ closed, and any run does when nobody reads its output.`,
 	c.Flags().StringVar(&uri, "connect", "", "URI of a running libvirt daemon, e.g. qemu:///system (default: a private one)")
 	c.Flags().StringVar(&resume, "resume", "", "go on with a run that did not come to its end: its directory, ID, or \"latest\"")
 	c.Flags().BoolVar(&verify, "verify", false, "run each trial a second time under load on all CPUs, and compare the recordings; needs the virtual clock")
+	c.Flags().IntVar(&atOnce, "at-once", 0, "trials under way at a time at most, on the virtual clock (default: as many as keep the CPUs busy)")
 	if err := c.RegisterFlagCompletionFunc("resume", o.completeRun); err != nil {
 		panic(err) // only for a flag that is not there
 	}

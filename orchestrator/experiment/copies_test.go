@@ -165,7 +165,11 @@ func runFaulty(ctx context.Context, t *testing.T, on backend.Backend, image vmim
 		if trial.Cell.Fleet.Control {
 			continue
 		}
-		if out, err := r.trial(ctx, on, trial); err != nil || out.Status != orchestrator.Settled {
+		begun, err := r.begins(trial)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out, err := begun.run(ctx, on); err != nil || out.Status != orchestrator.Settled {
 			t.Fatalf("%s: %+v, %v", trial.Cell.ID, out, err)
 		}
 	}

@@ -1,6 +1,6 @@
-// Package experiment runs a whole plan: it makes the images, opens the backend that the plan names, runs trial after
-// trial into one journal, and computes the results from that journal. It is where the rooms meet; it decides nothing
-// itself.
+// Package experiment runs a whole plan: it makes the images, opens the backend that the plan names, runs the trials, as
+// many side by side as the machine has room for, into one journal, and computes the results from that journal. It is
+// where the rooms meet; it decides nothing itself.
 package experiment
 
 import (
@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -35,6 +36,7 @@ type Config struct {
 	Results string          // directory of results, e.g. "results"
 	Resume  string          // directory of a run that did not come to its end, to go on with it; "" begins a new one
 	Verify  bool            // run each trial twice, the second time under load; of a resumed run its journal says so
+	AtOnce  int             // trials under way at a time, at most; 0: as many as keep the CPUs busy
 	URI     string          // where the hosts are to run; "" leaves it to the backend
 	Cache   string          // of images
 	Recipes fs.FS           // of images; those that are shipped when nil
@@ -45,7 +47,7 @@ type Config struct {
 
 	Step  func(string)                // told of each step before the first trial, may be nil
 	Begin func([]orchestrator.Trial)  // told which trials are to be run, in order, before the first; may be nil
-	Watch func(orchestrator.Progress) // told of each change in a trial, and of each second of its clock; may be nil
+	Watch func(orchestrator.Progress) // told of each change in a trial, and of each second of its clock, one after the other; may be nil
 }
 
 // Finished is what a run that came to an end, of whatever kind, has left.
@@ -100,6 +102,7 @@ type run struct {
 	placed   map[string][][]string // by a cell's ID: for each wave, the machine of each host
 	verify   *results.Verify       // nil when trials are run once
 	waves    map[string]int        // parts of a cell's fleet, by its ID, where there is more than one
+	atOnce   int                   // trials that may be under way at a time
 	started  time.Time
 	before   *results.Journal // of a run that is resumed, as far as it came; nil for a new one
 	journal  *results.Writer
@@ -108,7 +111,8 @@ type run struct {
 	all      int            // trials that the run has, second ones included
 	ended    int            // of those, that need not be run again
 	consoles map[string]int // the trial whose consoles are in a directory, by its name
-	spent    []spent        // by update, in the order of their first trials
+	spent    spending
+	telling  sync.Mutex // held by the trial that tells Watch
 }
 
 // prepare does all that needs no backend.
@@ -194,7 +198,7 @@ func (r *run) run(ctx context.Context) (err error) {
 	case err != nil:
 		status, reason = results.StatusFailed, err.Error()
 	}
-	ending := results.Ending{Duration: time.Since(r.started), Facts: append(load.facts(), whereTimeWent(r.spent)...)}
+	ending := results.Ending{Duration: time.Since(r.started), Facts: append(load.facts(), whereTimeWent(r.spent.all)...)}
 	for _, f := range r.backend.LateFacts() {
 		ending.Facts = append(ending.Facts, results.Fact(f))
 	}
@@ -205,10 +209,11 @@ func (r *run) run(ctx context.Context) (err error) {
 func (r *run) begin(p results.Provenance) (err error) {
 	if r.before != nil {
 		r.begun = true
-		return r.journal.Append(results.Entry{Kind: results.KindResume}, results.Resumption{Started: r.started, Provenance: p})
+		return r.journal.GoOn(results.Resumption{Started: r.started, AtOnce: r.atOnce, Provenance: p})
 	}
 	r.journal, err = results.Create(filepath.Join(r.dir, results.JournalFile), results.Header{
-		RunID: r.id, Started: r.started, Plan: r.Plan, Waves: r.waves, Verify: r.verify, Draws: draw.ByIndex, Provenance: p,
+		RunID: r.id, Started: r.started, Plan: r.Plan, Waves: r.waves, Verify: r.verify, Draws: draw.ByIndex, AtOnce: r.atOnce,
+		Provenance: p,
 	})
 	if err != nil {
 		return err

@@ -1,9 +1,12 @@
 package experiment
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"runtime"
 	"slices"
 
 	"github.com/fleetfall/fleetfall/orchestrator/admission"
@@ -88,6 +91,7 @@ func (r *run) askedClock() string {
 func (r *run) admit(ctx context.Context) error {
 	all := needs(r.Plan, func(k backend.Kind) backend.Takes { return r.takes[k] })
 	if len(all) == 0 {
+		r.decideAtOnce(math.MaxInt)
 		return nil
 	}
 	if r.before != nil {
@@ -100,6 +104,10 @@ func (r *run) admit(ctx context.Context) error {
 	var decision admission.Decision
 	err = r.backend.Reserve(ctx, func(machines []admission.Machine) (_ admission.Decision, err error) {
 		decision, err = admission.Admit(all, machines, own)
+		if err == nil {
+			r.decideAtOnce(decision.Together)
+			decision = decision.Times(r.atOnce)
+		}
 		return decision, err
 	})
 	if err != nil {
@@ -113,4 +121,29 @@ func (r *run) admit(ctx context.Context) error {
 		r.placed[c.Cell] = c.Waves
 	}
 	return nil
+}
+
+// trialsPerCPU are under way at a time where nobody says how many: while hosts of one boot, or wait for each other,
+// those of another keep the CPU busy.
+const trialsPerCPU = 2
+
+// decideAtOnce decides how many trials may be under way at a time, of which so many fit. One, where those beside it
+// would tell on its figures, and where a second run is to be held against the first.
+func (r *run) decideAtOnce(fit int) {
+	switch {
+	case r.verify != nil:
+		r.atOnce = 1
+	case !slices.Contains(r.backend.Caps().Has, fleet.CanRunBeside):
+		r.atOnce = 1
+		if r.AtOnce > 1 {
+			r.Step(fmt.Sprintf("one trial at a time: on the %s clock of the backend %q each would tell on the others' figures",
+				r.backend.Caps().Clock, r.backend.Caps().Backend))
+		}
+	default:
+		wanted := cmp.Or(r.AtOnce, trialsPerCPU*runtime.NumCPU())
+		r.atOnce = min(wanted, fit)
+		if r.atOnce < wanted {
+			r.Step(fmt.Sprintf("%d trials at a time: there is no room for the hosts of %d", r.atOnce, wanted))
+		}
+	}
 }

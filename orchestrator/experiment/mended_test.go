@@ -97,7 +97,11 @@ func TestBoundsCheckSavesTheKernelFleet(t *testing.T) {
 		if trial.Cell.Fleet.Name != "kernel" {
 			continue
 		}
-		if _, err := r.trial(ctx, on, trial); err != nil {
+		begun, err := r.begins(trial)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := begun.run(ctx, on); err != nil {
 			t.Fatal(err)
 		}
 	}

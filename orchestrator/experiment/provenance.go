@@ -24,6 +24,9 @@ func (r *run) provenance() results.Provenance {
 		{Name: "go", Value: runtime.Version()},
 		{Name: "seed", Value: strconv.FormatUint(r.Plan.Seed, 10)},
 	}
+	if r.atOnce > 1 {
+		facts = append(facts, results.Fact{Name: "trials side by side", Value: fmt.Sprintf("up to %d", r.atOnce)})
+	}
 	caps := r.backend.Caps()
 	if ahead := caps.Lookahead; ahead > 0 {
 		reaches := fmt.Sprintf("%v: what one host does at t reaches others from t + %v on", ahead, ahead)
@@ -122,13 +125,37 @@ type spent struct {
 	took   time.Duration
 }
 
-func (r *run) spend(update string, took time.Duration) {
-	i := slices.IndexFunc(r.spent, func(s spent) bool { return s.update == update })
-	if i < 0 {
-		i = len(r.spent)
-		r.spent = append(r.spent, spent{update: update})
+// A spending is how the machine's time is spent on updates. Trials that are under way at the same time each get an
+// equal part of it, so that all of it is spent once.
+type spending struct {
+	all      []spent  // in the order of their first trials
+	underWay []string // the updates of those trials
+	since    time.Time
+}
+
+// begin tells that a trial of an update begins, and end that one is over.
+func (s *spending) begin(update string, now time.Time) {
+	s.share(now)
+	s.underWay = append(s.underWay, update)
+}
+
+func (s *spending) end(update string, now time.Time) {
+	s.share(now)
+	i := slices.Index(s.underWay, update)
+	s.underWay = slices.Delete(s.underWay, i, i+1)
+}
+
+// share spends the time up to now.
+func (s *spending) share(now time.Time) {
+	for _, update := range s.underWay {
+		i := slices.IndexFunc(s.all, func(s spent) bool { return s.update == update })
+		if i < 0 {
+			i = len(s.all)
+			s.all = append(s.all, spent{update: update})
+		}
+		s.all[i].took += now.Sub(s.since) / time.Duration(len(s.underWay))
 	}
-	r.spent[i].took += took
+	s.since = now
 }
 
 // whereTimeWent says which updates' trials took the most of a run's time; of a few updates it says nothing.

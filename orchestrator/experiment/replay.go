@@ -100,7 +100,7 @@ func (r *Replayed) trials(ctx context.Context, recorded *results.Journal, journa
 	resumed := recorded.Resumed
 	for i, t := range recorded.Trials {
 		for ; len(resumed) > 0 && resumed[0].Trials <= i; resumed = resumed[1:] {
-			if err := journal.Append(results.Entry{Kind: results.KindResume}, resumed[0]); err != nil {
+			if err := journal.GoOn(resumed[0]); err != nil {
 				return err
 			}
 		}
@@ -113,7 +113,7 @@ func (r *Replayed) trials(ctx context.Context, recorded *results.Journal, journa
 		}
 	}
 	for _, again := range resumed { // it ended before the first trial of these parts
-		if err := journal.Append(results.Entry{Kind: results.KindResume}, again); err != nil {
+		if err := journal.GoOn(again); err != nil {
 			return err
 		}
 	}

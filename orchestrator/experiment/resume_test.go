@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,10 +10,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/fleetfall/fleetfall/orchestrator"
 	"github.com/fleetfall/fleetfall/orchestrator/backend"
@@ -25,12 +27,17 @@ import (
 
 // testbed makes fleets of the conformance fake. The fleets of some places fail as a whole, so often.
 type testbed struct {
-	fails map[string]int
-	stop  func() // called by the fleet that is made when it is set
-	made  []string
+	fails  map[string]int
+	stop   func() // called when the fleet of this number is made; the second when that is 0
+	stopAt int
+
+	mu   sync.Mutex
+	made []string
 }
 
 func (b *testbed) NewFleet(_ context.Context, cfg backend.FleetConfig) (fleet.Fleet, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.made = append(b.made, cfg.Name)
 	if err := os.MkdirAll(cfg.ConsoleDir, 0o755); err != nil {
 		return nil, err
@@ -44,7 +51,7 @@ func (b *testbed) NewFleet(_ context.Context, cfg backend.FleetConfig) (fleet.Fl
 		b.fails[cfg.Name]--
 		return broken{f}, nil
 	}
-	if b.stop != nil && len(b.made) == 2 {
+	if b.stop != nil && len(b.made) == cmp.Or(b.stopAt, 2) {
 		b.stop()
 	}
 	return f, nil
@@ -140,7 +147,7 @@ func told(j *results.Journal) []string {
 
 func expectTold(t *testing.T, j *results.Journal, want ...string) {
 	t.Helper()
-	if diff := cmp.Diff(want, told(j)); diff != "" {
+	if diff := gocmp.Diff(want, told(j)); diff != "" {
 		t.Errorf("trials (-want +got):\n%s", diff)
 	}
 }
@@ -154,15 +161,16 @@ func console(t *testing.T, r *run, name string) string {
 	return string(data)
 }
 
+// TestInvalidTrialIsRunOnceMore, behind all others.
 func TestInvalidTrialIsRunOnceMore(t *testing.T) {
 	r := newRun(t, Config{Plan: smallPlan(t), Results: t.TempDir()})
 	j := r.finish(t, t.Context(), &testbed{fails: map[string]int{kernelPlace: 1, userPlace: 9}}, false)
-	expectTold(t, j, "1 control settled", "2 kernel invalid superseded", "3 kernel settled attempt 2",
-		"4 user invalid superseded", "5 user invalid attempt 2")
-	if a, b := console(t, r, kernelPlace+"-trial2"), console(t, r, kernelPlace); a != "fleet 2" || b != "fleet 3" {
+	expectTold(t, j, "1 control settled", "2 kernel invalid superseded", "3 user invalid superseded",
+		"4 kernel settled attempt 2", "5 user invalid attempt 2")
+	if a, b := console(t, r, kernelPlace+"-trial2"), console(t, r, kernelPlace); a != "fleet 2" || b != "fleet 4" {
 		t.Errorf("the consoles are %q and %q", a, b)
 	}
-	if j.Trials[1].Seed != j.Trials[2].Seed {
+	if j.Trials[1].Seed != j.Trials[3].Seed {
 		t.Error("the second attempt has another seed than the first")
 	}
 }
@@ -205,13 +213,13 @@ func TestSecondAttemptIsTheLast(t *testing.T) {
 	root := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
 	r := newRun(t, Config{Plan: smallPlan(t), Results: root})
-	j := r.finish(t, ctx, &testbed{fails: map[string]int{controlPlace: 1}, stop: cancel}, false)
-	expectTold(t, j, "1 control invalid superseded", "2 control interrupted attempt 2")
+	j := r.finish(t, ctx, &testbed{fails: map[string]int{controlPlace: 1}, stop: cancel, stopAt: 4}, false)
+	expectTold(t, j, "1 control invalid superseded", "2 kernel settled", "3 user settled", "4 control interrupted attempt 2")
 
 	again := newRun(t, Config{Results: root, Resume: r.dir})
 	j = again.finish(t, t.Context(), &testbed{fails: map[string]int{controlPlace: 9}}, false)
-	expectTold(t, j, "1 control invalid superseded", "2 control interrupted attempt 2 superseded", "3 control invalid attempt 2",
-		"4 kernel settled", "5 user settled")
+	expectTold(t, j, "1 control invalid superseded", "2 kernel settled", "3 user settled",
+		"4 control interrupted attempt 2 superseded", "5 control invalid attempt 2")
 }
 
 func TestResumeNeverRepeatsWhatIsFinished(t *testing.T) {

@@ -1,11 +1,13 @@
 package experiment
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"time"
 
@@ -15,51 +17,90 @@ import (
 	"github.com/fleetfall/fleetfall/results"
 )
 
-// fleets makes fleets: a backend.Backend, or the tests' own.
+// fleets makes fleets, for several trials at a time: a backend.Backend, or the tests' own.
 type fleets interface {
 	NewFleet(ctx context.Context, cfg backend.FleetConfig) (fleet.Fleet, error)
 }
 
 // trials runs all trials that are not finished and, in a run with verification, each of them once more under load.
-func (r *run) trials(ctx context.Context, from fleets) error {
+// Those that the testbed failed are run once more, behind all others: as all begin in the plan's order, each has the
+// same number however many are under way at a time.
+func (r *run) trials(ctx context.Context, from fleets) (err error) {
 	left := r.remaining()
 	upcoming := r.upcoming(left)
 	r.all = len(r.upcoming(orchestrator.Trials(r.Plan, r.waves)))
 	r.ended = r.all - len(upcoming)
 	r.Begin(upcoming)
-	for _, trial := range left {
-		if trial.Verifies == 0 {
-			out, err := r.attempts(ctx, from, trial)
-			if err != nil {
-				return err
-			}
-			if r.verify == nil {
-				continue
-			}
-			if out.Status == orchestrator.Invalid { // there is nothing to verify
-				r.all--
-				continue
-			}
-			trial.Verifies, trial.Attempt = r.number, 0
-		}
-		if err := r.again(ctx, from, trial); err != nil {
-			return err
-		}
+	for len(left) > 0 && err == nil {
+		left, err = r.round(ctx, from, left)
 	}
-	return nil
+	return err
 }
 
-// attempts runs a trial, and once more at once if the testbed failed it.
-func (r *run) attempts(ctx context.Context, from fleets, trial orchestrator.Trial) (orchestrator.Outcome, error) {
-	out, err := r.trial(ctx, from, trial)
-	if err == nil && out.Status == orchestrator.Invalid && trial.Attempt == 0 {
-		trial.Attempt = 2
-		out, err = r.trial(ctx, from, trial)
+// An end is what became of a trial.
+type end struct {
+	planned orchestrator.Trial // with its number in the plan
+	number  int                // in the journal
+	out     orchestrator.Outcome
+	err     error
+}
+
+// round runs trials in order, as many at a time as may be, and returns those that have to be run once more, in the
+// plan's order. The first error ends those that are under way; it waits until they have ended.
+func (r *run) round(ctx context.Context, from fleets, left []orchestrator.Trial) (failed []orchestrator.Trial, err error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	ends := make(chan end)
+	for underWay := 0; len(left) > 0 || underWay > 0; {
+		if len(left) > 0 && underWay < max(1, r.atOnce) {
+			var t *trial
+			if t, err = r.begins(left[0]); err != nil {
+				stop(err)
+				left = nil
+				continue
+			}
+			planned := left[0]
+			left, underWay = left[1:], underWay+1
+			go func() {
+				out, err := t.run(ctx, from)
+				ends <- end{planned, t.Number, out, err}
+			}()
+			continue
+		}
+		e := <-ends
+		underWay--
+		r.spent.end(e.planned.Cell.Update.Name, time.Now())
+		switch {
+		case e.err != nil && err != nil: // it was stopped, or hit by the same
+			r.Log.Debug().Err(e.err).Int("trial", e.number).Msg("a trial ends with the run")
+		case e.err != nil:
+			err, left = e.err, nil
+			stop(fmt.Errorf("trial %d ended the run: %w", e.number, err))
+		default:
+			next, again := r.follows(e)
+			left, failed = append(next, left...), append(failed, again...)
+		}
 	}
-	if err == nil {
-		r.ended++
+	slices.SortStableFunc(failed, func(a, b orchestrator.Trial) int { return cmp.Compare(a.Number, b.Number) })
+	return failed, err
+}
+
+// follows counts a trial that has ended, and returns what is to be run because of it, at once and behind all others.
+func (r *run) follows(e end) (next, behind []orchestrator.Trial) {
+	t := e.planned
+	switch {
+	case e.out.Status == orchestrator.Invalid && t.Attempt == 0:
+		t.Attempt = 2
+		return nil, []orchestrator.Trial{t}
+	case r.verify == nil || t.Verifies != 0:
+	case e.out.Status == orchestrator.Invalid: // there is nothing to verify
+		r.all--
+	default:
+		t.Verifies, t.Attempt = e.number, 0
+		next = []orchestrator.Trial{t}
 	}
-	return out, err
+	r.ended++
+	return next, nil
 }
 
 // remaining lists the trials that a resumed run still has to run; those of a new one are all. One of which only the
@@ -96,34 +137,65 @@ func (r *run) nodes(t orchestrator.Trial) []string {
 	return nil
 }
 
-// trial runs one trial under the next free number.
-func (r *run) trial(ctx context.Context, from fleets, trial orchestrator.Trial) (out orchestrator.Outcome, err error) {
-	began := time.Now()
-	defer func() { r.spend(trial.Cell.Update.Name, time.Since(began)) }()
+// A trial is one that has begun.
+type trial struct {
+	orchestrator.Trial // under its number in the journal
+	of                 *run
+	rec                *results.TrialWriter
+	place              string // as fleets and consoles are named
+	consoles           string // directory
+}
+
+// begins begins a trial under the next free number.
+func (r *run) begins(planned orchestrator.Trial) (*trial, error) {
 	r.number++
-	trial.Number = r.number
-	rec, err := r.journal.Trial(trial.Number, results.TrialHeader{
-		Cell: trial.Cell.ID, Repeat: trial.Repeat, Wave: trial.Wave, Waves: trial.Waves, Attempt: trial.Attempt,
-		Verifies: trial.Verifies, Seed: trial.Seed, Hosts: trial.Hosts,
+	t := &trial{Trial: planned, of: r, place: results.PlaceName(planned.Cell.ID, planned.Repeat, planned.Wave, planned.Verifies != 0)}
+	t.Number = r.number
+	t.consoles = filepath.Join(r.dir, results.HostsDir, t.place)
+	var err error
+	t.rec, err = r.journal.Trial(t.Number, results.TrialHeader{
+		Cell: t.Cell.ID, Repeat: t.Repeat, Wave: t.Wave, Waves: t.Waves, Attempt: t.Attempt,
+		Verifies: t.Verifies, Seed: t.Seed, Hosts: t.Hosts,
 	})
 	if err != nil {
-		return out, err
+		return nil, err
 	}
-	name := results.PlaceName(trial.Cell.ID, trial.Repeat, trial.Wave, trial.Verifies != 0)
-	consoles := filepath.Join(r.dir, results.HostsDir, name)
-	err = r.setAside(name, consoles)
-	if err != nil {
-		return out, errors.Join(err, rec.End(0, orchestrator.Invalid, err.Error()))
+	if err := r.setAside(t.place, t.consoles); err != nil {
+		return nil, errors.Join(err, t.rec.End(0, orchestrator.Invalid, err.Error()))
 	}
-	r.consoles[name] = trial.Number
+	r.consoles[t.place] = t.Number
+	r.spent.begin(t.Cell.Update.Name, time.Now())
+	return t, nil
+}
+
+// run runs it, under load if it is the second run of a verification.
+func (t *trial) run(ctx context.Context, from fleets) (out orchestrator.Outcome, err error) {
+	if t.Verifies != 0 {
+		var load *busy
+		if load, err = keepBusy(runtime.NumCPU()); err != nil {
+			err = fmt.Errorf("verify: %w", err)
+			return out, errors.Join(err, t.rec.End(0, orchestrator.Invalid, err.Error()))
+		}
+		defer func() { err = errors.Join(err, load.stop()) }()
+	}
 	f, err := from.NewFleet(ctx, backend.FleetConfig{
-		Name: name, Seed: trial.Seed, Hosts: trial.Hosts, ConsoleDir: consoles, Liveness: time.Duration(r.Plan.Liveness),
+		Name: t.place, Seed: t.Seed, Hosts: t.Hosts, ConsoleDir: t.consoles, Liveness: time.Duration(t.Plan.Liveness),
 	})
 	if err != nil {
-		return out, errors.Join(err, rec.End(0, orchestrator.Invalid, err.Error()))
+		return out, errors.Join(err, t.rec.End(0, orchestrator.Invalid, err.Error()))
 	}
-	defer func() { err = errors.Join(err, closing(ctx, r.closeTime(trial.Hosts), f.Close)) }()
-	return trial.Run(ctx, f, rec, r.Watch)
+	defer func() { err = errors.Join(err, closing(ctx, t.of.closeTime(t.Hosts), f.Close)) }()
+	return t.Run(ctx, f, t.rec, t.of.tell)
+}
+
+// tell tells Watch. Only one trial does at a time.
+func (r *run) tell(p orchestrator.Progress) {
+	if r.Watch == nil {
+		return
+	}
+	r.telling.Lock()
+	defer r.telling.Unlock()
+	r.Watch(p)
 }
 
 // closeTime is what a fleet of these hosts has to close: before that, it dumps the memory of any host that has panicked

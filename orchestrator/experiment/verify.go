@@ -1,7 +1,6 @@
 package experiment
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -49,17 +48,6 @@ func (r *run) verifying(t orchestrator.Trial) int {
 		return 0
 	}
 	return r.before.Counted(t.Cell.ID, t.Repeat, t.Wave)
-}
-
-// again runs a trial a second time while all CPUs are kept busy.
-func (r *run) again(ctx context.Context, from fleets, trial orchestrator.Trial) (err error) {
-	busy, err := keepBusy(runtime.NumCPU())
-	if err != nil {
-		return fmt.Errorf("verify: %w", err)
-	}
-	defer func() { err = errors.Join(err, busy.stop()) }()
-	_, err = r.attempts(ctx, from, trial)
-	return err
 }
 
 // busyScript is what a process of the load does: nothing, as fast as it can.

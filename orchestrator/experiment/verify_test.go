@@ -141,8 +141,8 @@ func TestVerifyIsResumed(t *testing.T) {
 	b := &underLoad{t: t, testbed: testbed{fails: map[string]int{kernelPlace + "-again": 1, userPlace: 2}}}
 	j = again.finish(t, t.Context(), b, true)
 	expectTold(t, j, "1 control settled", "2 control interrupted verifies 1 superseded", "3 control settled verifies 1",
-		"4 kernel settled", "5 kernel invalid verifies 4 superseded", "6 kernel settled attempt 2 verifies 4",
-		"7 user invalid superseded", "8 user invalid attempt 2")
+		"4 kernel settled", "5 kernel invalid verifies 4 superseded", "6 user invalid superseded",
+		"7 kernel settled attempt 2 verifies 4", "8 user invalid attempt 2")
 	if begun != 5 {
 		t.Errorf("%d trials were announced, want the second of one cell and both of two", begun)
 	}
