@@ -1,6 +1,8 @@
 package main
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -55,14 +57,14 @@ func TestCrawl(t *testing.T) {
 	})
 }
 
-// TestAttempts: a trial that the testbed failed is run again as the same trial, and one that was interrupted is not
-// over.
+// TestAttempts: a trial that the testbed failed is run again, behind others, as the same trial, and one that was
+// interrupted is not over.
 func TestAttempts(t *testing.T) {
 	trials := smokeTrials(t)
 	now := time.Now()
-	s := standing{trials: trials, began: now}
+	s := newStanding(trials, now)
 	again := trials[0]
-	again.Number, again.Attempt = 2, 2
+	again.Number, again.Attempt = 4, 2
 	for _, told := range []struct {
 		trial  orchestrator.Trial
 		status string
@@ -70,8 +72,9 @@ func TestAttempts(t *testing.T) {
 		says   string
 	}{
 		{trials[0], orchestrator.Invalid, false, "[1/3] control/bad/everyone/technician     0.0s  invalid;  (10s so far)"},
-		{again, orchestrator.Settled, true, "[1/3] control/bad/everyone/technician attempt 2     0.0s  settled;  (took 20s)"},
-		{trials[1], orchestrator.Interrupted, false, "[2/3] kernel/bad/everyone/technician     0.0s  interrupted;  (10s so far)"},
+		{trials[1], orchestrator.Settled, true, "[2/3] kernel/bad/everyone/technician     0.0s  settled;  (took 10s)"},
+		{again, orchestrator.Settled, true, "[1/3] control/bad/everyone/technician attempt 2     0.0s  settled;  (took 10s)"},
+		{trials[2], orchestrator.Interrupted, false, "[3/3] user/bad/everyone/technician     0.0s  interrupted;  (10s so far)"},
 	} {
 		now = now.Add(10 * time.Second)
 		p := orchestrator.Progress{Trial: told.trial, Outcome: &orchestrator.Outcome{Status: told.status}}
@@ -79,20 +82,80 @@ func TestAttempts(t *testing.T) {
 			t.Errorf("%q, over %v; want %q, %v", got, over(p), told.says, told.over)
 		}
 	}
+	if left := s.expected[trials[2].Cell.ID]; s.over != 2 || s.toCome != left {
+		t.Errorf("%d trials are over, and %v are to come; want 2, and the %v of the one that was interrupted", s.over, s.toCome, left)
+	}
 }
 
-// TestTimes stand below the bar while a trial runs; after the last one nothing is left to be estimated.
+// TestSideBySide: each line is of its trial, whichever was heard of before, and a trial that begins in the place of
+// another took its time from when that had ended.
+func TestSideBySide(t *testing.T) {
+	trials := smokeTrials(t)
+	now := time.Now()
+	s := newStanding(trials, now)
+	booting := func(i int) orchestrator.Progress {
+		return orchestrator.Progress{Trial: trials[i], Phase: "booting", At: s.expected[trials[i].Cell.ID] / 2}
+	}
+	ended := func(i int) orchestrator.Progress {
+		p := booting(i)
+		p.Phase, p.Outcome = "ended", &orchestrator.Outcome{Status: orchestrator.Settled}
+		return p
+	}
+	for _, told := range []struct {
+		p     orchestrator.Progress
+		after time.Duration
+		says  string
+	}{
+		{booting(0), 0, `\[1/3\] control/.* booting; .* \(0s so far, .*; in all 0s, .*\)`},
+		{booting(1), 10 * time.Second, `\[2/3\] kernel/.* booting; .* \(10s so far, about 10s left; in all 10s, about [0-9a-z]* left\)`},
+		{ended(1), 4 * time.Second, `\[2/3\] kernel/.* settled; .* \(took 14s\)`},
+		{booting(2), 2 * time.Second, `\[3/3\] user/.* booting; .* \(2s so far, about 2s left; in all 16s, about 16s left\)`},
+		{ended(0), 0, `\[1/3\] control/.* settled; .* \(took 16s\)`},
+		{ended(2), time.Second, `\[3/3\] user/.* settled; .* \(took 3s\)`},
+	} {
+		now = now.Add(told.after)
+		lines := s.take(told.p, true, now)
+		if len(lines) != 1 || !regexp.MustCompile("^"+told.says+"$").MatchString(lines[0]) {
+			t.Errorf("%q, want %s", lines, told.says)
+		}
+	}
+	if got := s.times(now.Add(time.Hour)); got != "in all 17s" || s.most != 2 || s.toCome != 0 {
+		t.Errorf("%q, %d at a time, %v to come", got, s.most, s.toCome)
+	}
+}
+
+// TestPlaces: the second run of a verification has a place of its own, also where the first one was run before.
+func TestPlaces(t *testing.T) {
+	trials := smokeTrials(t)
+	second := trials[0]
+	second.Verifies = 7
+	s := newStanding([]orchestrator.Trial{second, trials[1], trials[1], trials[2], trials[2]}, time.Now())
+	of := func(t orchestrator.Trial, verifies int) int {
+		t.Verifies = verifies
+		return s.nth[placeOf(t)]
+	}
+	if got := []int{of(trials[0], 7), of(trials[1], 0), of(trials[1], 3), of(trials[2], 0), of(trials[2], 5)}; !slices.Equal(got, []int{1, 2, 3, 4, 5}) {
+		t.Errorf("places %v", got)
+	}
+}
+
+// TestTimes stand behind a trial's bar while it runs, and behind that of all; after the last one nothing is left to be
+// estimated.
 func TestTimes(t *testing.T) {
 	trials := smokeTrials(t)[:1]
 	now := time.Now()
-	s := standing{trials: trials, began: now}
-	s.take(orchestrator.Progress{Trial: trials[0], At: time.Second}, false, now)
+	s := newStanding(trials, now)
+	s.take(orchestrator.Progress{Trial: trials[0], Phase: "booting", At: time.Second}, false, now)
 	now = now.Add(10 * time.Second)
-	if got, want := s.times(now), "at 1.0s of the fleet's clock, 10s so far, time left unknown yet; in all 10s, time left unknown yet"; got != want {
+	want := "1.0s of the fleet's clock, 10s so far, time left unknown yet; booting 0 of 1 hosts have booted"
+	if got := s.status(s.underWay[0], now); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got, want := s.times(now), "in all 10s, time left unknown yet"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	s.take(orchestrator.Progress{Trial: trials[0], At: time.Second, Outcome: &orchestrator.Outcome{Status: orchestrator.Settled}}, false, now)
-	if got, want := s.times(now), "in all 10s"; got != want {
+	if got, want := s.times(now.Add(time.Hour)), "in all 10s"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
