@@ -199,3 +199,23 @@ func TestResumedWithOthersUnderWay(t *testing.T) {
 		t.Errorf("superseded %v, want %v", superseded, want)
 	}
 }
+
+// TestResumedWithMoreAtOnce than the run began with.
+func TestResumedWithMoreAtOnce(t *testing.T) {
+	path := unfinished(t, "", attempt{cell: "a"})
+	w, _, err := Resume(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = w.GoOn(Resumption{AtOnce: 2})
+	for i, cell := range []string{"a", "b"} {
+		_, beginErr := w.Trial(2+i, TrialHeader{Cell: cell, Hosts: hosts()})
+		err = errors.Join(err, beginErr)
+	}
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if j, err := ReadFile(path); err != nil || len(j.Trials) != 3 {
+		t.Errorf("%+v, %v", j, err)
+	}
+}

@@ -7,9 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,6 +42,9 @@ type crowd struct {
 	meet []string           // their names
 	then func(place string) // called by each of them once all have met; may be nil
 
+	behind map[string]string        // fleets that wait until another is closed, by name
+	closed map[string]chan struct{} // closed with the fleet of a name
+
 	count sync.Mutex
 	here  int
 	all   chan struct{} // closed when all have met
@@ -47,7 +52,19 @@ type crowd struct {
 	most  int // fleets that were open at a time
 }
 
-func newCrowd(meet ...string) *crowd { return &crowd{meet: meet, all: make(chan struct{})} }
+func newCrowd(meet ...string) *crowd {
+	return &crowd{meet: meet, all: make(chan struct{}), closed: map[string]chan struct{}{}}
+}
+
+// shut is closed with the first fleet of a name.
+func (c *crowd) shut(place string) chan struct{} {
+	c.count.Lock()
+	defer c.count.Unlock()
+	if c.closed[place] == nil {
+		c.closed[place] = make(chan struct{})
+	}
+	return c.closed[place]
+}
 
 func (c *crowd) NewFleet(ctx context.Context, cfg backend.FleetConfig) (fleet.Fleet, error) {
 	f, err := c.testbed.NewFleet(ctx, cfg)
@@ -70,7 +87,12 @@ type member struct {
 }
 
 func (m *member) Next(ctx context.Context) (fleet.Event, error) {
-	if m.events++; m.events == 10 && slices.Contains(m.of.meet, m.place) {
+	if m.events++; m.events == 1 && m.of.behind[m.place] != "" {
+		if err := until(ctx, m.of.shut(m.of.behind[m.place])); err != nil {
+			return fleet.Event{}, err
+		}
+	}
+	if m.events == 10 && slices.Contains(m.of.meet, m.place) {
 		if err := m.wait(ctx); err != nil {
 			return fleet.Event{}, err
 		}
@@ -84,12 +106,8 @@ func (m *member) wait(ctx context.Context) error {
 		close(m.of.all)
 	}
 	m.of.count.Unlock()
-	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("the others never came"))
-	defer cancel()
-	select {
-	case <-m.of.all:
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	if err := until(ctx, m.of.all); err != nil {
+		return err
 	}
 	if m.of.then != nil {
 		m.of.then(m.place)
@@ -97,10 +115,28 @@ func (m *member) wait(ctx context.Context) error {
 	return nil
 }
 
+// until waits for others.
+func until(ctx context.Context, there <-chan struct{}) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("the others never came"))
+	defer cancel()
+	select {
+	case <-there:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 func (m *member) Close(ctx context.Context) error {
+	shut := m.of.shut(m.place)
 	m.of.count.Lock()
+	defer m.of.count.Unlock()
 	m.of.open--
-	m.of.count.Unlock()
+	select {
+	case <-shut: // by an earlier attempt
+	default:
+		close(shut)
+	}
 	return m.Fleet.Close(ctx)
 }
 
@@ -150,13 +186,18 @@ func TestSideBySideIsTheSame(t *testing.T) {
 	three.atOnce = 3
 	together := newCrowd(controlPlace, kernelPlace, userPlace)
 	together.fails = fails()
-	var telling sync.Mutex
+	together.behind = map[string]string{ // the first one that fails ends behind the second
+		"control_rapid-response_everyone_technicians-1": "kernel_rapid-response_everyone_technicians-1",
+	}
+	var telling atomic.Bool
 	three.Watch = func(orchestrator.Progress) {
-		if !telling.TryLock() {
+		if telling.Swap(true) {
 			t.Error("two trials tell at a time")
-			return
 		}
-		telling.Unlock()
+		for range 50 {
+			runtime.Gosched()
+		}
+		telling.Store(false)
 	}
 	b := three.finish(t, t.Context(), together, false)
 
