@@ -62,20 +62,7 @@ func TestBoundsCheckSavesTheKernelFleet(t *testing.T) {
 	capability.VMs(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 	defer cancel()
-	// Not t.TempDir: QEMU runs as another user, who must be able to get there.
-	dir, err := os.MkdirTemp("/var/tmp", "fleetfall-mended-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	shareDownloads(t, dir)
+	dir := ownCache(t)
 	image, err := vmimages.Build(ctx, "tiny", vmimages.Options{Cache: dir, Sources: mend(t), Log: func(s string) { t.Log(s) }})
 	if err != nil {
 		t.Fatal(err)
@@ -125,6 +112,26 @@ func TestBoundsCheckSavesTheKernelFleet(t *testing.T) {
 			}
 		}
 	}
+}
+
+// ownCache is a directory for images of the test's own, with the packages that were downloaded before.
+func ownCache(t *testing.T) string {
+	t.Helper()
+	// Not t.TempDir: QEMU runs as another user, who must be able to get there.
+	dir, err := os.MkdirTemp("/var/tmp", "fleetfall-images-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	shareDownloads(t, dir)
+	return dir
 }
 
 // shareDownloads copies the packages that another build has downloaded already, if any.

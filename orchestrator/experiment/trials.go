@@ -53,14 +53,15 @@ func (r *run) round(ctx context.Context, from fleets, left []orchestrator.Trial)
 	ends := make(chan end)
 	for underWay := 0; len(left) > 0 || underWay > 0; {
 		if len(left) > 0 && underWay < max(1, r.atOnce) {
+			planned := left[0]
+			left = left[1:]
 			var t *trial
-			if t, err = r.begins(left[0]); err != nil {
+			if t, err = r.begins(planned); err != nil {
 				stop(err)
 				left = nil
 				continue
 			}
-			planned := left[0]
-			left, underWay = left[1:], underWay+1
+			underWay++
 			go func() {
 				out, err := t.run(ctx, from)
 				ends <- end{planned, t.Number, out, err}
@@ -76,6 +77,8 @@ func (r *run) round(ctx context.Context, from fleets, left []orchestrator.Trial)
 		case e.err != nil:
 			err, left = e.err, nil
 			stop(fmt.Errorf("trial %d ended the run: %w", e.number, err))
+		case err != nil: // it has ended by itself, and none is begun any more
+			r.follows(e)
 		default:
 			next, again := r.follows(e)
 			left, failed = append(next, left...), append(failed, again...)
