@@ -283,6 +283,9 @@ func eachSigned(v reflect.Value, do func(int64)) {
 func FuzzParseReply(f *testing.F) {
 	f.Add([]byte(`{"id":1,"boot":"` + boot + `","content":{"version":2,"path":"a","digest":"sha256:0","size":1,"sum":1068159024,"data":"AQ=="},` +
 		`"orders":[{"id":1,"kind":"remove_content","args":{"a":"b"}}]}`))
+	f.Add([]byte(`{"id":1,"config":{"hostname":"a","now_unix_ns":1,"entropy":"AQ==","beat_ns":1000,"beat_phase_ns":999,"poll_ns":5,` +
+		`"poll_phase_ns":4,"work_ns":7,"work_phase_ns":6,"threat_ns":0,"layout_pages":511,"copied":true}}`))
+	f.Add([]byte(`{"config":{"beat_ns":-1,"beat_phase_ns":-1,"layout_pages":-1}}`))
 	f.Add([]byte(`{"content":{"size":1048577,"offset":1048576,"data":"AQ=="}}`))
 	f.Add([]byte(`{"content":{"size":-1,"offset":-1}}`))
 	f.Add([]byte("null"))
