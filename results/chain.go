@@ -44,9 +44,9 @@ const (
 // Versions of a journal.
 const (
 	// journalSchema is what is written.
-	journalSchema = 2
-	// journalWithoutSums is the one before, whose entries carry no checksums. It is read, and a run that began with it
-	// goes on with it.
+	journalSchema = 3
+	// journalWithoutSums is the first, whose entries carry no checksums. In the second, each host of a trial stands by
+	// itself. Both are read, and a run that began with one goes on with it.
 	journalWithoutSums = 1
 )
 

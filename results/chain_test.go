@@ -21,7 +21,7 @@ func withoutSums(t testing.TB, path string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.Replace(sums.ReplaceAllString(string(data), "}"), `"schema":2`, `"schema":1`, 1)
+	return strings.Replace(sums.ReplaceAllString(string(data), "}"), `"schema":3`, `"schema":1`, 1)
 }
 
 // anew is a journal with the sums that its lines ought to have: what somebody would write who means to deceive.
@@ -97,8 +97,8 @@ func TestWhatChainsTell(t *testing.T) {
 		"a changed sum":       {in(l[0], l[1], l[2][:len(l[2])-4]+"x\"}\n", l[3]), "line 3: ", wrong, "; no trial before it is whole"},
 		"a changed trial":     {strings.Replace(in(l...), `"trial":2,"at":5`, `"trial":1,"at":5`, 1), "line 6: ", "mark of trial 1, which was over", oneWhole},
 		"no sum":              {in(l[0], `{"k":"trial","trial":1,"data":{}}`+"\n"), "line 2: ", noSum, "; no trial"},
-		"no sums, new schema": {strings.Replace(withoutSums(t, path), `"schema":1`, `"schema":2`, 1), "line 1: ", noSum, "; no trial"},
-		"sums, old schema":    {strings.Replace(in(l...), `"schema":2`, `"schema":1`, 1), "line 1: ", "a journal of schema 1 has none", "; no trial"},
+		"no sums, new schema": {strings.Replace(withoutSums(t, path), `"schema":1`, `"schema":3`, 1), "line 1: ", noSum, "; no trial"},
+		"sums, old schema":    {strings.Replace(in(l...), `"schema":3`, `"schema":1`, 1), "line 1: ", "a journal of schema 1 has none", "; no trial"},
 		"a line twice":        {in(l[0], l[1], l[2], l[2], l[3]), "line 4: ", wrong, "; no trial"},
 		"a line missing":      {in(l[0], l[1], l[3]), "line 3: ", wrong, "; no trial"},
 		"a trial's end":       {in(l[0], l[1], l[2], l[4]), "line 4: ", "trial 2 begins, and trial 1 has no end", "; no trial"},
@@ -204,7 +204,7 @@ func BenchmarkAppend(b *testing.B) {
 		Loads: []fleet.Load{{What: "exec", Units: 1, Total: 3e6}, {What: "open", Units: 1, Total: 1e6}, {What: "read", Units: 1, Total: 5e6}}}
 	for name, schema := range map[string]int{"sums": journalSchema, "none": journalWithoutSums} {
 		b.Run(name, func(b *testing.B) {
-			w := newWriter("nowhere", nowhere{}, newChains(schema, 1))
+			w := newWriter("nowhere", nowhere{}, newChains(schema, 1), 0)
 			trial, err := w.Trial(1, TrialHeader{})
 			for b.Loop() {
 				err = errors.Join(err, trial.Event(fleet.Event{At: time.Minute, Host: "kernel-01", What: beat}))

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
@@ -33,8 +32,8 @@ func (j *Journal) begin(data []byte) error {
 	if err := json.Unmarshal(data, &j.Header); err != nil {
 		return fmt.Errorf("header: %w", err)
 	}
-	if j.Schema != journalSchema && j.Schema != journalWithoutSums {
-		return fmt.Errorf("journal schema %d, this fleetfall reads %d and %d", j.Schema, journalWithoutSums, journalSchema)
+	if j.Schema < journalWithoutSums || j.Schema > journalSchema {
+		return fmt.Errorf("journal schema %d, this fleetfall reads %d to %d", j.Schema, journalWithoutSums, journalSchema)
 	}
 	if err := j.Draws.Check(); err != nil {
 		return fmt.Errorf("header: %w", err)
@@ -95,14 +94,17 @@ func (j *Journal) end(e Entry) error {
 }
 
 // beginTrial reads a KindTrial entry.
-func (j *Journal) beginTrial(e Entry) (*TrialRecord, error) {
+func (rd *reader) beginTrial(e Entry) (*trialCheck, error) {
+	j := rd.journal
 	t := &TrialRecord{
 		Number: e.Trial, Marks: map[string]time.Duration{},
 		Status: StatusInterrupted, Reason: "the journal has no end for it",
 	}
-	if err := json.Unmarshal(e.Data, &t.TrialHeader); err != nil {
+	var entry trialEntry
+	if err := json.Unmarshal(e.Data, &entry); err != nil {
 		return nil, err
 	}
+	t.TrialHeader = entry.TrialHeader
 	c, ok := j.cell(t.Cell)
 	switch {
 	case e.Trial > maxTrials:
@@ -126,12 +128,11 @@ func (j *Journal) beginTrial(e Entry) (*TrialRecord, error) {
 	} else if t.Wave != 0 || t.Waves != 0 {
 		return nil, fmt.Errorf("wave %d of %d, and the run has the cell's fleet whole", t.Wave, t.Waves)
 	}
-	if len(t.Hosts) != hosts {
-		return nil, fmt.Errorf("%d hosts, and the plan has %d", len(t.Hosts), hosts)
-	}
-	if err := j.checkHosts(t, c); err != nil {
+	set, err := rd.hostsOf(entry.Hosts, t.TrialHeader, c, hosts)
+	if err != nil {
 		return nil, err
 	}
+	t.Hosts = set.hosts
 	if t.Verifies != 0 {
 		if j.Verify == nil || t.Verifies < 1 || t.Verifies > len(j.Trials) {
 			return nil, fmt.Errorf("it verifies trial %d, and the run has no such trial to verify", t.Verifies)
@@ -142,31 +143,7 @@ func (j *Journal) beginTrial(e Entry) (*TrialRecord, error) {
 		}
 	}
 	j.Trials = append(j.Trials, t)
-	return t, nil
-}
-
-func (j *Journal) checkHosts(t *TrialRecord, c scenarios.Cell) error {
-	names := map[string]bool{}
-	for _, h := range t.Hosts {
-		switch {
-		case !isHostName(h.Name):
-			return fmt.Errorf("host %.60q: a host's name is lower-case letters, digits and dashes", h.Name)
-		case names[h.Name]:
-			return fmt.Errorf("two hosts are %s", h.Name)
-		case h.Architecture != c.Fleet.Architecture:
-			return fmt.Errorf("host %s is of architecture %.60q, and its fleet of %s",
-				h.Name, h.Architecture, c.Fleet.Architecture)
-		case h.Node != "" && !slices.ContainsFunc(j.Plan.Nodes, func(n scenarios.Node) bool { return n.Name == h.Node }):
-			return fmt.Errorf("host %s is on machine %.60q, which the plan does not have", h.Name, h.Node)
-		}
-		names[h.Name] = true
-	}
-	return nil
-}
-
-// isHostName tells whether name can be a host's, which names files too.
-func isHostName(name string) bool {
-	return name != "" && len(name) <= 64 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+	return &trialCheck{t, set.names}, nil
 }
 
 // endTrial holds a trial's end against the trials before it: each place is filled once.
@@ -185,14 +162,6 @@ func (rd *reader) endTrial(t *TrialRecord) error {
 type trialCheck struct {
 	*TrialRecord
 	hosts map[string]bool
-}
-
-func newTrialCheck(t *TrialRecord) *trialCheck {
-	c := &trialCheck{t, map[string]bool{}}
-	for _, h := range t.Hosts {
-		c.hosts[h.Name] = true
-	}
-	return c
 }
 
 // add takes the trial's next entry.

@@ -86,7 +86,7 @@ func TestWhatNoRunWrites(t *testing.T) {
 			t.Fatalf("line %d has no %s: %s", c.line, c.old, l[c.line-1])
 		}
 		text := strings.Join(l, "")
-		old := strings.Replace(sums.ReplaceAllString(text, "}"), `"schema":2`, `"schema":1`, 1)
+		old := strings.Replace(sums.ReplaceAllString(text, "}"), `"schema":3`, `"schema":1`, 1)
 		for name, journal := range map[string]string{"without checksums": old, "with checksums made anew": anew(t, l...)} {
 			if strings.Contains(c.now, `"schema"`) {
 				journal = text

@@ -85,7 +85,7 @@ type TrialHeader struct {
 	// trial of its own. It is in no figure.
 	Verifies int              `json:"verifies,omitempty"`
 	Seed     uint64           `json:"seed"`
-	Hosts    []fleet.HostSpec `json:"hosts"`
+	Hosts    []fleet.HostSpec `json:"-"` // in groups, see trialEntry
 }
 
 // An Ending is what can be said of a run only after it.
@@ -113,6 +113,7 @@ type Writer struct {
 	chains  *chains
 	changed *sync.Cond // pending, err, closed or written changed
 	pending bytes.Buffer
+	size    int64 // of the journal with what is pending, in bytes
 	err     error
 	closed  bool
 	done    chan struct{}
@@ -136,15 +137,15 @@ func Create(path string, header Header) (*Writer, error) {
 		return nil, errors.Join(&JournalError{path, err}, f.Close())
 	}
 	header.Schema = journalSchema
-	w := newWriter(path, f, newChains(header.Schema, header.AtOnce))
+	w := newWriter(path, f, newChains(header.Schema, header.AtOnce), 0)
 	if err := w.Append(Entry{Kind: KindRun}, header); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
 	return w, nil
 }
 
-func newWriter(path string, f journalFile, c *chains) *Writer {
-	w := &Writer{path: path, file: f, chains: c, done: make(chan struct{})}
+func newWriter(path string, f journalFile, c *chains, size int64) *Writer {
+	w := &Writer{path: path, file: f, chains: c, size: size, done: make(chan struct{})}
 	w.changed = sync.NewCond(&w.mu)
 	go w.flush()
 	return w
@@ -179,6 +180,13 @@ func (w *Writer) Append(e Entry, data any) error {
 	if err != nil {
 		return fmt.Errorf("journal: %s %s: %w", e.Kind, e.What, err)
 	}
+	// What could not be read again is not written.
+	switch length := len(line) + len(beforeSum) + sumDigits + len(afterSum); {
+	case length > maxEntry:
+		return fmt.Errorf("journal: %s %s of %d bytes: %d at most are read of a line", e.Kind, e.What, length, maxEntry)
+	case w.size+int64(length) >= maxJournal:
+		return &JournalError{w.path, fmt.Errorf("full: %d bytes at most are read of a journal", int64(maxJournal))}
+	}
 	sum, err := w.chains.next(e.Kind, e.Trial, bytes.TrimSuffix(line, []byte("}")))
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
@@ -186,6 +194,7 @@ func (w *Writer) Append(e Entry, data any) error {
 	if w.chains.sums {
 		line = appendSum(line, sum)
 	}
+	w.size += int64(len(line)) + 1
 	w.pending.Write(line)
 	w.pending.WriteByte('\n')
 	w.changed.Broadcast()
@@ -260,7 +269,10 @@ func (w *Writer) GoOn(r Resumption) error {
 // Trial begins trial n. Trials are numbered 1, 2, 3, … in the order in which they begin, and no more of them are under
 // way at a time than the header, or the latest resumption, says.
 func (w *Writer) Trial(n int, h TrialHeader) (*TrialWriter, error) {
-	return &TrialWriter{w, n}, w.Append(Entry{Kind: KindTrial, Trial: n}, h)
+	if n > maxTrials {
+		return nil, &JournalError{w.path, fmt.Errorf("full: a run has %d trials at most", maxTrials)}
+	}
+	return &TrialWriter{w, n}, w.Append(Entry{Kind: KindTrial, Trial: n}, trialEntry{h, groupsOf(h.Hosts)})
 }
 
 // Event records what was seen.

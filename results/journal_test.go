@@ -181,7 +181,7 @@ func TestDiskFull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWriter("/dev/full", f, newChains(journalSchema, 1))
+	w := newWriter("/dev/full", f, newChains(journalSchema, 1), 0)
 	_, err = w.Trial(1, TrialHeader{})
 	for err == nil {
 		err = w.Append(Entry{Kind: KindEvent, Trial: 1, What: "beat"}, fleet.Beat{})

@@ -117,15 +117,20 @@ type reader struct {
 	chains   *chains
 	open     map[int]*trialCheck // of the trials that are under way, by number
 	lines    int
-	begins   []int         // of each trial, its first line, from 1
-	ends     []int         // of each trial, its last line; 0 when it has no end
-	previous []byte        // line
-	counted  map[place]int // the trial that came to an end that counts
+	begins   []int             // of each trial, its first line, from 1
+	ends     []int             // of each trial, its last line; 0 when it has no end
+	previous []byte            // line
+	counted  map[place]int     // the trial that came to an end that counts
+	hosts    map[wave]*hostSet // that were read last
+	distinct int               // hosts in them
 }
 
 // readWhole is Read, and says how many bytes the whole lines are.
 func readWhole(r io.Reader) (rd *reader, size int64, err error) {
-	rd = &reader{journal: &Journal{Status: StatusInterrupted, Reason: noEnd}, counted: map[place]int{}, open: map[int]*trialCheck{}}
+	rd = &reader{
+		journal: &Journal{Status: StatusInterrupted, Reason: noEnd},
+		counted: map[place]int{}, open: map[int]*trialCheck{}, hosts: map[wave]*hostSet{},
+	}
 	decoded(r, func(l *line) bool {
 		if errors.Is(l.end, io.EOF) {
 			if err = tornOff(l.text); err == nil && rd.lines == 0 {
@@ -263,11 +268,11 @@ func (rd *reader) add(l *line) error {
 		}
 		return err
 	case KindTrial:
-		t, err := j.beginTrial(e)
+		t, err := rd.beginTrial(e)
 		if err != nil {
 			return fmt.Errorf("trial %d: %w", e.Trial, err)
 		}
-		rd.open[e.Trial] = newTrialCheck(t)
+		rd.open[e.Trial] = t
 		rd.begins, rd.ends = append(rd.begins, rd.lines+1), append(rd.ends, 0)
 		return nil
 	}

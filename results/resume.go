@@ -17,6 +17,8 @@ var (
 	ErrWriting = errors.New("a fleetfall that still runs is writing it")
 )
 
+var tooOften = fmt.Errorf("a run is resumed %d times at most", maxResumed)
+
 // lock makes the journal this process's alone until the file is closed, also by a kill.
 func lock(f *os.File) error {
 	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
@@ -35,27 +37,29 @@ func Resume(path string) (*Writer, *Journal, error) {
 	if err != nil {
 		return nil, nil, &JournalError{path, err}
 	}
-	rd, err := takeUp(f)
+	rd, size, err := takeUp(f)
 	if err != nil {
 		return nil, nil, errors.Join(&JournalError{path, err}, f.Close())
 	}
-	return newWriter(path, f, rd.chains), rd.journal, nil
+	return newWriter(path, f, rd.chains, size), rd.journal, nil
 }
 
-func takeUp(f *os.File) (*reader, error) {
+func takeUp(f *os.File) (rd *reader, size int64, err error) {
 	if err := lock(f); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	rd, size, err := readWhole(f)
+	rd, size, err = readWhole(f)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, 0, err
 	case rd.journal.Replays != "":
-		return nil, ErrReplay
+		return nil, 0, ErrReplay
 	case rd.journal.Status == StatusComplete:
-		return nil, ErrComplete
+		return nil, 0, ErrComplete
+	case len(rd.journal.Resumed) == maxResumed:
+		return nil, 0, tooOften
 	}
-	return rd, f.Truncate(size)
+	return rd, size, f.Truncate(size)
 }
 
 // Running tells whether a process writes the journal at path.
@@ -92,7 +96,7 @@ func (j *Journal) resume(e Entry) error {
 		return fmt.Errorf("resumption: %w", err)
 	}
 	if len(j.Resumed) == maxResumed {
-		return fmt.Errorf("a run is resumed %d times at most", maxResumed)
+		return tooOften
 	}
 	if err := checkAtOnce(r.AtOnce); err != nil {
 		return fmt.Errorf("resumption: %w", err)

@@ -150,7 +150,7 @@ func FuzzCompute(f *testing.F) {
 // withoutSums is a journal as a fleetfall wrote it whose entries carried no checksums.
 func withoutSums(journal []byte) []byte {
 	sums := regexp.MustCompile(`(,"trials":\[[^\]]*\])?,"sum":"[0-9a-f]{16}"}`)
-	return bytes.Replace(sums.ReplaceAll(journal, []byte("}")), []byte(`"schema":2`), []byte(`"schema":1`), 1)
+	return bytes.Replace(sums.ReplaceAll(journal, []byte("}")), []byte(`"schema":3`), []byte(`"schema":1`), 1)
 }
 
 // TestResultsDoNotDependOnSums but for saying that there are none.
