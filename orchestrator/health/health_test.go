@@ -152,6 +152,11 @@ func TestSpans(t *testing.T) {
 			[]at{{0, normal}, {1 * s, beat}, {2 * s, panics}, {2 * s, normal}, {2 * s, beat}, {2 * s, stopped}}, 2 * s,
 			[]health.Span{span("down", 0, 1*s), span("unprotected", 1*s, 2*s)}, 0,
 		},
+		{
+			"and the state that it was in before goes on",
+			[]at{{0, normal}, {1 * s, beat}, {2 * s, panics}, {2 * s, normal}, {2 * s, beat}}, 3 * s,
+			[]health.Span{span("down", 0, 1*s), span("unprotected", 1*s, 3*s)}, 0,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := health.NewHost(limits)
@@ -177,6 +182,27 @@ func TestSpans(t *testing.T) {
 				t.Errorf("the changes end in %s, the host in %s", state, h.State())
 			}
 		})
+	}
+}
+
+// TestWindow: a host may be silent for as long as its window, and a fleet finds it silent right after, also when it was
+// looked at because of an earlier sign of life.
+func TestWindow(t *testing.T) {
+	h := health.NewHost(limits)
+	f := health.NewFleet([]string{"a"}, limits)
+	for _, e := range []fleet.Event{{Host: "a", What: normal}, {At: 1 * s, Host: "a", What: beat}, {At: 2 * s, Host: "a", What: beat}} {
+		h.Observe(e)
+		f.Observe(e)
+	}
+	tick := func(at time.Duration) int {
+		return len(f.Observe(fleet.Event{At: at, What: fleet.TimerFired{Tag: "tick"}}))
+	}
+	end := 2*s + limits.Liveness
+	if changes, edges := h.Advance(end), tick(end); len(changes) > 0 || edges > 0 || h.State() != health.Unprotected {
+		t.Errorf("at the end of its window: %+v, %d edges, %s", changes, edges, h.State())
+	}
+	if changes, edges := h.Advance(end+1), tick(end+1); len(changes) != 1 || edges != 1 || h.State() != health.Hung {
+		t.Errorf("after its window: %+v, %d edges, %s", changes, edges, h.State())
 	}
 }
 
