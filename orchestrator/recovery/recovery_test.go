@@ -222,6 +222,21 @@ func TestTechnicianCancelsTheRestart(t *testing.T) {
 	c.expect(c.fire("restart/a"))
 }
 
+// TestTags: timers are numbered from 1, so that journals have the same names for them.
+func TestTags(t *testing.T) {
+	c := newScript(t, technicians(1))
+	var tags []string
+	for _, step := range []health.EdgeKind{health.EdgeCrashed, health.EdgeStarting, health.EdgeCrashed} {
+		for _, a := range c.policy.Observe([]health.Edge{{Host: 1, Kind: step}}) {
+			tags = append(tags, a.Timer.Tag("b"))
+		}
+	}
+	want := []string{"restart/b/1", "notice/b/1", "restart/b/2"}
+	if diff := cmp.Diff(want, tags); diff != "" {
+		t.Errorf("tags (-want +got):\n%s", diff)
+	}
+}
+
 // TestVisitsAreCounted: what a technician's time is drawn by counts a host's visits from 1.
 func TestVisitsAreCounted(t *testing.T) {
 	var drawn []string
@@ -328,6 +343,28 @@ func TestStaffInOrder(t *testing.T) {
 	c.expect(c.fire("notice/b"))
 	c.expect(c.host("a", health.EdgeLost), "boot c safe")
 	c.expect(c.host("c", health.EdgeLost), "boot b safe")
+}
+
+// TestTimersOfBefore: a timer that a host no longer waits for does nothing, whatever the host waits for now.
+func TestTimersOfBefore(t *testing.T) {
+	c := newScript(t, technicians(1))
+	c.expect(c.host("a", health.EdgeSilent), "wait 2s for notice/a")
+	before := c.timers["notice/a"]
+	c.host("a", health.EdgeLost)
+	c.host("a", health.EdgeStarting)
+	c.expect(c.host("a", health.EdgeSilent), "wait 2s for notice/a")
+	c.expect(c.say(c.policy.Fired(before)))
+
+	// A place in the queue has a number too, here the timer's that led to it, which does not put the host at its end.
+	c = newScript(t, technicians(1))
+	c.expect(c.host("a", health.EdgeSilent), "wait 2s for notice/a")
+	c.expect(c.fire("notice/a"), "boot a safe")
+	for _, h := range []string{"b", "c"} { // which wait in this order
+		c.host(h, health.EdgeSilent)
+		c.expect(c.fire("notice/" + h))
+	}
+	c.expect(c.fire("notice/b"))
+	c.expect(c.host("a", health.EdgeLost), "boot b safe")
 }
 
 // TestEveryWay that the language knows is one that New makes, and its needs are named.

@@ -164,7 +164,7 @@ func (v *visits) Fired(t Timer) []Act {
 	switch {
 	case t.Purpose == ForRestart:
 		return v.restarts.Fired(t)
-	case h.mark != t.N || h.at == queued || h.at == unknown:
+	case h.mark != t.N || h.at == queued:
 		return nil
 	case h.attended():
 		return v.proceed(nil, t.Host, h.at+1)
