@@ -64,7 +64,7 @@ func printPlan(c *cobra.Command, o *options, plan *scenarios.Plan) error {
 		return err
 	}
 	say := func(format string, args ...any) { writeEntry(c, o, "", fmt.Sprintf(format, args...)) }
-	say("\n%d cells x %d repeats, one after the other; at most %d hosts and %d MiB at a time; about %s of the fleets' time, at most %s.",
+	say("\n%d cells x %d repeats; at most %d hosts and %d MiB in each; about %s of the fleets' time, at most %s.",
 		len(plan.Cells), plan.Repeat, e.Hosts, int64(e.Memory)>>20, rounded(e.Duration), rounded(e.Longest))
 	say("Assumed: %s to boot a host, %s to start a copy of a booted one, %d at a time, %d MiB for each VM besides its "+
 		"guest's memory.", e.Assumptions.Boot, e.Assumptions.Clone, e.Assumptions.BootsAtOnce,
@@ -115,7 +115,7 @@ const longRun = 10 * time.Minute
 func printCost(say func(string, ...any), plan *scenarios.Plan, e scenarios.Estimate) {
 	a := e.Assumptions
 	cost := time.Duration(e.Cost)
-	say("A run takes about %s of our time there, with %d boots; --verify doubles it. Assumed: two cores with nothing else "+
+	say("A run takes about %s of our time there, with %d boots; with --verify two to four times as long. Assumed: two cores with nothing else "+
 		"to do, %s for each trial, %s for a boot and %s each time that a host beats, polls, works or is threatened.",
 		roughly(cost), e.Boots, a.Trial, a.BootCost, a.ActCost)
 	if e.Loops(longRun) {
