@@ -41,6 +41,9 @@ func (j *Journal) begin(data []byte) error {
 	if err := checkAtOnce(j.AtOnce); err != nil {
 		return fmt.Errorf("header: %w", err)
 	}
+	if err := j.checkShards(); err != nil {
+		return fmt.Errorf("header: %w", err)
+	}
 	j.Unchecked = j.Schema == journalWithoutSums
 	if j.Plan == nil {
 		return errors.New("header: no plan")
@@ -57,6 +60,24 @@ func (j *Journal) begin(data []byte) error {
 	}
 	if j.Verify != nil && (j.Verify.Tolerance < 0 || j.Verify.Tolerance > maxTime) {
 		return fmt.Errorf("header: verification within %v", j.Verify.Tolerance)
+	}
+	return nil
+}
+
+// checkShards refuses a shard that is none, and shards of which no run can be merged.
+func (j *Journal) checkShards() error {
+	if j.Shard != nil {
+		if err := j.Shard.check(); err != nil {
+			return err
+		}
+		if len(j.Merged) > 0 {
+			return errors.New("a shard that was merged from shards")
+		}
+	}
+	for i, m := range j.Merged {
+		if m.Shard != (Shard{i + 1, len(j.Merged)}) || m.Trials < 0 || m.Trials > maxTrials || m.Took < 0 || m.Took > maxPart {
+			return fmt.Errorf("merged from a shard %s with %d trials, which took %v, as number %d of %d", m.Shard, m.Trials, m.Took, i+1, len(j.Merged))
+		}
 	}
 	return nil
 }

@@ -63,6 +63,8 @@ type Header struct {
 	Verify     *Verify         `json:"verify,omitempty"`  // each trial is run twice; nil when it is not
 	Draws      draw.Way        `json:"draws,omitempty"`   // how it draws
 	AtOnce     int             `json:"at_once,omitempty"` // trials that may be under way at a time; 0 is one
+	Shard      *Shard          `json:"shard,omitempty"`   // the part of the plan's trials that is run; nil for all
+	Merged     []Merged        `json:"merged,omitempty"`  // the shards that it was merged from, in order; none for a run of its own
 	Provenance Provenance      `json:"provenance"`
 }
 

@@ -127,6 +127,11 @@ type reader struct {
 
 // readWhole is Read, and says how many bytes the whole lines are.
 func readWhole(r io.Reader) (rd *reader, size int64, err error) {
+	return readWith(r, func(*line, int64) {})
+}
+
+// readWith is readWhole, and tells of each line once it is read, and of where it begins.
+func readWith(r io.Reader, told func(l *line, offset int64)) (rd *reader, size int64, err error) {
 	rd = &reader{
 		journal: &Journal{Status: StatusInterrupted, Reason: noEnd},
 		counted: map[place]int{}, open: map[int]*trialCheck{}, hosts: map[wave]*hostSet{},
@@ -141,10 +146,12 @@ func readWhole(r io.Reader) (rd *reader, size int64, err error) {
 		if err = l.end; err == nil {
 			err = rd.add(l)
 		}
+		begins := size
 		if size += int64(len(l.text)) + 1; err == nil && size > maxJournal {
 			err = fmt.Errorf("the journal is longer than %d bytes", int64(maxJournal))
 		}
 		if err == nil {
+			told(l, begins)
 			rd.lines++
 			rd.previous = l.text
 		}

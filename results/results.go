@@ -57,6 +57,7 @@ type Run struct {
 	// Unchecked: the journal's entries carry no checksums, so that damage to it may not have been noticed.
 	Unchecked bool   `json:"unchecked,omitempty"`
 	Resumed   []Part `json:"resumed,omitempty"` // times that it was taken up again, in order
+	Shard     string `json:"shard,omitempty"`   // "2/4": the part of the plan's trials that it has; "" for all of them
 }
 
 // A Part of a run that was resumed: when it began, and which facts of its provenance were other than the first part's.

@@ -115,7 +115,7 @@ fleetfall report works on it).`,
 	flags.StringVar(&o.cache, "cache", "", "directory of images (default: /var/cache/fleetfall as root, else below the user's cache)")
 	o.addLogLevel(c)
 	flags.BoolVar(&o.plain, "plain", false, "plain output, as when not on a terminal")
-	c.AddCommand(runCommand(&o), validateCommand(&o), planCommand(&o), faultsCommand(&o), metricsCommand(&o), languageCommand(&o), reportCommand(&o), replayCommand(&o), imageCommand(&o), doctorCommand(&o), gcCommand(&o))
+	c.AddCommand(runCommand(&o), validateCommand(&o), planCommand(&o), faultsCommand(&o), metricsCommand(&o), languageCommand(&o), reportCommand(&o), mergeCommand(&o), replayCommand(&o), imageCommand(&o), doctorCommand(&o), gcCommand(&o))
 	return c
 }
 

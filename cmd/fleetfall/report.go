@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/fleetfall/fleetfall/orchestrator"
 	"github.com/fleetfall/fleetfall/results"
 	"github.com/fleetfall/fleetfall/results/report"
 )
@@ -83,11 +85,23 @@ func judged(r *results.Results) error {
 		}
 		return infra(err)
 	}
-	switch r.Verdict {
-	case results.Met:
+	switch {
+	case r.Verdict == results.Met:
 		return nil
-	case results.Missed:
+	case r.Verdict == results.Missed:
 		return &exitError{code: exitMissed}
+	case r.Run.Shard != "" && r.Run.Status == results.StatusComplete && !lost(r): // the other shards have the rest
+		return nil
 	}
 	return &exitError{code: exitInfra}
+}
+
+// lost tells whether the testbed failed a trial that was not run again, or a host.
+func lost(r *results.Results) bool {
+	for _, c := range r.Cells {
+		if c.Invalid > 0 || slices.ContainsFunc(c.Trials, func(t results.Trial) bool { return t.Status == orchestrator.Invalid && !t.Superseded }) {
+			return true
+		}
+	}
+	return false
 }

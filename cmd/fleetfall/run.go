@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
@@ -17,7 +18,7 @@ import (
 
 func runCommand(o *options) *cobra.Command {
 	var scenario scenarioFlags
-	var uri, resume string
+	var uri, resume, shard string
 	var verify bool
 	var atOnce int
 	c := &cobra.Command{
@@ -37,6 +38,11 @@ CPUs keep the machine busy, and the two recordings are compared entry by entry: 
 may differ by the tolerance that the report states, anything else not at all. The second runs are in no figure. A run that
 began with --verify goes on with it when it is resumed.
 
+With --shard 2/4, the second of four parts of the trials is run alone, here, while others run theirs elsewhere: each takes
+about as long. Under a scheduler's array or parallel job, --shard auto takes the part from the environment (Slurm, GitLab,
+CircleCI, Buildkite, AWS Batch), and --shard auto/20 where that does not say of how many (Kubernetes). fleetfall merge
+makes one run of them all. A shard exits 0 when its trials came to an end and no cell that it has whole misses an expectation.
+
 On the virtual clock, several trials are under way at a time: as many as keep the CPUs busy, or as --at-once says, and
 no more than there is room for. No figure depends on how many. On the wall clock, and with --verify, it is one.
 
@@ -48,6 +54,7 @@ closed, and any run does when nobody reads its output.`,
   fleetfall run my.hcl --var hosts=8 --connect qemu:///system
   fleetfall run channel-file-291 --clock virtual
   fleetfall run channel-file-291 --clock virtual --verify
+  fleetfall run matrix --shard 2/4
   fleetfall run --resume latest`,
 		Args: func(c *cobra.Command, args []string) error {
 			if c.Flags().Changed("at-once") && atOnce < 1 {
@@ -59,7 +66,7 @@ closed, and any run does when nobody reads its output.`,
 			if !c.Flags().Changed("resume") {
 				return cobra.ExactArgs(1)(c, args)
 			}
-			for _, f := range []struct{ flag, what string }{{"var", "variables"}, {"var-file", "variables"}, {"clock", "clock"}, {"verify", "verification"}} {
+			for _, f := range []struct{ flag, what string }{{"var", "variables"}, {"var-file", "variables"}, {"clock", "clock"}, {"verify", "verification"}, {"shard", "shard"}} {
 				if c.Flags().Changed(f.flag) {
 					return fmt.Errorf("--%s does not go with --resume: a run goes on with the %s that it began with", f.flag, f.what)
 				}
@@ -73,6 +80,9 @@ closed, and any run does when nobody reads its output.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			cfg := experiment.Config{Results: o.results, URI: uri, Cache: cacheDir(o), Version: version(), Verify: verify, AtOnce: atOnce}
 			var err error
+			if cfg.Shard, err = shardOf(shard, os.Getenv); err != nil {
+				return usage(err)
+			}
 			if c.Flags().Changed("resume") {
 				if cfg.Resume, err = results.FindRun(o.results, resume); err != nil {
 					return usage(err)
@@ -98,6 +108,7 @@ closed, and any run does when nobody reads its output.`,
 	c.Flags().StringVar(&uri, "connect", "", "URI of a running libvirt daemon, e.g. qemu:///system (default: a private one)")
 	c.Flags().StringVar(&resume, "resume", "", "go on with a run that did not come to its end: its directory, ID, or \"latest\"")
 	c.Flags().BoolVar(&verify, "verify", false, "run each trial a second time under load on all CPUs, and compare the recordings; needs the virtual clock")
+	c.Flags().StringVar(&shard, "shard", "", "run one of several parts of the trials, e.g. 2/4, or \"auto\" for the one that a scheduler says")
 	c.Flags().IntVar(&atOnce, "at-once", 0, "trials under way at a time at most, on the virtual clock (default: as many as keep the CPUs busy)")
 	if err := c.RegisterFlagCompletionFunc("resume", o.completeRun); err != nil {
 		panic(err) // only for a flag that is not there

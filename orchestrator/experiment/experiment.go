@@ -36,6 +36,7 @@ type Config struct {
 	Results string          // directory of results, e.g. "results"
 	Resume  string          // directory of a run that did not come to its end, to go on with it; "" begins a new one
 	Verify  bool            // run each trial twice, the second time under load; of a resumed run its journal says so
+	Shard   *results.Shard  // run this part of the trials alone; nil for all; of a resumed run its journal says so
 	AtOnce  int             // trials under way at a time, at most; 0: as many as keep the CPUs busy
 	URI     string          // where the hosts are to run; "" leaves it to the backend
 	Cache   string          // of images
@@ -73,7 +74,7 @@ func Run(ctx context.Context, cfg Config) (*Finished, error) {
 	if cfg.Backends == nil {
 		cfg.Backends = Backends()
 	}
-	r := &run{Config: cfg, id: newRunID(), images: map[string]vmimages.Image{}, started: time.Now(), consoles: map[string]int{}}
+	r := &run{Config: cfg, id: newRunID(), images: map[string]vmimages.Image{}, started: time.Now(), consoles: map[string]int{}, shard: cfg.Shard}
 	err := r.prepare(ctx)
 	if err == nil {
 		err = r.run(ctx)
@@ -101,6 +102,7 @@ type run struct {
 	takes    map[backend.Kind]backend.Takes
 	placed   map[string][][]string // by a cell's ID: for each wave, the machine of each host
 	verify   *results.Verify       // nil when trials are run once
+	shard    *results.Shard        // nil when all trials are run
 	waves    map[string]int        // parts of a cell's fleet, by its ID, where there is more than one
 	atOnce   int                   // trials that may be under way at a time
 	started  time.Time
@@ -124,6 +126,11 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	}
 	if err := r.checkVerify(); err != nil {
 		return err
+	}
+	if r.shard != nil {
+		if _, err := orchestrator.Share(orchestrator.Trials(r.Plan, nil), *r.shard); err != nil {
+			return err
+		}
 	}
 	if r.driver, err = choose(r.Backends, r.Plan); err != nil {
 		return err
@@ -213,7 +220,7 @@ func (r *run) begin(p results.Provenance) (err error) {
 	}
 	r.journal, err = results.Create(filepath.Join(r.dir, results.JournalFile), results.Header{
 		RunID: r.id, Started: r.started, Plan: r.Plan, Waves: r.waves, Verify: r.verify, Draws: draw.ByIndex, AtOnce: r.atOnce,
-		Provenance: p,
+		Shard: r.shard, Provenance: p,
 	})
 	if err != nil {
 		return err

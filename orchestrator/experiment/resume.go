@@ -22,7 +22,10 @@ func (r *run) takeUp() (err error) {
 	if r.before.Draws != draw.ByIndex {
 		return fmt.Errorf("resume run %s: it was begun by a fleetfall that drew otherwise; go on with that one, or run the scenario anew", r.before.RunID)
 	}
-	r.Plan, r.waves, r.verify = r.before.Plan, r.before.Waves, r.before.Verify
+	if len(r.before.Merged) > 0 {
+		return fmt.Errorf("resume run %s: it was merged from shards; resume the shard that is not complete", r.before.RunID)
+	}
+	r.Plan, r.waves, r.verify, r.shard = r.before.Plan, r.before.Waves, r.before.Verify, r.before.Shard
 	for _, t := range r.before.Trials {
 		r.number = max(r.number, t.Number)
 		r.consoles[results.PlaceName(t.Cell, t.Repeat, t.Wave, t.Verifies != 0)] = t.Number

@@ -26,9 +26,13 @@ type fleets interface {
 // Those that the testbed failed are run once more, behind all others: as all begin in the plan's order, each has the
 // same number however many are under way at a time.
 func (r *run) trials(ctx context.Context, from fleets) (err error) {
-	left := r.remaining()
+	planned, err := r.planned()
+	if err != nil {
+		return err
+	}
+	left := r.remaining(planned)
 	upcoming := r.upcoming(left)
-	r.all = len(r.upcoming(orchestrator.Trials(r.Plan, r.waves)))
+	r.all = len(r.upcoming(planned))
 	r.ended = r.all - len(upcoming)
 	r.Begin(upcoming)
 	for len(left) > 0 && err == nil {
@@ -106,10 +110,19 @@ func (r *run) follows(e end) (next, behind []orchestrator.Trial) {
 	return next, nil
 }
 
-// remaining lists the trials that a resumed run still has to run; those of a new one are all. One of which only the
-// second run is missing says so.
-func (r *run) remaining() []orchestrator.Trial {
-	left := orchestrator.Trials(r.Plan, r.waves)
+// planned lists the trials of the plan, or of the shard of it that is run.
+func (r *run) planned() ([]orchestrator.Trial, error) {
+	all := orchestrator.Trials(r.Plan, r.waves)
+	if r.shard == nil {
+		return all, nil
+	}
+	return orchestrator.Share(all, *r.shard)
+}
+
+// remaining lists those of the planned trials that a resumed run still has to run; of a new one they are all. One of
+// which only the second run is missing says so.
+func (r *run) remaining(planned []orchestrator.Trial) []orchestrator.Trial {
+	left := slices.Clone(planned)
 	for _, t := range left {
 		for i, node := range r.nodes(t) {
 			t.Hosts[i].Node = node
@@ -218,8 +231,11 @@ func (r *run) setAside(name, dir string) error {
 	if _, err := os.Lstat(dir); errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	if err := os.Rename(dir, fmt.Sprintf("%s-trial%d", dir, r.consoles[name])); err != nil {
+	if err := os.Rename(dir, replacedName(dir, r.consoles[name])); err != nil {
 		return fmt.Errorf("set the consoles of trial %d aside: %w", r.consoles[name], err)
 	}
 	return nil
 }
+
+// replacedName is what the consoles of a place are called once another trial has taken that of trial n there.
+func replacedName(place string, n int) string { return fmt.Sprintf("%s-trial%d", place, n) }

@@ -38,6 +38,9 @@ func Compute(j *results.Journal) *results.Results {
 			Started: part.Started.UTC().Format(time.RFC3339), Changed: changed(j.Provenance.Facts, part.Provenance.Facts),
 		})
 	}
+	if j.Shard != nil {
+		r.Run.Shard = j.Shard.String()
+	}
 	r.Run.Duration = j.Took.Seconds()
 	if j.Ending != nil {
 		r.Provenance.Facts = append(slices.Clone(r.Provenance.Facts), j.Ending.Facts...)

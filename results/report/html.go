@@ -56,9 +56,7 @@ type page struct {
 	Liveness     string
 	ClockMeaning string
 	RunState     string
-	Replayed     string
-	Unchecked    string
-	Resumed      string
+	Notes        []string // sentences
 	Waves        []string // sentences
 	Retried      string
 	LeftOut      string
@@ -172,8 +170,7 @@ func newPage(r *results.Results) (*page, error) {
 	}
 	p := &page{
 		Results: r, CSS: template.CSS(css), Patterns: template.HTML(patterns),
-		Title: oneLine(r.Scenario.Name), Started: when(r.Run.Started), RunState: runState(r), Replayed: replayed(r),
-		Unchecked: unchecked(r), Resumed: resumed(r),
+		Title: oneLine(r.Scenario.Name), Started: when(r.Run.Started), RunState: runState(r), Notes: notes(r),
 		Waves: wavesOf(r), Outcome: outcomeOf(r), VerdictText: verdict(r), MetMeans: metMeans(r),
 		Deadline:  seconds(time.Duration(r.Scenario.Deadline).Seconds()),
 		StableFor: seconds(time.Duration(r.Scenario.StableFor).Seconds()),

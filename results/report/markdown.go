@@ -25,13 +25,7 @@ func Markdown(w io.Writer, r *results.Results) error {
 	if s := unreliable(r); s != "" {
 		fmt.Fprintf(&b, "\n> %s\n", md(s))
 	}
-	if s := replayed(r); s != "" {
-		fmt.Fprintf(&b, "\n> %s\n", md(s))
-	}
-	if s := unchecked(r); s != "" {
-		fmt.Fprintf(&b, "\n> %s\n", md(s))
-	}
-	if s := resumed(r); s != "" {
+	for _, s := range notes(r) {
 		fmt.Fprintf(&b, "\n> %s\n", md(s))
 	}
 	names := labels(r.Cells)

@@ -9,6 +9,26 @@ import (
 	"github.com/fleetfall/fleetfall/results"
 )
 
+// notes say what a reader has to know of how the figures came about, before any of them.
+func notes(r *results.Results) []string {
+	var said []string
+	for _, note := range []string{replayed(r), sharded(r), unchecked(r), resumed(r)} {
+		if note != "" {
+			said = append(said, note)
+		}
+	}
+	return said
+}
+
+// sharded says that the trials are a part of the plan's; it is empty for a run that has all of them.
+func sharded(r *results.Results) string {
+	if r.Run.Shard == "" {
+		return ""
+	}
+	return "This is shard " + r.Run.Shard + " of the plan's trials: cells that others run too say little yet. " +
+		"fleetfall merge makes one run of all shards, and judges what is expected of it."
+}
+
 // replayed says of which run the figures are, when they are not of hosts of their own; it is empty for any other run.
 func replayed(r *results.Results) string {
 	if r.Run.Replays == "" {

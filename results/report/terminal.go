@@ -49,13 +49,7 @@ func (t *terminal) draw(r *results.Results) {
 	if s := unreliable(r); s != "" {
 		t.line("", statusColor(results.Missed), s)
 	}
-	if s := replayed(r); s != "" {
-		t.line("", faint, s)
-	}
-	if s := unchecked(r); s != "" {
-		t.line("", faint, s)
-	}
-	if s := resumed(r); s != "" {
+	for _, s := range notes(r) {
 		t.line("", faint, s)
 	}
 	many := len(r.Cells) > fewCells
