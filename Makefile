@@ -136,15 +136,16 @@ study: build image ## the demo with twelve seeds, and how many of the intervals 
 	done; $(GO) run ./internal/study $$results/runs/*; rm -r $$results
 
 # Tables of runs in documents are what this fleetfall makes of the journals in docs/runs (docs/docs_test.go).
-# make figures FIGURES=matrix takes half an hour: its tables may be of an older image, and then say so.
+# make figures FIGURES='matrix channel-file-291-real' takes an hour: their tables may be of an older image, and then say so.
 FIGURES ?= channel-file-291
 
 .PHONY: figures readme
 figures: deps build image ## runs anew what the documents' tables are of, and writes the tables
 	set -e; for run in $(FIGURES); do \
+		case $$run in *-real) of="$${run%-real} --var pace=real" keep=results.json;; *) of=$$run keep=journal.jsonl;; esac; \
 		results=$$(mktemp -d); \
-		./bin/fleetfall run $$run --clock virtual --results $$results || { code=$$?; rm -r $$results; exit $$code; }; \
-		cp $$results/latest/journal.jsonl docs/runs/$$run.jsonl; rm -r $$results; \
+		./bin/fleetfall run $$of --clock virtual --results $$results || { code=$$?; rm -r $$results; exit $$code; }; \
+		cp $$results/latest/$$keep docs/runs/$$run.$${keep#*.}; rm -r $$results; \
 	done
 	$(GO) test ./docs -update
 
