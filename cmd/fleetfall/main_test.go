@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -59,7 +60,13 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			env.Setenv("FLEETFALL", path)
-			return recordRun(filepath.Join(env.WorkDir, "recorded"))
+			for i := range 2 {
+				shard := results.Shard{Index: i + 1, Of: 2}
+				if err := recordRun(filepath.Join(env.WorkDir, "shards", fmt.Sprint(shard.Index)), &shard); err != nil {
+					return err
+				}
+			}
+			return recordRun(filepath.Join(env.WorkDir, "recorded"), nil)
 		},
 	})
 }
@@ -108,8 +115,9 @@ func writes(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(func() { ts.Check(w.Close()) })
 }
 
-// recordRun leaves a run's directory with nothing but the journal of channel-file-291 on the conformance fake.
-func recordRun(dir string) error {
+// recordRun leaves a run's directory with nothing but the journal of channel-file-291, or of a shard of it, on the
+// conformance fake.
+func recordRun(dir string, shard *results.Shard) error {
 	plan, diags := scenarios.LoadFile(context.Background(), "channel-file-291", scenarios.Options{Vars: map[string]string{"repeat": "1"}})
 	if diags.HasErrors() {
 		return diags
@@ -118,19 +126,25 @@ func recordRun(dir string) error {
 		return err
 	}
 	j, err := results.Create(filepath.Join(dir, results.JournalFile), results.Header{
-		RunID: "recorded", Started: time.Unix(1721362140, 0).UTC(), Draws: draw.ByIndex, Plan: plan,
+		RunID: "recorded", Started: time.Unix(1721362140, 0).UTC(), Draws: draw.ByIndex, Plan: plan, Shard: shard,
 		Provenance: results.Provenance{Clock: "virtual", Facts: []results.Fact{{Name: "backend", Value: "the conformance fake"}}},
 	})
 	if err != nil {
 		return err
 	}
-	for _, trial := range orchestrator.Trials(plan, nil) {
+	trials := orchestrator.Trials(plan, nil)
+	if shard != nil {
+		if trials, err = orchestrator.Share(trials, *shard); err != nil {
+			return err
+		}
+	}
+	for i, trial := range trials {
 		var opts fleettest.FakeOptions
 		if !trial.Cell.Fleet.Control {
 			opts.Deadly = []uint64{11}
 		}
 		f := fleettest.NewFake(trial.Hosts, opts)
-		rec, err := j.Trial(trial.Number, results.TrialHeader{Cell: trial.Cell.ID, Repeat: trial.Repeat, Seed: trial.Seed, Hosts: trial.Hosts})
+		rec, err := j.Trial(i+1, results.TrialHeader{Cell: trial.Cell.ID, Repeat: trial.Repeat, Seed: trial.Seed, Hosts: trial.Hosts})
 		if err != nil {
 			return err
 		}
