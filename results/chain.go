@@ -133,10 +133,10 @@ const (
 	afterSum  = `"}`
 )
 
-// appendSum ends a line, a JSON object, with its sum.
-func appendSum(line []byte, sum string) []byte {
-	line = append(line[:len(line)-1], beforeSum...)
-	return append(append(line, sum...), afterSum...)
+// appendSum ends what a sum covers, a JSON object that is still open, with the sum.
+func appendSum(covered []byte, sum string) []byte {
+	covered = append(covered, beforeSum...)
+	return append(append(covered, sum...), afterSum...)
 }
 
 // cutSum takes a line apart into what its sum covers, and the sum.

@@ -47,7 +47,7 @@ func anew(t testing.TB, lines ...string) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.Write(appendSum(append(bytes.Clone(covered), '}'), sum))
+		b.Write(appendSum(bytes.Clone(covered), sum))
 		b.WriteByte('\n')
 	}
 	return b.String()

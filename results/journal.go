@@ -166,14 +166,8 @@ func (w *Writer) Append(e Entry, data any) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for w.err == nil && !w.closed && w.pending.Len() > maxPending {
-		w.changed.Wait()
-	}
-	if w.closed && w.err == nil {
-		return &JournalError{w.path, os.ErrClosed}
-	}
-	if w.err != nil {
-		return w.err
+	if err := w.room(); err != nil {
+		return err
 	}
 	if w.chains.sums && (e.Kind == KindResume || e.Kind == KindRunEnd) {
 		e.Trials = w.chains.trials
@@ -182,25 +176,42 @@ func (w *Writer) Append(e Entry, data any) error {
 	if err != nil {
 		return fmt.Errorf("journal: %s %s: %w", e.Kind, e.What, err)
 	}
+	_, err = w.put(e.Kind, e.What, e.Trial, line[:len(line)-1])
+	return err
+}
+
+// room waits, with mu held, until not too much is pending.
+func (w *Writer) room() error {
+	for w.err == nil && !w.closed && w.pending.Len() > maxPending {
+		w.changed.Wait()
+	}
+	if w.closed && w.err == nil {
+		return &JournalError{w.path, os.ErrClosed}
+	}
+	return w.err
+}
+
+// put adds a line, which is given as far as its sum covers it, with mu held, and returns its sum.
+func (w *Writer) put(kind Kind, what string, trial int, covered []byte) (sum string, err error) {
 	// What could not be read again is not written.
-	switch length := len(line) + len(beforeSum) + sumDigits + len(afterSum); {
+	switch length := len(covered) + len(beforeSum) + sumDigits + len(afterSum); {
 	case length > maxEntry:
-		return fmt.Errorf("journal: %s %s of %d bytes: %d at most are read of a line", e.Kind, e.What, length, maxEntry)
+		return "", fmt.Errorf("journal: %s %s of %d bytes: %d at most are read of a line", kind, what, length, maxEntry)
 	case w.size+int64(length) >= maxJournal:
-		return &JournalError{w.path, fmt.Errorf("full: %d bytes at most are read of a journal", int64(maxJournal))}
+		return "", &JournalError{w.path, fmt.Errorf("full: %d bytes at most are read of a journal", int64(maxJournal))}
 	}
-	sum, err := w.chains.next(e.Kind, e.Trial, bytes.TrimSuffix(line, []byte("}")))
-	if err != nil {
-		return fmt.Errorf("journal: %w", err)
+	if sum, err = w.chains.next(kind, trial, covered); err != nil {
+		return "", fmt.Errorf("journal: %w", err)
 	}
+	line := append(covered, '}')
 	if w.chains.sums {
-		line = appendSum(line, sum)
+		line = appendSum(covered, sum)
 	}
-	w.size += int64(len(line)) + 1
 	w.pending.Write(line)
 	w.pending.WriteByte('\n')
+	w.size += int64(len(line)) + 1
 	w.changed.Broadcast()
-	return nil
+	return sum, nil
 }
 
 // Close writes and syncs what is pending. It returns the first failure of all.

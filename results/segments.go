@@ -1,6 +1,7 @@
 package results
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -59,40 +60,53 @@ func (s *Segments) Copy(w *Writer, trial, as, verifies int) error {
 	for i, line := range s.at[trial-1] {
 		s.line = slices.Grow(s.line[:0], line.length)[:line.length]
 		_, err := s.file.ReadAt(s.line, line.from)
-		var e Entry
-		if err == nil {
-			err = json.Unmarshal(s.line, &e)
-		}
-		if err == nil && i == 0 && verifies != 0 {
-			var t trialEntry
-			err = json.Unmarshal(e.Data, &t)
-			t.Verifies = verifies
-			e.Data, err = marshal(t, err)
+		switch {
+		case err != nil:
+		case i == 0 && verifies != 0:
+			err = copyHeader(w, s.line, as, verifies)
+		default:
+			err = w.copy(s.line, as, verifies == 0)
 		}
 		if err != nil {
 			return &JournalError{s.path, fmt.Errorf("trial %d: %w", trial, err)}
 		}
-		e.Trial = as
-		if err := w.Append(e, nil); err != nil {
-			return err
-		}
-	}
-	if sum := w.sum(as); verifies == 0 && sum != s.sums[trial-1] {
-		return &JournalError{s.path, fmt.Errorf("trial %d: its lines are not those that were read before", trial)}
 	}
 	return nil
 }
 
-func marshal(v any, err error) (json.RawMessage, error) {
-	if err != nil {
-		return nil, err
+// copyHeader appends the header of a trial that verifies another.
+func copyHeader(w *Writer, line []byte, as, verifies int) error {
+	var e Entry
+	var t trialEntry
+	if err := json.Unmarshal(line, &e); err != nil {
+		return err
 	}
-	return json.Marshal(v)
+	if err := json.Unmarshal(e.Data, &t); err != nil {
+		return err
+	}
+	t.Verifies, e.Trial, e.Data = verifies, as, nil
+	return w.Append(e, t)
 }
 
-// sum is that of a trial's latest entry.
-func (w *Writer) sum(trial int) string {
+// copy appends a line of another journal, as one of this trial. same says that its sum is to be what it was there.
+func (w *Writer) copy(line []byte, trial int, same bool) error {
+	covered, was, err := cutSum(line)
+	if err != nil {
+		return err
+	}
+	kind, _, ok := bytes.Cut(bytes.TrimPrefix(covered, []byte(`{"k":"`)), []byte(`"`))
+	before, after := withoutTrial(covered)
+	if !ok || after == nil {
+		return errors.New("damaged: a line of no trial")
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.chains.trials[trial-1]
+	if err := w.room(); err != nil {
+		return err
+	}
+	sum, err := w.put(Kind(kind), "", trial, slices.Concat(before, fmt.Appendf(nil, `,"trial":%d`, trial), after))
+	if err == nil && same && sum != was {
+		return errors.New("its lines are not those that were read before")
+	}
+	return err
 }

@@ -88,13 +88,19 @@ func writeLarge(ctx context.Context, path string) (events int, err error) {
 	if diags.HasErrors() {
 		return 0, diags
 	}
-	j, err := results.Create(path, results.Header{RunID: "large", Started: time.Unix(1721362140, 0).UTC(), Draws: draw.ByIndex, Plan: plan})
+	return writeTrials(path, results.Header{RunID: "large", Plan: plan}, orchestrator.Trials(plan, nil))
+}
+
+// writeTrials writes the journal of a run that has these trials, and says how many events they have.
+func writeTrials(path string, h results.Header, trials []orchestrator.Trial) (events int, err error) {
+	h.Started, h.Draws = time.Unix(1721362140, 0).UTC(), draw.ByIndex
+	j, err := results.Create(path, h)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, j.Close()) }()
-	for _, trial := range orchestrator.Trials(plan, nil) {
-		rec, err := j.Trial(trial.Number, results.TrialHeader{Cell: trial.Cell.ID, Repeat: trial.Repeat, Seed: trial.Seed, Hosts: trial.Hosts})
+	for i, trial := range trials {
+		rec, err := j.Trial(i+1, results.TrialHeader{Cell: trial.Cell.ID, Repeat: trial.Repeat, Seed: trial.Seed, Hosts: trial.Hosts})
 		if err != nil {
 			return 0, err
 		}

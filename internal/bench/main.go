@@ -72,7 +72,7 @@ func run(ctx context.Context) (kept bool, err error) {
 		t.rows = append(t.rows, rows...)
 	}
 	for _, measure := range []func(context.Context, string, vmimages.Image) (row, error){
-		imageSize, secondBuild, coldBoot, orchestratorMemory, eventCost, queueMemory, reportSize, largeReport, matrixTime, validateTime,
+		imageSize, secondBuild, coldBoot, orchestratorMemory, eventCost, queueMemory, reportSize, largeReport, mergedShards, matrixTime, validateTime,
 	} {
 		r, err := measure(ctx, scratch, image)
 		if err != nil {
