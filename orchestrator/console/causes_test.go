@@ -2,6 +2,7 @@ package console
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -222,6 +223,57 @@ func TestColours(t *testing.T) {
 	} {
 		if got := string(withoutColours([]byte(line))); got != want {
 			t.Errorf("%q without colours is %q, want %q", line, got, want)
+		}
+	}
+}
+
+// TestLongLines: a line is kept as far as printk's own limit, however it comes, and what is beyond that is missing.
+func TestLongLines(t *testing.T) {
+	begin := "[    1.000000] " + panicPrefix + " "
+	for _, more := range []int{-1, 0, 1, 2000} {
+		line := begin + strings.Repeat("x ", maxLine)[:maxLine-len(begin)-1] + "!" + strings.Repeat("y", max(0, more))
+		line = line[:maxLine+more]
+		for _, pieces := range []int{1, 2, 1000} {
+			var p Parser
+			var got []Report
+			for rest := line + "\n"; rest != ""; {
+				n := min(len(rest), (len(line)+pieces)/pieces)
+				got = append(got, p.Write([]byte(rest[:n]))...)
+				if rest = rest[n:]; len(p.line) > maxLine {
+					t.Fatalf("%d bytes are kept of a line", len(p.line))
+				}
+			}
+			got = append(got, p.Flush()...)
+			if len(got) != 1 {
+				t.Fatalf("%d reports of a line of %d bytes in %d pieces", len(got), len(line), pieces)
+			}
+			if said := got[0].Title != "kernel panic"; said != (more <= 0) || len(got[0].Excerpt[0]) > maxLine {
+				t.Errorf("a line of %d bytes in %d pieces: %q, of which %d bytes are kept", len(line), pieces, got[0].Title, len(got[0].Excerpt[0]))
+			}
+		}
+	}
+}
+
+// TestWords: what a guest prints is fit for reports, and a reason is no longer than a title.
+func TestWords(t *testing.T) {
+	for line, want := range map[string]string{
+		"a ~": "a ~", "\x01": "?", "\x7f": "?", "\xff\xfe": "??", "é": "é", "a\tb": "a b", "a\rb": "ab", "a \r": "a",
+	} {
+		if got := printable(line); got != want {
+			t.Errorf("%q is printed as %q, want %q", line, got, want)
+		}
+	}
+	hundred := strings.Repeat("word ", 19) + "words"
+	if got := plain(hundred); got != hundred {
+		t.Errorf("%d characters are cut to %q", len(hundred), got)
+	}
+	if got := plain(hundred + "!"); got != hundred+"…" {
+		t.Errorf("101 characters are cut to %q", got)
+	}
+	named := regexp.MustCompile(`^[0-9A-Za-z_.$]$`)
+	for c := range 256 {
+		if got, want := isNamed(byte(c)), named.MatchString(string(rune(c))); got != want {
+			t.Errorf("%q can be of a function's name: %v, want %v", rune(c), got, want)
 		}
 	}
 }
