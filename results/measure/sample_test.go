@@ -10,6 +10,7 @@ import (
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/orchestrator/health"
 	"github.com/fleetfall/fleetfall/results"
+	"github.com/fleetfall/fleetfall/results/stats"
 	"github.com/fleetfall/fleetfall/scenarios"
 )
 
@@ -68,6 +69,30 @@ func TestJudged(t *testing.T) {
 	}
 }
 
+// TestPairedDifference: of a second that was cut nothing is known, and of a first a bound.
+func TestPairedDifference(t *testing.T) {
+	pair := func(a, b stats.Trial) stats.Pair { return stats.Pair{A: a, B: b} }
+	at := func(value float64) stats.Trial { return stats.Trial{Value: value} }
+	cut, undefined := stats.Trial{Value: 9, Censored: true}, stats.Trial{Undefined: true}
+	for _, tt := range []struct {
+		name           string
+		pairs          []stats.Pair
+		value, atLeast float64 // -1 for none
+		note           string
+	}{
+		{"two", []stats.Pair{pair(at(7), at(4)), pair(at(6), at(5))}, 2, -1, ""},
+		{"one left out", []stats.Pair{pair(at(7), at(4)), pair(undefined, at(5)), pair(at(6), undefined)}, 3, -1, ""},
+		{"the first was cut", []stats.Pair{pair(cut, at(4))}, 5, 5, ""},
+		{"the second was cut", []stats.Pair{pair(at(7), at(4)), pair(at(6), cut)}, -1, -1, "how large it is, censored trials do not tell"},
+	} {
+		m := pairedDifference(tt.pairs)
+		is := func(got *float64, want float64) bool { return want < 0 && got == nil || got != nil && *got == want }
+		if !is(m.Value, tt.value) || !is(m.AtLeast, tt.atLeast) || m.Note != tt.note {
+			t.Errorf("%s: %+v", tt.name, m)
+		}
+	}
+}
+
 // TestPeakOf: a host that comes back as another goes is not unavailable together with it.
 func TestPeakOf(t *testing.T) {
 	down := func(spans ...health.Span) sample { return sample{unavailable: spans} }
@@ -86,6 +111,17 @@ func TestPeakOf(t *testing.T) {
 		if got := peakOf(tt.group); got != tt.want {
 			t.Errorf("%s: %d at once, want %d", tt.name, got, tt.want)
 		}
+	}
+}
+
+// TestWork: units and their time add up, and the mean is of one unit.
+func TestWork(t *testing.T) {
+	var w work
+	for _, of := range []work{{2, 3 * time.Second}, {1, 6 * time.Second}} {
+		w = w.plus(of.units, of.total)
+	}
+	if want := (work{3, 9 * time.Second}); w != want || w.mean() != 3 {
+		t.Errorf("%+v with a mean of %v s, want %+v with 3 s", w, w.mean(), want)
 	}
 }
 
