@@ -236,11 +236,12 @@ func TestAtTheInjection(t *testing.T) {
 	y.trial.Events = slices.DeleteFunc(y.trial.Events, func(e fleet.Event) bool {
 		return e.At == injectedAt && (e.Host == "a" || e.Host == "c")
 	})
-	y.at(-9, "a", panicked()).at(-8, "a", fleet.Booting{Mode: fleet.Normal}).at(0, "a", panicked()) // the second makes a loop
-	y.at(0, "a", fleet.Booting{Mode: fleet.Normal})
+	y.at(-9, "a", panicked()).at(-8, "a", fleet.Booting{Mode: fleet.Normal})
+	y.at(0, "a", panicked()).at(0, "a", fleet.Booting{Mode: fleet.Normal}) // the second panic makes a loop
 	y.at(0, "b", fleet.ContentRefused{Version: 2}).at(0, "b", fleet.AgentExit{Signal: 11})
-	y.up(-5, "c")                                                            // whose next beat was due at the injection, and never came
-	y.at(-5, "d", panicked()).at(-4, "d", fleet.Booting{Mode: fleet.Normal}) // and up at the injection
+	// The next beat of c was due at the injection, and never came; d is up again at it.
+	y.up(-5, "c")
+	y.at(-5, "d", panicked()).at(-4, "d", fleet.Booting{Mode: fleet.Normal})
 	y.beats(5, 20, "b", "d").end(20, "deadline")
 	r := measure.Compute(y.journal)
 	expectMetrics(t, r.Cells[0], map[string]float64{
@@ -257,8 +258,8 @@ func TestSilenceAfterTheFirstBeat(t *testing.T) {
 	y := newStory("kernel").begin("a").at(3, "a", panicked()).at(4, "a", fleet.Booting{Mode: fleet.Normal}).up(8, "a")
 	c := measure.Compute(y.end(40, "deadline").journal).Cells[0]
 	want := []results.Span{
-		{State: "off", From: -100, To: -20}, {State: "down", From: -20, To: -10}, {State: "protected", From: -10, To: 3},
-		{State: "down", From: 3, To: 8}, {State: "hung", From: 8, To: 40},
+		{State: "off", From: -100, To: -20}, {State: "down", From: -20, To: -10},
+		{State: "protected", From: -10, To: 3}, {State: "down", From: 3, To: 8}, {State: "hung", From: 8, To: 40},
 	}
 	if diff := gocmp.Diff(want, c.HostsDetail[0].Spans); diff != "" {
 		t.Errorf("spans (-want +got):\n%s", diff)
@@ -389,7 +390,9 @@ func TestVerdict(t *testing.T) {
 			scenarios.Expect{Metric: "blast_radius", Max: &zero}, results.Inconclusive, results.Inconclusive,
 		},
 		{
-			"a quarter lost", newStory("kernel").begin("a", "b", "c", "d").at(1, "a", fleet.InfraFailed{}).beats(5, 9, "b", "c", "d").end(9, "settled"),
+			"a quarter lost",
+			newStory("kernel").begin("a", "b", "c", "d").at(1, "a", fleet.InfraFailed{}).
+				beats(5, 9, "b", "c", "d").end(9, "settled"),
 			scenarios.Expect{Metric: "blast_radius", Max: &zero}, results.Met, results.Met,
 		},
 		{

@@ -69,7 +69,8 @@ func TestWorkThatTookNoTime(t *testing.T) {
 		return b
 	}
 	y := newStory("kernel").begin("a")
-	y.at(-5, "a", load("exec", 1, 0)).at(-4, "a", load("exec", 1, 3*s)).at(-3, "a", load("exec", 0, 9*s)).at(-2, "a", load("read", 1, s))
+	y.at(-5, "a", load("exec", 1, 0)).at(-4, "a", load("exec", 1, 3*s)).at(-3, "a", load("exec", 0, 9*s))
+	y.at(-2, "a", load("read", 1, s))
 	y.beats(5, 9, "a").end(9, "settled")
 	y.and("none", "a").at(-5, "a", load("exec", 1, s)).at(-4, "a", load("read", 1, 0)).at(-3, "a", load("open", 1, s))
 	y.beats(5, 9, "a").end(9, "settled")

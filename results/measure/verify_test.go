@@ -102,12 +102,15 @@ func TestVerification(t *testing.T) {
 			"beat of a at 1m40s, in the second run at 1m40s; loads is [map[units:1 what:fork] map[units:2 what:open]], in the second run [map[units:1 what:fork]]"},
 		"the kernel's words": {change(0, func(p *fleet.Panic) { p.Excerpt = strings.ReplaceAll(p.Excerpt, "BUG", "OOPS") }), results.Differs, 0, 1, 0,
 			`panic of a at 1m44s, in the second run at 1m44s; excerpt is "[   12.345678] BUG: page fault\n[   12.345700] RIP: 0010:ff_evaluate", in the second run "[   12.345678] OOPS: page fault\n[   12.345700] RIP: 0010:ff_evaluate"`},
-		"the memory that is left, by little":            {change(2, func(b *fleet.Beat) { b.Available += 4096 }), results.Within, 1, 0, 0, ""},
-		"the memory that is left, by as much as it may": {change(2, func(b *fleet.Beat) { b.Available += 64 << 10 }), results.Within, 1, 0, 0, ""},
+		"the memory that is left, by little": {change(2, func(b *fleet.Beat) { b.Available += 4096 }), results.Within, 1, 0, 0, ""},
+		"the memory that is left, by as much as it may": {
+			change(2, func(b *fleet.Beat) { b.Available += 64 << 10 }), results.Within, 1, 0, 0, "",
+		},
 		"the first in order of two at a time": {func(t *results.TrialRecord) {
 			change(2, func(b *fleet.Beat) { b.WorkFailed = 1 })(t)
 			change(3, func(b *fleet.Beat) { b.WorkFailed = 2 })(t)
-		}, results.Differs, 0, 2, 0, "beat of a at 1m40s, in the second run at 1m40s; work_failed is 0, in the second run 1"},
+		}, results.Differs, 0, 2, 0,
+			"beat of a at 1m40s, in the second run at 1m40s; work_failed is 0, in the second run 1"},
 		"the memory that is left, by more": {change(2, func(b *fleet.Beat) { b.Available += 64<<10 + 1 }), results.Differs, 0, 1, 0,
 			"beat of a at 1m40s, in the second run at 1m40s; available_bytes is 1048576, in the second run 1114113"},
 		"a count": {change(2, func(b *fleet.Beat) { b.WorkUnits = 7 }), results.Differs, 0, 1, 0,
@@ -205,7 +208,6 @@ func TestUnverified(t *testing.T) {
 	for want, edit := range map[string]func(j *results.Journal){
 		"it was not run a second time":                  func(j *results.Journal) { j.Trials = j.Trials[:1] },
 		"its second run was invalid: no memory":         func(j *results.Journal) { j.Trials[1].Status, j.Trials[1].Reason = "invalid", "no memory" },
-		"its second run was interrupted":                func(j *results.Journal) { j.Trials[1].Status = "interrupted" },
 		"its second run was interrupted: a user did it": func(j *results.Journal) { j.Trials[1].Status, j.Trials[1].Reason = "interrupted", "a user did it" },
 	} {
 		j := twice(nil)
@@ -215,7 +217,11 @@ func TestUnverified(t *testing.T) {
 			t.Errorf("%+v, want %q", v, want)
 		}
 	}
-	j := twice(nil)
+	j := twice(func(t *results.TrialRecord) { t.Status = "interrupted" })
+	if v := verified(t, j); v.Reason != "its second run was interrupted" {
+		t.Errorf("%+v, want no reason but that", v)
+	}
+	j = twice(nil)
 	second := *j.Trials[1]
 	j.Trials[1].Status, j.Trials[1].Superseded = "interrupted", true
 	second.Number = 3
