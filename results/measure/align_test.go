@@ -1,12 +1,92 @@
 package measure
 
 import (
+	"encoding/json"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/fleetfall/fleetfall/orchestrator/fleet"
 	"github.com/fleetfall/fleetfall/results"
 )
+
+// kinds are entries of which only what they are matters.
+func kinds(what ...string) []entry {
+	var entries []entry
+	for _, w := range what {
+		entries = append(entries, entry{what: w})
+	}
+	return entries
+}
+
+// TestResync: two streams go on at the nearest place at which they agree, unless that is too far.
+func TestResync(t *testing.T) {
+	after := func(n int) []entry { return append(kinds(slices.Repeat([]string{"beat"}, n)...), kinds("panic")...) }
+	for _, tt := range []struct {
+		name         string
+		a, b         []entry
+		skipA, skipB int
+	}{
+		{"one more in the first", kinds("beat", "panic"), kinds("panic"), 1, 0},
+		{"one more in the second", kinds("panic"), kinds("beat", "panic"), 0, 1},
+		{"three more", after(3), kinds("panic", "hello"), 3, 0},
+		{"three more in the second", kinds("panic", "hello"), after(3), 0, 3},
+		{"the nearest", kinds("beat", "hello", "panic"), kinds("panic", "beat"), 0, 1},
+		{"nothing in common", kinds("beat", "hello"), kinds("panic", "exit"), 1, 1},
+		{"the last of both", kinds("beat"), kinds("panic"), 1, 1},
+		{"as far as it may be", after(resyncWithin), kinds("panic"), resyncWithin, 0},
+		{"too far", after(resyncWithin + 1), kinds("panic"), 1, 1},
+	} {
+		if skipA, skipB := resync(tt.a, tt.b); skipA != tt.skipA || skipB != tt.skipB {
+			t.Errorf("%s: %d and %d are left out, want %d and %d", tt.name, skipA, skipB, tt.skipA, tt.skipB)
+		}
+	}
+}
+
+// TestSameLevel: only the memory that is left may differ, and only where both runs say what it is.
+func TestSameLevel(t *testing.T) {
+	for _, tt := range []struct {
+		field string
+		x, y  any
+		want  bool
+	}{
+		{levelField, json.Number("1048576"), json.Number("1114112"), true},
+		{levelField, json.Number("1114112"), json.Number("1048576"), true},
+		{levelField, json.Number("1048576"), json.Number("1114113"), false},
+		{"work_units", json.Number("1048576"), json.Number("1048577"), false},
+		{levelField, json.Number("0"), json.Number("4096"), false},
+		{levelField, json.Number("4096"), json.Number("-4096"), false},
+		{levelField, json.Number("9223372036854775807"), json.Number("-9223372036854775808"), false},
+		{levelField, json.Number("4096"), nil, false},
+		{levelField, nil, json.Number("4096"), false},
+		{levelField, json.Number("4096"), json.Number("4096.5"), false},
+		{levelField, json.Number("4096.5"), json.Number("4096"), false},
+	} {
+		if got := sameLevel(tt.field, tt.x, tt.y); got != tt.want {
+			t.Errorf("%s of %v and %v: the same is %v", tt.field, tt.x, tt.y, got)
+		}
+	}
+}
+
+// TestShort: what a sentence shows of a field is cut, though in no letter.
+func TestShort(t *testing.T) {
+	digits := strings.Repeat("7", 120)
+	for _, tt := range []struct {
+		value any
+		want  string
+	}{
+		{nil, "<nil>"},
+		{"normal", `"normal"`},
+		{json.Number(digits), digits},
+		{json.Number(digits + "7"), digits + "…"},
+		{strings.Repeat("é", 90), `"` + strings.Repeat("é", 59) + "…"},
+	} {
+		if got := short(tt.value); got != tt.want {
+			t.Errorf("%v is shown as %s, want %s", tt.value, got, tt.want)
+		}
+	}
+}
 
 // FuzzVerify: whatever guests say is the same as itself, and is as different from anything else as that is from it. A byte
 // of events is one event: what it is, of which host, and how long after the one before.

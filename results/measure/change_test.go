@@ -33,6 +33,15 @@ func TestChanges(t *testing.T) {
 		}, "cell a/b: blast_radius was 1 share (0.5 to 1) of 4, and is 1 share (0.5 to 1) of 3"},
 		"note": {func(m map[string]results.Metric) { m["crashes"] = results.Metric{Note: "lost", Unit: "count"} },
 			"cell a/b: crashes was none (no valid sample), and is none (lost)"},
+		"bound": {func(m map[string]results.Metric) {
+			m["crashes"] = results.Metric{AtLeast: number(2), Note: "no valid sample", Unit: "count"}
+		}, "cell a/b: crashes was none (no valid sample), and is at least 2 count of 0, no valid sample"},
+		"unit": {func(m map[string]results.Metric) {
+			m["blast_radius"] = results.Metric{Value: number(1), Lo: number(0.5), Hi: number(1), N: 4, Unit: "ratio"}
+		}, "cell a/b: blast_radius was 1 share (0.5 to 1) of 4, and is 1 ratio (0.5 to 1) of 4"},
+		"one limit": {func(m map[string]results.Metric) {
+			m["blast_radius"] = results.Metric{Value: number(1), Lo: number(0.5), N: 4, Unit: "share"}
+		}, "cell a/b: blast_radius was 1 share (0.5 to 1) of 4, and is 1 share of 4"},
 		"gone": {func(m map[string]results.Metric) { delete(m, "crashes") },
 			"cell a/b: crashes was none (no valid sample), and is none (no reason given)"},
 	} {

@@ -230,6 +230,77 @@ func TestRelapse(t *testing.T) {
 	expectMetrics(t, measure.Compute(y.journal).Cells[0], map[string]float64{"relapses": 0})
 }
 
+// TestAtTheInjection: what happens at its very instant did not come of the update, and is counted nowhere.
+func TestAtTheInjection(t *testing.T) {
+	y := newStory("kernel").begin("a", "b", "c", "d")
+	y.trial.Events = slices.DeleteFunc(y.trial.Events, func(e fleet.Event) bool {
+		return e.At == injectedAt && (e.Host == "a" || e.Host == "c")
+	})
+	y.at(-9, "a", panicked()).at(-8, "a", fleet.Booting{Mode: fleet.Normal})
+	y.at(0, "a", panicked()).at(0, "a", fleet.Booting{Mode: fleet.Normal}) // the second panic makes a loop
+	y.at(0, "b", fleet.ContentRefused{Version: 2}).at(0, "b", fleet.AgentExit{Signal: 11})
+	// The next beat of c was due at the injection, and never came; d is up again at it.
+	y.up(-5, "c")
+	y.at(-5, "d", panicked()).at(-4, "d", fleet.Booting{Mode: fleet.Normal})
+	y.beats(5, 20, "b", "d").end(20, "deadline")
+	r := measure.Compute(y.journal)
+	expectMetrics(t, r.Cells[0], map[string]float64{
+		"crashes": 0, "boots": 0, "boot_loops": 0, "content_refused": 0, "agent_crashes": 0, "hangs": 0,
+		"blast_radius": 0.5, "protection_radius": 0.5, "peak_unavailable": 0.5,
+	})
+	if len(r.Causes) > 0 {
+		t.Errorf("causes %+v, want none of panics that the update did not cause", r.Causes)
+	}
+}
+
+// TestSilenceAfterTheFirstBeat: a host that says one thing and no more hangs from there on, and was never up.
+func TestSilenceAfterTheFirstBeat(t *testing.T) {
+	y := newStory("kernel").begin("a").at(3, "a", panicked()).at(4, "a", fleet.Booting{Mode: fleet.Normal}).up(8, "a")
+	c := measure.Compute(y.end(40, "deadline").journal).Cells[0]
+	want := []results.Span{
+		{State: "off", From: -100, To: -20}, {State: "down", From: -20, To: -10},
+		{State: "protected", From: -10, To: 3}, {State: "down", From: 3, To: 8}, {State: "hung", From: 8, To: 40},
+	}
+	if diff := gocmp.Diff(want, c.HostsDetail[0].Spans); diff != "" {
+		t.Errorf("spans (-want +got):\n%s", diff)
+	}
+}
+
+// TestBeatsWithoutWork: they tell nothing of it, but in runs of before, which are measured as they were run.
+func TestBeatsWithoutWork(t *testing.T) {
+	for way, want := range map[draw.Way]float64{draw.ByName: 2, draw.ByIndex: 6} {
+		y := newStory("kernel").begin("a").at(4, "a", fleet.Beat{WorkUnits: 1, WorkFailed: 1}).at(6, "a", fleet.Beat{})
+		y.beats(10, 20, "a").end(20, "settled")
+		y.journal.Draws = way
+		expectMetrics(t, measure.Compute(y.journal).Cells[0], map[string]float64{"host_seconds_lost": want})
+	}
+}
+
+// TestMoments: a trial's moments count from its injection, and how agents ended is said in words.
+func TestMoments(t *testing.T) {
+	y := newStory("user").begin("a").at(-3, "a", fleet.AgentExit{Code: 3}).at(2, "a", fleet.AgentExit{Signal: 11})
+	y.beats(5, 9, "a").end(9, "settled")
+	y.trial.Marks[results.MarkReverted] = injectedAt + 4*s
+	c := measure.Compute(y.journal).Cells[0]
+	want := []results.Trial{{Status: "settled", Ready: new(90.0), End: new(9.0), Reverted: new(4.0)}}
+	if diff := gocmp.Diff(want, c.Trials); diff != "" {
+		t.Errorf("trials (-want +got):\n%s", diff)
+	}
+	exits := []results.Moment{{At: -3, Title: "agent exited with code 3"}, {At: 2, Title: "agent ended by signal 11"}}
+	if diff := gocmp.Diff(exits, c.HostsDetail[0].AgentExits); diff != "" {
+		t.Errorf("exits (-want +got):\n%s", diff)
+	}
+	expectMetrics(t, c, map[string]float64{"agent_crashes": 1})
+
+	delete(y.trial.Marks, results.MarkInjected) // then all that was seen came before it
+	c = measure.Compute(y.journal).Cells[0]
+	want = []results.Trial{{Status: "settled", Ready: new(90.0)}}
+	if diff := gocmp.Diff(want, c.Trials); diff != "" {
+		t.Errorf("a trial without an injection (-want +got):\n%s", diff)
+	}
+	expectMetrics(t, c, map[string]float64{"agent_crashes": 0})
+}
+
 // TestSilenceIsUnavailable has a host hang, and come back by itself for less than stable_for before it hangs again.
 func TestSilenceIsUnavailable(t *testing.T) {
 	y := newStory("kernel").begin("a")
@@ -278,11 +349,16 @@ func TestPerhapsBack(t *testing.T) {
 func TestInvalidAndInterruptedTrialsAreNotScored(t *testing.T) {
 	y := newStory("kernel").begin("a").beats(5, 20, "a").end(20, "settled")
 	y.begin("a").at(3, "a", panicked()).end(4, "interrupted")
-	y.begin("a").at(3, "a", panicked()).end(4, "invalid")
+	y.begin("a").at(3, "a", panicked()).end(4, "invalid").trial.Reason = "connect: gone"
 	r := measure.Compute(y.journal)
 	c := r.Cells[0]
 	if m := c.Metrics["blast_radius"]; m.N != 1 || *m.Value != 0 || c.Invalid != 1 || c.Unfinished != 1 || c.Repeats != 3 {
 		t.Errorf("blast radius %+v, %d invalid, %d unfinished", m, c.Invalid, c.Unfinished)
+	}
+	for i, want := range []string{"", "the trial was interrupted", "the trial was invalid: connect: gone"} {
+		if h := c.HostsDetail[i]; h.Invalid != want {
+			t.Errorf("trial %d: invalid for %q, want %q", i, h.Invalid, want)
+		}
 	}
 	if len(c.Causes) > 0 || len(r.Causes) > 0 {
 		t.Errorf("causes %+v, want none of trials that are in no figure", r.Causes)
@@ -312,6 +388,12 @@ func TestVerdict(t *testing.T) {
 		{
 			"lost", newStory("kernel").begin("a", "b").at(1, "a", fleet.InfraFailed{}).beats(5, 9, "b").end(9, "settled"),
 			scenarios.Expect{Metric: "blast_radius", Max: &zero}, results.Inconclusive, results.Inconclusive,
+		},
+		{
+			"a quarter lost",
+			newStory("kernel").begin("a", "b", "c", "d").at(1, "a", fleet.InfraFailed{}).
+				beats(5, 9, "b", "c", "d").end(9, "settled"),
+			scenarios.Expect{Metric: "blast_radius", Max: &zero}, results.Met, results.Met,
 		},
 		{
 			"no figure", newStory("none").begin("a").beats(5, 9, "a").end(9, "settled"),
@@ -440,6 +522,63 @@ func TestComparison(t *testing.T) {
 	}
 	if x := compared(5).Comparisons[0]; x.PValue != nil || x.Adjusted != nil || x.Wants != "5 pairs decide nothing; 6 repeats would" {
 		t.Errorf("%+v, want no test, and how many repeats would decide", x)
+	}
+}
+
+// TestPairsAreOfOneRepeat: the second fleet is down for two seconds longer than the first was in the same repeat. The
+// first lacks a repeat, which makes no pair.
+func TestPairsAreOfOneRepeat(t *testing.T) {
+	y := newStory("kernel")
+	y.journal.Plan.Repeat = 7
+	other := y.journal.Plan.Cells[0]
+	other.ID, other.Fleet.Name, other.Fleet.Hosts = "g/u/everyone/r", "g", 1
+	for i := range 7 {
+		for _, cell := range []string{"f/u/everyone/r", other.ID} {
+			back, status := 8+float64(i*i), "settled"
+			if cell == other.ID {
+				back += 2
+			} else if i == 2 {
+				status = "interrupted"
+			}
+			y.begin("a").at(3, "a", panicked()).at(4, "a", fleet.Booting{Mode: fleet.Normal}).up(back, "a")
+			y.beats(back+5, 70, "a").end(70, status)
+			y.trial.Cell, y.trial.Repeat = cell, i
+		}
+	}
+	y.journal.Plan.Cells = append(y.journal.Plan.Cells, other)
+	x := measure.Compute(y.journal).Comparisons[0]
+	if d := x.Difference; x.Pairs != 6 || d.Value == nil || math.Abs(*d.Value+2) > 1e-9 {
+		t.Errorf("%d pairs, of which the difference is %+v, want 6 and -2 s", x.Pairs, d)
+	}
+}
+
+// TestComparedCells: only those are compared that differ in their fleet alone, and no control.
+func TestComparedCells(t *testing.T) {
+	y := newStory("kernel")
+	add := func(id string, edit func(*scenarios.Cell)) {
+		c := y.journal.Plan.Cells[0]
+		c.ID, c.Fleet.Name = id, id
+		edit(&c)
+		y.journal.Plan.Cells = append(y.journal.Plan.Cells, c)
+	}
+	add("control", func(c *scenarios.Cell) { c.Fleet.Control = true })
+	add("update", func(c *scenarios.Cell) { c.Update.Name = "other" })
+	add("rollout", func(c *scenarios.Cell) { c.Rollout = "canary" })
+	add("recovery", func(c *scenarios.Cell) { c.Recovery.Name = "other" })
+	add("fleet", func(*scenarios.Cell) {})
+	add("same fleet", func(c *scenarios.Cell) { c.Fleet.Name = "fleet" })
+	var got []string
+	for _, x := range measure.Compute(y.journal).Comparisons {
+		got = append(got, x.A+" and "+x.B+" in "+x.Metric+": "+x.Note)
+	}
+	var want []string
+	for _, b := range []string{"fleet", "same fleet"} {
+		for _, metric := range []string{"host_seconds_lost", "protection_gap", "time_to_recover_median"} {
+			want = append(want, "f/u/everyone/r and "+b+" in "+metric+": f: no valid sample")
+		}
+	}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Errorf("comparisons (-want +got):\n%s", diff)
 	}
 }
 

@@ -61,6 +61,27 @@ func TestOverhead(t *testing.T) {
 	}
 }
 
+// TestWorkThatTookNoTime counts as work. Time without a unit does not, and nothing is so many times as long as no time.
+func TestWorkThatTookNoTime(t *testing.T) {
+	load := func(what string, units int, total time.Duration) fleet.Beat {
+		b := beat()
+		b.Loads = []fleet.Load{{What: what, Units: units, Total: total}}
+		return b
+	}
+	y := newStory("kernel").begin("a")
+	y.at(-5, "a", load("exec", 1, 0)).at(-4, "a", load("exec", 1, 3*s)).at(-3, "a", load("exec", 0, 9*s))
+	y.at(-2, "a", load("read", 1, s))
+	y.beats(5, 9, "a").end(9, "settled")
+	y.and("none", "a").at(-5, "a", load("exec", 1, s)).at(-4, "a", load("read", 1, 0)).at(-3, "a", load("open", 1, s))
+	y.beats(5, 9, "a").end(9, "settled")
+	c := measure.Compute(y.journal).Cells[0]
+	expectMetrics(t, c, map[string]float64{"overhead": 1.5 - 1}) // of executions alone
+	mean := 1.5
+	if diff := cmp.Diff(results.Work{Units: 2, Mean: &mean}, c.Loads[0].Before); diff != "" {
+		t.Errorf("executions (-want +got):\n%s", diff)
+	}
+}
+
 // TestToll is two hosts that run short of everything after the injection, and what they said before it is in no figure.
 func TestToll(t *testing.T) {
 	short := func(available int64, delay time.Duration, n int) fleet.Beat {
@@ -178,6 +199,16 @@ func TestCausesOfAllCells(t *testing.T) {
 	want := []results.Struck{{Cell: "f/u/everyone/r", Count: 2, Hosts: 2}, {Cell: "hybrid/u/everyone/r", Count: 2, Hosts: 1}}
 	if diff := cmp.Diff(want, causes[0].Cells); diff != "" {
 		t.Errorf("cells struck by the first cause (-want +got):\n%s", diff)
+	}
+}
+
+// TestDumpOfACause: the first that was kept is shown.
+func TestDumpOfACause(t *testing.T) {
+	y := newStory("kernel").begin("a", "b").at(3, "a", panicked()).at(4, "a", fleet.Dumped{File: "first.dump"})
+	y.at(3, "b", panicked()).at(4, "b", fleet.Dumped{File: "second.dump"}).end(9, "deadline")
+	causes := measure.Compute(y.journal).Causes
+	if len(causes) != 1 || causes[0].Count != 2 || causes[0].Dump != "hosts/f_u_everyone_r-0/a/first.dump" {
+		t.Errorf("causes %+v", causes)
 	}
 }
 

@@ -103,6 +103,14 @@ func TestVerification(t *testing.T) {
 		"the kernel's words": {change(0, func(p *fleet.Panic) { p.Excerpt = strings.ReplaceAll(p.Excerpt, "BUG", "OOPS") }), results.Differs, 0, 1, 0,
 			`panic of a at 1m44s, in the second run at 1m44s; excerpt is "[   12.345678] BUG: page fault\n[   12.345700] RIP: 0010:ff_evaluate", in the second run "[   12.345678] OOPS: page fault\n[   12.345700] RIP: 0010:ff_evaluate"`},
 		"the memory that is left, by little": {change(2, func(b *fleet.Beat) { b.Available += 4096 }), results.Within, 1, 0, 0, ""},
+		"the memory that is left, by as much as it may": {
+			change(2, func(b *fleet.Beat) { b.Available += 64 << 10 }), results.Within, 1, 0, 0, "",
+		},
+		"the first in order of two at a time": {func(t *results.TrialRecord) {
+			change(2, func(b *fleet.Beat) { b.WorkFailed = 1 })(t)
+			change(3, func(b *fleet.Beat) { b.WorkFailed = 2 })(t)
+		}, results.Differs, 0, 2, 0,
+			"beat of a at 1m40s, in the second run at 1m40s; work_failed is 0, in the second run 1"},
 		"the memory that is left, by more": {change(2, func(b *fleet.Beat) { b.Available += 64<<10 + 1 }), results.Differs, 0, 1, 0,
 			"beat of a at 1m40s, in the second run at 1m40s; available_bytes is 1048576, in the second run 1114113"},
 		"a count": {change(2, func(b *fleet.Beat) { b.WorkUnits = 7 }), results.Differs, 0, 1, 0,
@@ -153,6 +161,24 @@ func TestVerification(t *testing.T) {
 	}
 }
 
+// TestWithoutTolerance: where none is allowed, the memory that is left may not differ either.
+func TestWithoutTolerance(t *testing.T) {
+	for _, tt := range []struct {
+		edit   func(*results.TrialRecord)
+		status string
+	}{
+		{nil, results.Identical},
+		{later[fleet.Beat](3, 1), results.Differs},
+		{change(2, func(b *fleet.Beat) { b.Available += 4096 }), results.Differs},
+	} {
+		j := twice(tt.edit)
+		j.Verify.Tolerance = 0
+		if v := verified(t, j); v.Status != tt.status || (v.Difference != "") != (tt.status == results.Differs) {
+			t.Errorf("%+v, want it to be %s", v, tt.status)
+		}
+	}
+}
+
 // swapped lets two events of a kind that follow each other change places, at the same time.
 func swapped[H fleet.Happening](t *results.TrialRecord) {
 	i, j := nth[H](t, 0), nth[H](t, 1)
@@ -191,7 +217,11 @@ func TestUnverified(t *testing.T) {
 			t.Errorf("%+v, want %q", v, want)
 		}
 	}
-	j := twice(nil)
+	j := twice(func(t *results.TrialRecord) { t.Status = "interrupted" })
+	if v := verified(t, j); v.Reason != "its second run was interrupted" {
+		t.Errorf("%+v, want no reason but that", v)
+	}
+	j = twice(nil)
 	second := *j.Trials[1]
 	j.Trials[1].Status, j.Trials[1].Superseded = "interrupted", true
 	second.Number = 3

@@ -50,6 +50,31 @@ func TestVisibility(t *testing.T) {
 	}
 }
 
+// TestVisibilityOfEveryKind needs no note. A kind that was run after the injection alone is none that was tried.
+func TestVisibilityOfEveryKind(t *testing.T) {
+	note := func(from float64, what string) string {
+		y := newStory("kernel").begin("a")
+		for _, kind := range fleet.ThreatKinds() {
+			at := -5.0
+			if kind == what {
+				at = from
+			}
+			y.at(at, "a", fleet.Threat{What: kind, Blocked: true})
+		}
+		m := measure.Compute(y.beats(5, 9, "a").end(9, "settled").journal).Cells[0].Metrics["visibility"]
+		if m.Value == nil || *m.Value != 1 {
+			t.Errorf("%s at %v: %+v, want all to be seen", what, from, m)
+		}
+		return m.Note
+	}
+	if got := note(-5, "rename"); got != "" {
+		t.Errorf("the note on all kinds is %q", got)
+	}
+	if got := note(5, "rename"); got != "of the 8 kinds of threats, of 9, that were run before the injection" {
+		t.Errorf("the note on all kinds but one is %q", got)
+	}
+}
+
 // TestVisibilityIsNeverCertain: five repeats that detect all do not say that all would.
 func TestVisibilityIsNeverCertain(t *testing.T) {
 	y := newStory("kernel")

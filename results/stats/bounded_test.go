@@ -65,6 +65,14 @@ func TestWeightedAbove(t *testing.T) {
 	}
 }
 
+func TestWeightedAboveOfEqualKnots(t *testing.T) {
+	for at, want := range map[float64]float64{0.9: 1, 1: 0} {
+		if p := weightedAbove([]float64{1, 1, 1}, at, make([]float64, 3)); p != want {
+			t.Errorf("1 is above %v with a probability of %v, want %v", at, p, want)
+		}
+	}
+}
+
 func TestBoundedMeanProperties(t *testing.T) {
 	rng := rand.New(rand.NewPCG(33, 34))
 	for range 300 {

@@ -113,8 +113,7 @@ func far(differences []float64) float64 {
 
 // flipAll counts. A sum and the one with all signs turned are equally far, so the first sign can stay as it is.
 func flipAll(differences []float64) float64 {
-	sums := make([]float64, 1, 1<<(len(differences)-1))
-	sums[0] = differences[0]
+	sums := []float64{differences[0]}
 	for _, d := range differences[1:] {
 		for i, s := range sums {
 			sums[i] = s + d

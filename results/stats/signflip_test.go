@@ -43,6 +43,9 @@ func TestSignFlips(t *testing.T) {
 		{"censored and the larger", "9+ 9+ 9+ 9+ 9+ 9+", "1 2 3 4 5 6", 1, 2.0 / 64, 0, 0, ""},
 		{"censored below the other", "9+ 9 9 9 9 9 9", "10 1 1 1 1 1 1", 1, 2.0 / 64, 0, 1, ""},
 		{"the other way round", "10 1 1 1 1 1 1", "9+ 9 9 9 9 9 9", 1, 2.0 / 64, 0, 1, ""},
+		// Cut where the other ended, it is the larger one, by nothing or more.
+		{"censored level with the other", "9+ 2 3 4 5 6 7", "9 0 0 0 0 0 0", 1, 2.0 / 64, 0, 0, ""},
+		{"the other is level with censored", "9 2 3 4 5 6 7", "9+ 0 0 0 0 0 0", 1, 2.0 / 64, 0, 0, ""},
 		{"both censored", "9+ 9 9 9 9 9 9", "5+ 1 1 1 1 1 1", 1, 2.0 / 64, 0, 1, ""},
 		{"all censored", "9+ 9+ 9+ 9+ 9+ 9+", "9+ 9+ 9+ 9+ 9+ 9+", 1, 1, 0, 6, ""},
 	} {
@@ -91,6 +94,10 @@ func TestSignFlipsMeets(t *testing.T) {
 	if p := flipSome(append(make([]float64, 64), 1, 2, 3, 4, 5, 6, 7, 8, 9, 10), 7); p > 0.004 {
 		t.Errorf("ten that agree behind 64 without a difference: %v, want about 2/2^10", p)
 	}
+	// All ways to choose the signs of nothing are as far.
+	if p := flipSome(make([]float64, exactPairs+1), 7); p != 1 {
+		t.Errorf("no difference: %v, want 1", p)
+	}
 	var pairs []Pair
 	for i := range exactPairs + 5 {
 		pairs = append(pairs, Pair{Trial{Value: float64(i + 1)}, Trial{}})
@@ -101,6 +108,32 @@ func TestSignFlipsMeets(t *testing.T) {
 	// No draw is as far: the one seen is all there is.
 	if test := SignFlips(pairs, 1, 1); test.Exact || *test.P != 1.0/(flipDraws+1) {
 		t.Errorf("%d pairs that agree: %v, exact %v", len(pairs), *test.P, test.Exact)
+	}
+}
+
+// TestSignFlipsOfASeed: what a seed draws stays as it is, so that a journal's results do.
+func TestSignFlipsOfASeed(t *testing.T) {
+	differences := make([]float64, 70)
+	for i := range differences {
+		differences[i] = float64(i%7) - 2.3
+	}
+	for seed, far := range map[uint64]float64{7: 552, 8: 482} {
+		if p := flipSome(differences, seed); p != far/(flipDraws+1) {
+			t.Errorf("seed %d: P is %v, want that of %v draws", seed, p, far)
+		}
+	}
+}
+
+// TestSignFlipsInAnyUnit: sums that are equally far are so in any unit, whatever rounding makes of them.
+func TestSignFlipsInAnyUnit(t *testing.T) {
+	for _, unit := range []float64{1e-9, 1, 1e9 / 7} {
+		var differences []float64
+		for _, d := range []float64{0.1, 0.2, 0.3, 0.4, 0.5, -0.6, 0.7} {
+			differences = append(differences, unit*d)
+		}
+		if p := flipAll(differences); p != 28.0/128 {
+			t.Errorf("in units of %v: P is %v, want 28/128", unit, p)
+		}
 	}
 }
 
@@ -120,6 +153,9 @@ func TestHolm(t *testing.T) {
 	got := Holm(p)
 	for i, want := range []float64{0.06, 0.015, 1} {
 		near(t, "corrected P", got[i], want, 1e-15)
+	}
+	if none := Holm([]float64{0, 0.5}); none[0] != 0 {
+		t.Errorf("a P of 0 is corrected to %v", none[0])
 	}
 	if p[0] != 0.03 {
 		t.Error("the P were changed")

@@ -62,10 +62,8 @@ func KaplanMeier(observations []Observation) Curve {
 		}
 		curve.Events += s.Events
 		curve.Censored += s.Censored
-		if s.Events > 0 {
-			n, d := float64(s.AtRisk), float64(s.Events)
-			survival *= (n - d) / n
-		}
+		n, d := float64(s.AtRisk), float64(s.Events)
+		survival *= (n - d) / n
 		s.Survival = survival
 		curve.Steps = append(curve.Steps, s)
 	}

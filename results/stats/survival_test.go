@@ -93,6 +93,7 @@ func TestQuantileTextbook(t *testing.T) {
 		{"everyone back", placebo, 1, 23},
 		{"rounding: 2 of 8", survival("1 2 3 4 5 6 7 8"), 0.25, 2},
 		{"rounding: 9 of 10", survival("1 2 3 4 5 6 7 8 9 10"), 0.9, 9},
+		{"next to none, the first censored", survival("1+ 2"), 1e-10, 2},
 		{"no observations", nil, 0.5, never},
 	}
 	for _, tt := range tests {
@@ -126,6 +127,9 @@ func TestRestrictedMeanUncensored(t *testing.T) {
 	near(t, "mean", KaplanMeier(obs).RestrictedMean(tau), sum/float64(len(times)), 1e-12)
 	if m := KaplanMeier(nil).RestrictedMean(7); m != 7 {
 		t.Errorf("mean of nothing restricted to 7 is %v, want 7: S stays 1", m)
+	}
+	if m := KaplanMeier(survival("5 5 5")).RestrictedMean(0); m != 0 {
+		t.Errorf("mean restricted to 0 is %v", m)
 	}
 	if m := KaplanMeier(survival("5 5 5")).RestrictedMean(9); m != 5 {
 		t.Errorf("mean of equal times is %v, want 5", m)
