@@ -67,9 +67,23 @@ define fuzz
 	done
 endef
 
+# Mutants of the packages (1): tests have to notice 92 of a hundred. (2) is how many times as long as usual they may take, by
+# which endless loops are noticed; (3) is the environment. What stands in the expression of a case is not tried by the tool,
+# and its own threshold does not make it fail.
+GREMLINS := $(GO) run github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0 unleash --workers 2 --output-statuses lt
+define mutants
+	@set -e; log=$$(mktemp); trap 'rm -f $$log' EXIT; for package in $(1); do \
+		echo "mutants of $$package"; \
+		$(3) $(GREMLINS) --timeout-coefficient $(2) $$package | tee $$log; \
+		awk '/^Test efficacy: / { enough = $$3 + 0 >= 92 } END { exit !enough }' $$log || \
+			{ echo "$$package: fewer than 92 % of the mutants are noticed"; exit 1; }; \
+	done
+endef
+
 # What takes long, in parts of at most ten minutes on a machine with two fast cores. make soak is all of them, make soak-kills one.
 # CI runs some of them, others each time: .ci/run.
-SOAK := fuzz-agents fuzz-orchestrator fuzz-rest damage kills same verify interpreter perturbed
+SOAK := fuzz-agents fuzz-orchestrator fuzz-rest damage kills same verify interpreter perturbed \
+	mutants-orchestrator mutants-console mutants-stats mutants-measure
 
 .PHONY: soak soak-parts $(SOAK:%=soak-%)
 soak: $(SOAK:%=soak-%) ## all parts of what takes long, one after the other
@@ -104,6 +118,18 @@ soak-fuzz-rest: ## fuzz targets of everything else
 
 soak-damage: ## thousands of damaged and hostile journals
 	FLEETFALL_DAMAGES=20 $(GO) test -count=1 -v -timeout 0 -run 'Damage|Hostile' ./results/measure ./orchestrator/experiment
+
+soak-mutants-orchestrator: ## mutants of who is up, and of who comes
+	$(call mutants,./orchestrator/health ./orchestrator/recovery,30)
+
+soak-mutants-console: ## mutants of what a console says
+	$(call mutants,./orchestrator/console,30)
+
+soak-mutants-stats: ## mutants of the statistics, noticed by the tests' short form
+	$(call mutants,./results/stats,6,GOFLAGS="-short -vet=off")
+
+soak-mutants-measure: ## mutants of the metrics, noticed by the tests' short form
+	$(call mutants,./results/measure,10,GOFLAGS="-short -vet=off")
 
 golden: ## write golden files anew; read the difference before you commit it
 	$(GO) test -short $$(git grep -l 'flag.Bool("update"' -- '*_test.go' | xargs -n1 dirname | sort -u | sed 's|^|./|') -update
