@@ -17,7 +17,7 @@ var (
 	ErrWriting = errors.New("a fleetfall that still runs is writing it")
 )
 
-var tooOften = fmt.Errorf("a run is resumed %d times at most", maxResumed)
+var errTooOften = fmt.Errorf("a run is resumed %d times at most", maxResumed)
 
 // lock makes the journal this process's alone until the file is closed, also by a kill.
 func lock(f *os.File) error {
@@ -57,7 +57,7 @@ func takeUp(f *os.File) (rd *reader, size int64, err error) {
 	case rd.journal.Status == StatusComplete:
 		return nil, 0, ErrComplete
 	case len(rd.journal.Resumed) == maxResumed:
-		return nil, 0, tooOften
+		return nil, 0, errTooOften
 	}
 	return rd, size, f.Truncate(size)
 }
@@ -96,7 +96,7 @@ func (j *Journal) resume(e Entry) error {
 		return fmt.Errorf("resumption: %w", err)
 	}
 	if len(j.Resumed) == maxResumed {
-		return tooOften
+		return errTooOften
 	}
 	if err := checkAtOnce(r.AtOnce); err != nil {
 		return fmt.Errorf("resumption: %w", err)
