@@ -242,3 +242,47 @@ func TestNotOneRun(t *testing.T) {
 		t.Errorf("interrupted: runs (-before +after):\n%s", diff)
 	}
 }
+
+// TestMergedVerification: second runs verify the same first ones, under their numbers in the merged run, as on a single
+// machine.
+func TestMergedVerification(t *testing.T) {
+	fails := func() map[string]int { return map[string]int{"user_rapid-response_everyone_technicians-0": 1} }
+	plan := smallPlan(t)
+	root := t.TempDir()
+	verified := func(shard *results.Shard) string {
+		r := newRun(t, Config{Plan: plan, Results: root})
+		r.shard, r.verify, r.atOnce = shard, &results.Verify{}, 1
+		r.finish(t, t.Context(), &testbed{fails: fails()}, false)
+		return r.dir
+	}
+	alone := verified(nil)
+	merged, err := Merge(t.Context(), MergeConfig{
+		Runs: []string{verified(&results.Shard{Index: 1, Of: 2}), verified(&results.Shard{Index: 2, Of: 2})}, Results: root, Version: "test",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var journals []*results.Journal
+	for _, dir := range []string{alone, merged.Dir} {
+		j, err := results.ReadFile(filepath.Join(dir, results.JournalFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		journals = append(journals, j)
+	}
+	if diff := cmp.Diff(told(journals[0]), told(journals[1])); diff != "" {
+		t.Errorf("trials (-of one machine +merged):\n%s", diff)
+	}
+	again := 0
+	for i, trial := range journals[1].Trials {
+		if trial.Verifies != journals[0].Trials[i].Verifies {
+			t.Errorf("trial %d verifies trial %d, want %d", trial.Number, trial.Verifies, journals[0].Trials[i].Verifies)
+		}
+		if trial.Verifies != 0 {
+			again++
+		}
+	}
+	if got := merged.Results.Verification; again == 0 || len(got) != again || len(merged.Results.Unreliable()) > 0 {
+		t.Errorf("%d second runs, %d verified: %+v", again, len(got), merged.Results.Unreliable())
+	}
+}
