@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -87,6 +88,15 @@ func TestMergedShardsAreTheRun(t *testing.T) {
 	if diff := cmp.Diff(measure.Compute(want), measure.Compute(got), but); diff != "" {
 		t.Errorf("results (-of one machine +merged):\n%s", diff)
 	}
+	earliest := got.Merged[0].Started
+	for _, m := range got.Merged {
+		if m.Started.Before(earliest) {
+			earliest = m.Started
+		}
+	}
+	if !got.Started.Equal(earliest) {
+		t.Errorf("it started at %v, and the first of its shards at %v", got.Started, earliest)
+	}
 	if got.Shard != nil || len(got.Merged) != 4 || got.Merged[3].Shard.String() != "4/4" || got.Status != results.StatusComplete {
 		t.Errorf("merged from %+v, %s", got.Merged, got.Status)
 	}
@@ -153,7 +163,7 @@ func TestNotOneRun(t *testing.T) {
 		return dir
 	}
 	// A header can be made anew by whoever runs shards: another shard's run is told by its own journal.
-	begun := func(name string, change func(h *results.Header)) string {
+	begun := func(name string, change func(h *results.Header), more ...string) string {
 		dir := filepath.Join(root, name)
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			t.Fatal(err)
@@ -178,6 +188,15 @@ func TestNotOneRun(t *testing.T) {
 		}
 		for i := range s.Trials {
 			if err := s.Copy(w, i+1, i+1, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, dir := range more { // which has a trial too many
+			other, err := results.OpenSegments(filepath.Join(dir, results.JournalFile))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(other.Copy(w, 1, len(s.Trials)+1, 0), other.Close()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -211,6 +230,7 @@ func TestNotOneRun(t *testing.T) {
 			h.Provenance.Facts = append(h.Provenance.Facts, results.Fact{Name: "fleetfall", Value: "1.2"})
 		})), "fleetfall was 1.2 in one of them alone"},
 		{"another shard's trials", []string{dirs[0], begun("posing", func(h *results.Header) { h.Shard.Index = 2 }), dirs[2]}, "shard 2/3 in " + filepath.Join(root, "posing") + " lacks repeat"},
+		{"a trial too many", append(dirs[:2:2], begun("more", func(*results.Header) {}, dirs[0])), "which is another shard's"},
 	} {
 		before := results.ListRuns(root)
 		_, err := Merge(t.Context(), MergeConfig{Runs: test.runs, Results: root})
