@@ -18,7 +18,8 @@ import (
 	"github.com/fleetfall/fleetfall/results"
 )
 
-// TestResume cuts a run off in the middle of its second trial, twice, and goes on with it each time.
+// TestResume cuts a run off in the middle of its second trial, twice, and goes on with it each time. Its trials are run one
+// after the other.
 func TestResume(t *testing.T) {
 	capability.VMs(t)
 	for name, signals := range map[string][]syscall.Signal{
@@ -27,7 +28,7 @@ func TestResume(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := start(t, "")
+			p := start(t, "", "--at-once", "1")
 			names := []string{""} // that its parts have in those of their machines; the first part has the run's ID
 			var before []byte
 			consoles := map[string][]byte{}
@@ -41,7 +42,7 @@ func TestResume(t *testing.T) {
 						consoles[path] = text
 					}
 				}
-				p = startRun(t, p.dir, "--resume", "latest")
+				p = startRun(t, p.dir, "--resume", "latest", "--at-once", "1")
 				if err := p.until(saysDaemon, func() bool { return strings.Contains(p.stderr.String(), saysDaemon) }); err != nil {
 					t.Fatal(err)
 				}
@@ -81,6 +82,37 @@ func TestResume(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestResumeSideBySide kills a run of which all trials are under way: all of them are run again, and each counts once.
+func TestResumeSideBySide(t *testing.T) {
+	t.Parallel()
+	p := start(t, "", "--clock", "virtual", "--at-once", "3")
+	p.await(`"trial","trial":3`)
+	cutOff(p, syscall.SIGKILL)
+	first := p.runID()
+	cut := 0
+	for _, trial := range p.journal().Trials {
+		if trial.Status == orchestrator.Interrupted {
+			cut++
+		}
+	}
+	p = startRun(t, p.dir, "--resume", "latest", "--at-once", "3")
+	p.expect(exitMet)
+	j, counted := p.journal(), 0
+	for _, trial := range j.Trials {
+		if trial.Counts() {
+			counted++
+		}
+	}
+	if cut < 2 || counted != 3 || len(j.Trials) != 3+cut || j.Status != results.StatusComplete {
+		t.Errorf("%d of %d trials count, %d were cut off, and the run is %s", counted, len(j.Trials), cut, j.Status)
+	}
+	if out, err := exec.Command("fleetfall", "gc").CombinedOutput(); err != nil {
+		t.Errorf("gc: %v\n%s", err, out)
+	}
+	expectNothingOf(t, first)
+	expectNothingOf(t, saysNames.FindStringSubmatch(p.stderr.String())[1])
 }
 
 var saysNames = regexp.MustCompile(`its machines are named for ([a-z0-9]+) from here on`)
