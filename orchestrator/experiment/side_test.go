@@ -167,15 +167,17 @@ func lies(t *testing.T, r *run) bool {
 	return regexp.MustCompile(`(?s)"trial","trial":2.*"event","trial":1,.*"trial_end","trial":1,`).Match(data)
 }
 
+// fails says which of the many trials the testbed fails how often: two of them once, and one for good.
+func fails() map[string]int {
+	return map[string]int{
+		"control_rapid-response_everyone_technicians-1": 1, "kernel_rapid-response_everyone_technicians-1": 9,
+		"user_rapid-response_everyone_technicians-2": 1,
+	}
+}
+
 // TestSideBySideIsTheSame as one after the other: the same trials under the same numbers, line by line, and the same
 // figures; also where the testbed fails some of them.
 func TestSideBySideIsTheSame(t *testing.T) {
-	fails := func() map[string]int {
-		return map[string]int{
-			"control_rapid-response_everyone_technicians-1": 1, "kernel_rapid-response_everyone_technicians-1": 9,
-			"user_rapid-response_everyone_technicians-2": 1,
-		}
-	}
 	one := newRun(t, Config{Plan: manyPlan(t), Results: t.TempDir()})
 	one.atOnce = 1
 	alone := newCrowd()
