@@ -277,3 +277,33 @@ func TestWords(t *testing.T) {
 		}
 	}
 }
+
+// TestAccountsWithoutEnd: of what a watchdog or a check reports the kernel does not say where it ends. Another cause is
+// another crash, and the same one again is more of the same. After an exception it is what came of it.
+func TestAccountsWithoutEnd(t *testing.T) {
+	for message, title := range map[string]string{
+		"watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [demo:97]": "soft lockup in m:f",
+		"watchdog: Watchdog detected hard LOCKUP on cpu 1":            "hard lockup in m:f",
+		"INFO: task exec-work:97 blocked for more than 120 seconds.":  "task hung in m:f",
+		"rcu: INFO: rcu_preempt self-detected stall on CPU":           "RCU stall in m:f",
+		"BUG: scheduling while atomic: demo/97/0x00000002":            "warning in m:f",
+	} {
+		account := []string{"RIP: 0010:f+0x1/0x9 [m]", "Call Trace:", " f+0x1/0x9 [m]", " </TASK>"}
+		other := []string{nullDereference, "RIP: 0010:g+0x1/0x9 [m]", "---[ end trace 0000000000000000 ]---"}
+		var c talk
+		c.says(message)
+		c.says(account...)
+		c.says(message)
+		c.says(account...)
+		c.says(other...)
+		if got, want := c.titles(), title+"; NULL pointer dereference in m:g"; got != want {
+			t.Errorf("%s, and another crash: %q, want %q", message, got, want)
+		}
+		c = talk{}
+		c.says(nullDereference, message)
+		c.says(account...)
+		if got := c.titles(); !strings.HasPrefix(got, "NULL pointer dereference") || strings.Contains(got, ";") {
+			t.Errorf("%s within an exception's account: %q", message, got)
+		}
+	}
+}
