@@ -25,7 +25,7 @@ func sharded(r *results.Results) string {
 	if r.Run.Shard == "" {
 		return ""
 	}
-	return "This is shard " + r.Run.Shard + " of the plan's trials: cells that others run too say little yet. " +
+	return "This is shard " + oneLine(r.Run.Shard) + " of the plan's trials: cells that others run too say little yet. " +
 		"fleetfall merge makes one run of all shards, and judges what is expected of it."
 }
 
