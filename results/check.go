@@ -67,7 +67,7 @@ func (j *Journal) begin(data []byte) error {
 // checkShards refuses a shard that is none, and shards of which no run can be merged.
 func (j *Journal) checkShards() error {
 	if j.Shard != nil {
-		if err := j.Shard.check(); err != nil {
+		if err := j.Shard.Check(); err != nil {
 			return err
 		}
 		if len(j.Merged) > 0 {

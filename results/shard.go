@@ -29,10 +29,11 @@ func ParseShard(text string) (Shard, error) {
 	if !ok || err != nil || nErr != nil {
 		return Shard{}, fmt.Errorf(`shard %q: want which one of how many, as in "2/4"`, text)
 	}
-	return s, s.check()
+	return s, s.Check()
 }
 
-func (s Shard) check() error {
+// Check is an error unless the shard is one of those that there are.
+func (s Shard) Check() error {
 	if s.Of < 1 || s.Of > maxShards || s.Index < 1 || s.Index > s.Of {
 		return fmt.Errorf("shard %s: shards are counted from 1/N to N/N, and N is at most %d", s, maxShards)
 	}

@@ -94,7 +94,7 @@ func (k scheduler) shard(of int, env func(name string) string) (*results.Shard, 
 		return nil, fmt.Errorf("%s is %d: its indices are not evenly spaced, so name the shard, as in --shard 2/4", k.index, index)
 	}
 	s := results.Shard{Index: (index-least)/step + 1, Of: max(of, total)}
-	if _, err := results.ParseShard(s.String()); err != nil {
+	if err := s.Check(); err != nil {
 		return nil, fmt.Errorf("%s is %d: %w", k.index, index, err)
 	}
 	return &s, nil

@@ -258,7 +258,7 @@ func merged(shards []*shard, version string) (parts []results.Merged, facts []re
 		parts = append(parts, results.Merged{RunID: s.RunID, Shard: *s.Shard, Started: s.Started, Took: s.Took, Trials: len(s.Trials)})
 		facts = append(facts, results.Fact{Name: fmt.Sprintf("shard %s", s.Shard), Value: fmt.Sprintf("run %s, %d trials", s.RunID, len(s.Trials))})
 		for _, f := range of(s) {
-			if f.Name != "shard" && !everywhere(f) {
+			if !everywhere(f) {
 				facts = append(facts, results.Fact{Name: fmt.Sprintf("%s (shard %s)", f.Name, s.Shard), Value: f.Value})
 			}
 		}
